@@ -1,0 +1,55 @@
+/**
+ * Every key and channel of Parley, spelled here and nowhere else (docs/architecture.md has the table of what they hold).
+ * `{}` marks the part that a Redis Cluster would hash; usernames contain neither braces, colons nor bars.
+ */
+import { createHash } from 'node:crypto';
+
+/** The keys of one log: its entries, its meta hash, and what finds an entry again (by idempotency key). */
+export type LogKeys = { list: string; meta: string; keys: string };
+export type InboxKeys = { list: string; meta: string; ids: string; conversations: string; channel: string };
+
+export const PRESENCE_SHARDS = 16;
+
+export type Keys = ReturnType<typeof createKeys>;
+
+export function createKeys(prefix: string) {
+  const key = (name: string) => `${prefix}${name}`;
+  const shardOf = (username: string) => createHash('sha1').update(username).digest()[0]! % PRESENCE_SHARDS;
+
+  return {
+    account: (username: string) => key(`account:{${username}}`),
+    session: (username: string, sid: string) => key(`session:{${username}}:${sid}`),
+    revoked: key('revoked'),
+    limit: (purpose: string, who: string) => key(`limit:${purpose}:{${who}}`),
+    nodes: key('nodes'),
+    online: (shard: number) => key(`online:{${shard}}`),
+    onlineOf: (username: string) => key(`online:{${shardOf(username)}}`),
+
+    broadcasts: {
+      list: key('{broadcasts}'),
+      meta: key('{broadcasts}:meta'),
+      keys: key('{broadcasts}:keys'),
+    } satisfies LogKeys,
+    conversation: (a: string, b: string): LogKeys => {
+      const base = key(`conversation:{${a < b ? `${a}|${b}` : `${b}|${a}`}}`);
+      return { list: base, meta: `${base}:meta`, keys: `${base}:keys` };
+    },
+    inbox: (username: string): InboxKeys => {
+      const base = key(`inbox:{${username}}`);
+      return {
+        list: base,
+        meta: `${base}:meta`,
+        ids: `${base}:ids`,
+        conversations: key(`conversations:{${username}}`),
+        channel: base,
+      };
+    },
+
+    channels: {
+      broadcasts: key('broadcasts'),
+      presence: key('presence'),
+      revoked: key('revoked'),
+      probe: (nodeId: string) => key(`probe:${nodeId}`),
+    },
+  };
+}

@@ -1,0 +1,208 @@
+/**
+ * The three uses of a log: broadcasts, conversations, inboxes. What it owns: the form of an entry, the arithmetic of
+ * positions, and the scripts that append. Every write is one script: it happened whole, or not at all.
+ */
+import type { InboxKeys, LogKeys } from './keys.ts';
+import type { Store } from './redis.ts';
+
+/**
+ * A place in a log. `epoch` tells one life of the log from the next (it is drawn when the first entry is written);
+ * `mark` is the end of the id of the message at `seq`, so that a log which lost its tail and grew again is told
+ * from the one that was read. Before the first entry: START.
+ */
+export type Position = { epoch: string; seq: number; mark: string };
+export const START: Position = { epoch: '', seq: 0, mark: '' };
+
+export type Entry = {
+  seq: number;
+  /** The session that sent it, where the entry must not be echoed to that session; else '-'. */
+  origin: string;
+  /** The message as JSON, one line: what readers get, byte for byte. */
+  message: string;
+};
+
+export type LogPart = { first: number; head: Position; entries: Entry[]; meta: Record<string, string> };
+
+/** Exclusive bounds in seq. After a seq the oldest `count` entries, without one the newest; oldest first. */
+export type Window = { after?: number; before?: number; count: number };
+
+export type Draft = {
+  id: string;
+  sid: string;
+  /** Digest of account and idempotency key, or '-'. */
+  key: string;
+  /** The message as JSON without `seq` and the closing brace. */
+  head: string;
+  limitedAs: string;
+};
+export type Appended =
+  | { outcome: 'appended' | 'replayed'; message: string }
+  | { outcome: 'limited'; waitMs: number }
+  | { outcome: 'unknown' };
+
+export type InboxState = {
+  acked: number;
+  unread: number;
+  /** True when unread messages were dropped because the inbox was full: entries (acked, first) are gone. */
+  overflowed: boolean;
+};
+
+export type Retention = { broadcasts: number; history: number; inbox: number };
+export type Limit = { max: number; windowMs: number };
+
+/** `{"id":"` and a UUID: where the id, and its last eight characters, stand in a message's JSON. */
+const ID_AT = 7;
+const ID_LENGTH = 36;
+
+export const idOf = (message: string): string => message.slice(ID_AT, ID_AT + ID_LENGTH);
+export const markOf = (message: string): string => message.slice(ID_AT + ID_LENGTH - 8, ID_AT + ID_LENGTH);
+
+export function parseEntry(seq: number, raw: string): Entry {
+  const note = raw.indexOf(' ') + 1;
+  return { seq, origin: raw.slice(0, note - 1), message: raw.slice(raw.indexOf(' ', note) + 1) };
+}
+
+export const samePosition = (a: Position, b: Position): boolean =>
+  a.seq === b.seq && a.epoch === b.epoch && a.mark === b.mark;
+
+export function inboxState(part: Pick<LogPart, 'meta'>): InboxState {
+  const count = (name: string) => Number(part.meta[name] ?? 0);
+  return {
+    acked: count('acked'),
+    unread: count('received') - Math.max(count('read'), count('dropped')),
+    overflowed: count('dropped') > count('read'),
+  };
+}
+
+export type Logs = ReturnType<typeof createLogs>;
+
+export function createLogs(
+  store: Store,
+  options: { retention: Retention; sendLimit: Limit; newEpoch: () => string },
+) {
+  const { keys, run } = store;
+  const { retention, sendLimit, newEpoch } = options;
+
+  async function read(
+    log: { list: string; meta: string },
+    { after, before, count }: Window,
+  ): Promise<LogPart> {
+    const [flat, start, raw] = await run('read', [log.list, log.meta], [after ?? '', before ?? '', count]);
+    const meta: Record<string, string> = {};
+    for (let i = 0; i < flat.length; i += 2) meta[flat[i]!] = flat[i + 1]!;
+    return {
+      first: Number(meta['first'] ?? 1),
+      head: { epoch: meta['epoch'] ?? '', seq: Number(meta['last'] ?? 0), mark: meta['mark'] ?? '' },
+      entries: raw.map((entry, index) => parseEntry(start + index, entry)),
+      meta,
+    };
+  }
+
+  /** Where logs end now; one pipeline for many. */
+  async function heads(metas: string[]): Promise<Position[]> {
+    const rows = await store.attempt(
+      Promise.all(metas.map((meta) => store.commands.hmget(meta, 'epoch', 'last', 'mark'))),
+    );
+    return rows.map(([epoch, last, mark]) => ({
+      epoch: epoch ?? '',
+      seq: Number(last ?? 0),
+      mark: mark ?? '',
+    }));
+  }
+
+  const inboxKeys = (inbox: InboxKeys) => [inbox.list, inbox.meta, inbox.ids, inbox.conversations];
+  const logKeys = (log: LogKeys) => [log.list, log.meta, log.keys];
+
+  return {
+    read,
+    heads,
+
+    async broadcast(draft: Draft): Promise<Appended> {
+      const [outcome, detail] = await run(
+        'broadcast',
+        [...logKeys(keys.broadcasts), keys.limit('send', draft.limitedAs)],
+        [
+          ...[
+            keys.channels.broadcasts,
+            retention.broadcasts,
+            newEpoch(),
+            draft.key,
+            draft.sid,
+            draft.id,
+            draft.head,
+          ],
+          ...[sendLimit.max, sendLimit.windowMs],
+        ],
+      );
+      return outcome === 'limited'
+        ? { outcome, waitMs: detail }
+        : { outcome, message: stored(outcome, detail) };
+    },
+
+    async direct(from: string, to: string, draft: Draft): Promise<Appended> {
+      const [sender, reader] = [keys.inbox(from), keys.inbox(to)];
+      const reply = await run(
+        'direct',
+        [
+          ...logKeys(keys.conversation(from, to)),
+          ...[keys.limit('send', draft.limitedAs), keys.account(to)],
+          ...[...inboxKeys(sender), ...inboxKeys(reader)],
+        ],
+        [
+          ...[from, to, sender.channel, reader.channel, retention.history, retention.inbox, newEpoch()],
+          ...[draft.key, draft.sid, draft.id, draft.head, sendLimit.max, sendLimit.windowMs],
+        ],
+      );
+      if (reply[0] === 'unknown') return { outcome: 'unknown' };
+      if (reply[0] === 'limited') return { outcome: 'limited', waitMs: reply[1] };
+      return { outcome: reply[0], message: stored(reply[0], reply[1]) };
+    },
+
+    /** Acknowledge up to a message id or a position; answers what is left unread, or undefined for neither. */
+    async ack(username: string, sid: string, upTo: string | Position): Promise<number | undefined> {
+      const inbox = keys.inbox(username);
+      const target = typeof upTo === 'string' ? [upTo, '', 0, ''] : ['', upTo.epoch, upTo.seq, upTo.mark];
+      const [outcome, unread] = await run(
+        'ack',
+        [inbox.list, inbox.meta, inbox.ids],
+        [inbox.channel, sid, ...target],
+      );
+      return outcome === 'acked' ? unread : undefined;
+    },
+
+    /** The seq of a message in an inbox, by its id. */
+    async seqInInbox(username: string, id: string): Promise<number | undefined> {
+      const seq = await store.attempt(store.commands.hget(keys.inbox(username).ids, id));
+      return seq === null ? undefined : Number(seq);
+    },
+
+    async unreadBySender(username: string): Promise<Map<string, number>> {
+      const inbox = keys.inbox(username);
+      const flat = await run('unread', [inbox.list, inbox.meta]);
+      const counts = new Map<string, number>();
+      for (let i = 0; i < flat.length; i += 2) counts.set(String(flat[i]), Number(flat[i + 1]));
+      return counts;
+    },
+
+    /** Whom an account has talked with, and when last (epoch ms). */
+    async conversations(username: string): Promise<[username: string, lastAt: number][]> {
+      const all = await store.attempt(store.commands.hgetall(keys.inbox(username).conversations));
+      return Object.entries(all).map(([other, at]) => [other, Number(at)]);
+    },
+
+    /** The newest message of each conversation of `username`, as JSON; undefined where none is kept. */
+    async newestDirect(username: string, others: string[]): Promise<(string | undefined)[]> {
+      const rows = await store.attempt(
+        Promise.all(
+          others.map((other) => store.commands.lindex(keys.conversation(username, other).list, -1)),
+        ),
+      );
+      return rows.map((raw) => (raw === null ? undefined : parseEntry(0, raw).message));
+    },
+  };
+}
+
+/** A replay answers the entry as it stands in the log, an append the message alone. */
+function stored(outcome: 'appended' | 'replayed', text: string): string {
+  return outcome === 'replayed' ? parseEntry(0, text).message : text;
+}

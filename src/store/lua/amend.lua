@@ -1,0 +1,7 @@
+-- Set one field of a hash that exists; never bring one to life.
+-- KEYS  1 hash
+-- ARGV  1 field  2 value
+-- Replies 'set' | 'unknown'
+if redis.call('EXISTS', KEYS[1]) == 0 then return 'unknown' end
+redis.call('HSET', KEYS[1], ARGV[1], ARGV[2])
+return 'set'

@@ -1,0 +1,15 @@
+-- use: clock
+-- A node says: this account has a stream here. Value of a field: 'since node node …'.
+-- KEYS  1 online shard
+-- ARGV  1 username  2 node id  3 channel
+-- Replies 'came' (was offline everywhere) | 'here'
+local value = redis.call('HGET', KEYS[1], ARGV[1])
+if not value then
+  redis.call('HSET', KEYS[1], ARGV[1], clock() .. ' ' .. ARGV[2])
+  redis.call('PUBLISH', ARGV[3], '+' .. ARGV[1])
+  return 'came'
+end
+if not string.find(value .. ' ', ' ' .. ARGV[2] .. ' ', 1, true) then
+  redis.call('HSET', KEYS[1], ARGV[1], value .. ' ' .. ARGV[2])
+end
+return 'here'

@@ -1,0 +1,13 @@
+-- use: clock
+-- A node's heartbeat.
+-- KEYS  1 nodes
+-- ARGV  1 node id  2 ms of silence after which a node is dead  3 ms to age this beat by (a node that is leaving)
+-- Replies {now (epoch ms), 1 if this node was still known | 0 if it had been swept, dead node ids …}
+local now = clock()
+local reply = { now, redis.call('HEXISTS', KEYS[1], ARGV[1]) }
+redis.call('HSET', KEYS[1], ARGV[1], now - tonumber(ARGV[3]))
+local all = redis.call('HGETALL', KEYS[1])
+for i = 1, #all, 2 do
+  if now - tonumber(all[i + 1]) > tonumber(ARGV[2]) then reply[#reply + 1] = all[i] end
+end
+return reply

@@ -1,0 +1,8 @@
+-- use: depart
+-- A node says: this account's last stream here has ended.
+-- KEYS  1 online shard
+-- ARGV  1 username  2 node id  3 channel
+-- Replies 'went' (offline everywhere now) | 'still'
+local value = redis.call('HGET', KEYS[1], ARGV[1])
+if value and depart(KEYS[1], ARGV[1], value, { [ARGV[2]] = true }, ARGV[3]) then return 'went' end
+return 'still'

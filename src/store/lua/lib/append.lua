@@ -1,0 +1,19 @@
+-- append: one message at the end of a log whose repeats are told by idempotency key (broadcasts, a conversation).
+-- Answers epoch, seq and the message as stored.
+local function append(list, meta, keys, limit, newEpoch, key, origin, id, head)
+  local epoch, first, last = open(meta, newEpoch)
+  local seq = last + 1
+  local message = head .. ',"seq":' .. seq .. '}'
+  redis.call('RPUSH', list, origin .. ' ' .. key .. ' ' .. message)
+  if key ~= '-' then redis.call('HSET', keys, key, seq) end
+  first = trim(list, first, seq, limit, function(old) if old ~= '-' then redis.call('HDEL', keys, old) end end)
+  redis.call('HSET', meta, 'epoch', epoch, 'first', first, 'last', seq, 'mark', mark(id))
+  return epoch, seq, message
+end
+
+-- The entry that was stored under an idempotency key, or nil. It is there for as long as its message is.
+local function recall(list, meta, keys, key)
+  local seq = key ~= '-' and redis.call('HGET', keys, key)
+  if not seq then return nil end
+  return redis.call('LINDEX', list, tonumber(seq) - tonumber(redis.call('HGET', meta, 'first')))
+end

@@ -1,0 +1,17 @@
+-- depart: take a set of nodes off an account's presence. Answers true when none is left: the account went offline.
+local function depart(shard, username, value, gone, channel)
+  local kept, nodes, changed = nil, 0, false
+  for word in string.gmatch(value, '%S+') do
+    if not kept then kept = word
+    elseif gone[word] then changed = true
+    else kept, nodes = kept .. ' ' .. word, nodes + 1 end
+  end
+  if not changed then return false end
+  if nodes > 0 then
+    redis.call('HSET', shard, username, kept)
+    return false
+  end
+  redis.call('HDEL', shard, username)
+  redis.call('PUBLISH', channel, '-' .. username)
+  return true
+end

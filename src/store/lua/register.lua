@@ -1,0 +1,7 @@
+-- Create an account unless the username is taken.
+-- KEYS  1 account
+-- ARGV  field, value, …
+-- Replies 'created' | 'taken'
+if redis.call('EXISTS', KEYS[1]) == 1 then return 'taken' end
+redis.call('HSET', KEYS[1], unpack(ARGV))
+return 'created'

@@ -1,0 +1,77 @@
+/**
+ * Who has a stream, on which nodes. An account's field lives in one of 16 hashes; only a change of the account's
+ * state (offline to online or back) is published. A node that falls silent is swept by any other.
+ */
+import { PRESENCE_SHARDS } from './keys.ts';
+import type { Store } from './redis.ts';
+
+/** Silence after which a node is dead: three missed heartbeats. */
+const DEAD_AFTER_MS = 15_000;
+/** A node that stops is swept this long after, so that its readers can come back elsewhere without a flicker. */
+const LEAVE_GRACE_MS = 6_000;
+
+export type OnlineRecord = { username: string; sinceMs: number };
+export type OnlinePart = { users: OnlineRecord[]; nextCursor: string | null };
+
+export type PresenceStore = ReturnType<typeof createPresenceStore>;
+
+export function createPresenceStore(store: Store, nodeId: string) {
+  const { keys, commands, run, attempt } = store;
+  const shards = Array.from({ length: PRESENCE_SHARDS }, (_, shard) => keys.online(shard));
+  const channel = keys.channels.presence;
+
+  async function beat(ageMs: number) {
+    const [now, known, ...dead] = await run('beat', [keys.nodes], [nodeId, DEAD_AFTER_MS, ageMs]);
+    store.setClock(now);
+    return { known: known === 1, dead };
+  }
+
+  return {
+    arrive: (username: string) => run('arrive', [keys.onlineOf(username)], [username, nodeId, channel]),
+    leave: (username: string) => run('leave', [keys.onlineOf(username)], [username, nodeId, channel]),
+
+    /** Says that this node lives; answers whether it was still known (if not: announce everybody again) and who is dead. */
+    beat: () => beat(0),
+
+    /** Says that this node goes; what it announced is swept by another node once the grace is over. */
+    retire: () => beat(DEAD_AFTER_MS - LEAVE_GRACE_MS),
+
+    /** Takes dead nodes off everybody's presence; answers who went offline by that. */
+    async sweep(dead: string[]): Promise<string[]> {
+      const went = await Promise.all(shards.map((shard) => run('sweep', [shard], [channel, ...dead])));
+      await attempt(commands.hdel(keys.nodes, ...dead));
+      return went.flat();
+    },
+
+    async isOnline(username: string): Promise<boolean> {
+      return (await attempt(commands.hexists(keys.onlineOf(username), username))) === 1;
+    },
+
+    async total(): Promise<number> {
+      const counts = await attempt(Promise.all(shards.map((shard) => commands.hlen(shard))));
+      return counts.reduce((sum, count) => sum + count, 0);
+    },
+
+    /**
+     * One page, in no order that means anything. Whoever is online from the first page to the last is listed.
+     * The cursor is `shard-scanCursor-skip`: HSCAN gives as many as it likes, so a page may end inside a batch.
+     */
+    async list(limit: number, cursor: string | null): Promise<OnlinePart | undefined> {
+      const position = /^(\d{1,2})-(\d{1,20})-(\d{1,6})$/.exec(cursor ?? '0-0-0');
+      if (!position) return undefined;
+      let [shard, scan, skip] = [Number(position[1]), position[2]!, Number(position[3])];
+      const users = new Map<string, OnlineRecord>();
+      while (shard < PRESENCE_SHARDS) {
+        const [next, flat] = await attempt(commands.hscan(shards[shard]!, scan, 'COUNT', limit));
+        for (let i = skip * 2; i < flat.length; i += 2) {
+          if (users.size === limit)
+            return { users: [...users.values()], nextCursor: `${shard}-${scan}-${i / 2}` };
+          users.set(flat[i]!, { username: flat[i]!, sinceMs: Number.parseInt(flat[i + 1]!, 10) });
+        }
+        if (next === '0') shard += 1;
+        [scan, skip] = [next, 0];
+      }
+      return { users: [...users.values()], nextCursor: null };
+    },
+  };
+}

@@ -1,0 +1,141 @@
+/**
+ * The two connections of a node: one for commands, one that listens. What it owns: how long we wait, what is tried
+ * again (nothing: a write whose outcome is unknown is the caller's to repeat, with its idempotency key), and which
+ * errors mean that Redis is away. Everything above sees StoreUnavailable or a bug.
+ */
+import { Redis, type RedisOptions } from 'ioredis';
+import { createKeys, type Keys } from './keys.ts';
+import { runScript, type ScriptName, type ScriptReplies } from './scripts.ts';
+
+/** Redis is away, too slow, or refuses writes. Becomes 503 `unavailable`; what happened to a write is unknown. */
+export class StoreUnavailable extends Error {}
+
+export type StoreLog = { info(message: string): void; warn(message: string): void };
+
+export type Store = {
+  keys: Keys;
+  /** For reads in one command or pipeline; wrap in `attempt`. */
+  commands: Redis;
+  subscriber: Redis;
+  run<Name extends ScriptName>(
+    name: Name,
+    keys: string[],
+    args?: (string | number)[],
+  ): Promise<ScriptReplies[Name]>;
+  attempt<T>(work: Promise<T>): Promise<T>;
+  /** Epoch ms by Redis' clock, so that a node whose own clock is wrong still agrees with the others. */
+  now(): number;
+  setClock(redisNow: number): void;
+  observe(listener: (seconds: number) => void): void;
+  close(): void;
+};
+
+/** A command that Redis has not answered by then is given up; a request makes at most a few, and must end within 5 s. */
+const COMMAND_TIMEOUT_MS = 3_000;
+/** Replies that say "not now" rather than "you are wrong". */
+const NOT_NOW =
+  /^(LOADING|OOM|READONLY|MISCONF|MASTERDOWN|CLUSTERDOWN|NOREPLICAS|BUSY|TRYAGAIN|NOAUTH|ERR max number of clients)/;
+
+function connectionOptions() {
+  return {
+    lazyConnect: true,
+    enableOfflineQueue: false,
+    autoResendUnfulfilledCommands: false,
+    maxRetriesPerRequest: 1,
+    connectTimeout: COMMAND_TIMEOUT_MS,
+    commandTimeout: COMMAND_TIMEOUT_MS,
+    retryStrategy: (times: number) => Math.min(50 * 2 ** times, 1_000) * (0.5 + Math.random() / 2),
+  } satisfies RedisOptions;
+}
+
+/** `ephemeral`: that nothing outlives the server is known and said elsewhere. */
+export async function openStore(options: {
+  url: string;
+  prefix: string;
+  log: StoreLog;
+  ephemeral?: boolean;
+}): Promise<Store> {
+  const { url, prefix, log, ephemeral = false } = options;
+  const commands = new Redis(url, {
+    ...connectionOptions(),
+    socketTimeout: COMMAND_TIMEOUT_MS + 1_000,
+    enableAutoPipelining: true,
+  });
+  const subscriber = new Redis(url, { ...connectionOptions(), autoResubscribe: false });
+  for (const [name, connection] of Object.entries({ commands, subscriber })) {
+    let down = false;
+    connection.on('error', (error: Error) => {
+      if (!down) log.warn(`redis (${name}): ${error.message || error.name}`);
+      down = true;
+    });
+    connection.on('ready', () => {
+      if (down) log.info(`redis (${name}): connected again`);
+      down = false;
+    });
+  }
+  try {
+    await Promise.all([commands.connect(), subscriber.connect()]);
+    await checkServer(commands, log, ephemeral);
+  } catch (error) {
+    commands.disconnect();
+    subscriber.disconnect();
+    throw error;
+  }
+
+  let clockOffsetMs = 0;
+  let observed: (seconds: number) => void = () => {};
+  async function attempt<T>(work: Promise<T>): Promise<T> {
+    const startedAt = performance.now();
+    try {
+      return await work;
+    } catch (error) {
+      throw asUnavailable(error);
+    } finally {
+      observed((performance.now() - startedAt) / 1_000);
+    }
+  }
+  return {
+    keys: createKeys(prefix),
+    commands,
+    subscriber,
+    run: (name, keys, args = []) => attempt(runScript(commands, name, keys, args)),
+    attempt,
+    now: () => Date.now() + clockOffsetMs,
+    setClock: (redisNow) => {
+      clockOffsetMs = redisNow - Date.now();
+    },
+    observe: (listener) => {
+      observed = listener;
+    },
+    close: () => {
+      commands.disconnect();
+      subscriber.disconnect();
+    },
+  };
+}
+
+/** A reply of Redis that is not "not now" is our bug and stays as it is; whatever else ioredis throws is the connection. */
+function asUnavailable(error: unknown): unknown {
+  if (!(error instanceof Error)) return error;
+  if (error.name === 'ReplyError' && !NOT_NOW.test(error.message)) return error;
+  return new StoreUnavailable(error.message, { cause: error });
+}
+
+/** Refuses a server that is too old; warns, loudly, about settings under which messages vanish. */
+async function checkServer(redis: Redis, log: StoreLog, ephemeral: boolean): Promise<void> {
+  const [seconds, micros] = await redis.time();
+  if (Math.abs(Number(seconds) * 1_000 + Number(micros) / 1_000 - Date.now()) > 5_000)
+    log.warn('the clock of this machine and that of Redis differ by more than 5 s; Redis’ is used');
+  const info = await redis.info();
+  const field = (name: string) => new RegExp(`^${name}:(.*?)\\r?$`, 'm').exec(info)?.[1];
+  const version = field('valkey_version') ?? field('redis_version') ?? '0';
+  if (Number.parseInt(version, 10) < 7)
+    throw new Error(`Redis ${version} is too old: Parley needs 7.0 or newer`);
+  const policy = field('maxmemory_policy');
+  if (policy !== 'noeviction')
+    log.warn(
+      `Redis evicts keys when memory is full (maxmemory-policy ${policy}): MESSAGES WILL VANISH. Set noeviction.`,
+    );
+  if (field('aof_enabled') !== '1' && !ephemeral)
+    log.warn('Redis keeps no append-only file: a restart of Redis LOSES MESSAGES. Set appendonly yes.');
+}

@@ -1,0 +1,59 @@
+/**
+ * The Lua scripts, one per verb. Each file's header is its contract: what it does, KEYS, ARGV, replies.
+ * `-- use: a b` names fragments of lua/lib that are put in front of it. Lua never builds a key.
+ *
+ * Scripts are run by their SHA and sent whole only when Redis does not know them, after each command of its own:
+ * so SCRIPT FLUSH, a restart or a failover cost one round trip and no error. (ioredis' own scripts remember for a
+ * minute what Redis has forgotten.)
+ */
+import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import type { Redis } from 'ioredis';
+
+/** The replies that each script's header promises. */
+export type ScriptReplies = {
+  broadcast: ['appended' | 'replayed', string] | ['limited', number];
+  direct: ['appended' | 'replayed', string] | ['limited', number] | ['unknown'];
+  read: [meta: string[], start: number, entries: string[]];
+  ack: ['acked', number] | ['unknown'];
+  unread: (string | number)[];
+  register: 'created' | 'taken';
+  amend: 'set' | 'unknown';
+  logout: 'ended';
+  refresh: 'refreshed' | 'reused' | 'unknown';
+  limit: number;
+  arrive: 'came' | 'here';
+  leave: 'went' | 'still';
+  sweep: string[];
+  beat: [now: number, known: 0 | 1, ...dead: string[]];
+};
+export type ScriptName = keyof ScriptReplies;
+
+const folder = new URL('./lua/', import.meta.url);
+const read = (name: string) => readFileSync(new URL(`${name}.lua`, folder), 'utf8');
+
+function load(name: ScriptName): { sha: string; source: string } {
+  const body = read(name);
+  const used = /^-- use: (.+)$/m.exec(body)?.[1]?.split(' ') ?? [];
+  const source = [...used.map((fragment) => read(`lib/${fragment}`)), body].join('\n');
+  return { sha: createHash('sha1').update(source).digest('hex'), source };
+}
+
+const loaded = new Map<ScriptName, { sha: string; source: string }>();
+
+/** Run a script. The cast is true because ScriptReplies repeats the headers, and test/store holds them to it. */
+export async function runScript<Name extends ScriptName>(
+  redis: Redis,
+  name: Name,
+  keys: string[],
+  args: (string | number)[],
+): Promise<ScriptReplies[Name]> {
+  const script = loaded.get(name) ?? load(name);
+  loaded.set(name, script);
+  try {
+    return (await redis.evalsha(script.sha, keys.length, ...keys, ...args)) as ScriptReplies[Name];
+  } catch (error) {
+    if (!(error instanceof Error && error.message.startsWith('NOSCRIPT'))) throw error;
+    return (await redis.eval(script.source, keys.length, ...keys, ...args)) as ScriptReplies[Name];
+  }
+}

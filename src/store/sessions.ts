@@ -1,0 +1,89 @@
+/**
+ * Sessions, and the list of those that ended while an access token of theirs may still be alive. Every node holds a
+ * copy of that list, so a request costs no look-up: told by publish, compared every few seconds by its change count,
+ * read again whole when they differ.
+ */
+import type { Store } from './redis.ts';
+
+export type SessionStore = ReturnType<typeof createSessionStore>;
+
+export function createSessionStore(store: Store, options: { accessTtlMs: number; refreshTtlMs: number }) {
+  const { keys, commands, run, attempt, now } = store;
+  const { accessTtlMs, refreshTtlMs } = options;
+  /** sid → epoch ms at which its last access token is dead. */
+  const revoked = new Map<string, number>();
+  let changes = 0;
+  let listener: (sid: string) => void = () => {};
+
+  function learn(sid: string, deadAt: number): void {
+    if (revoked.has(sid)) return;
+    revoked.set(sid, deadAt);
+    listener(sid);
+  }
+
+  return {
+    async open(session: {
+      username: string;
+      sid: string;
+      refreshHash: string;
+      device: string;
+    }): Promise<void> {
+      const key = keys.session(session.username, session.sid);
+      const at = new Date(now()).toISOString();
+      const { refreshHash, device } = session;
+      const opened = commands.multi();
+      opened.hset(key, { refreshHash, device, createdAt: at, lastUsedAt: at }).pexpire(key, refreshTtlMs);
+      for (const [error] of (await attempt(opened.exec())) ?? []) if (error) throw error;
+    },
+
+    async refresh(session: { username: string; sid: string; presentedHash: string; nextHash: string }) {
+      const { username, sid, presentedHash, nextHash } = session;
+      const deadAt = now() + accessTtlMs;
+      const outcome = await run(
+        'refresh',
+        [keys.session(username, sid), keys.revoked],
+        [
+          ...[presentedHash, nextHash, new Date(now()).toISOString(), refreshTtlMs],
+          ...[keys.channels.revoked, sid, deadAt],
+        ],
+      );
+      if (outcome === 'reused') learn(sid, deadAt);
+      return outcome;
+    },
+
+    async end(username: string, sid: string): Promise<void> {
+      const deadAt = now() + accessTtlMs;
+      const args = [keys.channels.revoked, sid, deadAt];
+      await run('logout', [keys.session(username, sid), keys.revoked], args);
+      learn(sid, deadAt);
+    },
+
+    isRevoked: (sid: string): boolean => revoked.has(sid),
+
+    onRevoked(callback: (sid: string) => void): void {
+      listener = callback;
+    },
+
+    /** What was published on the `revoked` channel: `sid deadAt`. */
+    hear(payload: string): void {
+      const [sid = '', deadAt = '0'] = payload.split(' ');
+      changes += 1;
+      learn(sid, Number(deadAt));
+    },
+
+    /** Make the copy whole, and forget on both sides what has expired. Called on every heartbeat and reconnect. */
+    async sync(): Promise<void> {
+      const current = Number((await attempt(commands.hget(keys.revoked, '#'))) ?? 0);
+      if (current !== changes) {
+        const { '#': count, ...all } = await attempt(commands.hgetall(keys.revoked));
+        for (const [sid, deadAt] of Object.entries(all)) learn(sid, Number(deadAt));
+        changes = Number(count ?? 0);
+      }
+      const expired = [];
+      for (const [sid, deadAt] of revoked) if (deadAt < now() && expired.length < 1_000) expired.push(sid);
+      if (expired.length === 0) return;
+      await attempt(commands.hdel(keys.revoked, ...expired));
+      for (const sid of expired) revoked.delete(sid);
+    },
+  };
+}
