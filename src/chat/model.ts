@@ -1,0 +1,69 @@
+/**
+ * The words of the product as types (the contract's), and the rules for names and texts that JSON Schema cannot say.
+ * Pure.
+ */
+import type { components } from '../contract.d.ts';
+import { invalid, Problem } from './problems.ts';
+
+type Schemas = components['schemas'];
+export type Account = Schemas['Account'];
+export type User = Schemas['User'];
+export type OnlineUser = Schemas['OnlineUser'];
+export type BroadcastMessage = Schemas['BroadcastMessage'];
+export type DirectMessage = Schemas['DirectMessage'];
+export type Message = BroadcastMessage | DirectMessage;
+export type Gap = Schemas['Gap'];
+
+/** Who acts: what a valid access token says. */
+export type Caller = { username: string; sid: string; expiresAtMs: number };
+
+/** Marks belong to the letters of many scripts (हिन्दी, ไทย). */
+const USERNAME = /^[\p{L}\p{N}][\p{L}\p{M}\p{N}._-]{0,31}$/u;
+/** Control characters but tab, LF and CR; and halves of surrogate pairs, which UTF-8 cannot carry. */
+const FORBIDDEN = /(?![\t\n\r])[\p{Cc}\p{Cs}]/u;
+const PASSWORD_BYTES = { min: 8, max: 72 };
+
+/**
+ * The one form under which a name is known: NFKC, lower case. `Hud`, `HUD` and the full-width `Ｈｕｄ` are one account.
+ * Undefined for what cannot be a username.
+ */
+export function canonicalUsername(name: string): string | undefined {
+  const canonical = name.normalize('NFKC').toLowerCase().normalize('NFKC');
+  return USERNAME.test(canonical) ? canonical : undefined;
+}
+
+/** A name in a path: what cannot be a username is nobody's. */
+export function usernameOrUnknown(name: string): string {
+  const username = canonicalUsername(name);
+  if (!username) throw unknownUser();
+  return username;
+}
+
+export const unknownUser = (): Problem =>
+  new Problem('unknown_user', 'There is no account with this username.');
+
+/** bcrypt reads 72 bytes and no NUL: what it would cut is refused instead. */
+export function checkPassword(password: string): void {
+  const bytes = Buffer.byteLength(password);
+  const { min, max } = PASSWORD_BYTES;
+  if (bytes < min || bytes > max)
+    throw invalid('/password', `must be ${min} to ${max} bytes of UTF-8, is ${bytes}`);
+  if (password.includes('\0') || /\p{Cs}/u.test(password))
+    throw invalid('/password', 'must not contain NUL or lone surrogates');
+}
+
+export function checkText(pointer: string, text: string): void {
+  const found = FORBIDDEN.exec(text)?.[0];
+  if (found === undefined) return;
+  const code = found.codePointAt(0)!.toString(16).toUpperCase().padStart(4, '0');
+  throw invalid(
+    pointer,
+    `must not contain U+${code}: no control characters but tab and line ends, no lone surrogates`,
+  );
+}
+
+/** A display name is one line. */
+export function checkDisplayName(displayName: string): void {
+  checkText('/displayName', displayName);
+  if (/[\t\n\r\u2028\u2029]/.test(displayName)) throw invalid('/displayName', 'must be one line');
+}

@@ -1,0 +1,54 @@
+/** Everything that can go wrong for a caller, as a closed set. `openapi.yaml` holds the same table (x-problems). */
+
+export const PROBLEMS = {
+  malformed_json: { status: 400, title: 'The body is not valid JSON' },
+  validation_failed: { status: 400, title: 'The request does not fit the contract' },
+  unauthenticated: { status: 401, title: 'A valid access token is required' },
+  token_expired: { status: 401, title: 'The access token has expired' },
+  session_ended: { status: 401, title: 'The session has ended' },
+  bad_credentials: { status: 401, title: 'Username or password is wrong' },
+  bad_refresh_token: { status: 401, title: 'The refresh token is not valid' },
+  unknown_user: { status: 404, title: 'No such user' },
+  unknown_message: { status: 404, title: 'No such message' },
+  not_found: { status: 404, title: 'No such path' },
+  method_not_allowed: { status: 405, title: 'The method is not allowed here' },
+  username_taken: { status: 409, title: 'The username is taken' },
+  body_too_large: { status: 413, title: 'The body is too large' },
+  unsupported_media_type: { status: 415, title: 'The body must be JSON' },
+  idempotency_conflict: { status: 422, title: 'The idempotency key belongs to another text' },
+  too_many_requests: { status: 429, title: 'Too many requests' },
+  internal: { status: 500, title: 'Something went wrong in the server' },
+  unavailable: { status: 503, title: 'The server cannot answer now' },
+  busy: { status: 503, title: 'Too many logins at once' },
+} as const;
+
+export type ProblemCode = keyof typeof PROBLEMS;
+
+/** One place that does not fit: a JSON Pointer into the body (RFC 6901), or `query/limit`, `header/Idempotency-Key`. */
+export type InputError = { pointer: string; message: string };
+
+export class Problem extends Error {
+  readonly code: ProblemCode;
+  readonly errors: InputError[] | undefined;
+  readonly retryAfterSeconds: number | undefined;
+
+  constructor(
+    code: ProblemCode,
+    detail: string,
+    more: { errors?: InputError[]; retryAfterMs?: number } = {},
+  ) {
+    super(detail);
+    this.code = code;
+    this.errors = more.errors;
+    this.retryAfterSeconds =
+      more.retryAfterMs === undefined ? undefined : Math.ceil(more.retryAfterMs / 1_000);
+  }
+}
+
+export function invalid(pointer: string, message: string): Problem {
+  return new Problem('validation_failed', message, { errors: [{ pointer, message }] });
+}
+
+export function tooMany(waitMs: number, what: string): Problem {
+  return new Problem('too_many_requests', `Too many ${what}. Try again later.`, { retryAfterMs: waitMs });
+}

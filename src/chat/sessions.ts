@@ -1,0 +1,111 @@
+/** Sessions: login, refresh, logout, and who a token belongs to. */
+
+import type { components } from '../contract.d.ts';
+import type { AccountStore } from '../store/accounts.ts';
+import type { LimitStore } from '../store/limits.ts';
+import type { Limit } from '../store/logs.ts';
+import type { SessionStore } from '../store/sessions.ts';
+import { toAccount } from './accounts.ts';
+import { type Caller, canonicalUsername } from './model.ts';
+import type { Passwords } from './passwords.ts';
+import type { Presence } from './presence.ts';
+import { Problem, tooMany } from './problems.ts';
+import { newRefreshToken, newSessionId, parseRefreshToken, type Tokens } from './tokens.ts';
+
+export type Login = components['schemas']['Login'];
+export type Sessions = ReturnType<typeof createSessions>;
+
+/** An address stands for many people more often than an account does. */
+const ADDRESS_FACTOR = 10;
+const LOGIN_USERS = 100;
+
+export function createSessions(options: {
+  store: SessionStore;
+  accounts: AccountStore;
+  presence: Presence;
+  limits: LimitStore;
+  loginLimit: Limit;
+  passwords: Passwords;
+  tokens: Tokens;
+  accessTtlSeconds: number;
+}) {
+  const { store, accounts, presence, limits, loginLimit, passwords, tokens, accessTtlSeconds } = options;
+
+  async function answer(username: string, sid: string, refreshToken: string): Promise<Login> {
+    const [account, online] = await Promise.all([accounts.find(username), presence.summary(LOGIN_USERS)]);
+    if (!account) throw new Problem('session_ended', 'The account of this session is gone.');
+    return {
+      accessToken: tokens.issue({ username, sid }),
+      tokenType: 'Bearer',
+      expiresIn: accessTtlSeconds,
+      refreshToken,
+      account: toAccount(account),
+      online,
+    };
+  }
+
+  /** Counts the attempt before it is made, so that many at once cannot slip through; a good one is given back. */
+  async function guarded(
+    counters: [purpose: string, who: string, limit: Limit][],
+    attempt: () => Promise<boolean>,
+  ) {
+    const waits = await Promise.all(counters.map((counter) => limits.take(...counter)));
+    const waitMs = Math.max(...waits);
+    if (waitMs > 0) throw tooMany(waitMs, 'failed logins');
+    const isGood = await attempt();
+    if (isGood) await Promise.all(counters.map((counter) => limits.giveBack(...counter)));
+    return isGood;
+  }
+
+  return {
+    async login(
+      input: { username: string; password: string; device?: string | undefined },
+      address: string,
+    ): Promise<Login> {
+      const username = canonicalUsername(input.username);
+      const counters: [string, string, Limit][] = [
+        ['login', username ?? '?', loginLimit],
+        ['login-from', address, { ...loginLimit, max: loginLimit.max * ADDRESS_FACTOR }],
+      ];
+      const isGood = await guarded(counters, async () => {
+        const account = username ? await accounts.find(username) : undefined;
+        return passwords.matches(input.password, account?.passwordHash);
+      });
+      if (!isGood || !username) {
+        throw new Problem(
+          'bad_credentials',
+          'Unknown username or wrong password. If you are new here, register first.',
+        );
+      }
+      const sid = newSessionId();
+      const { token, hash } = newRefreshToken(username, sid);
+      await store.open({ username, sid, refreshHash: hash, device: input.device ?? '' });
+      return answer(username, sid, token);
+    },
+
+    async refresh(refreshToken: string): Promise<Login> {
+      const presented = parseRefreshToken(refreshToken);
+      if (presented) {
+        const { username, sid } = presented;
+        const { token, hash } = newRefreshToken(username, sid);
+        const outcome = await store.refresh({ username, sid, presentedHash: presented.hash, nextHash: hash });
+        if (outcome === 'refreshed') return answer(username, sid, token);
+      }
+      throw new Problem(
+        'bad_refresh_token',
+        'The refresh token is unknown, used, or of an ended session: log in again.',
+      );
+    },
+
+    async logout(caller: Caller): Promise<void> {
+      await store.end(caller.username, caller.sid);
+    },
+
+    authenticate(token: string): Caller {
+      const caller = tokens.verify(token);
+      if (store.isRevoked(caller.sid))
+        throw new Problem('session_ended', 'This session has ended: log in again.');
+      return caller;
+    },
+  };
+}

@@ -1,0 +1,81 @@
+/**
+ * Access tokens: JWT (RFC 7519) of type `at+jwt` (RFC 9068), HS256 and nothing else. jsonwebtoken checks `exp` only if
+ * it is there and never looks at `typ`; here every claim is required. Refresh tokens are random; only their hash is kept.
+ */
+import { createHash, createSecretKey, randomBytes } from 'node:crypto';
+import jwt from 'jsonwebtoken';
+import type { Caller } from './model.ts';
+import { Problem } from './problems.ts';
+
+const ISSUER = 'parley';
+const TYPE = 'at+jwt';
+
+export type RefreshToken = { username: string; sid: string; hash: string };
+export type Tokens = ReturnType<typeof createTokens>;
+
+export function createTokens(options: { secret: string; accessTtlSeconds: number; now: () => number }) {
+  const { accessTtlSeconds, now } = options;
+  // A KeyObject made once: given a string, jsonwebtoken first tries to parse it as a public key, on every call.
+  const key = createSecretKey(Buffer.from(options.secret));
+
+  return {
+    issue({ username, sid }: { username: string; sid: string }): string {
+      return jwt.sign({ sid, iat: Math.floor(now() / 1_000) }, key, {
+        algorithm: 'HS256',
+        expiresIn: accessTtlSeconds,
+        issuer: ISSUER,
+        audience: ISSUER,
+        subject: username,
+        header: { alg: 'HS256', typ: TYPE },
+      });
+    },
+
+    verify(token: string): Caller {
+      const { header, payload } = decode(token);
+      if (header.typ === TYPE && typeof payload === 'object') {
+        const { sub, sid, exp } = payload as Record<string, unknown>;
+        if (typeof sub === 'string' && typeof sid === 'string' && typeof exp === 'number') {
+          return { username: sub, sid, expiresAtMs: exp * 1_000 };
+        }
+      }
+      throw new Problem('unauthenticated', 'The access token is not one of ours.');
+    },
+  };
+
+  function decode(token: string): jwt.Jwt {
+    try {
+      return jwt.verify(token, key, {
+        algorithms: ['HS256'],
+        issuer: ISSUER,
+        audience: ISSUER,
+        clockTimestamp: Math.floor(now() / 1_000),
+        complete: true,
+      });
+    } catch (error) {
+      if (error instanceof jwt.TokenExpiredError) {
+        throw new Problem('token_expired', 'The access token has expired: call refresh.');
+      }
+      throw new Problem('unauthenticated', 'The access token is not valid.');
+    }
+  }
+}
+
+const hashOf = (secret: string) => createHash('sha256').update(secret).digest('base64url');
+
+/** `sid.username.secret`, the parts in base64url: it says by itself which session it refreshes. */
+export function newRefreshToken(username: string, sid: string): { token: string; hash: string } {
+  const secret = randomBytes(32).toString('base64url');
+  return { token: `${sid}.${Buffer.from(username).toString('base64url')}.${secret}`, hash: hashOf(secret) };
+}
+
+export function parseRefreshToken(token: string): RefreshToken | undefined {
+  const match = /^([\w-]{22})\.([\w-]{1,256})\.([\w-]{43})$/.exec(token);
+  if (!match) return undefined;
+  return {
+    sid: match[1]!,
+    username: Buffer.from(match[2]!, 'base64url').toString(),
+    hash: hashOf(match[3]!),
+  };
+}
+
+export const newSessionId = (): string => randomBytes(16).toString('base64url');
