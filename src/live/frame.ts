@@ -1,0 +1,43 @@
+/**
+ * Events as bytes (WHATWG HTML, section 9.2.5). An event is encoded once, however many streams it goes to. A block is
+ * `event:` and `data:` without the blank line that ends it, so that a burst can be glued from shared and own blocks
+ * and only its last event carries this stream's `id:`. Pure.
+ */
+import type { components } from '../contract.d.ts';
+
+export type StreamEvent = components['schemas']['StreamEvent'];
+/** Events that the server words itself; `dm` and `broadcast` go out as the log holds them. */
+export type OwnEvent = Exclude<StreamEvent, { kind: 'dm' | 'broadcast' }>;
+
+const NEWLINE = Buffer.from('\n');
+export const HEARTBEAT = Buffer.from(':\n\n');
+
+/** `json` is one line: JSON.stringify escapes CR and LF, and nothing else ends a line in an event stream. */
+export function block(kind: StreamEvent['kind'], json: string): Buffer {
+  return Buffer.from(`event: ${kind}\ndata: ${json}\n`);
+}
+
+export function ownBlock(event: OwnEvent): Buffer {
+  return block(event.kind, JSON.stringify(event));
+}
+
+/** Blocks as one, each ended but the last. */
+export function glue(blocks: Buffer[]): Buffer {
+  if (blocks.length === 1) return blocks[0]!;
+  const parts: Buffer[] = [];
+  for (const each of blocks) parts.push(each, NEWLINE);
+  parts.pop();
+  return Buffer.concat(parts);
+}
+
+/** A burst ready to be written: glued blocks, with the last event's `id:` where there is one. */
+export function burst(glued: Buffer, id: string | undefined): Buffer {
+  const end = id === undefined ? '\n' : `id: ${id}\n\n`;
+  const bytes = Buffer.allocUnsafe(glued.length + end.length);
+  glued.copy(bytes);
+  bytes.write(end, glued.length, 'latin1');
+  return bytes;
+}
+
+/** The line that tells a reader how long to wait before it comes back, by itself or in front of an event. */
+export const retryLine = (ms: number): Buffer => Buffer.from(`retry: ${ms}\n`);

@@ -1,0 +1,117 @@
+/**
+ * This node's part of presence: says who has a stream here, and hears who came and went anywhere. What it says is
+ * reconciled, not fired and forgotten: what Redis did not take is said again with the next heartbeat, and a node that
+ * finds itself declared dead (it was stopped for a while) announces everybody anew.
+ */
+import type { AccountStore } from '../store/accounts.ts';
+import type { PresenceStore } from '../store/presence.ts';
+
+const BEAT_EVERY_MS = 3_000;
+/** So long an account stays online after its last stream here, so that a reconnect does not flicker. */
+const GRACE_MS = 5_000;
+const GATHER_MS = 250;
+
+export type PresenceChange = { online: string[]; offline: string[]; total: number };
+
+export type Roster = ReturnType<typeof createRoster>;
+
+export function createRoster(options: {
+  presence: PresenceStore;
+  accounts: AccountStore;
+  now: () => number;
+  onChange: (change: PresenceChange) => void;
+  /** After each heartbeat: the moment for other chores that keep node and Redis in step. */
+  onBeat: () => Promise<void>;
+}) {
+  const { presence, accounts, now, onChange, onBeat } = options;
+  /** AccountStore with a stream here; and those that announced themselves, with the moment their grace ends. */
+  const here = new Set<string>();
+  const announced = new Set<string>();
+  const leaving = new Map<string, number>();
+  const changes = new Map<string, 'online' | 'offline'>();
+  let total = 0;
+  let gathering: NodeJS.Timeout | undefined;
+  let isBeating = false;
+
+  const seen = (username: string) => accounts.seen(username, new Date(now()).toISOString());
+
+  async function announce(username: string): Promise<void> {
+    if ((await presence.arrive(username)) === 'came') total += 1; // until it is counted again
+    announced.add(username);
+  }
+
+  async function depart(username: string): Promise<void> {
+    leaving.delete(username);
+    announced.delete(username);
+    try {
+      if ((await presence.leave(username)) === 'went') await seen(username);
+    } catch {
+      if (here.has(username)) return;
+      announced.add(username); // Redis is away: again later
+      leaving.set(username, performance.now() + BEAT_EVERY_MS);
+    }
+  }
+
+  async function gathered(): Promise<void> {
+    gathering = undefined;
+    const told = [...changes];
+    changes.clear();
+    total = await presence.total().catch(() => total);
+    const pick = (state: string) => told.filter(([, to]) => to === state).map(([username]) => username);
+    onChange({ online: pick('online'), offline: pick('offline'), total });
+  }
+
+  async function beat(): Promise<void> {
+    const { known, dead } = await presence.beat();
+    if (!known) announced.clear();
+    const missing = [...here].filter((username) => !announced.has(username));
+    await Promise.all(missing.map(announce));
+    if (dead.length > 0) await Promise.all((await presence.sweep(dead)).map(seen));
+    total = await presence.total();
+    await onBeat();
+  }
+
+  async function chores(): Promise<void> {
+    if (isBeating) return;
+    isBeating = true;
+    await beat().catch(() => {}); // Redis is away; the next beat says it all again
+    isBeating = false;
+  }
+
+  const beating = setInterval(() => void chores(), BEAT_EVERY_MS);
+  const leavingTimer = setInterval(() => {
+    for (const [username, dueAt] of leaving) if (dueAt <= performance.now()) void depart(username);
+  }, 250);
+
+  return {
+    start: beat,
+    total: () => total,
+
+    /** An account's first stream here. Resolves when Redis knows, or could not be told yet. */
+    async arrived(username: string): Promise<void> {
+      here.add(username);
+      leaving.delete(username);
+      if (!announced.has(username)) await announce(username).catch(() => {});
+    },
+
+    /** An account's last stream here has ended. */
+    left(username: string): void {
+      here.delete(username);
+      leaving.set(username, performance.now() + GRACE_MS);
+    },
+
+    /** What was published: `+username` or `-username`. */
+    hear(payload: string): void {
+      changes.set(payload.slice(1), payload.startsWith('+') ? 'online' : 'offline');
+      gathering ??= setTimeout(() => void gathered(), GATHER_MS);
+    },
+
+    /** This node goes; its accounts are swept by another after a grace, unless they came back there. */
+    async stop(): Promise<void> {
+      clearInterval(beating);
+      clearInterval(leavingTimer);
+      clearTimeout(gathering);
+      await presence.retire().catch(() => {});
+    },
+  };
+}

@@ -1,0 +1,158 @@
+/**
+ * The end of one log as this node knows it. Turns wake-ups (which may be lost, late or doubled) and reads (the truth)
+ * into one sequence without holes. `frontier` is where the live streams stand: entries are first `pending`, and taken
+ * by the hub once per turn, so that a stream that compares itself with the frontier can go live without a seam.
+ *
+ * What it refuses: to guess. When the log does not continue what was delivered, it jumps to the log's end and says so;
+ * each stream then finds out for itself what it missed.
+ */
+import {
+  type Entry,
+  type LogPart,
+  markOf,
+  type Position,
+  START,
+  samePosition,
+  type Window,
+} from '../store/logs.ts';
+import { continuity } from './cursor.ts';
+import { block } from './frame.ts';
+
+export type Framed = Entry & { block: Buffer };
+export type FramedPart = Omit<LogPart, 'entries'> & { entries: Framed[] };
+
+const READ_COUNT = 500;
+
+export class Tail {
+  frontier: Position = START;
+  #pending: Framed[] = [];
+  /** The newest entries up to the frontier, so that streams which come back need no read. */
+  #recent: Framed[] = [];
+  #reading: Promise<void> | undefined;
+  #again = false;
+  /** Wake-ups that came during a read. */
+  #parked: { epoch: string; entry: Entry }[] = [];
+  readonly #kind: 'dm' | 'broadcast';
+  readonly #keep: number;
+  readonly #fetch: (window: Window) => Promise<LogPart>;
+  readonly #onPending: () => void;
+  readonly #onJump: () => void;
+
+  constructor(options: {
+    kind: 'dm' | 'broadcast';
+    /** How many entries to keep in memory. */
+    keep: number;
+    fetch: (window: Window) => Promise<LogPart>;
+    onPending: () => void;
+    onJump: () => void;
+  }) {
+    this.#kind = options.kind;
+    this.#keep = options.keep;
+    this.#fetch = options.fetch;
+    this.#onPending = options.onPending;
+    this.#onJump = options.onJump;
+  }
+
+  get #accepted(): Position {
+    const last = this.#pending.at(-1);
+    return last ? { epoch: this.frontier.epoch, seq: last.seq, mark: markOf(last.message) } : this.frontier;
+  }
+
+  /** Begin at the log's end. Answers the log's meta. Subscribe first: what comes during the read is parked. */
+  async open(): Promise<LogPart> {
+    const part = await this.#fetch({ count: 0 });
+    this.frontier = part.head;
+    return part;
+  }
+
+  /** A wake-up. The common case, the very next entry, costs no read. */
+  hear(epoch: string, entry: Entry): void {
+    if (this.#reading) {
+      if (this.#parked.length < READ_COUNT) this.#parked.push({ epoch, entry });
+      else this.#again = true;
+    } else if (!this.#offer(epoch, entry)) this.refresh().catch(() => {}); // the sweep tries again
+  }
+
+  /** What somebody saw at the log's end: read, unless it is what we have. */
+  async compare(head: Position): Promise<void> {
+    if (!samePosition(head, this.#accepted)) await this.refresh();
+  }
+
+  /** Read until level with the log. */
+  refresh(): Promise<void> {
+    this.#again = true;
+    this.#reading ??= this.#read().finally(() => {
+      this.#reading = undefined;
+      this.#parked = [];
+    });
+    return this.#reading;
+  }
+
+  /** Pending entries become delivered ones. */
+  take(): Framed[] {
+    const taken = this.#pending;
+    if (taken.length === 0) return taken;
+    this.frontier = this.#accepted;
+    this.#pending = [];
+    if (this.#keep > 0) {
+      this.#recent.push(...taken);
+      if (this.#recent.length > 2 * this.#keep) this.#recent = this.#recent.slice(-this.#keep);
+    }
+    return taken;
+  }
+
+  /**
+   * Entries from `seq` (inclusive, so that the reader's own position can be verified) up to the frontier; from memory
+   * where it reaches back that far. A `seq` beyond the frontier may come from another node that was told earlier.
+   */
+  async from(seq: number, count: number): Promise<FramedPart> {
+    if (seq > this.#accepted.seq) await this.refresh();
+    const index = seq - (this.#recent[0]?.seq ?? Number.POSITIVE_INFINITY);
+    if (index >= 0 && seq <= this.frontier.seq) {
+      return { first: 1, head: this.frontier, entries: this.#recent.slice(index, index + count), meta: {} };
+    }
+    const part = await this.#fetch({ after: Math.max(seq - 1, 0), count });
+    const known = part.entries.filter((entry) => entry.seq <= Math.max(this.frontier.seq, seq));
+    return { ...part, entries: known.map((entry) => this.#framed(entry)) };
+  }
+
+  async #read(): Promise<void> {
+    while (this.#again) {
+      this.#again = false;
+      const from = this.#accepted;
+      const part = await this.#fetch({ after: Math.max(from.seq - 1, 0), count: READ_COUNT });
+      if (continuity(from, part, markOf) !== 'whole') {
+        this.#jump(part.head);
+        continue;
+      }
+      for (const entry of part.entries) this.#offer(part.head.epoch, entry);
+      if (this.#accepted.seq < part.head.seq) this.#again = true;
+      if (this.#again) continue;
+      for (const { epoch, entry } of this.#parked.splice(0))
+        if (!this.#offer(epoch, entry)) this.#again = true;
+    }
+  }
+
+  #jump(head: Position): void {
+    this.#pending = [];
+    this.#recent = [];
+    this.frontier = head;
+    this.#onJump();
+  }
+
+  /** Accept an entry if it is the next one. False: there is a hole, or the log is another one. */
+  #offer(epoch: string, entry: Entry): boolean {
+    const at = this.#accepted;
+    if (at.seq > 0 && epoch !== at.epoch) return false;
+    if (entry.seq <= at.seq) return true;
+    if (entry.seq !== at.seq + 1) return false;
+    if (at.seq === 0) this.frontier = { ...this.frontier, epoch };
+    this.#pending.push(this.#framed(entry));
+    this.#onPending();
+    return true;
+  }
+
+  #framed(entry: Entry): Framed {
+    return { ...entry, block: block(this.#kind, entry.message) };
+  }
+}
