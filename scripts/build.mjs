@@ -1,0 +1,18 @@
+// Builds dist/: compiles src, and puts beside it what is read at run time.
+import { execFileSync } from 'node:child_process';
+import { cpSync, rmSync } from 'node:fs';
+
+rmSync('dist', { recursive: true, force: true });
+execFileSync('node_modules/.bin/tsc', ['-p', 'tsconfig.build.json'], { stdio: 'inherit' });
+cpSync('src/store/lua', 'dist/store/lua', { recursive: true });
+cpSync('src/http/docs', 'dist/http/docs', { recursive: true });
+// The reference page is Swagger UI; these files of it, and its licence, are all that is served.
+for (const file of [
+  'swagger-ui-bundle.js',
+  'swagger-ui.css',
+  'swagger-ui-bundle.js.LICENSE.txt',
+  'LICENSE',
+  'NOTICE',
+]) {
+  cpSync(`node_modules/swagger-ui-dist/${file}`, `dist/http/docs/${file}`);
+}

@@ -1,0 +1,205 @@
+/** One node, put together: store, rules, streams, HTTP. And how it starts and stops. */
+import { once } from 'node:events';
+import type { Server } from 'node:http';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { createAccounts } from './chat/accounts.ts';
+import { createMailbox } from './chat/mailbox.ts';
+import { createMessages } from './chat/messages.ts';
+import { createPasswords } from './chat/passwords.ts';
+import { createPresence } from './chat/presence.ts';
+import { Problem } from './chat/problems.ts';
+import { createSessions } from './chat/sessions.ts';
+import { createTokens } from './chat/tokens.ts';
+import type { Config } from './config.ts';
+import { createHttpServer } from './http/server.ts';
+import { parseCursor } from './live/cursor.ts';
+import { Hub } from './live/hub.ts';
+import { createRoster } from './live/roster.ts';
+import type { Logger } from './logger.ts';
+import { createMetrics, type Metrics } from './metrics.ts';
+import { createAccountStore } from './store/accounts.ts';
+import { createLimitStore } from './store/limits.ts';
+import { createLogs } from './store/logs.ts';
+import { createPresenceStore } from './store/presence.ts';
+import { openStore } from './store/redis.ts';
+import { createSessionStore } from './store/sessions.ts';
+import { createWake } from './store/wake.ts';
+
+export type AppOptions = {
+  config: Config;
+  redisUrl: string;
+  /** The Redis keeps nothing over a restart, and that is known. */
+  isEphemeral?: boolean;
+  jwtSecret: string;
+  log: Logger;
+};
+
+export type App = {
+  nodeId: string;
+  address: AddressInfo;
+  metricsAddress: AddressInfo | undefined;
+  /** Streams are told to come back, requests in flight end, sockets close. Within 10 s. */
+  close(): Promise<void>;
+};
+
+/** How long requests in flight may take after the streams have gone. */
+const DRAIN_MS = 6_000;
+const READY_WITHIN_MS = 1_000;
+
+const randomId = (): string => Math.random().toString(36).slice(2, 10).padEnd(8, '0');
+
+export async function startApp({ config, redisUrl, isEphemeral, jwtSecret, log }: AppOptions): Promise<App> {
+  const nodeId = `n-${randomId()}`;
+  const store = await openStore({
+    url: redisUrl,
+    prefix: config.KEY_PREFIX,
+    log,
+    ephemeral: isEphemeral ?? false,
+  });
+  const { keys, now } = store;
+  const ttlMs = {
+    accessTtlMs: config.ACCESS_TTL_SECONDS * 1_000,
+    refreshTtlMs: config.REFRESH_TTL_DAYS * 86_400_000,
+  };
+
+  const accountStore = createAccountStore(store);
+  const sessionStore = createSessionStore(store, ttlMs);
+  const presenceStore = createPresenceStore(store, nodeId);
+  const limits = createLimitStore(store);
+  const wake = createWake(store, nodeId, log);
+  const logs = createLogs(store, {
+    retention: {
+      broadcasts: config.BROADCAST_LIMIT,
+      history: config.HISTORY_LIMIT,
+      inbox: config.INBOX_LIMIT,
+    },
+    sendLimit: config.SEND_LIMIT,
+    newEpoch: randomId,
+  });
+
+  const metrics: Metrics | undefined = config.METRICS_PORT > 0 ? createMetrics(() => hub.size) : undefined;
+  if (metrics) store.observe(metrics.redis);
+  const roster = createRoster({
+    presence: presenceStore,
+    accounts: accountStore,
+    now,
+    onChange: (change) => hub.tellPresence(change),
+    onBeat: () => sessionStore.sync(),
+  });
+  const hub = new Hub({
+    store,
+    wake,
+    logs,
+    roster,
+    limits: {
+      maxStreamBytes: config.MAX_STREAM_BYTES,
+      maxStreamsPerAccount: config.MAX_STREAMS_PER_ACCOUNT,
+      replayLimit: config.REPLAY_LIMIT,
+      presenceFanoutLimit: config.PRESENCE_FANOUT_LIMIT,
+    },
+    isRevoked: sessionStore.isRevoked,
+    counted: metrics ? metrics.counted : () => {},
+  });
+  sessionStore.onRevoked((sid) => hub.endSession(sid));
+
+  const passwords = createPasswords(config.BCRYPT_COST);
+  const tokens = createTokens({ secret: jwtSecret, accessTtlSeconds: config.ACCESS_TTL_SECONDS, now });
+  const presence = createPresence({ store: presenceStore, accounts: accountStore });
+  let isClosing = false;
+  const server = createHttpServer({
+    config,
+    log,
+    metrics,
+    rooms: {
+      nodeId,
+      hub,
+      presence,
+      accounts: createAccounts({
+        store: accountStore,
+        presence: presenceStore,
+        limits,
+        registerLimit: config.REGISTER_LIMIT,
+        passwords,
+        now,
+      }),
+      sessions: createSessions({
+        store: sessionStore,
+        accounts: accountStore,
+        presence,
+        limits,
+        loginLimit: config.LOGIN_LIMIT,
+        passwords,
+        tokens,
+        accessTtlSeconds: config.ACCESS_TTL_SECONDS,
+      }),
+      messages: createMessages({
+        logs,
+        accounts: accountStore,
+        keys,
+        now,
+        sent: (kind) => metrics?.sent(kind),
+      }),
+      mailbox: createMailbox({ logs, keys, positionOf: (eventId) => parseCursor(eventId)?.inbox }),
+      checkReady: async () => {
+        if (isClosing) throw new Problem('unavailable', 'This node is going down.', { retryAfterMs: 1_000 });
+        await answersInTime(store.attempt(store.commands.ping()));
+      },
+    },
+  });
+
+  // Listen first, read second: what is published in between is heard.
+  await wake.listen(keys.channels.presence, roster.hear);
+  await wake.listen(keys.channels.revoked, sessionStore.hear);
+  await wake.start(() => {
+    void hub.sweep();
+    sessionStore.sync().catch(() => {});
+  });
+  await hub.start();
+  await roster.start();
+  const address = await listen(server, config.PORT, config.HOST);
+  const metricsServer = metrics && serveMetrics(metrics);
+  const metricsAddress = metricsServer && (await listen(metricsServer, config.METRICS_PORT, config.HOST));
+
+  return {
+    nodeId,
+    address,
+    metricsAddress,
+    close: async () => {
+      isClosing = true;
+      const closed = once(server, 'close');
+      server.close();
+      metricsServer?.close();
+      hub.stop();
+      server.closeIdleConnections();
+      const cut = setTimeout(() => server.closeAllConnections(), DRAIN_MS);
+      await closed;
+      clearTimeout(cut);
+      wake.stop();
+      await roster.stop();
+      store.close();
+    },
+  };
+}
+
+async function listen(server: Server, port: number, host: string): Promise<AddressInfo> {
+  server.listen(port, host);
+  await once(server, 'listening');
+  return server.address() as AddressInfo; // it listens on TCP
+}
+
+function serveMetrics(metrics: Metrics): Server {
+  return createServer(async (_req, res) => {
+    const text = await metrics.text();
+    res.setHeader('Content-Type', metrics.contentType).end(text);
+  });
+}
+
+async function answersInTime(ping: Promise<unknown>): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    const problem = new Problem('unavailable', 'Redis does not answer.', { retryAfterMs: 1_000 });
+    timer = setTimeout(() => reject(problem), READY_WITHIN_MS);
+  });
+  await Promise.race([ping, late]).finally(() => clearTimeout(timer));
+}

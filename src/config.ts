@@ -1,0 +1,171 @@
+/**
+ * Configuration: one table. The only file that reads the environment. All faults are reported together, and never with
+ * the value of a secret. `.env.example` says the same to people; a test compares the two.
+ */
+import type { Limit } from './store/logs.ts';
+
+type Setting<T> = { default: string; parse: (text: string) => T; reason: string; secret?: true };
+
+/** What a parser throws: the rule that the value does not keep. */
+class Rule extends Error {}
+
+const text = (value: string): string => value;
+
+function integer(min: number, max: number) {
+  return (value: string): number => {
+    const number = Number(value);
+    if (!/^\d+$/.test(value) || number < min || number > max)
+      throw new Rule(`a whole number from ${min} to ${max}`);
+    return number;
+  };
+}
+
+function limit(value: string): Limit {
+  const [, max, seconds] = /^(\d{1,6})\/(\d{1,6})$/.exec(value === '0' ? '0/1' : value) ?? [];
+  if (seconds === undefined || Number(seconds) === 0)
+    throw new Rule('count/seconds, such as 50/10, or 0 for no limit');
+  return { max: Number(max), windowMs: Number(seconds) * 1_000 };
+}
+
+function oneOf<T extends string>(...choices: T[]) {
+  return (value: string): T => {
+    const choice = choices.find((each) => each === value);
+    if (!choice) throw new Rule(`one of ${choices.join(', ')}`);
+    return choice;
+  };
+}
+
+function secret(value: string): string | undefined {
+  if (value && Buffer.byteLength(value) < 32) throw new Rule('at least 32 bytes');
+  return value || undefined;
+}
+
+function redisUrl(value: string): string | undefined {
+  if (value && !/^(rediss?:\/\/.+|unix:\/\/\/.+|\/.+)$/.test(value)) {
+    throw new Rule('redis://…, rediss://… or the path of a unix socket');
+  }
+  return value.replace(/^unix:\/\//, '') || undefined;
+}
+
+function origins(value: string): string[] {
+  const list = value
+    .split(',')
+    .map((each) => each.trim())
+    .filter(Boolean);
+  for (const each of list) {
+    if (each !== '*' && !/^https?:\/\/[^/\s]+$/.test(each))
+      throw new Rule('origins such as https://app.example, or *');
+  }
+  return list;
+}
+
+/** Express' own notions of `trust proxy`. */
+function trustProxy(value: string): boolean | number | string {
+  if (value === 'false' || value === 'true') return value === 'true';
+  return /^\d+$/.test(value) ? Number(value) : value;
+}
+
+const SETTINGS = {
+  PORT: { default: '3000', parse: integer(0, 65_535), reason: 'where to listen; 0 takes any free port' },
+  HOST: {
+    default: '127.0.0.1',
+    parse: text,
+    reason: 'nothing outside this machine reaches Parley unless you say so',
+  },
+  REDIS_URL: { default: '', parse: redisUrl, secret: true, reason: 'empty: a private Redis is started' },
+  KEY_PREFIX: { default: 'parley:', parse: text, reason: 'lets several things share one Redis' },
+  DATA_DIR: { default: '.data', parse: text, reason: 'where the private Redis keeps its data' },
+  JWT_SECRET: {
+    default: '',
+    parse: secret,
+    secret: true,
+    reason: 'signs access tokens; needed with REDIS_URL, the same on every node',
+  },
+  ACCESS_TTL_SECONDS: {
+    default: '3600',
+    parse: integer(1, 86_400),
+    reason: 'a stream ends when its token does',
+  },
+  REFRESH_TTL_DAYS: { default: '30', parse: integer(1, 3_650), reason: 'how long a session lives unused' },
+  BCRYPT_COST: { default: '12', parse: integer(4, 16), reason: 'about 200 ms for each login' },
+  LOGIN_LIMIT: {
+    default: '10/300',
+    parse: limit,
+    reason: 'failed logins of an account; of an address ten times that',
+  },
+  REGISTER_LIMIT: { default: '20/3600', parse: limit, reason: 'registrations from one address' },
+  SEND_LIMIT: { default: '50/10', parse: limit, reason: 'messages of one account' },
+  CORS_ORIGINS: { default: '', parse: origins, reason: 'pages of other origins that may call; * for all' },
+  TRUST_PROXY: {
+    default: 'false',
+    parse: trustProxy,
+    reason: 'how many proxies stand in front, or their addresses',
+  },
+  METRICS_PORT: { default: '0', parse: integer(0, 65_535), reason: '0: no metrics' },
+  LOG_LEVEL: {
+    default: 'info',
+    parse: oneOf('silent', 'error', 'warn', 'info', 'debug'),
+    reason: 'info tells what was refused and what failed, debug every request',
+  },
+  MAX_STREAM_BYTES: {
+    default: '262144',
+    parse: integer(16_384, 67_108_864),
+    reason: 'what a slow reader may cost',
+  },
+  MAX_STREAMS_PER_ACCOUNT: {
+    default: '16',
+    parse: integer(1, 1_000),
+    reason: 'per node; the oldest is replaced',
+  },
+  REPLAY_LIMIT: {
+    default: '1000',
+    parse: integer(1, 10_000),
+    reason: 'what a resumed stream gets of each log',
+  },
+  BROADCAST_LIMIT: { default: '10000', parse: integer(1, 10_000_000), reason: 'broadcasts kept' },
+  HISTORY_LIMIT: {
+    default: '10000',
+    parse: integer(1, 10_000_000),
+    reason: 'messages kept of a conversation',
+  },
+  INBOX_LIMIT: { default: '10000', parse: integer(1, 10_000_000), reason: 'messages kept in an inbox' },
+  PRESENCE_FANOUT_LIMIT: {
+    default: '5000',
+    parse: integer(0, 10_000_000),
+    reason: 'above it streams get the number only',
+  },
+} satisfies Record<string, Setting<unknown>>;
+
+type SettingName = keyof typeof SETTINGS;
+export type Config = { [Name in SettingName]: ReturnType<(typeof SETTINGS)[Name]['parse']> } & {
+  /** Where programs are looked for: the private Redis. */
+  PATH: string;
+};
+
+/** For .env.example's test and nothing else. */
+export const settingsTable: Record<string, Setting<unknown>> = SETTINGS;
+
+/** Throws one Error that names every fault. */
+export function readConfig(env: Record<string, string | undefined> = process.env): Config {
+  const faults: string[] = [];
+  const values: Record<string, unknown> = { PATH: env['PATH'] ?? '' };
+  for (const [name, setting] of Object.entries(settingsTable)) {
+    const given = env[name]?.trim() || setting.default;
+    try {
+      values[name] = setting.parse(given);
+    } catch (error) {
+      if (!(error instanceof Rule)) throw error;
+      faults.push(
+        `${name} must be ${error.message}${setting.secret ? '' : `; it is ${JSON.stringify(given)}`}`,
+      );
+    }
+  }
+  if (values['REDIS_URL'] && !env['JWT_SECRET']?.trim()) {
+    faults.push(
+      'JWT_SECRET must be set together with REDIS_URL, the same on every node (try: openssl rand -hex 32)',
+    );
+  }
+  if (faults.length > 0)
+    throw new Error(`The configuration is not usable:\n${faults.map((each) => `  ${each}`).join('\n')}`);
+  return values as Config; // each name was parsed by its own row
+}

@@ -1,0 +1,107 @@
+/** openapi.yaml, read once: the operations to mount and a validator for each of their inputs. */
+import { readFileSync } from 'node:fs';
+import { Ajv2020, type ErrorObject, type ValidateFunction } from 'ajv/dist/2020.js';
+import addFormats from 'ajv-formats';
+import { parse } from 'yaml';
+import type { InputError } from '../chat/problems.ts';
+import type { OperationId } from './operations.ts';
+
+/** The parts of an OpenAPI document that the router needs. */
+type Parameter = { name: string; in: 'path' | 'query' | 'header'; required?: boolean; schema: object };
+type Ref = { $ref: string };
+type OperationObject = {
+  operationId: OperationId;
+  security?: object[];
+  parameters?: (Parameter | Ref)[];
+  requestBody?: { content: Record<string, { schema: object }> };
+};
+export type Document = {
+  paths: Record<string, Record<string, OperationObject>>;
+  components: Record<string, Record<string, unknown>>;
+};
+
+export type Route = {
+  operationId: OperationId;
+  method: string;
+  /** As Express writes it: `/v1/users/:username`. */
+  path: string;
+  isPublic: boolean;
+  /** The header parameters it reads. */
+  headers: string[];
+  checkParameters: (values: Record<string, unknown>) => InputError[];
+  /** Undefined where the operation takes no body. */
+  checkBody: ((body: unknown) => InputError[]) | undefined;
+};
+
+const METHODS = ['get', 'post', 'put', 'patch', 'delete'];
+
+export function readContract(): { yaml: string; document: Document } {
+  const yaml = readFileSync(new URL('../../openapi.yaml', import.meta.url), 'utf8');
+  return { yaml, document: parse(yaml) };
+}
+
+/** Parameters are one object, `query/limit`, `path/username`, `header/Last-Event-ID`, so that one validator serves. */
+export function routesOf(document: Document): Route[] {
+  const ajv = new Ajv2020({ allErrors: true, strict: false });
+  const coercing = new Ajv2020({ allErrors: true, strict: false, coerceTypes: true });
+  for (const each of [ajv, coercing]) {
+    addFormats.default(each);
+    each.addSchema({ $id: 'contract', components: document.components });
+  }
+  return Object.entries(document.paths).flatMap(([path, item]) =>
+    METHODS.flatMap((method) => {
+      const operation = item[method];
+      if (!operation) return [];
+      const parameters = (operation.parameters ?? []).map((each) => resolve(document, each));
+      const body = operation.requestBody?.content['application/json']?.schema;
+      const route: Route = {
+        operationId: operation.operationId,
+        method,
+        path: path.replaceAll(/\{(\w+)\}/g, ':$1'),
+        isPublic: operation.security?.length === 0,
+        headers: parameters.filter((each) => each.in === 'header').map((each) => each.name),
+        checkParameters: checker(coercing.compile(absolute(parametersSchema(parameters))), 'parameters'),
+        checkBody: body && checker(ajv.compile(absolute(body)), 'body'),
+      };
+      return [route];
+    }),
+  );
+}
+
+function parametersSchema(parameters: Parameter[]): object {
+  const properties = Object.fromEntries(parameters.map((each) => [`${each.in}/${each.name}`, each.schema]));
+  const required = parameters.filter((each) => each.required).map((each) => `${each.in}/${each.name}`);
+  return { type: 'object', properties, required };
+}
+
+function resolve<T extends object>(document: Document, value: T | Ref): T {
+  if (!('$ref' in value)) return value;
+  const [, , group = '', name = ''] = value.$ref.split('/');
+  return document.components[group]?.[name] as T; // redocly's lint proved that it is there
+}
+
+/** The document's own `#/components/…` references, as seen from a schema that is compiled by itself. */
+function absolute(schema: object): object {
+  return JSON.parse(JSON.stringify(schema).replaceAll('"#/components/', '"contract#/components/'));
+}
+
+function checker(validate: ValidateFunction, what: 'parameters' | 'body') {
+  return (value: unknown): InputError[] =>
+    validate(value) ? [] : (validate.errors ?? []).map((each) => toInputError(each, what));
+}
+
+function toInputError(error: ErrorObject, what: 'parameters' | 'body'): InputError {
+  const { params } = error;
+  const extra: unknown = params['additionalProperty'] ?? params['missingProperty'];
+  const path =
+    extra === undefined ? error.instancePath : `${error.instancePath}/${escapePointer(String(extra))}`;
+  const message =
+    error.keyword === 'additionalProperties'
+      ? 'is not a known field'
+      : error.keyword === 'required'
+        ? 'is missing'
+        : (error.message ?? 'is not valid');
+  return { pointer: what === 'body' ? path : path.slice(1).replaceAll('~1', '/'), message };
+}
+
+const escapePointer = (name: string): string => name.replaceAll('~', '~0').replaceAll('/', '~1');

@@ -1,0 +1,135 @@
+/**
+ * What each operation of the contract does, in values. `Operations` is made from the generated contract: an operation
+ * that is missing here, or that the contract does not know, does not compile. Nobody here sees a request or a response.
+ */
+import type { ServerResponse } from 'node:http';
+import type { Accounts } from '../chat/accounts.ts';
+import type { Mailbox } from '../chat/mailbox.ts';
+import type { Messages, Sent } from '../chat/messages.ts';
+import type { Caller, Message } from '../chat/model.ts';
+import type { Presence } from '../chat/presence.ts';
+import { invalid } from '../chat/problems.ts';
+import type { Sessions } from '../chat/sessions.ts';
+import type { operations } from '../contract.d.ts';
+import type { Hub } from '../live/hub.ts';
+
+export type OperationId = keyof operations;
+type PublicOperation = 'register' | 'login' | 'refresh' | 'liveness' | 'readiness';
+type Success = 200 | 201 | 204;
+
+type JsonOf<T> = T extends { content: { 'application/json': infer Body } } ? Body : undefined;
+type Given<T> = [T] extends [never] | [undefined] ? Record<never, never> : NonNullable<T>;
+
+export type Call<Id extends OperationId> = {
+  caller: Id extends PublicOperation ? undefined : Caller;
+  /** The client's address: for limits. */
+  address: string;
+  path: Given<operations[Id]['parameters']['path']>;
+  query: Given<operations[Id]['parameters']['query']>;
+  header: Given<operations[Id]['parameters']['header']>;
+  body: operations[Id] extends { requestBody: infer Body } ? JsonOf<Body> : undefined;
+};
+
+export type Answer<Id extends OperationId> = {
+  [Status in keyof operations[Id]['responses'] & Success]: {
+    status: Status;
+    headers?: Record<string, string>;
+  } & (operations[Id]['responses'][Status] extends { content: { 'text/event-stream': unknown } }
+    ? { stream: (res: ServerResponse) => Promise<void> }
+    : { body: JsonOf<operations[Id]['responses'][Status]> });
+}[keyof operations[Id]['responses'] & Success];
+
+export type Operations = { [Id in OperationId]: (call: Call<Id>) => Promise<Answer<Id>> };
+
+export type Rooms = {
+  accounts: Accounts;
+  sessions: Sessions;
+  presence: Presence;
+  messages: Messages;
+  mailbox: Mailbox;
+  hub: Pick<Hub, 'open'>;
+  nodeId: string;
+  /** Throws a problem that says why this node should get no requests now. */
+  checkReady: () => Promise<void>;
+};
+
+export function createOperations(rooms: Rooms): Operations {
+  const { accounts, sessions, presence, messages, mailbox, hub, nodeId, checkReady } = rooms;
+  return {
+    register: async ({ body, address }) => {
+      const account = await accounts.register(body, address);
+      const location = `/v1/users/${encodeURIComponent(account.username)}`;
+      return { status: 201, body: account, headers: { Location: location } };
+    },
+    login: async ({ body, address }) => ({ status: 200, body: await sessions.login(body, address) }),
+    refresh: async ({ body }) => ({ status: 200, body: await sessions.refresh(body.refreshToken) }),
+    logout: async ({ caller }) => {
+      await sessions.logout(caller);
+      return { status: 204, body: undefined };
+    },
+    getMe: async ({ caller }) => ({ status: 200, body: await accounts.me(caller) }),
+    updateMe: async ({ caller, body }) => ({
+      status: 200,
+      body: await accounts.rename(caller, body.displayName),
+    }),
+    getUser: async ({ path }) => ({ status: 200, body: await accounts.user(path.username) }),
+    listOnline: async ({ query }) => ({
+      status: 200,
+      body: await presence.list(query.limit ?? 100, query.cursor ?? null),
+    }),
+    sendBroadcast: async ({ caller, body, header }) =>
+      sent(await messages.broadcast(caller, body.text, idempotencyKey(header['Idempotency-Key']))),
+    listBroadcasts: async ({ query }) => ({
+      status: 200,
+      body: await messages.broadcasts({ ...query, limit: query.limit ?? 50 }),
+    }),
+    sendDirect: async ({ caller, path, body, header }) =>
+      sent(
+        await messages.direct(caller, path.username, body.text, idempotencyKey(header['Idempotency-Key'])),
+      ),
+    listDirect: async ({ caller, path, query }) => ({
+      status: 200,
+      body: await messages.conversation(caller, path.username, { ...query, limit: query.limit ?? 50 }),
+    }),
+    listConversations: async ({ caller, query }) => ({
+      status: 200,
+      body: await messages.conversations(caller, query.limit ?? 50, query.cursor),
+    }),
+    getMailbox: async ({ caller, query }) => ({
+      status: 200,
+      body: await mailbox.list(caller, query.limit ?? 100, query.after),
+    }),
+    ackMailbox: async ({ caller, body }) => ({ status: 200, body: await mailbox.ack(caller, body.upTo) }),
+    openStream: async ({ caller, query, header }) => ({
+      status: 200,
+      stream: (res) =>
+        hub.open(res, {
+          ...caller,
+          lastEventId: header['Last-Event-ID'] ?? query.lastEventId,
+          presence: query.presence ?? 'all',
+        }),
+    }),
+    liveness: async () => ({ status: 200, body: { status: 'ok' } }),
+    readiness: async () => {
+      await checkReady();
+      return { status: 200, body: { status: 'ok', redis: 'ok', node: nodeId } };
+    },
+  };
+}
+
+function sent<M extends Message>({ message, isReplay }: Sent<M>) {
+  return {
+    status: 201 as const,
+    body: message,
+    ...(isReplay && { headers: { 'Idempotent-Replayed': 'true' } }),
+  };
+}
+
+/** Bare, or quoted as a structured field (RFC 8941): the quotes are not part of the key. */
+function idempotencyKey(header: string | undefined): string | undefined {
+  if (header === undefined) return undefined;
+  const key = /^"(.*)"$/.exec(header)?.[1] ?? header;
+  if (key.length < 1 || key.length > 255)
+    throw invalid('header/Idempotency-Key', 'must be 1 to 255 characters');
+  return key;
+}

@@ -1,0 +1,53 @@
+/** What this node counts, for Prometheus. Hot paths count in numbers of their own scale: once per burst, not per stream. */
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+
+export type Metrics = ReturnType<typeof createMetrics>;
+
+export function createMetrics(openStreams: () => number) {
+  const registry = new Registry();
+  const registers = [registry];
+  // Event-loop lag, memory, CPU and garbage collection come with these.
+  collectDefaultMetrics({ register: registry });
+  const requests = new Counter({
+    name: 'parley_requests_total',
+    help: 'Requests answered, by operation and status',
+    labelNames: ['operation', 'status'],
+    registers,
+  });
+  const sends = new Counter({
+    name: 'parley_sends_total',
+    help: 'Messages stored',
+    labelNames: ['kind'],
+    registers,
+  });
+  const count = (what: string, help: string) =>
+    new Counter({ name: `parley_${what}_total`, help, registers });
+  const live = {
+    deliveries: count('deliveries', 'Messages written to streams'),
+    replays: count('replays', 'Of these, messages read again from a log'),
+    gaps: count('gaps', 'Gaps that readers were told of'),
+    slow: count('slow_readers', 'Times that a stream fell behind because its socket did not drain'),
+  };
+  const redis = new Histogram({
+    name: 'parley_redis_seconds',
+    help: 'Time until Redis answered a command or script',
+    buckets: [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1, 3],
+    registers,
+  });
+  new Gauge({
+    name: 'parley_open_streams',
+    help: 'Streams open now',
+    registers,
+    collect() {
+      this.set(openStreams());
+    },
+  });
+  return {
+    request: (operation: string, status: number) => requests.inc({ operation, status }),
+    sent: (kind: string) => sends.inc({ kind }),
+    counted: (what: keyof typeof live, howMany: number) => live[what].inc(howMany),
+    redis: (seconds: number) => redis.observe(seconds),
+    text: () => registry.metrics(),
+    contentType: registry.contentType,
+  };
+}
