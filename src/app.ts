@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import type { Server } from 'node:http';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { createAccounts } from './chat/accounts.ts';
 import { createMailbox } from './chat/mailbox.ts';
 import { createMessages } from './chat/messages.ts';
@@ -40,9 +41,11 @@ export type App = {
   address: AddressInfo;
   metricsAddress: AddressInfo | undefined;
   /** Streams are told to come back, requests in flight end, sockets close. Within 10 s. */
-  close(): Promise<void>;
+  close(options?: { unreadyMs?: number }): Promise<void>;
 };
 
+/** So long readyz says no while the door is still open: what was on its way here is served. */
+const UNREADY_MS = 500;
 /** How long requests in flight may take after the streams have gone. */
 const DRAIN_MS = 6_000;
 const READY_WITHIN_MS = 1_000;
@@ -132,6 +135,7 @@ export async function startApp({ config, redisUrl, isEphemeral, jwtSecret, log }
         passwords,
         tokens,
         accessTtlSeconds: config.ACCESS_TTL_SECONDS,
+        now,
       }),
       messages: createMessages({
         logs,
@@ -165,12 +169,13 @@ export async function startApp({ config, redisUrl, isEphemeral, jwtSecret, log }
     nodeId,
     address,
     metricsAddress,
-    close: async () => {
+    close: async ({ unreadyMs = UNREADY_MS } = {}) => {
       isClosing = true;
+      hub.stop();
+      await sleep(unreadyMs);
       const closed = once(server, 'close');
       server.close();
       metricsServer?.close();
-      hub.stop();
       server.closeIdleConnections();
       const cut = setTimeout(() => server.closeAllConnections(), DRAIN_MS);
       await closed;

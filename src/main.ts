@@ -78,5 +78,5 @@ function banner(config: Config, port: number, redis: PrivateRedis | undefined): 
 
 main().catch((error: unknown) => {
   process.stderr.write(`parley: ${error instanceof Error ? error.message : String(error)}\n`);
-  process.exitCode = 1;
+  process.exit(1);
 });

@@ -113,7 +113,7 @@ export class Hub {
       const gaps = cursor
         ? await stream.verify()
         : freshGaps(request.lastEventId, mailbox.droppedFrom, mailbox.start.seq);
-      if (res.destroyed) return;
+      if (res.destroyed || res.headersSent) return; // the client went, or was told that this took too long
       const online = roster.total();
       stream.start(
         [

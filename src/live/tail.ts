@@ -81,10 +81,7 @@ export class Tail {
   /** Read until level with the log. */
   refresh(): Promise<void> {
     this.#again = true;
-    this.#reading ??= this.#read().finally(() => {
-      this.#reading = undefined;
-      this.#parked = [];
-    });
+    this.#reading ??= this.#read();
     return this.#reading;
   }
 
@@ -117,19 +114,26 @@ export class Tail {
   }
 
   async #read(): Promise<void> {
-    while (this.#again) {
-      this.#again = false;
-      const from = this.#accepted;
-      const part = await this.#fetch({ after: Math.max(from.seq - 1, 0), count: READ_COUNT });
-      if (continuity(from, part, markOf) !== 'whole') {
-        this.#jump(part.head);
-        continue;
+    try {
+      while (this.#again) {
+        this.#again = false;
+        const from = this.#accepted;
+        const part = await this.#fetch({ after: Math.max(from.seq - 1, 0), count: READ_COUNT });
+        if (continuity(from, part, markOf) !== 'whole') {
+          this.#jump(part.head);
+          continue;
+        }
+        for (const entry of part.entries) this.#offer(part.head.epoch, entry);
+        if (this.#accepted.seq < part.head.seq) this.#again = true;
+        if (this.#again) continue;
+        for (const { epoch, entry } of this.#parked.splice(0)) {
+          if (!this.#offer(epoch, entry)) this.#again = true;
+        }
       }
-      for (const entry of part.entries) this.#offer(part.head.epoch, entry);
-      if (this.#accepted.seq < part.head.seq) this.#again = true;
-      if (this.#again) continue;
-      for (const { epoch, entry } of this.#parked.splice(0))
-        if (!this.#offer(epoch, entry)) this.#again = true;
+    } finally {
+      // In the same turn as the last look: what is heard from now on is not parked any more.
+      this.#reading = undefined;
+      this.#parked = [];
     }
   }
 

@@ -121,21 +121,28 @@ function asUnavailable(error: unknown): unknown {
   return new StoreUnavailable(error.message, { cause: error });
 }
 
-/** Refuses a server that is too old; warns, loudly, about settings under which messages vanish. */
 async function checkServer(redis: Redis, log: StoreLog, ephemeral: boolean): Promise<void> {
-  const [seconds, micros] = await redis.time();
-  if (Math.abs(Number(seconds) * 1_000 + Number(micros) / 1_000 - Date.now()) > 5_000)
-    log.warn('the clock of this machine and that of Redis differ by more than 5 s; Redis’ is used');
-  const info = await redis.info();
+  const { refusal, warnings } = judgeServer(await redis.info(), ephemeral);
+  if (refusal) throw new Error(refusal);
+  for (const warning of warnings) log.warn(warning);
+}
+
+/** Refuses a server that is too old; warns, loudly, about settings under which messages vanish. From INFO. Pure. */
+export function judgeServer(info: string, ephemeral: boolean): { refusal?: string; warnings: string[] } {
   const field = (name: string) => new RegExp(`^${name}:(.*?)\\r?$`, 'm').exec(info)?.[1];
   const version = field('valkey_version') ?? field('redis_version') ?? '0';
-  if (Number.parseInt(version, 10) < 7)
-    throw new Error(`Redis ${version} is too old: Parley needs 7.0 or newer`);
+  const warnings: string[] = [];
+  if (Number.parseInt(version, 10) < 7) {
+    return { refusal: `Redis ${version} is too old: Parley needs 7.0 or newer`, warnings };
+  }
   const policy = field('maxmemory_policy');
-  if (policy !== 'noeviction')
-    log.warn(
-      `Redis evicts keys when memory is full (maxmemory-policy ${policy}): MESSAGES WILL VANISH. Set noeviction.`,
+  if (policy !== 'noeviction') {
+    warnings.push(
+      `Redis drops keys when memory is full (${policy}): MESSAGES WILL VANISH. Set maxmemory-policy noeviction.`,
     );
-  if (field('aof_enabled') !== '1' && !ephemeral)
-    log.warn('Redis keeps no append-only file: a restart of Redis LOSES MESSAGES. Set appendonly yes.');
+  }
+  if (field('aof_enabled') !== '1' && !ephemeral) {
+    warnings.push('Redis keeps no append-only file: a restart of Redis LOSES MESSAGES. Set appendonly yes.');
+  }
+  return { warnings };
 }

@@ -1,0 +1,52 @@
+/** Back-pressure: a slow reader costs bounded memory and no message. */
+import { expect, test } from 'vitest';
+import { listen, person, startNode, until } from '../support/app.ts';
+import { testHub } from '../support/hub.ts';
+import { draft, testLogs, testStore } from '../support/store.ts';
+
+const BIG = '界'.repeat(3_990); // 12 kB
+
+function numbersIn(text: string): number[] {
+  return [...text.matchAll(/"text":"(\d+) /g)].map(([, number]) => Number(number));
+}
+
+test('what is queued for a socket that takes nothing stays within the limit, and it misses nothing', async () => {
+  const maxStreamBytes = 100_000;
+  const { logs, open, counts } = await testHub({ maxStreamBytes });
+  const [stuck, healthy] = [await open('stuck'), await open('healthy')];
+  const draining = setInterval(() => healthy.drain(), 1);
+  stuck.drain();
+  for (let n = 1; n <= 300; n += 1) await logs.broadcast(draft('alice', `${n} ${BIG}`));
+  await until('the healthy one has all', () => numbersIn(healthy.taken).length === 300);
+  clearInterval(draining);
+  expect(stuck.most).toBeLessThanOrEqual(maxStreamBytes);
+  expect(counts.slow).toBeGreaterThanOrEqual(1);
+  await until('the stuck one has all', () => {
+    stuck.drain();
+    return numbersIn(stuck.taken).length >= 300;
+  });
+  expect(numbersIn(stuck.taken)).toEqual(Array.from({ length: 300 }, (_, n) => n + 1));
+  expect(stuck.most).toBeLessThanOrEqual(maxStreamBytes);
+  // And it is live again.
+  await logs.broadcast(draft('alice', '301 end'));
+  await until('the end', () => {
+    stuck.drain();
+    return numbersIn(stuck.taken).at(-1) === 301;
+  });
+});
+
+test('a reader that stops and goes on later gets everything in order, while others are served', async () => {
+  const node = await startNode({ MAX_STREAM_BYTES: '65536', REPLAY_LIMIT: '10' });
+  const [slow, quick] = [await person(node, 'slow'), await person(node, 'quick')];
+  const [slowStream, quickStream] = [await listen(slow), await listen(quick)];
+  slowStream.pause();
+  const logs = testLogs(await testStore(node.prefix), { broadcasts: 10_000 });
+  const count = 1_200; // 14 MB: more than the kernel keeps for a socket
+  for (let n = 1; n <= count; n += 1) await logs.broadcast(draft('alice', `${n} ${BIG}`));
+  await until('the quick one has all', () => quickStream.messages().length === count, 15_000);
+  expect(slowStream.messages().length).toBeLessThan(count);
+  slowStream.resume();
+  await until('the slow one has all', () => slowStream.messages().length === count, 15_000);
+  expect(slowStream.messages().map(({ seq }) => seq)).toEqual(Array.from({ length: count }, (_, n) => n + 1));
+  expect(slowStream.events.map(({ kind }) => kind)).not.toContain('gap');
+}, 60_000);

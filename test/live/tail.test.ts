@@ -1,0 +1,170 @@
+/** The tail against a log that lies in an array: wake-ups come late, twice, or not at all. */
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { Tail } from '../../src/live/tail.ts';
+import type { Entry, LogPart, Window } from '../../src/store/logs.ts';
+
+function idFor(seq: number, life: string): string {
+  return `01a20795-5cc3-7418-8c86-${life.padStart(4, '0')}${seq.toString(16).padStart(8, '0')}`;
+}
+
+function memoryLog() {
+  let entries: Entry[] = [];
+  let epoch = 'eeeeeee1';
+  let life = '1';
+  const markAt = (entry: Entry | undefined) => entry?.message.slice(35, 43) ?? '';
+  return {
+    append(): { epoch: string; entry: Entry } {
+      const seq = entries.length + 1;
+      const entry = {
+        seq,
+        origin: '-',
+        message: `{"id":"${idFor(seq * (life === '1' ? 1 : 17), life)}","seq":${seq}}`,
+      };
+      entries.push(entry);
+      return { epoch, entry };
+    },
+    /** What a crash without the last second does: the same life, a shorter log, and other messages after it. */
+    loseTail(count: number): void {
+      entries = entries.slice(0, Math.max(0, entries.length - count));
+      life = '2';
+    },
+    flush(): void {
+      entries = [];
+      epoch = 'eeeeeee2';
+    },
+    async read({ after = 0, count }: Window): Promise<LogPart> {
+      await Promise.resolve();
+      const last = entries.at(-1);
+      const head = last ? { epoch, seq: last.seq, mark: markAt(last) } : { epoch: '', seq: 0, mark: '' };
+      return { first: 1, head, entries: entries.slice(after, after + count), meta: {} };
+    },
+  };
+}
+
+function follow(log: ReturnType<typeof memoryLog>, keep = 0) {
+  const seen: number[] = [];
+  const jumps: number[] = [];
+  const tail: Tail = new Tail({
+    kind: 'broadcast',
+    keep,
+    fetch: log.read,
+    onPending: () => {},
+    onJump: () => jumps.push(tail.frontier.seq),
+  });
+  const take = () => {
+    for (const { seq } of tail.take()) seen.push(seq);
+  };
+  return { tail, seen, jumps, take };
+}
+
+const upTo = (last: number) => Array.from({ length: last }, (_, index) => index + 1);
+
+test('whichever wake-ups are lost, late or doubled, every entry is taken once and in order', async () => {
+  const fate = fc.constantFrom('heard', 'lost', 'late', 'twice');
+  await fc.assert(
+    fc.asyncProperty(fc.array(fate, { maxLength: 40 }), async (fates) => {
+      const log = memoryLog();
+      const { tail, seen, jumps, take } = follow(log);
+      await tail.open();
+      const late: ReturnType<typeof log.append>[] = [];
+      for (const each of fates) {
+        const { epoch, entry } = log.append();
+        if (each === 'heard' || each === 'twice') tail.hear(epoch, entry);
+        if (each === 'twice') tail.hear(epoch, entry);
+        if (each === 'late') late.push({ epoch, entry });
+        if (entry.seq % 3 === 0) await Promise.resolve();
+        if (entry.seq % 5 === 0) take();
+      }
+      for (const { epoch, entry } of late) tail.hear(epoch, entry);
+      await tail.refresh();
+      take();
+      expect(seen).toEqual(upTo(fates.length));
+      expect(jumps).toEqual([]);
+    }),
+  );
+});
+
+test('the very next entry costs no read', async () => {
+  const log = memoryLog();
+  let reads = 0;
+  const read = (window: Window) => {
+    reads += 1;
+    return log.read(window);
+  };
+  const { tail, seen, take } = follow({ ...log, read });
+  await tail.open();
+  for (let n = 0; n < 10; n += 1) {
+    const { epoch, entry } = log.append();
+    tail.hear(epoch, entry);
+  }
+  take();
+  expect(seen).toEqual(upTo(10));
+  expect(reads).toBe(1);
+});
+
+test('a log that lost its tail and grew again past the old end is noticed, and the tail jumps', async () => {
+  const log = memoryLog();
+  const { tail, seen, jumps, take } = follow(log);
+  await tail.open();
+  for (let n = 0; n < 5; n += 1) {
+    const { epoch, entry } = log.append();
+    tail.hear(epoch, entry);
+  }
+  take();
+  log.loseTail(2);
+  for (let n = 0; n < 4; n += 1) log.append(); // 4', 5', 6', 7': nobody was told
+  const { head } = await log.read({ count: 0 });
+  await tail.compare(head);
+  take();
+  expect(jumps).toEqual([7]);
+  expect(seen).toEqual(upTo(5));
+});
+
+test('a log that was flushed and began anew is noticed by the next wake-up', async () => {
+  const log = memoryLog();
+  const { tail, jumps, take } = follow(log);
+  await tail.open();
+  for (let n = 0; n < 3; n += 1) {
+    const { epoch, entry } = log.append();
+    tail.hear(epoch, entry);
+  }
+  take();
+  log.flush();
+  const { epoch, entry } = log.append();
+  tail.hear(epoch, entry);
+  await tail.refresh();
+  expect(jumps).toContain(1);
+});
+
+test('the newest entries are given from memory, older ones from the log', async () => {
+  const log = memoryLog();
+  let reads = 0;
+  const read = (window: Window) => {
+    reads += 1;
+    return log.read(window);
+  };
+  const { tail, take } = follow({ ...log, read }, 4);
+  await tail.open();
+  for (let n = 0; n < 20; n += 1) {
+    const { epoch, entry } = log.append();
+    tail.hear(epoch, entry);
+    take();
+  }
+  reads = 0;
+  expect((await tail.from(18, 10)).entries.map(({ seq }) => seq)).toEqual([18, 19, 20]);
+  expect(reads).toBe(0);
+  expect((await tail.from(2, 3)).entries.map(({ seq }) => seq)).toEqual([2, 3, 4]);
+  expect(reads).toBe(1);
+});
+
+test('a position that another node was told of earlier is looked up before it is called the future', async () => {
+  const log = memoryLog();
+  const { tail } = follow(log);
+  await tail.open();
+  log.append();
+  log.append();
+  const part = await tail.from(2, 1);
+  expect(part.head.seq).toBe(2);
+  expect(part.entries[0]?.seq).toBe(2);
+});

@@ -1,0 +1,103 @@
+/** The process: how it starts, refuses to start, and ends. */
+import { mkdtempSync, rmSync } from 'node:fs';
+import http from 'node:http';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect, onTestFinished, test } from 'vitest';
+import { listen, person, say, type TestNode, until } from './support/app.ts';
+import { call } from './support/contract.ts';
+import { startProcess } from './support/process.ts';
+
+function emptyFolder(): string {
+  const folder = mkdtempSync(join(tmpdir(), 'parley-main-'));
+  onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
+  return folder;
+}
+
+/** With only node on the PATH there is no redis-server to be found. */
+const WITHOUT_REDIS = { PATH: '/nonexistent' };
+
+test('without a Redis it starts one of its own, says what a stop loses, and leaves nothing behind', async () => {
+  const parley = await startProcess({ ...WITHOUT_REDIS, DATA_DIR: join(emptyFolder(), 'data') });
+  expect(parley.output()).toContain('WebAssembly');
+  expect(parley.output()).toContain('LOSES');
+  const node = { url: parley.url } as TestNode;
+  const bob = await person(node, 'bob');
+  expect((await call(node, 'getMe', { token: bob.token })).body.username).toBe('bob');
+  parley.child.kill('SIGINT');
+  expect(await parley.exited).toBe(0);
+});
+
+test('SIGTERM: readyz says no, streams are told to come back at moments of their own, and it ends in time', async () => {
+  const parley = await startProcess({ ...WITHOUT_REDIS, DATA_DIR: join(emptyFolder(), 'data') });
+  const node = { url: parley.url } as TestNode;
+  const [alice, bob] = [await person(node, 'alice'), await person(node, 'bob')];
+  const streams = [await listen(alice), await listen(bob), await listen(bob)];
+  const agent = new http.Agent({ keepAlive: true });
+  const readyz = () =>
+    new Promise<number>((resolve, reject) => {
+      http
+        .get(`${parley.url}/readyz`, { agent }, (res) => {
+          res.resume().on('end', () => resolve(res.statusCode ?? 0));
+        })
+        .on('error', reject);
+    });
+  expect(await readyz()).toBe(200);
+  const startedAt = Date.now();
+  parley.child.kill('SIGTERM');
+  for (const stream of streams) {
+    expect((await stream.next('goodbye')).data).toEqual({
+      kind: 'goodbye',
+      code: 'shutdown',
+      reconnect: true,
+    });
+  }
+  expect(await readyz()).toBe(503);
+  expect(new Set(streams.map(({ retryMs }) => retryMs)).size).toBeGreaterThan(1);
+  expect(await parley.exited).toBe(0);
+  expect(Date.now() - startedAt).toBeLessThan(10_000);
+  agent.destroy();
+});
+
+test('a request in flight is answered before the process ends', async () => {
+  const parley = await startProcess({
+    ...WITHOUT_REDIS,
+    DATA_DIR: join(emptyFolder(), 'data'),
+    BCRYPT_COST: '13',
+  });
+  const node = { url: parley.url } as TestNode;
+  const registering = call(node, 'register', { body: { username: 'bob', password: 'correct horse' } });
+  await until('it is on its way', async () => (await fetch(`${parley.url}/livez`)).ok);
+  parley.child.kill('SIGTERM');
+  expect((await registering).status).toBe(201);
+  expect(await parley.exited).toBe(0);
+});
+
+test('all faults of the configuration are told at once, without secrets, and nothing starts', async () => {
+  const parley = await startProcess({
+    REDIS_URL: 'http://wrong',
+    JWT_SECRET: 'too short',
+    PORT: 'x',
+    SEND_LIMIT: '5',
+  });
+  expect(await parley.exited).toBe(1);
+  for (const name of ['REDIS_URL', 'JWT_SECRET', 'PORT', 'SEND_LIMIT'])
+    expect(parley.output()).toContain(name);
+  for (const secret of ['too short', 'http://wrong']) expect(parley.output()).not.toContain(secret);
+});
+
+test('a Redis that is not there is told in one clear line', async () => {
+  const parley = await startProcess({ REDIS_URL: 'redis://127.0.0.1:1', JWT_SECRET: 'x'.repeat(32) });
+  expect(await parley.exited).toBe(1);
+  expect(parley.output()).toMatch(/ECONNREFUSED/);
+  expect(parley.output()).not.toMatch(/^\s+at /m);
+});
+
+test('two processes that cannot listen on one port: the second says so and ends', async () => {
+  const first = await startProcess({ ...WITHOUT_REDIS, DATA_DIR: join(emptyFolder(), 'data') });
+  const port = new URL(first.url).port;
+  const second = await startProcess({ ...WITHOUT_REDIS, DATA_DIR: join(emptyFolder(), 'data'), PORT: port });
+  expect(await second.exited).toBe(1);
+  expect(second.output()).toContain('EADDRINUSE');
+  expect((await say(await person({ url: first.url } as TestNode, 'bob'), 'still here')).status).toBe(201);
+});

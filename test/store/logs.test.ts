@@ -1,0 +1,130 @@
+import { expect, test } from 'vitest';
+import { idOf, markOf } from '../../src/store/logs.ts';
+import { account, draft, testLogs, testStore } from '../support/store.ts';
+
+const textsOf = (part: { entries: { message: string }[] }) =>
+  part.entries.map(({ message }) => JSON.parse(message).text);
+
+test('a log counts from 1, says where it ends, and gives what lies between two positions', async () => {
+  const store = await testStore();
+  const logs = testLogs(store);
+  for (const text of ['one', 'two', 'three', 'four', 'five']) await logs.broadcast(draft('alice', text));
+  const log = store.keys.broadcasts;
+  const all = await logs.read(log, { count: 10 });
+  expect(all.entries.map(({ seq }) => seq)).toEqual([1, 2, 3, 4, 5]);
+  expect(all.entries.map(({ message }) => JSON.parse(message).seq)).toEqual([1, 2, 3, 4, 5]);
+  expect(all.head).toEqual({
+    epoch: expect.stringMatching(/^e+\d+$/),
+    seq: 5,
+    mark: markOf(all.entries[4]!.message),
+  });
+  expect(textsOf(await logs.read(log, { count: 2 }))).toEqual(['four', 'five']);
+  expect(textsOf(await logs.read(log, { before: 4, count: 2 }))).toEqual(['two', 'three']);
+  expect(textsOf(await logs.read(log, { after: 1, count: 2 }))).toEqual(['two', 'three']);
+  expect(textsOf(await logs.read(log, { after: 1, before: 3, count: 9 }))).toEqual(['two']);
+  expect(textsOf(await logs.read(log, { after: 5, count: 9 }))).toEqual([]);
+  expect(textsOf(await logs.read(log, { before: 1, count: 9 }))).toEqual([]);
+});
+
+test('an empty log has neither epoch nor entries', async () => {
+  const store = await testStore();
+  const part = await testLogs(store).read(store.keys.broadcasts, { count: 5 });
+  expect(part).toEqual({ first: 1, head: { epoch: '', seq: 0, mark: '' }, entries: [], meta: {} });
+});
+
+test('a full log drops its oldest entries together with their idempotency keys', async () => {
+  const store = await testStore();
+  const logs = testLogs(store, { broadcasts: 3 });
+  for (const n of [1, 2, 3, 4, 5]) await logs.broadcast(draft('alice', `${n}`, { key: `key-${n}` }));
+  const part = await logs.read(store.keys.broadcasts, { count: 10 });
+  expect(part.first).toBe(3);
+  expect(textsOf(part)).toEqual(['3', '4', '5']);
+  expect(await store.commands.hkeys(store.keys.broadcasts.keys)).toEqual(['key-3', 'key-4', 'key-5']);
+});
+
+test('a limit that was lowered is reached step by step, at most 100 entries a write', async () => {
+  const store = await testStore();
+  const logs = testLogs(store);
+  for (let n = 0; n < 250; n += 1) await logs.broadcast(draft('alice', `${n}`));
+  const lower = testLogs(store, { broadcasts: 10 });
+  const lengths = [];
+  for (let n = 0; n < 4; n += 1) {
+    await lower.broadcast(draft('alice', 'more'));
+    lengths.push(await store.commands.llen(store.keys.broadcasts.list));
+  }
+  expect(lengths).toEqual([151, 52, 10, 10]);
+});
+
+test('the same idempotency key gives the message that was stored first', async () => {
+  const store = await testStore();
+  const logs = testLogs(store);
+  const first = await logs.broadcast(draft('alice', 'once', { key: 'k' }));
+  const second = await logs.broadcast(draft('alice', 'twice', { key: 'k' }));
+  expect(first.outcome).toBe('appended');
+  expect(second).toEqual({ ...first, outcome: 'replayed' });
+  expect(await store.commands.llen(store.keys.broadcasts.list)).toBe(1);
+});
+
+test('a direct message is in the conversation and in both inboxes, or nowhere', async () => {
+  const store = await testStore();
+  const logs = testLogs(store);
+  await account(store, 'bob');
+  const sent = await logs.direct('alice', 'bob', draft('alice', 'hi', { to: 'bob', sid: 's1' }));
+  expect(sent.outcome).toBe('appended');
+  const places = [
+    store.keys.conversation('bob', 'alice'),
+    store.keys.inbox('alice'),
+    store.keys.inbox('bob'),
+  ];
+  for (const place of places) expect(textsOf(await logs.read(place, { count: 9 }))).toEqual(['hi']);
+  expect((await logs.read(store.keys.inbox('alice'), { count: 9 })).entries[0]!.origin).toBe('s1');
+  expect((await logs.read(store.keys.inbox('bob'), { count: 9 })).entries[0]!.origin).toBe('-');
+
+  const unknown = await logs.direct('alice', 'nobody', draft('alice', 'hi', { to: 'nobody' }));
+  expect(unknown.outcome).toBe('unknown');
+  expect(await store.commands.keys(`${store.keys.account('nobody').split('account')[0]}*nobody*`)).toEqual(
+    [],
+  );
+});
+
+test('many senders at once never leave a hole or give a number twice', async () => {
+  const store = await testStore();
+  const logs = testLogs(store);
+  await account(store, 'alice', 'bob');
+  await Promise.all(
+    Array.from({ length: 200 }, (_, n) => {
+      const [from, to] = n % 2 ? ['alice', 'bob'] : ['bob', 'alice'];
+      return logs.direct(from!, to!, draft(from!, `${n}`, { to: to! }));
+    }),
+  );
+  const conversation = await logs.read(store.keys.conversation('alice', 'bob'), { count: 500 });
+  expect(conversation.entries.map(({ seq }) => seq)).toEqual(Array.from({ length: 200 }, (_, n) => n + 1));
+  for (const username of ['alice', 'bob']) {
+    const inbox = await logs.read(store.keys.inbox(username), { count: 500 });
+    expect(inbox.entries.map(({ message }) => idOf(message))).toEqual(
+      conversation.entries.map(({ message }) => idOf(message)),
+    );
+  }
+});
+
+test('sends over the limit are refused and change nothing, repeats are not counted', async () => {
+  const store = await testStore();
+  const logs = testLogs(store, {}, 2);
+  await logs.broadcast(draft('alice', '1', { key: 'k' }));
+  for (let n = 0; n < 5; n += 1)
+    expect((await logs.broadcast(draft('alice', '1', { key: 'k' }))).outcome).toBe('replayed');
+  await logs.broadcast(draft('alice', '2'));
+  const refused = await logs.broadcast(draft('alice', '3'));
+  expect(refused).toEqual({ outcome: 'limited', waitMs: expect.any(Number) });
+  expect(await store.commands.llen(store.keys.broadcasts.list)).toBe(2);
+  expect((await logs.broadcast(draft('bob', '3'))).outcome).toBe('appended');
+});
+
+test('scripts that Redis has forgotten are sent again, without an error', async () => {
+  const store = await testStore();
+  const logs = testLogs(store);
+  await logs.broadcast(draft('alice', 'before'));
+  await store.commands.script('FLUSH');
+  const all = await Promise.all(Array.from({ length: 20 }, (_, n) => logs.broadcast(draft('alice', `${n}`))));
+  expect(all.every(({ outcome }) => outcome === 'appended')).toBe(true);
+});

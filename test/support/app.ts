@@ -1,0 +1,79 @@
+/** Nodes, people and streams for tests, through the public door: a real server, real HTTP. */
+import { randomUUID } from 'node:crypto';
+import { inject, onTestFinished } from 'vitest';
+import { type App, startApp } from '../../src/app.ts';
+import { type Config, readConfig } from '../../src/config.ts';
+import { createLogger, type Logger } from '../../src/logger.ts';
+import { type Called, call } from './contract.ts';
+import { openStream, type StreamClient } from './stream.ts';
+
+export const JWT_SECRET = 'a secret that only the tests know, 32+ bytes';
+
+export type TestNode = App & { url: string; prefix: string };
+export type Person = { username: string; token: string; refreshToken: string; node: TestNode };
+
+/** Generous limits and cheap hashes, unless a test is about them. */
+const RELAXED = { PORT: '0', BCRYPT_COST: '4', LOGIN_LIMIT: '0', REGISTER_LIMIT: '0', SEND_LIMIT: '0' };
+
+/** Starts a node; it stops when the test ends. Give two nodes the same prefix and they are one Parley. */
+export async function startNode(
+  settings: Record<string, string> = {},
+  options: { prefix?: string; redisUrl?: string; log?: Logger } = {},
+): Promise<TestNode> {
+  const prefix = options.prefix ?? `test-${randomUUID().slice(0, 8)}:`;
+  const config: Config = readConfig({ ...RELAXED, KEY_PREFIX: prefix, ...settings });
+  const app = await startApp({
+    config,
+    redisUrl: options.redisUrl ?? inject('redisUrl'),
+    isEphemeral: true,
+    jwtSecret: JWT_SECRET,
+    log: options.log ?? createLogger('silent'),
+  });
+  let closed: Promise<void> | undefined;
+  const close = () => (closed ??= app.close({ unreadyMs: 0 }));
+  onTestFinished(close);
+  return { ...app, close, prefix, url: `http://127.0.0.1:${app.address.port}` };
+}
+
+/** Registers (if new) and logs in. */
+export async function person(node: TestNode, username: string): Promise<Person> {
+  const credentials = { username, password: 'correct horse battery' };
+  await call(node, 'register', { body: credentials });
+  return login(node, username);
+}
+
+/** Another session of somebody who is registered. */
+export async function login(node: TestNode, username: string): Promise<Person> {
+  const { body } = await call(node, 'login', { body: { username, password: 'correct horse battery' } });
+  return { username: body.account.username, token: body.accessToken, refreshToken: body.refreshToken, node };
+}
+
+export const say = (from: Person, text: string): Promise<Called> =>
+  call(from.node, 'sendBroadcast', { token: from.token, body: { text } });
+
+export const tell = (from: Person, to: string, text: string): Promise<Called> =>
+  call(from.node, 'sendDirect', { token: from.token, path: { username: to }, body: { text } });
+
+/** Opens a stream and waits for `ready`; it closes when the test ends. */
+export async function listen(
+  who: Person,
+  options: { lastEventId?: string; presence?: 'all' | 'count' | 'off'; node?: TestNode } = {},
+): Promise<StreamClient> {
+  const stream = await openStream((options.node ?? who.node).url, who.token, options);
+  onTestFinished(() => stream.close());
+  await stream.next('ready');
+  return stream;
+}
+
+/** Waits until something is true, instead of sleeping. */
+export async function until(
+  what: string,
+  isTrue: () => boolean | Promise<boolean>,
+  withinMs = 5_000,
+): Promise<void> {
+  const deadline = Date.now() + withinMs;
+  while (!(await isTrue())) {
+    if (Date.now() > deadline) throw new Error(`not within ${withinMs} ms: ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+}

@@ -1,0 +1,86 @@
+/** A hub alone, over a real Redis, with streams whose sockets the test holds in its hands. */
+import { EventEmitter } from 'node:events';
+import type { ServerResponse } from 'node:http';
+import { onTestFinished } from 'vitest';
+import { Hub, type HubOptions } from '../../src/live/hub.ts';
+import { createWake } from '../../src/store/wake.ts';
+import { testLogs, testStore } from './store.ts';
+
+/** A response whose socket takes nothing until it is drained. */
+export class StuckResponse extends EventEmitter {
+  destroyed = false;
+  headersSent = false;
+  writableNeedDrain = false;
+  /** What was written and not taken yet. */
+  queued: Buffer[] = [];
+  taken = '';
+  most = 0;
+
+  get writableLength(): number {
+    return this.queued.reduce((sum, { length }) => sum + length, 0);
+  }
+  writeHead(): this {
+    this.headersSent = true;
+    return this;
+  }
+  write(bytes: Buffer): boolean {
+    this.queued.push(bytes);
+    this.most = Math.max(this.most, this.writableLength);
+    this.writableNeedDrain = true;
+    return false;
+  }
+  end(bytes: Buffer): void {
+    this.write(bytes);
+  }
+  drain(): void {
+    this.taken += Buffer.concat(this.queued.splice(0)).toString();
+    this.writableNeedDrain = false;
+    this.emit('drain');
+  }
+  destroy(): void {
+    this.destroyed = true;
+    this.emit('close');
+  }
+}
+
+export async function testHub(limits: Partial<HubOptions['limits']> = {}) {
+  const store = await testStore();
+  const logs = testLogs(store, { broadcasts: 10_000 });
+  const wake = createWake(store, 'n-test', { warn: () => {} });
+  const counts = { deliveries: 0, replays: 0, gaps: 0, slow: 0 };
+  const hub = new Hub({
+    store,
+    wake,
+    logs,
+    roster: { arrived: async () => {}, left: () => {}, total: () => 0 },
+    limits: {
+      maxStreamBytes: 64 * 1024,
+      maxStreamsPerAccount: 16,
+      replayLimit: 1_000,
+      presenceFanoutLimit: 5_000,
+      ...limits,
+    },
+    isRevoked: () => false,
+    counted: (what, count) => {
+      counts[what] += count;
+    },
+  });
+  await wake.start(() => void hub.sweep());
+  await hub.start();
+  onTestFinished(() => {
+    hub.stop();
+    wake.stop();
+  });
+  const open = async (username: string) => {
+    const res = new StuckResponse();
+    await hub.open(res as unknown as ServerResponse, {
+      username,
+      sid: `session of ${username}`,
+      expiresAtMs: Number.POSITIVE_INFINITY,
+      lastEventId: undefined,
+      presence: 'off',
+    });
+    return res;
+  };
+  return { store, logs, wake, hub, counts, open };
+}

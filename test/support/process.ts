@@ -1,0 +1,46 @@
+/** Parley as its own process, from the sources, for tests that kill it. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { createServer } from 'node:net';
+import { onTestFinished } from 'vitest';
+import { until } from './app.ts';
+
+export type Process = {
+  child: ChildProcess;
+  url: string;
+  output: () => string;
+  exited: Promise<number | null>;
+};
+
+export async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const address = server.address();
+  server.close();
+  await once(server, 'close');
+  if (address === null || typeof address === 'string') throw new Error('no port');
+  return address.port;
+}
+
+/** `settings` is the whole environment but PATH. Waits until it listens, unless it ends before. */
+export async function startProcess(settings: Record<string, string>, cwd = process.cwd()): Promise<Process> {
+  const port = await freePort();
+  const main = new URL('../../src/main.ts', import.meta.url).pathname;
+  const child = spawn(process.execPath, ['--import', import.meta.resolve('tsx'), main], {
+    cwd,
+    env: { PATH: process.env['PATH'], PORT: String(port), BCRYPT_COST: '4', LOG_LEVEL: 'warn', ...settings },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  let output = '';
+  for (const stream of [child.stdout, child.stderr])
+    stream!.setEncoding('utf8').on('data', (text) => (output += text));
+  const exited = once(child, 'exit').then(([code]) => code as number | null);
+  onTestFinished(async () => {
+    child.kill('SIGKILL');
+    await exited;
+  });
+  let ended = false;
+  void exited.then(() => (ended = true));
+  await until('it listens', () => ended || output.includes('listens on'), 15_000);
+  return { child, url: `http://127.0.0.1:${port}`, output: () => output, exited };
+}

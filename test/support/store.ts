@@ -1,0 +1,50 @@
+/** The store alone, on a prefix of its own. */
+import { randomUUID } from 'node:crypto';
+import { v7 as uuidv7 } from 'uuid';
+import { inject, onTestFinished } from 'vitest';
+import { createLogs, type Draft, type Retention } from '../../src/store/logs.ts';
+import { openStore, type Store } from '../../src/store/redis.ts';
+
+export async function testStore(prefix = `test-${randomUUID().slice(0, 8)}:`): Promise<Store> {
+  const store = await openStore({
+    url: inject('redisUrl'),
+    prefix,
+    log: { info: () => {}, warn: () => {} },
+    ephemeral: true,
+  });
+  onTestFinished(() => store.close());
+  return store;
+}
+
+const PLENTY: Retention = { broadcasts: 1_000, history: 1_000, inbox: 1_000 };
+let epochs = 0;
+
+export function testLogs(store: Store, retention: Partial<Retention> = {}, max = 0) {
+  return createLogs(store, {
+    retention: { ...PLENTY, ...retention },
+    sendLimit: { max, windowMs: 60_000 },
+    newEpoch: () => {
+      epochs += 1;
+      return String(epochs).padStart(8, 'e');
+    },
+  });
+}
+
+/** A message as `chat` would draft it. */
+export function draft(
+  from: string,
+  text: string,
+  options: { key?: string; sid?: string; to?: string } = {},
+): Draft {
+  const { key = '-', sid = 'session', to } = options;
+  const id = uuidv7();
+  const kind = to === undefined ? 'broadcast' : 'dm';
+  const head = JSON.stringify({ id, kind, from, to, text, sentAt: new Date().toISOString() }).slice(0, -1);
+  return { id, sid, key, head, limitedAs: from };
+}
+
+/** An account, as far as the scripts look. */
+export async function account(store: Store, ...usernames: string[]): Promise<void> {
+  for (const username of usernames)
+    await store.commands.hset(store.keys.account(username), { passwordHash: 'x' });
+}

