@@ -147,6 +147,8 @@ export async function startApp({ config, redisUrl, isEphemeral, jwtSecret, log }
       mailbox: createMailbox({ logs, keys, positionOf: (eventId) => parseCursor(eventId)?.inbox }),
       checkReady: async () => {
         if (isClosing) throw new Problem('unavailable', 'This node is going down.', { retryAfterMs: 1_000 });
+        if (!wake.isHearing())
+          throw new Problem('unavailable', 'Redis tells this node nothing.', { retryAfterMs: 1_000 });
         await answersInTime(store.attempt(store.commands.ping()));
       },
     },
@@ -156,7 +158,9 @@ export async function startApp({ config, redisUrl, isEphemeral, jwtSecret, log }
   await wake.listen(keys.channels.presence, roster.hear);
   await wake.listen(keys.channels.revoked, sessionStore.hear);
   await wake.start(() => {
+    // After the subscriber was away: what was missed is read.
     void hub.sweep();
+    hub.resyncPresence();
     sessionStore.sync().catch(() => {});
   });
   await hub.start();

@@ -10,12 +10,14 @@ import type { ServerResponse } from 'node:http';
 import type { Logs } from '../store/logs.ts';
 import type { Store } from '../store/redis.ts';
 import type { Wake } from '../store/wake.ts';
-import { formatPosition, parseCursor } from './cursor.ts';
-import { burst, glue, ownBlock } from './frame.ts';
+import { parseCursor } from './cursor.ts';
+import { ownBlock } from './frame.ts';
 import { hearEntry, Reader } from './reader.ts';
+import { freshGaps, Replay } from './replay.ts';
 import type { PresenceChange } from './roster.ts';
-import { type Gap, type GoodbyeCode, type PresenceMode, Stream, type StreamHost } from './stream.ts';
-import { type Framed, Tail } from './tail.ts';
+import { type PresenceMode, Stream, type StreamHost } from './stream.ts';
+import { Tail } from './tail.ts';
+import { createTurn, feed, type PresenceBlocks } from './turn.ts';
 
 export const HEARTBEAT_MS = 25_000;
 const TICK_MS = 1_000;
@@ -46,22 +48,13 @@ export type HubOptions = {
   counted: StreamHost['counted'];
 };
 
-/** What one turn gathered for everybody. */
-type Turn = {
-  entries: Framed[];
-  origins: Set<string>;
-  shared: Buffer | undefined;
-  presence: { all: Buffer; count: Buffer } | undefined;
-  idPart: string;
-};
-
 export class Hub {
   readonly #options: HubOptions;
   readonly #readers = new Map<string, Reader>();
   readonly #tail: Tail;
   readonly #timers: NodeJS.Timeout[];
   #arrived = new Set<Reader>();
-  #presence: Turn['presence'];
+  #presence: PresenceBlocks | undefined;
   #isScheduled = false;
   #isClosing = false;
   #second = 0;
@@ -105,31 +98,31 @@ export class Hub {
     try {
       const [mailbox] = await Promise.all([reader.mailbox(), roster.arrived(request.username)]);
       const cursor = request.lastEventId === undefined ? undefined : parseCursor(request.lastEventId);
-      const stream = new Stream(this.#hostFor(reader), res, {
-        ...request,
+      const replay = new Replay({
+        tails: { inbox: reader.tail, broadcasts: this.#tail },
+        sid: request.sid,
+        replayLimit: limits.replayLimit,
         at: cursor ?? { inbox: mailbox.start, broadcasts: this.#tail.frontier },
         mailboxUntil: cursor ? 0 : mailbox.end,
+        mailboxStart: async () => (await reader.mailbox()).start,
       });
       const gaps = cursor
-        ? await stream.verify()
-        : freshGaps(request.lastEventId, mailbox.droppedFrom, mailbox.start.seq);
+        ? await replay.verify()
+        : freshGaps(request.lastEventId !== undefined, mailbox.droppedFrom, mailbox.start.seq);
       if (res.destroyed || res.headersSent) return; // the client went, or was told that this took too long
-      const online = roster.total();
-      stream.start(
-        [
-          ownBlock({
-            kind: 'ready',
-            username: request.username,
-            resumed: cursor !== undefined && gaps.every(({ from }) => from !== null),
-            gap: gaps.length > 0,
-            unread: mailbox.unread,
-            online,
-            presence: this.#served(request.presence),
-            heartbeatMs: HEARTBEAT_MS,
-          }),
-        ],
-        gaps,
-      );
+      const ready = ownBlock({
+        kind: 'ready',
+        username: request.username,
+        resumed: cursor !== undefined && gaps.every(({ from }) => from !== null),
+        gap: gaps.length > 0,
+        unread: mailbox.unread,
+        online: roster.total(),
+        presence: this.#served(request.presence),
+        heartbeatMs: HEARTBEAT_MS,
+      });
+      const slot = Math.floor((Math.random() * HEARTBEAT_MS) / TICK_MS);
+      const stream = new Stream(this.#hostFor(reader), res, { ...request, replay, slot });
+      stream.start(ready, gaps);
       reader.streams.push(stream);
       if (this.#isClosing) stream.end('shutdown');
       else if (isRevoked(request.sid)) stream.end('revoked');
@@ -146,12 +139,13 @@ export class Hub {
   }
 
   tellPresence({ online, offline, total }: PresenceChange): void {
-    this.#presence = {
-      all: ownBlock({ kind: 'presence', online, offline, total }),
-      count: ownBlock({ kind: 'presence', total }),
-    };
-    if (total > this.#options.limits.presenceFanoutLimit) this.#presence.all = this.#presence.count;
-    this.#schedule();
+    const isCrowd = total > this.#options.limits.presenceFanoutLimit;
+    this.#sayPresence(total, isCrowd ? {} : { online, offline });
+  }
+
+  /** Changes of presence were missed: readers that keep a list must fetch it again. */
+  resyncPresence(): void {
+    this.#sayPresence(this.#options.roster.total(), { resync: true });
   }
 
   /** Compare every tail with its log: on a slow timer, and after the subscriber was away. */
@@ -159,10 +153,8 @@ export class Hub {
     const { store, logs } = this.#options;
     const readers = [...this.#readers.values()];
     const tails = [this.#tail, ...readers.map((reader) => reader.tail)];
-    const metas = [
-      store.keys.broadcasts.meta,
-      ...readers.map(({ username }) => store.keys.inbox(username).meta),
-    ];
+    const { keys } = store;
+    const metas = [keys.broadcasts.meta, ...readers.map(({ username }) => keys.inbox(username).meta)];
     try {
       for (let i = 0; i < tails.length; i += SWEEP_AT_ONCE) {
         const heads = await logs.heads(metas.slice(i, i + SWEEP_AT_ONCE));
@@ -174,10 +166,10 @@ export class Hub {
   }
 
   /** Every stream is told to come back, here or elsewhere, at a moment of its own. */
-  stop(code: GoodbyeCode = 'shutdown'): void {
+  stop(): void {
     this.#isClosing = true;
     for (const timer of this.#timers) clearInterval(timer);
-    for (const stream of [...this.streams()]) stream.end(code);
+    for (const stream of [...this.streams()]) stream.end('shutdown');
   }
 
   #readerOf(username: string): Reader {
@@ -194,8 +186,8 @@ export class Hub {
   }
 
   #release(reader: Reader): void {
-    if (reader.opening > 0 || reader.streams.length > 0 || this.#readers.get(reader.username) !== reader)
-      return;
+    const isNeeded = reader.opening > 0 || reader.streams.length > 0;
+    if (isNeeded || this.#readers.get(reader.username) !== reader) return;
     this.#readers.delete(reader.username);
     reader.close();
     this.#options.roster.left(reader.username);
@@ -205,9 +197,6 @@ export class Hub {
     const { limits, roster, counted } = this.#options;
     return {
       maxBytes: limits.maxStreamBytes,
-      replayLimit: limits.replayLimit,
-      mailboxStart: async () => (await reader.mailbox()).start,
-      tails: { inbox: reader.tail, broadcasts: this.#tail },
       presenceTotal: () => roster.total(),
       counted,
       closed: (stream) => {
@@ -216,6 +205,12 @@ export class Hub {
         this.#release(reader);
       },
     };
+  }
+
+  #sayPresence(total: number, more: object): void {
+    const count = ownBlock({ kind: 'presence', total });
+    this.#presence = { all: ownBlock({ kind: 'presence', ...more, total }), count };
+    this.#schedule();
   }
 
   #served(asked: PresenceMode): PresenceMode {
@@ -231,62 +226,20 @@ export class Hub {
 
   #flush(): void {
     this.#isScheduled = false;
-    const entries = this.#tail.take();
+    const broadcasts = this.#tail.take();
     const arrived = this.#arrived;
     const presence = this.#presence;
     this.#arrived = new Set();
     this.#presence = undefined;
     for (const reader of arrived) reader.gather();
-    const turn: Turn = {
-      entries,
-      origins: new Set(entries.map(({ origin }) => origin)),
-      shared: entries.length > 0 ? glue(entries.map(({ block }) => block)) : undefined,
-      presence,
-      idPart: formatPosition(this.#tail.frontier),
-    };
+    const turn = createTurn(broadcasts, this.#tail.frontier, presence);
     const readers = turn.shared || presence ? this.#readers.values() : arrived;
     let deliveries = 0;
-    for (const reader of readers)
-      for (const stream of reader.streams) deliveries += this.#feed(stream, reader, turn);
+    for (const reader of readers) {
+      for (const stream of reader.streams) deliveries += feed(stream, reader, turn);
+    }
     for (const reader of arrived) reader.settle();
     this.#options.counted('deliveries', deliveries);
-  }
-
-  /** One write for one stream; answers how many messages were in it. */
-  #feed(stream: Stream, reader: Reader, turn: Turn): number {
-    const ack = reader.acks.findLast(({ sid }) => sid !== stream.sid)?.block;
-    const presence = stream.presence === 'off' ? undefined : turn.presence?.[stream.presence];
-    if (stream.state !== 'live') {
-      stream.skip(ack, presence !== undefined);
-      return 0;
-    }
-    const plain = [];
-    if (ack) plain.push(ack);
-    if (presence) plain.push(presence);
-    const messages = [];
-    let count = turn.entries.length;
-    if (turn.origins.has(stream.sid)) {
-      const others = turn.entries.filter(({ origin }) => origin !== stream.sid);
-      for (const { block } of others) messages.push(block);
-      count = others.length;
-    } else if (turn.shared) messages.push(turn.shared);
-    for (const { origin, block } of reader.arrived) {
-      if (origin === stream.sid) continue;
-      messages.push(block);
-      count += 1;
-    }
-    if (plain.length + messages.length > 0) {
-      const id = messages.length > 0 ? `${reader.idPart}~${turn.idPart}` : undefined;
-      const bytes = burst(glue([...plain, ...messages]), id);
-      if (!stream.hasRoom(bytes.length)) {
-        stream.fallBehind('slow');
-        stream.skip(ack, presence !== undefined);
-        return 0;
-      }
-      stream.feed(bytes);
-    }
-    stream.at = { inbox: reader.tail.frontier, broadcasts: this.#tail.frontier };
-    return count;
   }
 
   #tick(): void {
@@ -294,20 +247,8 @@ export class Hub {
     this.#second = (this.#second + 1) % (HEARTBEAT_MS / TICK_MS);
     for (const stream of [...this.streams()]) {
       if (stream.expiresAtMs <= now) stream.end('expired');
-      else if (stream.isStalled(now)) stream.end('slow');
+      else if (stream.isStalled(performance.now())) stream.end('slow');
       else if (stream.slot === this.#second) stream.heartbeat();
     }
   }
-}
-
-/** Gaps of a stream that begins with the mailbox: its id was no cursor, or the inbox was full. */
-function freshGaps(lastEventId: string | undefined, droppedFrom: number | undefined, start: number): Gap[] {
-  const gaps: Gap[] = [];
-  const inbox = { log: 'inbox', history: '/v1/mailbox' } as const;
-  if (lastEventId !== undefined) {
-    gaps.push({ ...inbox, from: null, to: null, reason: 'unreadable' });
-    gaps.push({ log: 'broadcasts', history: '/v1/broadcasts', from: null, to: null, reason: 'unreadable' });
-  }
-  if (droppedFrom !== undefined) gaps.push({ ...inbox, from: droppedFrom, to: start, reason: 'overflow' });
-  return gaps;
 }

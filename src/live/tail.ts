@@ -30,6 +30,7 @@ export class Tail {
   #recent: Framed[] = [];
   #reading: Promise<void> | undefined;
   #again = false;
+  #isOpen = false;
   /** Wake-ups that came during a read. */
   #parked: { epoch: string; entry: Entry }[] = [];
   readonly #kind: 'dm' | 'broadcast';
@@ -62,12 +63,14 @@ export class Tail {
   async open(): Promise<LogPart> {
     const part = await this.#fetch({ count: 0 });
     this.frontier = part.head;
+    this.#isOpen = true;
+    for (const { epoch, entry } of this.#parked.splice(0)) this.hear(epoch, entry);
     return part;
   }
 
   /** A wake-up. The common case, the very next entry, costs no read. */
   hear(epoch: string, entry: Entry): void {
-    if (this.#reading) {
+    if (this.#reading || !this.#isOpen) {
       if (this.#parked.length < READ_COUNT) this.#parked.push({ epoch, entry });
       else this.#again = true;
     } else if (!this.#offer(epoch, entry)) this.refresh().catch(() => {}); // the sweep tries again
@@ -75,7 +78,7 @@ export class Tail {
 
   /** What somebody saw at the log's end: read, unless it is what we have. */
   async compare(head: Position): Promise<void> {
-    if (!samePosition(head, this.#accepted)) await this.refresh();
+    if (this.#isOpen && !samePosition(head, this.#accepted)) await this.refresh();
   }
 
   /** Read until level with the log. */

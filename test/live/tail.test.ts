@@ -85,6 +85,27 @@ test('whichever wake-ups are lost, late or doubled, every entry is taken once an
   );
 });
 
+test('what is heard while the tail opens is neither lost nor taken twice', async () => {
+  for (const before of [0, 1, 3]) {
+    for (const during of [1, 2]) {
+      const log = memoryLog();
+      const { tail, seen, take } = follow(log);
+      for (let n = 0; n < before; n += 1) log.append();
+      const early = log.append(); // written before the log is read, told while it is read
+      const opening = tail.open();
+      tail.hear(early.epoch, early.entry);
+      await opening;
+      for (let n = 0; n < during; n += 1) {
+        const { epoch, entry } = log.append();
+        tail.hear(epoch, entry);
+      }
+      await tail.refresh();
+      take();
+      expect(seen).toEqual(upTo(before + 1 + during).slice(before + 1));
+    }
+  }
+});
+
 test('the very next entry costs no read', async () => {
   const log = memoryLog();
   let reads = 0;

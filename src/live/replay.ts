@@ -1,0 +1,137 @@
+/**
+ * Where one stream stands in its two logs, and how it reads on from there at its own pace. Knows nothing of sockets.
+ *
+ * Every read begins with the entry the stream saw last, so that a log which does not continue what was seen is noticed
+ * and told as a gap: after an absence, after being slow, and when Redis lost something meanwhile alike.
+ */
+import { setImmediate } from 'node:timers/promises';
+import type { components } from '../contract.d.ts';
+import { markOf, type Position } from '../store/logs.ts';
+import { type Cursor, continuity } from './cursor.ts';
+import { ownBlock } from './frame.ts';
+import type { FramedPart, Tail } from './tail.ts';
+
+export type LogName = keyof Cursor;
+export type Gap = components['schemas']['Gap'];
+/** What one step yields: blocks to write, and how many messages or gaps are among them. */
+export type Batch = { blocks: Buffer[]; messages: number; gaps: number };
+
+export type ReplayOptions = {
+  tails: Record<LogName, Tail>;
+  /** Its own messages are not echoed to a session. */
+  sid: string;
+  replayLimit: number;
+  at: Cursor;
+  /** A stream that began with the mailbox: up to here own copies are no news, and no limit applies. Else 0. */
+  mailboxUntil: number;
+  /** Where the mailbox begins now: for a stream whose inbox position turned out worthless. */
+  mailboxStart: () => Promise<Position>;
+};
+
+const HISTORY: Record<LogName, string> = { inbox: '/v1/mailbox', broadcasts: '/v1/broadcasts' };
+const BATCH_ENTRIES = 64;
+const BATCH_BYTES = 64 * 1024;
+
+export class Replay {
+  at: Cursor;
+  #mailboxUntil: number;
+  readonly #options: ReplayOptions;
+
+  constructor(options: ReplayOptions) {
+    this.#options = options;
+    this.at = options.at;
+    this.#mailboxUntil = options.mailboxUntil;
+  }
+
+  /** True when this stream stands where the live ones stand. */
+  isLevel(): boolean {
+    const { inbox, broadcasts } = this.#options.tails;
+    return stands(this.at.inbox, inbox.frontier) && stands(this.at.broadcasts, broadcasts.frontier);
+  }
+
+  /** Check both positions before the first byte goes out, and skip what is over the replay limit. */
+  async verify(): Promise<Gap[]> {
+    const gaps = await Promise.all([this.#verify('inbox'), this.#verify('broadcasts')]);
+    return gaps.flat();
+  }
+
+  /** One step in each log that is not level. */
+  async next(): Promise<Batch[]> {
+    return [await this.#step('inbox'), await this.#step('broadcasts')];
+  }
+
+  async #step(name: LogName): Promise<Batch> {
+    const tail = this.#options.tails[name];
+    if (stands(this.at[name], tail.frontier)) return { blocks: [], messages: 0, gaps: 0 };
+    const part = await tail.from(this.at[name].seq, BATCH_ENTRIES);
+    const gap = await this.#judge(name, part);
+    if (gap) return { blocks: [ownBlock({ kind: 'gap', ...gap })], messages: 0, gaps: 1 };
+    const { seq } = this.at[name];
+    const fresh = part.entries.filter((entry) => entry.seq > seq && entry.seq <= tail.frontier.seq);
+    if (fresh.length === 0) await setImmediate(); // ahead of this node: its own wake-up is on the way
+    const blocks: Buffer[] = [];
+    let bytes = 0;
+    for (const entry of fresh) {
+      if (bytes > BATCH_BYTES) break;
+      this.#move(name, { epoch: part.head.epoch, seq: entry.seq, mark: markOf(entry.message) });
+      const isOld = name === 'inbox' && entry.origin !== '-' && entry.seq <= this.#mailboxUntil;
+      if (isOld || entry.origin === this.#options.sid) continue;
+      blocks.push(entry.block);
+      bytes += entry.block.length;
+    }
+    return { blocks, messages: blocks.length, gaps: 0 };
+  }
+
+  async #verify(name: LogName): Promise<Gap[]> {
+    const gaps: Gap[] = [];
+    const tail = this.#options.tails[name];
+    if (stands(this.at[name], tail.frontier)) return gaps;
+    const gap = await this.#judge(name, await tail.from(this.at[name].seq, 1));
+    if (gap) gaps.push(gap);
+    const { seq, epoch } = this.at[name];
+    const oldest = tail.frontier.seq - this.#options.replayLimit;
+    if (seq < oldest && !(name === 'inbox' && this.#mailboxUntil > 0)) {
+      gaps.push({ log: name, from: seq + 1, to: oldest, reason: 'replay_limit', history: HISTORY[name] });
+      this.#move(name, { epoch: epoch || tail.frontier.epoch, seq: oldest, mark: '' });
+    }
+    return gaps;
+  }
+
+  /** Where a log does not continue what this stream has seen: move on to what there is, and word the gap. */
+  async #judge(name: LogName, part: FramedPart): Promise<Gap | undefined> {
+    const at = this.at[name];
+    const reason = continuity(at, part, markOf);
+    if (reason === 'whole') return undefined;
+    const gap = { log: name, reason, history: HISTORY[name] };
+    if (reason === 'trimmed') {
+      const to = part.first - 1;
+      this.#move(name, { epoch: part.head.epoch, seq: to, mark: '' });
+      return { ...gap, from: at.seq + 1, to };
+    }
+    const { tails, mailboxStart } = this.#options;
+    if (name === 'inbox') this.#mailboxUntil = part.head.seq;
+    this.#move(name, name === 'inbox' ? await mailboxStart() : tails.broadcasts.frontier);
+    return { ...gap, from: null, to: part.head.seq || null };
+  }
+
+  #move(name: LogName, to: Position): void {
+    this.at = { ...this.at, [name]: to };
+  }
+}
+
+/** Gaps of a stream that begins with the mailbox: its id was no cursor, or the inbox was full. */
+export function freshGaps(unreadable: boolean, droppedFrom: number | undefined, start: number): Gap[] {
+  const gaps: Gap[] = [];
+  for (const log of unreadable ? (['inbox', 'broadcasts'] as const) : []) {
+    gaps.push({ log, from: null, to: null, reason: 'unreadable', history: HISTORY[log] });
+  }
+  if (droppedFrom !== undefined) {
+    gaps.push({ log: 'inbox', from: droppedFrom, to: start, reason: 'overflow', history: HISTORY.inbox });
+  }
+  return gaps;
+}
+
+function stands(at: Position, frontier: Position): boolean {
+  if (at.seq !== frontier.seq) return false;
+  return at.seq === 0 || (at.epoch === frontier.epoch && (at.mark === '' || at.mark === frontier.mark));
+}

@@ -1,0 +1,83 @@
+/**
+ * What one turn of the event loop gathered, and how it is written: once per stream, made of bytes that all share, bytes
+ * of its own, and its `id:`.
+ */
+import type { Position } from '../store/logs.ts';
+import { formatPosition } from './cursor.ts';
+import { burst, glue } from './frame.ts';
+import type { Reader } from './reader.ts';
+import type { Stream } from './stream.ts';
+import type { Framed } from './tail.ts';
+
+/** A presence event as it goes to streams that asked for all, and to those that asked for the number. */
+export type PresenceBlocks = { all: Buffer; count: Buffer };
+
+export type Turn = {
+  broadcasts: Framed[];
+  /** The broadcasts as one, for everybody who sent none of them. */
+  shared: Buffer | undefined;
+  /** The sessions that sent some. */
+  origins: Set<string>;
+  presence: PresenceBlocks | undefined;
+  /** Where the broadcasts stand after this turn. */
+  frontier: Position;
+  idPart: string;
+};
+
+export function createTurn(
+  broadcasts: Framed[],
+  frontier: Position,
+  presence: PresenceBlocks | undefined,
+): Turn {
+  return {
+    broadcasts,
+    shared: broadcasts.length > 0 ? glue(broadcasts.map(({ block }) => block)) : undefined,
+    origins: new Set(broadcasts.map(({ origin }) => origin)),
+    presence,
+    frontier,
+    idPart: formatPosition(frontier),
+  };
+}
+
+/** One write for one stream; answers how many messages were in it. */
+export function feed(stream: Stream, reader: Reader, turn: Turn): number {
+  const ack = reader.acks.findLast(({ sid }) => sid !== stream.sid)?.block;
+  const presence = stream.presence === 'off' ? undefined : turn.presence?.[stream.presence];
+  if (stream.state !== 'live') {
+    stream.skip(ack, presence !== undefined);
+    return 0;
+  }
+  // What has no id comes first: the id belongs to the last message.
+  const blocks: Buffer[] = [];
+  if (ack) blocks.push(ack);
+  if (presence) blocks.push(presence);
+  const withoutId = blocks.length;
+  let messages = turn.broadcasts.length;
+  if (turn.origins.has(stream.sid)) messages = pushOthers(blocks, turn.broadcasts, stream.sid);
+  else if (turn.shared) blocks.push(turn.shared);
+  messages += pushOthers(blocks, reader.arrived, stream.sid);
+
+  if (blocks.length > 0) {
+    const id = blocks.length > withoutId ? `${reader.idPart}~${turn.idPart}` : undefined;
+    const bytes = burst(glue(blocks), id);
+    if (!stream.hasRoom(bytes.length)) {
+      stream.fallBehind('slow');
+      stream.skip(ack, presence !== undefined);
+      return 0;
+    }
+    stream.feed(bytes);
+  }
+  stream.replay.at = { inbox: reader.tail.frontier, broadcasts: turn.frontier };
+  return messages;
+}
+
+/** What this session did not send itself. */
+function pushOthers(blocks: Buffer[], entries: Framed[], sid: string): number {
+  let count = 0;
+  for (const { origin, block } of entries) {
+    if (origin === sid) continue;
+    blocks.push(block);
+    count += 1;
+  }
+  return count;
+}
