@@ -160,7 +160,7 @@ export async function startApp({ config, redisUrl, isEphemeral, jwtSecret, log }
   await wake.start(() => {
     // After the subscriber was away: what was missed is read.
     void hub.sweep();
-    hub.resyncPresence();
+    hub.tellPresence({ total: roster.total(), resync: true });
     sessionStore.sync().catch(() => {});
   });
   await hub.start();

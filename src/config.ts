@@ -40,6 +40,12 @@ function secret(value: string): string | undefined {
   return value || undefined;
 }
 
+function keyPrefix(value: string): string {
+  if (!/^[\w.:-]{0,64}$/.test(value))
+    throw new Rule('at most 64 letters, digits, dots, colons, dashes, underscores');
+  return value;
+}
+
 function redisUrl(value: string): string | undefined {
   if (value && !/^(rediss?:\/\/.+|unix:\/\/\/.+|\/.+)$/.test(value)) {
     throw new Rule('redis://…, rediss://… or the path of a unix socket');
@@ -73,7 +79,7 @@ const SETTINGS = {
     reason: 'nothing outside this machine reaches Parley unless you say so',
   },
   REDIS_URL: { default: '', parse: redisUrl, secret: true, reason: 'empty: a private Redis is started' },
-  KEY_PREFIX: { default: 'parley:', parse: text, reason: 'lets several things share one Redis' },
+  KEY_PREFIX: { default: 'parley:', parse: keyPrefix, reason: 'lets several things share one Redis' },
   DATA_DIR: { default: '.data', parse: text, reason: 'where the private Redis keeps its data' },
   JWT_SECRET: {
     default: '',

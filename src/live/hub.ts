@@ -138,14 +138,11 @@ export class Hub {
     for (const stream of [...this.streams()]) if (stream.sid === sid) stream.end('revoked');
   }
 
-  tellPresence({ online, offline, total }: PresenceChange): void {
+  tellPresence({ total, ...changes }: PresenceChange): void {
     const isCrowd = total > this.#options.limits.presenceFanoutLimit;
-    this.#sayPresence(total, isCrowd ? {} : { online, offline });
-  }
-
-  /** Changes of presence were missed: readers that keep a list must fetch it again. */
-  resyncPresence(): void {
-    this.#sayPresence(this.#options.roster.total(), { resync: true });
+    const count = ownBlock({ kind: 'presence', total });
+    this.#presence = { all: isCrowd ? count : ownBlock({ kind: 'presence', ...changes, total }), count };
+    this.#schedule();
   }
 
   /** Compare every tail with its log: on a slow timer, and after the subscriber was away. */
@@ -205,12 +202,6 @@ export class Hub {
         this.#release(reader);
       },
     };
-  }
-
-  #sayPresence(total: number, more: object): void {
-    const count = ownBlock({ kind: 'presence', total });
-    this.#presence = { all: ownBlock({ kind: 'presence', ...more, total }), count };
-    this.#schedule();
   }
 
   #served(asked: PresenceMode): PresenceMode {

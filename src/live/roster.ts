@@ -11,7 +11,8 @@ const BEAT_EVERY_MS = 3_000;
 const GRACE_MS = 5_000;
 const GATHER_MS = 250;
 
-export type PresenceChange = { online: string[]; offline: string[]; total: number };
+/** `resync`: changes were missed; whoever keeps a list must fetch it again. */
+export type PresenceChange = { total: number; online?: string[]; offline?: string[]; resync?: true };
 
 export type Roster = ReturnType<typeof createRoster>;
 

@@ -178,7 +178,8 @@ async function startServer(command: string[], socket: string, stopping: AbortSig
       const answer = await ping(socket);
       if (answer.startsWith('+PONG')) return { ended };
       if (answer) heard = Date.now();
-      if (Date.now() - heard > SILENCE_MS) throw new Error([`no answer in ${SILENCE_MS / 1000} s`, ...words].join('\n  '));
+      if (Date.now() - heard > SILENCE_MS)
+        throw new Error([`no answer in ${SILENCE_MS / 1000} s`, ...words].join('\n  '));
       const why = await Promise.race([ended, sleep(20)]);
       if (why) throw new Error(why);
     }

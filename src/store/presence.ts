@@ -9,6 +9,8 @@ import type { Store } from './redis.ts';
 const DEAD_AFTER_MS = 15_000;
 /** A node that stops is swept this long after, so that its readers can come back elsewhere without a flicker. */
 const LEAVE_GRACE_MS = 6_000;
+/** Redis counts scan cursors in 64 bits, and takes a greater one for an error. */
+const MAX_SCAN_CURSOR = 2n ** 64n - 1n;
 
 export type OnlineRecord = { username: string; sinceMs: number };
 export type OnlinePart = { users: OnlineRecord[]; nextCursor: string | null };
@@ -58,7 +60,7 @@ export function createPresenceStore(store: Store, nodeId: string) {
      */
     async list(limit: number, cursor: string | null): Promise<OnlinePart | undefined> {
       const position = /^(\d{1,2})-(\d{1,20})-(\d{1,6})$/.exec(cursor ?? '0-0-0');
-      if (!position) return undefined;
+      if (!position || BigInt(position[2]!) > MAX_SCAN_CURSOR) return undefined;
       let [shard, scan, skip] = [Number(position[1]), position[2]!, Number(position[3])];
       const users = new Map<string, OnlineRecord>();
       while (shard < PRESENCE_SHARDS) {

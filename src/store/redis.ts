@@ -36,8 +36,9 @@ const COMMAND_TIMEOUT_MS = 3_000;
 const NOT_NOW =
   /^(LOADING|OOM|READONLY|MISCONF|MASTERDOWN|CLUSTERDOWN|NOREPLICAS|BUSY|TRYAGAIN|NOAUTH|ERR max number of clients)/;
 
-function connectionOptions() {
+function connectionOptions(name: string) {
   return {
+    connectionName: name, // for CLIENT LIST
     lazyConnect: true,
     enableOfflineQueue: false,
     autoResendUnfulfilledCommands: false,
@@ -57,11 +58,11 @@ export async function openStore(options: {
 }): Promise<Store> {
   const { url, prefix, log, ephemeral = false } = options;
   const commands = new Redis(url, {
-    ...connectionOptions(),
+    ...connectionOptions(`${prefix}commands`),
     socketTimeout: COMMAND_TIMEOUT_MS + 1_000,
     enableAutoPipelining: true,
   });
-  const subscriber = new Redis(url, { ...connectionOptions(), autoResubscribe: false });
+  const subscriber = new Redis(url, { ...connectionOptions(`${prefix}subscriber`), autoResubscribe: false });
   for (const [name, connection] of Object.entries({ commands, subscriber })) {
     let down = false;
     connection.on('error', (error: Error) => {

@@ -3,7 +3,7 @@ import { expect, inject, test } from 'vitest';
 import { JWT_SECRET, listen, login, person, say, startNode, tell, until } from '../support/app.ts';
 import { call } from '../support/contract.ts';
 import { startProcess } from '../support/process.ts';
-import { testStore } from '../support/store.ts';
+import { cutSubscribers, testStore } from '../support/store.ts';
 
 test('what is posted on one node arrives on the streams of the other, in one order', async () => {
   const one = await startNode();
@@ -77,10 +77,7 @@ test('when every wake-up is lost the streams still get everything, within second
   const [alice, bob] = [await person(node, 'alice'), await person(node, 'bob')];
   const stream = await listen(bob);
   const store = await testStore(node.prefix);
-  const kill = setInterval(
-    () => void store.commands.call('CLIENT', 'KILL', 'TYPE', 'pubsub').catch(() => {}),
-    20,
-  );
+  const kill = setInterval(() => void cutSubscribers(store, node.prefix), 20);
   for (let n = 0; n < 10; n += 1) {
     await say(alice, `b${n}`);
     await tell(alice, 'bob', `d${n}`);

@@ -237,6 +237,17 @@ describe('Valkey in WebAssembly', () => {
   });
 });
 
+describe('the process of Valkey in WebAssembly', () => {
+  it('listens where one that was killed has left its socket', async () => {
+    const socket = join(directory, 'redis.sock');
+    writeFileSync(socket, '');
+    const file = new URL('../../src/store/valkey-wasm.ts', import.meta.url).pathname;
+    const child = spawn(process.execPath, ['--import', 'tsx', file, socket], { cwd: ROOT });
+    cleanups.push(() => child.kill('SIGKILL'));
+    expect(await connect(socket).ping()).toBe('PONG');
+  });
+});
+
 describe.runIf(native)('a native private Redis', () => {
   it('has what was stored before the stop, and nobody else can read its files', async () => {
     const first = await start({ engine: 'native' });

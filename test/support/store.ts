@@ -48,3 +48,11 @@ export async function account(store: Store, ...usernames: string[]): Promise<voi
   for (const username of usernames)
     await store.commands.hset(store.keys.account(username), { passwordHash: 'x' });
 }
+
+/** Cut what the nodes of this prefix listen with, and nobody else's. */
+export async function cutSubscribers(store: Store, prefix: string): Promise<void> {
+  const list = String(await store.commands.client('LIST'));
+  const found = list.split('\n').filter((line) => line.includes(` name=${prefix}subscriber `));
+  for (const line of found)
+    await store.commands.client('KILL', 'ID', Number(/id=(\d+)/.exec(line)?.[1])).catch(() => {});
+}

@@ -1,0 +1,12 @@
+import { expect, test } from 'vitest';
+import { listen, person, startNode } from '../support/app.ts';
+import { cutSubscribers, testStore } from '../support/store.ts';
+
+test('after the subscriber was away, streams are told to fetch the list of who is online again', async () => {
+  const node = await startNode();
+  const stream = await listen(await person(node, 'alice'));
+  await stream.next('presence');
+  const store = await testStore(node.prefix);
+  await cutSubscribers(store, node.prefix);
+  expect((await stream.next('presence')).data).toEqual({ kind: 'presence', total: 1, resync: true });
+});
