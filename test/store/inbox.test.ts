@@ -98,3 +98,17 @@ test('an acknowledgement never moves backwards, and one of what is not there cha
   }
   expect(await logs.ack('bob', 's', head)).toBe(0);
 });
+
+test('an acknowledgement of what the inbox no longer keeps answers what is left, and changes nothing', async () => {
+  const store = await testStore();
+  const logs = testLogs(store, { inbox: 3 });
+  await account(store, 'bob');
+  for (const text of ['1', '2', '3', '4', '5'])
+    await logs.direct('alice', 'bob', draft('alice', text, { to: 'bob' }));
+  const { head } = await logs.read(store.keys.inbox('bob'), { count: 0 });
+  expect(await logs.ack('bob', 's', { ...head, seq: 1 })).toBe(3);
+  expect(inboxState(await logs.read(store.keys.inbox('bob'), { count: 0 }))).toMatchObject({
+    acked: 0,
+    unread: 3,
+  });
+});
