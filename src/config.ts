@@ -2,6 +2,7 @@
  * Configuration: one table. The only file that reads the environment. All faults are reported together, and never with
  * the value of a secret. `.env.example` says the same to people; a test compares the two.
  */
+import { isIP } from 'node:net';
 import type { Limit } from './store/logs.ts';
 
 type Setting<T> = { default: string; parse: (text: string) => T; reason: string; secret?: true };
@@ -68,7 +69,14 @@ function origins(value: string): string[] {
 /** Express' own notions of `trust proxy`. */
 function trustProxy(value: string): boolean | number | string {
   if (value === 'false' || value === 'true') return value === 'true';
-  return /^\d+$/.test(value) ? Number(value) : value;
+  if (/^\d{1,2}$/.test(value)) return Number(value);
+  for (const each of value.split(',')) {
+    const [address = '', bits = '0'] = each.trim().split('/');
+    const isKnown = ['loopback', 'linklocal', 'uniquelocal'].includes(address) || isIP(address) > 0;
+    if (!isKnown || !/^\d{1,3}$/.test(bits))
+      throw new Rule('how many proxies, or addresses such as 10.0.0.0/8, loopback');
+  }
+  return value;
 }
 
 const SETTINGS = {

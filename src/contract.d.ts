@@ -288,8 +288,8 @@ export interface paths {
          *     **Starting.** A stream without an id first sends your whole mailbox, then goes on live. Broadcasts start from now;
          *     `listBroadcasts` has the older ones.
          *
-         *     **Resuming.** Come back with the last `id:` that you saw, in the header `Last-Event-ID` (a browser's `EventSource`
-         *     does so by itself) or in the query parameter `lastEventId`. You get exactly what came after it, then the stream goes on
+         *     **Resuming.** Come back with the last `id:` that you saw, in the header `Last-Event-ID` (most readers of
+         *     event streams do so by themselves) or in the query parameter `lastEventId`. You get exactly what came after it, then the stream goes on
          *     live. At most 1,000 direct messages and 1,000 broadcasts are replayed, unless the server is configured otherwise; if
          *     more are missing, a `gap` names the older ones and the newest follow. An id that the server cannot use is never an HTTP
          *     error: `ready` says `resumed: false`, a `gap` says why, and the stream starts like a new one.
@@ -314,11 +314,11 @@ export interface paths {
          *     retry: 4180
          *
          *     event: ready
-         *     id: q7Jc2m.41.Zk0p9s.1206
+         *     id: w7ma4n72.1.87d9e7a2~3etqbflz.1b.20cf1ab4
          *     data: {"kind":"ready","username":"alice","resumed":false,"gap":false,"unread":1,"online":3,"presence":"all","heartbeatMs":25000}
          *
          *     event: dm
-         *     id: q7Jc2m.42.Zk0p9s.1206
+         *     id: w7ma4n72.2.5d01c3fe~3etqbflz.1b.20cf1ab4
          *     data: {"id":"01a207b1-8035-72a9-9b68-e7d70b4430e9","kind":"dm","from":"bob","to":"alice","text":"Gladly.","sentAt":"2026-11-23T09:16:42.933Z","seq":2}
          *
          *     event: presence
@@ -327,7 +327,7 @@ export interface paths {
          *     : heartbeat
          *
          *     event: broadcast
-         *     id: q7Jc2m.42.Zk0p9s.1207
+         *     id: w7ma4n72.2.5d01c3fe~3etqbflz.1c.65fdbfc9
          *     data: {"id":"01a207b1-d8d2-7650-ae73-b6c334dfebc3","kind":"broadcast","from":"carol","text":"Hello, everybody.\nI am back.","sentAt":"2026-11-23T09:17:05.618Z","seq":1207}
          *
          *     event: goodbye

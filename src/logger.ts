@@ -8,6 +8,7 @@ const SECRETS = ['password', 'accessToken', 'refreshToken', 'authorization', 'co
 
 export function createLogger(level: Config['LOG_LEVEL'], destination?: { write(line: string): void }) {
   const paths = SECRETS.flatMap((name) => [name, `*.${name}`, `*.*.${name}`]);
+  paths.push('err.command.args'); // what ioredis adds to an error of Redis: texts of messages, hashes of passwords
   const options = { level, redact: { paths, censor: '[redacted]' } };
   return destination ? pino(options, destination) : pino(options);
 }

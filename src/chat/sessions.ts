@@ -28,8 +28,9 @@ export function createSessions(options: {
   passwords: Passwords;
   tokens: Tokens;
   accessTtlSeconds: number;
+  now: () => number;
 }) {
-  const { store, accounts, presence, limits, loginLimit, passwords, tokens, accessTtlSeconds } = options;
+  const { store, accounts, presence, limits, loginLimit, passwords, tokens, accessTtlSeconds, now } = options;
 
   async function answer(username: string, sid: string, refreshToken: string): Promise<Login> {
     const [account, online] = await Promise.all([accounts.find(username), presence.summary(LOGIN_USERS)]);
@@ -44,17 +45,22 @@ export function createSessions(options: {
     };
   }
 
-  /** Counts the attempt before it is made, so that many at once cannot slip through; a good one is given back. */
+  /** Counts the attempt before it is made, so that many at once cannot slip through; all but a failed one is given back. */
   async function guarded(
     counters: [purpose: string, who: string, limit: Limit][],
     attempt: () => Promise<boolean>,
   ) {
     const waits = await Promise.all(counters.map((counter) => limits.take(...counter)));
     const waitMs = Math.max(...waits);
-    if (waitMs > 0) throw tooMany(waitMs, 'failed logins');
-    const isGood = await attempt();
-    if (isGood) await Promise.all(counters.map((counter) => limits.giveBack(...counter)));
-    return isGood;
+    let hasFailed = false;
+    try {
+      if (waitMs > 0) throw tooMany(waitMs, 'failed logins');
+      hasFailed = !(await attempt());
+      return !hasFailed;
+    } finally {
+      const taken = hasFailed ? [] : counters.filter((_, index) => waits[index] === 0);
+      await Promise.all(taken.map((counter) => limits.giveBack(...counter)));
+    }
   }
 
   return {
@@ -79,7 +85,10 @@ export function createSessions(options: {
       }
       const sid = newSessionId();
       const { token, hash } = newRefreshToken(username, sid);
-      await store.open({ username, sid, refreshHash: hash, device: input.device ?? '' });
+      await Promise.all([
+        store.open({ username, sid, refreshHash: hash, device: input.device ?? '' }),
+        accounts.seen(username, new Date(now()).toISOString()),
+      ]);
       return answer(username, sid, token);
     },
 

@@ -35,9 +35,16 @@ export type Route = {
 
 const METHODS = ['get', 'post', 'put', 'patch', 'delete'];
 
-export function readContract(): { yaml: string; document: Document } {
-  const yaml = readFileSync(new URL('../../openapi.yaml', import.meta.url), 'utf8');
-  return { yaml, document: parse(yaml) };
+export type Contract = { yaml: string; document: Document; routes: Route[] };
+let contract: Contract | undefined;
+
+export function readContract(): Contract {
+  if (!contract) {
+    const yaml = readFileSync(new URL('../../openapi.yaml', import.meta.url), 'utf8');
+    const document: Document = parse(yaml);
+    contract = { yaml, document, routes: routesOf(document) };
+  }
+  return contract;
 }
 
 /** Parameters are one object, `query/limit`, `path/username`, `header/Last-Event-ID`, so that one validator serves. */

@@ -9,12 +9,14 @@ import type { Messages, Sent } from '../chat/messages.ts';
 import type { Caller, Message } from '../chat/model.ts';
 import type { Presence } from '../chat/presence.ts';
 import { invalid } from '../chat/problems.ts';
-import type { Sessions } from '../chat/sessions.ts';
+import type { Login, Sessions } from '../chat/sessions.ts';
 import type { operations } from '../contract.d.ts';
 import type { Hub } from '../live/hub.ts';
 
 export type OperationId = keyof operations;
-type PublicOperation = 'register' | 'login' | 'refresh' | 'liveness' | 'readiness';
+/** What needs no token. The contract says the same (`security: []`); a test compares the two. */
+export const PUBLIC_OPERATIONS = ['register', 'login', 'refresh', 'liveness', 'readiness'] as const;
+type PublicOperation = (typeof PUBLIC_OPERATIONS)[number];
 type Success = 200 | 201 | 204;
 
 type JsonOf<T> = T extends { content: { 'application/json': infer Body } } ? Body : undefined;
@@ -22,7 +24,7 @@ type Given<T> = [T] extends [never] | [undefined] ? Record<never, never> : NonNu
 
 export type Call<Id extends OperationId> = {
   caller: Id extends PublicOperation ? undefined : Caller;
-  /** The client's address: for limits. */
+  /** The client's network: for limits. */
   address: string;
   path: Given<operations[Id]['parameters']['path']>;
   query: Given<operations[Id]['parameters']['query']>;
@@ -61,8 +63,8 @@ export function createOperations(rooms: Rooms): Operations {
       const location = `/v1/users/${encodeURIComponent(account.username)}`;
       return { status: 201, body: account, headers: { Location: location } };
     },
-    login: async ({ body, address }) => ({ status: 200, body: await sessions.login(body, address) }),
-    refresh: async ({ body }) => ({ status: 200, body: await sessions.refresh(body.refreshToken) }),
+    login: async ({ body, address }) => tokens(await sessions.login(body, address)),
+    refresh: async ({ body }) => tokens(await sessions.refresh(body.refreshToken)),
     logout: async ({ caller }) => {
       await sessions.logout(caller);
       return { status: 204, body: undefined };
@@ -116,6 +118,9 @@ export function createOperations(rooms: Rooms): Operations {
     },
   };
 }
+
+/** Tokens must not be kept by any cache (RFC 6749, section 5.1). */
+const tokens = (body: Login) => ({ status: 200 as const, body, headers: { 'Cache-Control': 'no-store' } });
 
 function sent<M extends Message>({ message, isReplay }: Sent<M>) {
   return {

@@ -2,11 +2,12 @@
 import { fileURLToPath } from 'node:url';
 import express, { Router } from 'express';
 import helmet from 'helmet';
-import type { Document } from './contract.ts';
+import type { Contract } from './contract.ts';
+import { allowOnly } from './problem-json.ts';
 
 const DOCS = fileURLToPath(new URL('./docs', import.meta.url));
 
-export function createPages({ yaml, document }: { yaml: string; document: Document }): Router {
+export function createPages({ yaml, document }: Contract): Router {
   const router = Router();
   const json = JSON.stringify(document);
   router.get('/openapi.yaml', (_req, res) => void res.type('application/yaml').send(yaml));
@@ -15,6 +16,7 @@ export function createPages({ yaml, document }: { yaml: string; document: Docume
   router.use('/docs', helmet({ contentSecurityPolicy: { useDefaults: false, directives: DOCS_POLICY } }));
   router.get('/docs', (_req, res) => res.sendFile('index.html', { root: DOCS }));
   router.use('/docs', express.static(DOCS, { index: false, redirect: false, fallthrough: true }));
+  router.all(['/openapi.yaml', '/openapi.json', '/', '/docs'], allowOnly(['GET', 'HEAD']));
   return router;
 }
 

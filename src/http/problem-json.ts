@@ -1,5 +1,6 @@
 /** Problems as the caller sees them (RFC 9457), whatever was thrown: by the rules, by Express, by Redis, by a bug. */
 import type { ServerResponse } from 'node:http';
+import type { RequestHandler } from 'express';
 import { PROBLEMS, Problem, type ProblemCode } from '../chat/problems.ts';
 import type { components } from '../contract.d.ts';
 import { StoreUnavailable } from '../store/redis.ts';
@@ -41,12 +42,20 @@ export function problemBody(problem: Problem, requestId: string): components['sc
   };
 }
 
-export function sendProblem(res: ServerResponse, problem: Problem, requestId: string, allow?: string): void {
+export function sendProblem(res: ServerResponse, problem: Problem, requestId: string): void {
   const { status } = PROBLEMS[problem.code];
   res.statusCode = status;
   res.setHeader('Content-Type', 'application/problem+json');
   if (status === 401) res.setHeader('WWW-Authenticate', 'Bearer');
   if (problem.retryAfterSeconds !== undefined) res.setHeader('Retry-After', problem.retryAfterSeconds);
-  if (allow) res.setHeader('Allow', allow);
   res.end(JSON.stringify(problemBody(problem, requestId)));
+}
+
+/** The last handler of a path: whatever comes so far has a method that the path does not know. */
+export function allowOnly(methods: string[]): RequestHandler {
+  const list = methods.join(', ');
+  return (req, res) => {
+    res.setHeader('Allow', list);
+    throw new Problem('method_not_allowed', `${req.method} is not for this path; ${list} is.`);
+  };
 }

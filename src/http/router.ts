@@ -6,13 +6,15 @@ import { isUtf8 } from 'node:buffer';
 import express, { type Request, type RequestHandler, type Response, Router } from 'express';
 import type { Caller } from '../chat/model.ts';
 import { Problem } from '../chat/problems.ts';
+import { networkOf } from './address.ts';
 import { bearerToken } from './auth.ts';
 import type { Route } from './contract.ts';
 import type { OperationId, Operations } from './operations.ts';
+import { allowOnly } from './problem-json.ts';
 
 /** Every request is answered by then, also when Redis hangs. */
 const DEADLINE_MS = 4_500;
-const BODY_LIMIT = '64kb';
+const BODY_LIMIT_BYTES = 64 * 1_024;
 
 export type RouterOptions = {
   routes: Route[];
@@ -33,26 +35,27 @@ type AnyOperation = (call: object) => Promise<{
 export function createRouter({ routes, operations, authenticate, begun }: RouterOptions): Router {
   const router = Router({ caseSensitive: true, strict: true });
   const parseJson = express.json({
-    limit: BODY_LIMIT,
+    limit: BODY_LIMIT_BYTES,
     strict: false,
-    verify: (_req, _res, bytes) => {
+    verify: (_req, _res, bytes, charset) => {
+      if (charset !== 'utf-8') throw new Problem('unsupported_media_type', 'Send the body in UTF-8.');
       if (!isUtf8(bytes)) throw new Problem('malformed_json', 'The body is not valid UTF-8.');
     },
   });
 
   for (const route of routes) {
     const operation = operations[route.operationId] as AnyOperation;
-    const handle: RequestHandler = async (req, res) => {
+    const handle: RequestHandler = async (req, res, next) => {
+      if (req.method === 'HEAD' && isStream(route)) return next();
       begun(route.operationId, res);
       const caller = route.isPublic ? undefined : authenticate(bearerToken(req.headers.authorization));
       const inputs = checkedInputs(route, req);
       const body = route.checkBody ? await checkedBody(route.checkBody, parseJson, req, res) : undefined;
-      if (req.method === 'HEAD' && route.operationId === 'openStream') {
-        throw new Problem('method_not_allowed', 'A stream has no HEAD.');
-      }
-      const answer = await withinDeadline(operation({ caller, address: req.ip ?? '', ...inputs, body }));
+      const answer = await withinDeadline(
+        operation({ caller, address: networkOf(req.ip ?? ''), ...inputs, body }),
+      );
       for (const [name, value] of Object.entries(answer.headers ?? {})) res.setHeader(name, value);
-      if (answer.stream) await answer.stream(res);
+      if (answer.stream) await withinDeadline(answer.stream(res));
       else if (answer.body === undefined) res.writeHead(answer.status).end();
       else {
         const json = Buffer.from(JSON.stringify(answer.body));
@@ -65,17 +68,16 @@ export function createRouter({ routes, operations, authenticate, begun }: Router
   }
 
   for (const path of new Set(routes.map((route) => route.path))) {
-    const methods = routes.filter((route) => route.path === path).map(({ method }) => method.toUpperCase());
-    router.all(path, (req, res) => {
-      res.setHeader('Allow', methods.join(', '));
-      throw new Problem(
-        'method_not_allowed',
-        `${req.method} is not for this path; ${methods.join(', ')} is.`,
-      );
-    });
+    const here = routes.filter((route) => route.path === path);
+    const methods = here.map(({ method }) => method.toUpperCase());
+    if (methods.includes('GET') && !here.some(isStream)) methods.push('HEAD');
+    router.all(path, allowOnly(methods));
   }
   return router;
 }
+
+/** A stream has no HEAD. */
+const isStream = ({ operationId }: Route): boolean => operationId === 'openStream';
 
 type Inputs = { path: object; query: object; header: object };
 
@@ -104,6 +106,9 @@ async function checkedBody(
   const length = req.headers['content-length'];
   const hasBody = req.headers['transfer-encoding'] !== undefined || (length !== undefined && length !== '0');
   if (!hasBody) throwIfAny([{ pointer: '', message: 'the body is missing: send JSON' }]);
+  // express.json would first wait for all of it.
+  if (Number(length) > BODY_LIMIT_BYTES)
+    throw new Problem('body_too_large', 'The body must not be larger than 64 KiB.');
   await new Promise<void>((resolve, reject) => {
     parseJson(req, res, (error?: unknown) => (error ? reject(error) : resolve()));
   });

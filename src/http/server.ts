@@ -9,11 +9,11 @@ import type { Socket } from 'node:net';
 import cors from 'cors';
 import express, { type ErrorRequestHandler, type RequestHandler } from 'express';
 import helmet from 'helmet';
-import { PROBLEMS, Problem, type ProblemCode } from '../chat/problems.ts';
+import { Problem } from '../chat/problems.ts';
 import type { Config } from '../config.ts';
 import type { Logger } from '../logger.ts';
 import type { Metrics } from '../metrics.ts';
-import { readContract, routesOf } from './contract.ts';
+import { readContract } from './contract.ts';
 import { createOperations, type Rooms } from './operations.ts';
 import { createPages } from './pages.ts';
 import { problemBody, sendProblem, toProblem } from './problem-json.ts';
@@ -44,7 +44,7 @@ export function createHttpServer({ rooms, config, log, metrics }: HttpOptions): 
     res.locals['requestId'] = typeof given === 'string' && REQUEST_ID.test(given) ? given : randomUUID();
     res.setHeader('X-Request-Id', res.locals['requestId']);
     const startedAt = performance.now();
-    res.on('finish', () => {
+    res.on('close', () => {
       const operation: string = res.locals['operation'] ?? 'none';
       const status = res.statusCode;
       metrics?.request(operation, status);
@@ -64,7 +64,7 @@ export function createHttpServer({ rooms, config, log, metrics }: HttpOptions): 
     const requestId: string = res.locals['requestId'];
     const problem = toProblem(error);
     if (problem.code === 'internal') log.error({ err: error, requestId }, 'a bug of ours');
-    else if (problem.code === 'unavailable') log.warn({ err: error, requestId }, 'redis is away');
+    else if (problem.code === 'unavailable') log.warn({ requestId, reason: String(error) }, 'unavailable');
     if (res.headersSent) res.destroy();
     else sendProblem(res, problem, requestId);
   };
@@ -74,7 +74,7 @@ export function createHttpServer({ rooms, config, log, metrics }: HttpOptions): 
   if (config.CORS_ORIGINS.length > 0) app.use(crossOrigin(config.CORS_ORIGINS));
   app.use(
     createRouter({
-      routes: routesOf(contract.document),
+      routes: contract.routes,
       operations: createOperations(rooms),
       authenticate: rooms.sessions.authenticate,
       begun: (operationId, res) => {
@@ -107,6 +107,8 @@ export function createHttpServer({ rooms, config, log, metrics }: HttpOptions): 
     app as unknown as (req: IncomingMessage, res: ServerResponse) => void,
   );
   server.on('clientError', answerRaw);
+  // node would answer 417 without a word; an expectation that is not understood may be passed over (RFC 9110).
+  server.on('checkExpectation', (req, res) => void server.emit('request', req, res));
   return server;
 }
 
@@ -126,11 +128,14 @@ function answerRaw(error: NodeJS.ErrnoException, socket: Socket): void {
   }
   const status =
     error.code === 'HPE_HEADER_OVERFLOW' ? 431 : error.code === 'ERR_HTTP_REQUEST_TIMEOUT' ? 408 : 400;
-  const code: ProblemCode = 'malformed_json';
-  const problem = new Problem(code, `The request could not be read as HTTP (${STATUS_CODES[status]}).`);
-  const body = JSON.stringify({ ...problemBody(problem, randomUUID()), ...PROBLEMS[code], status });
+  const requestId = randomUUID();
+  const detail = `The request could not be read as HTTP (${STATUS_CODES[status]}).`;
+  const body = JSON.stringify({
+    ...problemBody(new Problem('validation_failed', detail), requestId),
+    status,
+  });
   socket.end(
     `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\nContent-Type: application/problem+json\r\n` +
-      `Content-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`,
+      `Content-Length: ${Buffer.byteLength(body)}\r\nX-Request-Id: ${requestId}\r\nConnection: close\r\n\r\n${body}`,
   );
 }

@@ -63,10 +63,12 @@ export async function openStore(options: {
     enableAutoPipelining: true,
   });
   const subscriber = new Redis(url, { ...connectionOptions(`${prefix}subscriber`), autoResubscribe: false });
+  let trouble: string | undefined;
   for (const [name, connection] of Object.entries({ commands, subscriber })) {
     let down = false;
     connection.on('error', (error: Error) => {
-      if (!down) log.warn(`redis (${name}): ${error.message || error.name}`);
+      trouble = error.message || error.name;
+      if (!down) log.warn(`redis (${name}): ${trouble}`);
       down = true;
     });
     connection.on('ready', () => {
@@ -80,7 +82,7 @@ export async function openStore(options: {
   } catch (error) {
     commands.disconnect();
     subscriber.disconnect();
-    throw error;
+    throw trouble === undefined ? error : new Error(`Redis cannot be used: ${trouble}`, { cause: error });
   }
 
   let clockOffsetMs = 0;

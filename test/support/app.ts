@@ -1,6 +1,6 @@
 /** Nodes, people and streams for tests, through the public door: a real server, real HTTP. */
 import { randomUUID } from 'node:crypto';
-import { inject, onTestFinished } from 'vitest';
+import { afterAll, beforeAll, inject, onTestFinished } from 'vitest';
 import { type App, startApp } from '../../src/app.ts';
 import { type Config, readConfig } from '../../src/config.ts';
 import { createLogger, type Logger } from '../../src/logger.ts';
@@ -15,11 +15,27 @@ export type Person = { username: string; token: string; refreshToken: string; no
 /** Generous limits and cheap hashes, unless a test is about them. */
 const RELAXED = { PORT: '0', BCRYPT_COST: '4', LOGIN_LIMIT: '0', REGISTER_LIMIT: '0', SEND_LIMIT: '0' };
 
+type Settings = Record<string, string>;
+type NodeOptions = { prefix?: string; redisUrl?: string; log?: Logger };
+
 /** Starts a node; it stops when the test ends. Give two nodes the same prefix and they are one Parley. */
-export async function startNode(
-  settings: Record<string, string> = {},
-  options: { prefix?: string; redisUrl?: string; log?: Logger } = {},
-): Promise<TestNode> {
+export async function startNode(settings: Settings = {}, options: NodeOptions = {}): Promise<TestNode> {
+  const node = await launch(settings, options);
+  onTestFinished(() => node.close());
+  return node;
+}
+
+/** One node for all tests of a file: for those that change nothing, or do not mind one another. */
+export function sharedNode(): () => TestNode {
+  let node: TestNode;
+  beforeAll(async () => {
+    node = await launch({}, {});
+  });
+  afterAll(() => node.close());
+  return () => node;
+}
+
+async function launch(settings: Settings, options: NodeOptions): Promise<TestNode> {
   const prefix = options.prefix ?? `test-${randomUUID().slice(0, 8)}:`;
   const config: Config = readConfig({ ...RELAXED, KEY_PREFIX: prefix, ...settings });
   const app = await startApp({
@@ -31,7 +47,6 @@ export async function startNode(
   });
   let closed: Promise<void> | undefined;
   const close = () => (closed ??= app.close({ unreadyMs: 0 }));
-  onTestFinished(close);
   return { ...app, close, prefix, url: `http://127.0.0.1:${app.address.port}` };
 }
 

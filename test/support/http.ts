@@ -32,7 +32,8 @@ export function send(
       headers: {
         ...(token !== undefined && { Authorization: `Bearer ${token}` }),
         ...(isJson && { 'Content-Type': 'application/json' }),
-        ...(bytes !== undefined && { 'Content-Length': Buffer.byteLength(bytes) }),
+        ...(bytes !== undefined &&
+          !headers?.['Transfer-Encoding'] && { 'Content-Length': Buffer.byteLength(bytes) }),
         ...headers,
       },
     });
@@ -62,7 +63,7 @@ function read(headers: http.IncomingHttpHeaders, text: string): Omit<Answer, 'st
   return {
     headers,
     text,
-    body: /json$/.test(headers['content-type'] ?? '') && text ? JSON.parse(text) : text,
+    body: /json(;|$)/.test(headers['content-type'] ?? '') && text ? JSON.parse(text) : text,
   };
 }
 

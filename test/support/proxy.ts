@@ -9,6 +9,10 @@ export type Proxy = {
   silenceSubscribers(): void;
   /** Nothing comes out, of any connection, until it is false again. */
   hang(isHanging: boolean): void;
+  /** Every answer comes so much later. */
+  delay(ms: number): void;
+  /** Gone, as if Redis were down: connections end and new ones are not served, until it is false again. */
+  refuse(isRefusing: boolean): void;
   cut(): void;
 };
 
@@ -21,7 +25,13 @@ export async function redisProxy(target = inject('redisUrl')): Promise<Proxy> {
     held: Buffer[];
   }>();
   let hanging = false;
+  let refusing = false;
+  let delayMs = 0;
   const server = createServer((client) => {
+    if (refusing) {
+      client.destroy();
+      return;
+    }
     const upstream = target.startsWith('/')
       ? connect(target)
       : connect(Number(new URL(target).port), '127.0.0.1');
@@ -33,6 +43,7 @@ export async function redisProxy(target = inject('redisUrl')): Promise<Proxy> {
     });
     upstream.on('data', (bytes) => {
       if (hanging) pair.held.push(bytes);
+      else if (delayMs > 0) setTimeout(() => client.write(bytes), delayMs);
       else if (!pair.isSilent) client.write(bytes);
     });
     const end = () => {
@@ -61,6 +72,13 @@ export async function redisProxy(target = inject('redisUrl')): Promise<Proxy> {
       hanging = isHanging;
       if (hanging) return;
       for (const { client, held } of pairs) for (const bytes of held.splice(0)) client.write(bytes);
+    },
+    delay: (ms) => {
+      delayMs = ms;
+    },
+    refuse: (isRefusing) => {
+      refusing = isRefusing;
+      if (refusing) cut();
     },
     cut,
   };

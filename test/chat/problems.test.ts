@@ -1,0 +1,27 @@
+import { describe, expect, test } from 'vitest';
+import { PROBLEMS, Problem, tooMany } from '../../src/chat/problems.ts';
+import { readContract } from '../../src/http/contract.ts';
+
+type CodeSchema = { enum: string[]; description: string; 'x-problems': object };
+const { document } = readContract();
+const schema = document.components['schemas']!['ProblemCode'] as CodeSchema;
+
+describe('the problems of the code and of the contract are one table', () => {
+  test('codes, statuses and titles', () => expect(schema['x-problems']).toEqual(PROBLEMS));
+
+  test('the enum, in the same order', () => expect(schema.enum).toEqual(Object.keys(PROBLEMS)));
+
+  test('the table that people read', () => {
+    const rows = [...schema.description.matchAll(/^\| `(\w+)` \| (\d{3}) \|/gm)];
+    expect(rows.map(([, code, status]) => [code, Number(status)])).toEqual(
+      Object.entries(PROBLEMS).map(([code, { status }]) => [code, status]),
+    );
+  });
+});
+
+test('a wait is told in whole seconds, never shorter than it is', () => {
+  expect(tooMany(1, 'messages').retryAfterSeconds).toBe(1);
+  expect(tooMany(1_000, 'messages').retryAfterSeconds).toBe(1);
+  expect(tooMany(1_001, 'messages').retryAfterSeconds).toBe(2);
+  expect(new Problem('not_found', 'nothing here').retryAfterSeconds).toBeUndefined();
+});

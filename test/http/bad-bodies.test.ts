@@ -1,0 +1,220 @@
+/** Bodies that are not what the contract asks for: a clear problem, and nothing changes. */
+import { brotliCompressSync, deflateSync, gzipSync } from 'node:zlib';
+import { describe, expect, test } from 'vitest';
+import { type Person, person, sharedNode } from '../support/app.ts';
+import { type Answer, expectProblem, send } from '../support/http.ts';
+import { everything } from '../support/state.ts';
+
+const JSON_TYPE = { 'Content-Type': 'application/json' };
+const LIMIT = 64 * 1_024;
+
+/** Every operation that takes a body, with one that it would accept. */
+const OPERATIONS = {
+  register: { method: 'POST', path: '/v1/register', body: { username: 'carol', password: 'correct horse' } },
+  login: {
+    method: 'POST',
+    path: '/v1/login',
+    body: { username: 'alice', password: 'correct horse battery' },
+  },
+  refresh: { method: 'POST', path: '/v1/refresh', body: { refreshToken: 'x.y.z' } },
+  updateMe: { method: 'PATCH', path: '/v1/me', body: { displayName: 'Alice L.' } },
+  sendBroadcast: { method: 'POST', path: '/v1/broadcasts', body: { text: 'hello' } },
+  sendDirect: { method: 'POST', path: '/v1/dm/bob', body: { text: 'hello' } },
+  ackMailbox: { method: 'POST', path: '/v1/mailbox/ack', body: { upTo: 'x' } },
+} as const;
+type Name = keyof typeof OPERATIONS;
+
+const theNode = sharedNode();
+
+let known: Promise<Person> | undefined;
+
+/** Alice, who has bob to write to; one session serves for all tests. */
+async function theAlice(): Promise<Person> {
+  known ??= person(theNode(), 'bob').then(() => person(theNode(), 'alice'));
+  return known;
+}
+
+/** Sends the body to an operation as alice. */
+function give(
+  alice: Person,
+  name: Name,
+  body?: string | Buffer,
+  headers: Record<string, string> = JSON_TYPE,
+) {
+  const { method, path } = OPERATIONS[name];
+  return send(alice.node, method, path, { token: alice.token, headers, ...(body !== undefined && { body }) });
+}
+
+/** To every operation in turn; afterwards everything is as it was. */
+async function giveToAll(
+  bad: (alice: Person, name: Name) => Promise<Answer>,
+  check: (answer: Answer) => void,
+) {
+  const alice = await theAlice();
+  const { node } = alice;
+  const before = await everything(node);
+  for (const name of Object.keys(OPERATIONS) as Name[]) check(await bad(alice, name));
+  expect(await everything(node)).toEqual(before);
+}
+
+const malformed = (answer: Answer) => expectProblem(answer, 'malformed_json');
+const unsupported = (answer: Answer) => expectProblem(answer, 'unsupported_media_type');
+const tooLarge = (answer: Answer) => expectProblem(answer, 'body_too_large');
+const misfit = (answer: Answer) => expectProblem(answer, 'validation_failed', '');
+
+/** A body that would be right, in so many bytes. */
+const padded = (name: Name, bytes: number) => JSON.stringify(OPERATIONS[name].body).padEnd(bytes);
+
+test.each([
+  '{',
+  '{"text": "a',
+  "{'text': 'a'}",
+  '{"text": "a",}',
+  '{"text": "a"}}',
+  'undefined',
+  'NaN',
+  '\0',
+  ' ',
+  '<xml/>',
+])('what is not JSON: %j', (text) => giveToAll((alice, name) => give(alice, name, text), malformed));
+
+test.each([
+  ['a lone byte', [0xff]],
+  ['an overlong form', [0xc0, 0x80]],
+  ['half a surrogate pair', [0xed, 0xa0, 0x80]],
+  ['the half of a character', [0xe5, 0xbc]],
+  ['Latin-1', [0xe9]],
+])('what is not UTF-8: %s', (_, bytes) =>
+  giveToAll((alice, name) => {
+    const [before, after] = JSON.stringify(OPERATIONS[name].body).split(/(?<=:")/, 2) as [string, string];
+    return give(alice, name, Buffer.concat([Buffer.from(before), Buffer.from(bytes), Buffer.from(after)]));
+  }, malformed),
+);
+
+test.each(['[]', '"text"', '1', 'null', 'true'])('JSON that is no object: %s', (text) =>
+  giveToAll((alice, name) => give(alice, name, text), misfit),
+);
+
+test('no body', async () => {
+  await giveToAll((alice, name) => give(alice, name, undefined, {}), misfit);
+  await giveToAll((alice, name) => give(alice, name, undefined), misfit);
+  await giveToAll((alice, name) => give(alice, name, ''), misfit);
+});
+
+test('an empty body that announces no length', () =>
+  giveToAll(
+    (alice, name) => give(alice, name, undefined, { ...JSON_TYPE, 'Transfer-Encoding': 'chunked' }),
+    (answer) => expectProblem(answer, 'validation_failed'),
+  ));
+
+test.each([
+  ...['text/plain', 'application/x-www-form-urlencoded', 'multipart/form-data; boundary=x', 'text/json'],
+  ...['application/xml', 'application/merge-patch+json', 'application/jsonp', 'json', '', '*/*'],
+  ...[
+    'application/json; charset=utf-16',
+    'application/json; charset=utf-16le',
+    'application/json; charset=utf-7',
+  ],
+  ...[
+    'application/json; charset=iso-8859-1',
+    'application/json; charset=utf-32',
+    'application/json; charset=x',
+  ],
+])('the content type %j', (type) =>
+  giveToAll((alice, name) => give(alice, name, padded(name, 0), { 'Content-Type': type }), unsupported),
+);
+
+test('no content type', () =>
+  giveToAll((alice, name) => give(alice, name, padded(name, 0), {}), unsupported));
+
+test.each([
+  ...[
+    'application/json',
+    'Application/JSON',
+    'application/json;charset=utf-8',
+    'application/json; charset=UTF-8',
+  ],
+  'application/json; charset="utf-8"',
+])('JSON in UTF-8 is accepted as %j', async (type) => {
+  const alice = await theAlice();
+  const answer = await give(alice, 'sendBroadcast', '{"text":"žluťoučký 🐎"}', { 'Content-Type': type });
+  expect(answer.body).toMatchObject({ text: 'žluťoučký 🐎' });
+});
+
+describe('a body of more than 64 KiB is refused', () => {
+  test('by its announced length, before it has been sent', () =>
+    giveToAll((alice, name) => give(alice, name, padded(name, LIMIT + 1)), tooLarge));
+
+  test('by what comes, where no length is announced', () =>
+    giveToAll(async (alice, name) => {
+      const headers = { ...JSON_TYPE, 'Transfer-Encoding': 'chunked' };
+      return give(alice, name, padded(name, LIMIT + 1), headers);
+    }, tooLarge));
+
+  test('by what it unpacks to', () =>
+    giveToAll((alice, name) => {
+      const headers = { ...JSON_TYPE, 'Content-Encoding': 'gzip' };
+      return give(alice, name, gzipSync(padded(name, 20 * 1_024 * 1_024)), headers);
+    }, tooLarge));
+
+  test('but one of exactly 64 KiB is not', async () => {
+    const alice = await theAlice();
+    expect((await give(alice, 'sendBroadcast', padded('sendBroadcast', LIMIT))).status).toBe(201);
+  });
+
+  test('at once: who announces gigabytes need not send them to hear no', async () => {
+    const alice = await theAlice();
+    const headers = { ...JSON_TYPE, 'Content-Length': String(4 * 2 ** 30) };
+    expectProblem(await give(alice, 'sendBroadcast', '{', headers), 'body_too_large');
+  });
+});
+
+test.each([
+  ['gzip', gzipSync],
+  ['deflate', deflateSync],
+  ['br', brotliCompressSync],
+])('a body may come packed by %s', async (encoding, pack) => {
+  const alice = await theAlice();
+  const headers = { ...JSON_TYPE, 'Content-Encoding': encoding };
+  expect((await give(alice, 'sendBroadcast', pack('{"text":"hi"}'), headers)).body).toMatchObject({
+    text: 'hi',
+  });
+});
+
+test('what cannot be unpacked is refused', async () => {
+  const packed = (name: Name) => gzipSync(padded(name, 0));
+  const headers = { ...JSON_TYPE, 'Content-Encoding': 'gzip' };
+  await giveToAll((alice, name) => give(alice, name, padded(name, 0), headers), malformed);
+  await giveToAll((alice, name) => give(alice, name, packed(name).subarray(0, -9), headers), malformed);
+  const unknown = { ...JSON_TYPE, 'Content-Encoding': 'lzma' };
+  await giveToAll((alice, name) => give(alice, name, padded(name, 0), unknown), unsupported);
+});
+
+test.each(['extra', '__proto__', 'constructor', 'prototype', 'toString', 'sid', 'from', ''])(
+  'a field that the contract does not know: %j',
+  (field) =>
+    giveToAll(
+      (alice, name) => {
+        const text = `${JSON.stringify(OPERATIONS[name].body).slice(0, -1)},${JSON.stringify(field)}:{"x":1}}`;
+        return give(alice, name, text);
+      },
+      (answer) => expectProblem(answer, 'validation_failed', `/${field}`),
+    ),
+);
+
+test('fields that hide in a prototype are not there', () =>
+  giveToAll(
+    (alice, name) => give(alice, name, `{"__proto__":${JSON.stringify(OPERATIONS[name].body)}}`),
+    (answer) => expectProblem(answer, 'validation_failed', '/__proto__'),
+  ));
+
+test('every place that does not fit is named', async () => {
+  const alice = await theAlice();
+  const answer = await give(alice, 'register', '{"username": 1, "password": [], "a/b~c": 0}');
+  expectProblem(answer, 'validation_failed');
+  const pointers = answer.body.errors.map(({ pointer }: { pointer: string }) => pointer);
+  expect(pointers.sort()).toEqual(['/a~1b~0c', '/password', '/username']);
+});
+
+test('JSON nested to the limit of a body is read, and refused for what it is', () =>
+  giveToAll((alice, name) => give(alice, name, `${'['.repeat(30_000)}${']'.repeat(30_000)}`), misfit));

@@ -1,0 +1,63 @@
+/** Logging in: one answer and one timing for whoever does not know the password. */
+import { expect, test } from 'vitest';
+import { person, startNode, type TestNode } from '../support/app.ts';
+import { call } from '../support/contract.ts';
+import { expectProblem } from '../support/http.ts';
+import { everything } from '../support/state.ts';
+
+const PASSWORD = 'correct horse battery';
+const enter = (node: TestNode, username: string, password = PASSWORD) =>
+  call(node, 'login', { body: { username, password } });
+
+test('an unknown user, a wrong password and an impossible name get one and the same answer', async () => {
+  const node = await startNode();
+  await person(node, 'alice');
+  const before = await everything(node);
+  const answers = [
+    await enter(node, 'alice', 'wrong password'),
+    await enter(node, 'nobody'),
+    await enter(node, '*{}: not a name'),
+    await enter(node, 'alice', 'short'),
+    await enter(node, 'alice', `${PASSWORD}\0`),
+    await enter(node, 'alice', PASSWORD.toUpperCase()),
+    await enter(node, 'alice', 'x'.repeat(1_024)),
+  ];
+  for (const answer of answers) {
+    expectProblem(answer, 'bad_credentials');
+    expect({ ...answer.body, requestId: '' }).toEqual({ ...answers[0]!.body, requestId: '' });
+    expect(Object.keys(answer.headers).sort()).toEqual(Object.keys(answers[0]!.headers).sort());
+  }
+  expect(answers[0]!.body.detail).toMatch(/register/);
+  expect(await everything(node)).toEqual(before);
+});
+
+test('an unknown user costs as much work as a wrong password: the time tells nothing', async () => {
+  const node = await startNode({ BCRYPT_COST: '9' });
+  await person(node, 'alice');
+  const timed: Record<string, number[]> = { alice: [], nobody: [], '*': [] };
+  for (let round = 0; round < 15; round += 1) {
+    for (const [username, times] of Object.entries(timed)) {
+      const startedAt = performance.now();
+      await enter(node, username, 'wrong password');
+      times.push(performance.now() - startedAt);
+    }
+  }
+  const median = (times: number[]): number => times.sort((a, b) => a - b)[times.length >> 1]!;
+  const known = median(timed['alice']!);
+  for (const username of ['nobody', '*']) {
+    const ratio = median(timed[username]!) / known;
+    expect(ratio, `${username}: ${ratio.toFixed(2)} of the time of a known user`).toBeGreaterThan(0.5);
+    expect(ratio, `${username}: ${ratio.toFixed(2)} of the time of a known user`).toBeLessThan(2);
+  }
+});
+
+test.each(['x'.repeat(8), 'x'.repeat(72), '🔑'.repeat(18), ' space ', '"\'\\{}<>', 'пароль\u202e\n'])(
+  'the password %j lets in, and nothing but it',
+  async (password) => {
+    const node = await startNode();
+    await call(node, 'register', { body: { username: 'alice', password: password.padEnd(8) } });
+    expect((await enter(node, 'alice', password.padEnd(8))).status).toBe(200);
+    expectProblem(await enter(node, 'alice', `${password.padEnd(8)}x`), 'bad_credentials');
+    expectProblem(await enter(node, 'alice', password.padEnd(8).slice(0, -1)), 'bad_credentials');
+  },
+);

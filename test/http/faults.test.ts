@@ -1,0 +1,54 @@
+/** A bug of ours: the caller is told, the log has it, and the rest goes on. */
+import { expect, test } from 'vitest';
+import { listen, person, say, startNode, tell } from '../support/app.ts';
+import { call } from '../support/contract.ts';
+import { expectProblem } from '../support/http.ts';
+import { recorder } from '../support/log.ts';
+import { testStore } from '../support/store.ts';
+
+/** A key of a type that nobody expects makes Redis refuse what the code asks of it. */
+async function broken() {
+  const { log, lines, text } = recorder();
+  const node = await startNode({}, { log });
+  const [alice, bob] = [await person(node, 'alice'), await person(node, 'bob')];
+  const { commands, keys } = await testStore(node.prefix);
+  await commands.set(keys.broadcasts.list, 'not a list');
+  await commands.hset(keys.inbox('bob').list, 'not', 'a list');
+  return { node, alice, bob, lines, text };
+}
+
+test('a bug is answered as `internal`, and the log has it under the same request id, as an error', async () => {
+  const { alice, lines } = await broken();
+  for (const answer of [await say(alice, 'hello'), await tell(alice, 'bob', 'hello')]) {
+    expectProblem(answer, 'internal');
+    expect(answer.text).not.toMatch(/WRONGTYPE|ReplyError|redis|lua/i);
+    const logged = lines().filter(
+      ({ level, requestId }) => level === 50 && requestId === answer.body.requestId,
+    );
+    expect(logged).toHaveLength(1);
+    expect(logged[0].err.message).toMatch(/WRONGTYPE/);
+    expect(logged[0].err.stack).toMatch(/at /);
+  }
+});
+
+test('a bug touches nobody else: other requests, and other people’s streams, go on', async () => {
+  const { node, alice, bob } = await broken();
+  const stream = await listen(alice);
+  expect((await say(bob, 'hello')).status).toBe(500);
+  expect((await call(node, 'getMe', { token: bob.token })).status).toBe(200);
+  const note = await tell(alice, 'alice', 'still here');
+  expect(note.status).toBe(201);
+  expect(stream.isClosed).toBe(false);
+  expect((await call(node, 'readiness')).status).toBe(200);
+});
+
+test('a bug writes no text of a message and no hash of a password to the log', async () => {
+  const { node, alice, text } = await broken();
+  await tell(alice, 'bob', 'between you and me');
+  await say(alice, 'between you and me');
+  const { commands, keys } = await testStore(node.prefix);
+  const { passwordHash } = await commands.hgetall(keys.account('alice'));
+  expect(text()).toContain('WRONGTYPE');
+  expect(text()).not.toContain('between you');
+  expect(text()).not.toContain(passwordHash);
+});

@@ -1,0 +1,95 @@
+/** What the log says, and what it never says. */
+import { expect, test } from 'vitest';
+import { login, person, startNode, tell } from '../support/app.ts';
+import { call } from '../support/contract.ts';
+import { type Answer, send } from '../support/http.ts';
+import { recorder } from '../support/log.ts';
+import { testStore } from '../support/store.ts';
+
+const PASSWORD = 'correct horse battery';
+
+test('a request is one line: its id, operation, method, path without query, status', async () => {
+  const { log, lines } = recorder();
+  const node = await startNode({}, { log });
+  const { token } = await person(node, 'alice');
+  const headers = { 'X-Request-Id': 'trace-1' };
+  await send(node, 'GET', '/v1/users/alice?secret=1', { token, headers });
+  await send(node, 'GET', '/v1/nothing?secret=1', { headers: { 'X-Request-Id': 'trace-2' } });
+  const about = (id: string) => lines().filter(({ requestId }) => requestId === id);
+  expect(about('trace-1')).toMatchObject([
+    {
+      level: 20,
+      operation: 'getUser',
+      method: 'GET',
+      path: '/v1/users/alice',
+      status: 200,
+      ms: expect.any(Number),
+    },
+  ]);
+  expect(about('trace-2')).toMatchObject([
+    { level: 30, operation: 'none', path: '/v1/nothing', status: 404 },
+  ]);
+});
+
+test('nothing that callers send can break a line or make one of their own', async () => {
+  const { log, lines } = recorder();
+  const node = await startNode({}, { log });
+  const id = { 'X-Request-Id': '"},{"level":60,"msg":"forged' };
+  await send(node, 'GET', '/%0a{"level":60,"msg":"forged"}', { headers: id });
+  await send(node, 'GET', '/"}\\n{"level":60}', { headers: id });
+  expect(lines().filter(({ msg }) => msg === 'request')).toHaveLength(2);
+  expect(lines().every(({ level }) => level < 60)).toBe(true);
+});
+
+test('tokens and passwords are in no line and in no problem, whatever goes wrong', async () => {
+  const { log, text } = recorder();
+  const node = await startNode({ LOGIN_LIMIT: '1/300' }, { log });
+  const alice = await person(node, 'alice');
+  const phone = await login(node, 'alice');
+  const { token } = alice;
+  const problems: Answer[] = [];
+  const attempt = async (...given: Parameters<typeof send>) => problems.push(await send(...given));
+  const credentials = { username: 'alice', password: 'a wrong password' };
+  const json = { 'Content-Type': 'application/json' };
+
+  await attempt(node, 'GET', `/v1/me?token=${token}&password=${PASSWORD.replaceAll(' ', '+')}`);
+  await attempt(node, 'GET', '/v1/me', { token: `${token}x` });
+  await attempt(node, 'GET', '/v1/me', { headers: { Authorization: `Basic ${token}` } });
+  await attempt(node, 'GET', '/v1/me', { headers: { Cookie: `token=${token}` } });
+  await attempt(node, 'POST', '/v1/login', { body: credentials });
+  await attempt(node, 'POST', '/v1/login', { body: credentials });
+  await attempt(node, 'POST', '/v1/register', { body: { username: 'alice', password: PASSWORD } });
+  await attempt(node, 'POST', '/v1/register', { body: { username: '', password: PASSWORD.repeat(9) } });
+  await attempt(node, 'POST', '/v1/login', { body: { ...credentials, password: [PASSWORD], extra: token } });
+  await attempt(node, 'POST', '/v1/login', { headers: json, body: `{"password":"${PASSWORD}",` });
+  await attempt(node, 'POST', '/v1/login', { headers: json, body: `"${PASSWORD}" ${token}` });
+  await attempt(node, 'POST', '/v1/refresh', { body: { refreshToken: `${alice.refreshToken}x` } });
+  await attempt(node, 'POST', '/v1/refresh', { body: { refreshToken: [alice.refreshToken] } });
+  await attempt(node, 'POST', '/v1/mailbox/ack', { token, body: { upTo: token.slice(0, 200) } });
+  await attempt(node, 'POST', '/v1/broadcasts', { token, headers: { 'Idempotency-Key': token }, body: {} });
+  const { body: renewed } = await call(node, 'refresh', { body: { refreshToken: alice.refreshToken } });
+  await attempt(node, 'POST', '/v1/refresh', { body: { refreshToken: alice.refreshToken } });
+  await attempt(node, 'GET', '/v1/me', { token });
+  const { commands, keys } = await testStore(node.prefix);
+  await commands.hset(keys.inbox('alice').list, 'not', 'a list');
+  expect((await tell(phone, 'alice', 'a bug of ours')).status).toBe(500);
+  await commands.set(keys.revoked, 'not a hash');
+  await attempt(node, 'POST', '/v1/logout', { token: phone.token });
+  await commands.del(keys.revoked);
+
+  const said = problems.map((answer) => JSON.stringify([answer.headers, answer.text]));
+  expect(problems.filter(({ status }) => status < 400)).toEqual([]);
+  expect(new Set(problems.map(({ body }) => body.code))).toContain('internal');
+  const tokens = [token, alice.refreshToken, phone.token, phone.refreshToken, renewed.accessToken];
+  const secrets = [...tokens, renewed.refreshToken].map((each) => each.split('.')[2]!.slice(0, 20));
+  for (const secret of [...secrets, PASSWORD, PASSWORD.replaceAll(' ', '+'), 'a wrong password'])
+    for (const where of [text(), ...said]) expect(where).not.toContain(secret);
+});
+
+test('should code log a secret by mistake, it is cut out', () => {
+  const { log, lines } = recorder();
+  const secrets = { password: 'x', accessToken: 'x', refreshToken: 'x', authorization: 'x', cookie: 'x' };
+  log.info({ ...secrets, body: secrets, req: { headers: secrets } }, 'a mistake');
+  const hidden = Object.fromEntries(Object.keys(secrets).map((name) => [name, '[redacted]']));
+  expect(lines()).toMatchObject([{ ...hidden, body: hidden, req: { headers: hidden } }]);
+});

@@ -1,0 +1,174 @@
+import { describe, expect, test } from 'vitest';
+import { listen, login, type Person, person, say, startNode, type TestNode, tell } from '../support/app.ts';
+import { type Called, call } from '../support/contract.ts';
+import { expectProblem } from '../support/http.ts';
+import { everything } from '../support/state.ts';
+
+const mailbox = async (who: Person, query: Record<string, string | number> = {}): Promise<Called> =>
+  call(who.node, 'getMailbox', { token: who.token, query });
+const ack = async (who: Person, upTo: string): Promise<Called> =>
+  call(who.node, 'ackMailbox', { token: who.token, body: { upTo } });
+const texts = ({ body }: Called): string[] => body.messages.map(({ text }: { text: string }) => text);
+
+/** Bob, offline, and what alice wrote to him meanwhile. */
+async function written(...lines: string[]) {
+  const node = await startNode();
+  const [alice, bob] = [await person(node, 'alice'), await person(node, 'bob')];
+  const ids: string[] = [];
+  for (const line of lines) ids.push((await tell(alice, 'bob', line)).body.id);
+  return { node, alice, bob, ids };
+}
+
+test('the mailbox keeps what came while its owner was away, oldest first', async () => {
+  const { node, alice, bob } = await written('one', 'two');
+  await tell(await person(node, 'carol'), 'bob', 'three');
+  await say(alice, 'a broadcast is nobody’s mail');
+  const answer = await mailbox(bob);
+  expect(texts(answer)).toEqual(['one', 'two', 'three']);
+  expect(answer.body).toMatchObject({ unread: 3, gap: null, hasMore: false });
+});
+
+test('reading acknowledges nothing', async () => {
+  const { bob } = await written('one');
+  await mailbox(bob);
+  expect((await mailbox(bob)).body.unread).toBe(1);
+});
+
+test('the mailbox is paged with the id of the last message seen', async () => {
+  const { bob, ids } = await written('1', '2', '3', '4', '5');
+  const cases: [Record<string, string | number>, string[], boolean][] = [
+    [{ limit: 2 }, ['1', '2'], true],
+    [{ limit: 2, after: ids[1]! }, ['3', '4'], true],
+    [{ limit: 2, after: ids[3]! }, ['5'], false],
+    [{ limit: 5 }, ['1', '2', '3', '4', '5'], false],
+    [{ limit: 4 }, ['1', '2', '3', '4'], true],
+    [{ after: ids[4]! }, [], false],
+  ];
+  for (const [query, expected, hasMore] of cases) {
+    const answer = await mailbox(bob, query);
+    expect(texts(answer)).toEqual(expected);
+    expect(answer.body).toMatchObject({ unread: 5, hasMore });
+  }
+});
+
+test('copies of what one sent oneself are passed over, also by the pages', async () => {
+  const { bob } = await written('one');
+  for (const line of ['a', 'b', 'c', 'd']) await tell(bob, 'alice', line);
+  await tell(await login(bob.node, 'alice'), 'bob', 'two');
+  const first = await mailbox(bob, { limit: 1 });
+  expect([texts(first), first.body.hasMore]).toEqual([['one'], true]);
+  const second = await mailbox(bob, { limit: 1, after: first.body.messages[0].id });
+  expect([texts(second), second.body.hasMore, second.body.unread]).toEqual([['two'], false, 2]);
+});
+
+describe('acknowledging', () => {
+  test('a message takes it, and everything before it, out of the mailbox', async () => {
+    const { bob, ids } = await written('one', 'two', 'three');
+    expect((await ack(bob, ids[1]!)).body).toEqual({ unread: 1 });
+    expect(texts(await mailbox(bob))).toEqual(['three']);
+  });
+
+  test('may be repeated, and never moves backwards', async () => {
+    const { node, bob, ids } = await written('one', 'two', 'three');
+    await ack(bob, ids[1]!);
+    const before = await everything(node);
+    for (const id of [ids[1]!, ids[0]!]) expect((await ack(bob, id)).body).toEqual({ unread: 1 });
+    expect(await everything(node)).toEqual(before);
+  });
+
+  test('an event of the stream stands for all that the stream had sent by then', async () => {
+    const { bob, alice } = await written('one', 'two');
+    const stream = await listen(bob);
+    await stream.next('dm');
+    await stream.next('dm');
+    const upTo = stream.lastEventId!;
+    await tell(alice, 'bob', 'three');
+    expect((await ack(bob, upTo)).body).toEqual({ unread: 1 });
+    expect(texts(await mailbox(bob))).toEqual(['three']);
+    expect((await ack(bob, upTo)).body).toEqual({ unread: 1 });
+    await stream.next('dm');
+    expect((await ack(bob, stream.lastEventId!)).body).toEqual({ unread: 0 });
+    expect((await ack(bob, upTo)).body, 'backwards').toEqual({ unread: 0 });
+  });
+
+  test('the first event of a stream, before there was any mail, changes nothing', async () => {
+    const { bob, alice } = await written();
+    const stream = await listen(bob);
+    const { id } = stream.events[0]!;
+    await tell(alice, 'bob', 'one');
+    expect((await ack(bob, id!)).body).toEqual({ unread: 1 });
+  });
+
+  test('is told to the account’s other sessions, and not to the one that did it', async () => {
+    const { bob, alice, ids } = await written('one', 'two');
+    const [own, phone] = [await listen(bob), await listen(await login(bob.node, 'bob'))];
+    await ack(bob, ids[0]!);
+    expect((await phone.next('mailbox')).data).toEqual({ kind: 'mailbox', unread: 1, upTo: ids[0] });
+    await say(alice, 'the end');
+    await own.next('broadcast');
+    expect(own.events.map(({ kind }) => kind)).not.toContain('mailbox');
+  });
+});
+
+describe('what is not in one’s inbox cannot be acknowledged, and nothing changes', () => {
+  const unknown: [string, (node: TestNode, alice: Person, bob: Person) => Promise<string> | string][] = [
+    ['an id that nobody has', () => '01a207b1-8035-72a9-9b68-e7d70b4430e9'],
+    ['garbage', () => 'garbage'],
+    ['a field’s name', () => 'acked'],
+    ['a NUL', () => '\0'],
+    ['200 characters', () => '😀'.repeat(200)],
+    ['a broadcast', async (_, alice) => (await say(alice, 'hi')).body.id],
+    [
+      'a message of others',
+      async (node, alice) => {
+        await person(node, 'carol');
+        return (await tell(alice, 'carol', 'not for bob')).body.id;
+      },
+    ],
+    [
+      'an event of another account',
+      async (_, alice) => {
+        await tell(alice, 'alice', 'a note');
+        return (await listen(alice)).events[0]!.id!;
+      },
+    ],
+    ['an event of another life of the log', () => 'aaaaaaaa.1.~0'],
+    [
+      'an event from the future',
+      async (_, __, bob) => (await listen(bob)).events[0]!.id!.replace(/^(\w+)\.\w+\.\w*/, '$1.zz.'),
+    ],
+  ];
+  test.each(unknown)('%s', async (_, find) => {
+    const { node, alice, bob, ids } = await written('one', 'two');
+    await ack(bob, ids[0]!);
+    const upTo = await find(node, alice, bob);
+    const before = await everything(node);
+    expectProblem(await ack(bob, upTo), 'unknown_message');
+    expect(await everything(node)).toEqual(before);
+    expect((await mailbox(bob)).body.unread).toBe(1);
+  });
+});
+
+test('a page cannot begin after a message that is not in the inbox', async () => {
+  const { node, alice, bob } = await written('one');
+  const { body: note } = await tell(alice, 'alice', 'a note');
+  expectProblem(await mailbox(bob, { after: note.id }), 'unknown_message');
+  for (const after of ['garbage', '', 'acked']) {
+    const answer = await call(node, 'getMailbox', { token: bob.token, query: { after } });
+    expectProblem(answer, 'validation_failed', 'query/after');
+  }
+});
+
+test('a mailbox that overflowed says what it lost', async () => {
+  const node = await startNode({ INBOX_LIMIT: '3' });
+  const [alice, bob] = [await person(node, 'alice'), await person(node, 'bob')];
+  for (const line of ['1', '2', '3', '4', '5']) await tell(alice, 'bob', line);
+  const answer = await mailbox(bob);
+  expect(texts(answer)).toEqual(['3', '4', '5']);
+  expect(answer.body).toMatchObject({
+    unread: 3,
+    gap: { log: 'inbox', reason: 'overflow', from: 1, to: 2, history: '/v1/dm' },
+  });
+  await ack(bob, answer.body.messages[2].id);
+  expect((await mailbox(bob)).body).toEqual({ messages: [], unread: 0, gap: null, hasMore: false });
+});

@@ -1,0 +1,99 @@
+/** Redis is away, hangs or is slow: every request is answered within 5 s, and afterwards all is well. */
+import { expect, test } from 'vitest';
+import { readContract } from '../../src/http/contract.ts';
+import { person, startNode, until } from '../support/app.ts';
+import { call } from '../support/contract.ts';
+import { type Answer, expectProblem, send } from '../support/http.ts';
+import { redisProxy } from '../support/proxy.ts';
+
+const BODIES: Record<string, object> = {
+  register: { username: 'carol', password: 'correct horse battery' },
+  login: { username: 'alice', password: 'correct horse battery' },
+  updateMe: { displayName: 'Alice L.' },
+  sendBroadcast: { text: 'hello' },
+  sendDirect: { text: 'hello' },
+  ackMailbox: { upTo: 'x' },
+};
+const WITHIN_MS = 5_000;
+
+/** Every operation, as alice, on a node whose Redis is behind a proxy. */
+async function behindProxy() {
+  const proxy = await redisProxy();
+  const node = await startNode({}, { redisUrl: proxy.url });
+  const { token, refreshToken } = await person(node, 'alice');
+  await person(node, 'bob');
+  const attempts = () =>
+    readContract().routes.map(async ({ operationId, method, path }) => {
+      const startedAt = performance.now();
+      const body = operationId === 'refresh' ? { refreshToken } : BODIES[operationId];
+      const given = { token, ...(body && { body }) };
+      const answer = await send(node, method, path.replace(':username', 'bob'), given);
+      return { operationId, answer, ms: performance.now() - startedAt };
+    });
+  return { proxy, node, token, attempts };
+}
+
+function expectUnavailable(found: { operationId: string; answer: Answer; ms: number }[]): void {
+  for (const { operationId, answer, ms } of found) {
+    if (operationId === 'liveness') expect(answer.status).toBe(200);
+    else {
+      expect(answer.status, `${operationId}: ${answer.text}`).toBe(503);
+      expectProblem(answer, 'unavailable');
+    }
+    expect(ms, operationId).toBeLessThan(WITHIN_MS);
+  }
+}
+
+test('Redis is away: every operation says so within 5 s, the process is alive and not ready; then all is well again', async () => {
+  const { proxy, node, token, attempts } = await behindProxy();
+  proxy.refuse(true);
+  expectUnavailable(await Promise.all(attempts()));
+  proxy.refuse(false);
+  await until('it is ready', async () => (await send(node, 'GET', '/readyz')).status === 200);
+  expect((await call(node, 'getMe', { token })).status).toBe(200);
+});
+
+test('Redis takes everything and answers nothing: every operation says so within 5 s all the same', async () => {
+  const { proxy, attempts } = await behindProxy();
+  proxy.hang(true);
+  expectUnavailable(await Promise.all(attempts()));
+  proxy.hang(false);
+});
+
+test('Redis answers each command, but so slowly that they add up: what would take longer is given up within 5 s', async () => {
+  const { proxy, attempts } = await behindProxy();
+  proxy.delay(2_000);
+  const found = await Promise.all(attempts());
+  for (const { operationId, answer, ms } of found) {
+    expect([200, 201, 204, 404, 503], `${operationId}: ${answer.text}`).toContain(answer.status);
+    if (answer.status === 503) expectProblem(answer, 'unavailable');
+    expect(ms, operationId).toBeLessThan(WITHIN_MS);
+  }
+  expect(found.find(({ operationId }) => operationId === 'login')?.answer.status).toBe(503);
+  proxy.delay(0);
+});
+
+test('Redis is away: what needs no Redis needs none', async () => {
+  const { proxy, node, token } = await behindProxy();
+  proxy.refuse(true);
+  expect((await send(node, 'GET', '/openapi.yaml')).status).toBe(200);
+  expectProblem(await send(node, 'GET', '/v1/me', { token: 'garbage' }), 'unauthenticated');
+  expectProblem(
+    await send(node, 'POST', '/v1/broadcasts', { token, body: { text: '' } }),
+    'validation_failed',
+  );
+  expectProblem(await send(node, 'GET', '/nothing'), 'not_found');
+});
+
+test('Redis was away when a message was sent: a repeat with its key stores it once', async () => {
+  const { proxy, node, token } = await behindProxy();
+  const headers = { 'Idempotency-Key': 'key-1' };
+  const post = () =>
+    call(node, 'sendDirect', { token, path: { username: 'bob' }, headers, body: { text: 'once' } });
+  proxy.hang(true);
+  expectProblem(await post(), 'unavailable');
+  proxy.hang(false);
+  await until('it is answered', async () => (await post()).status === 201);
+  const history = await call(node, 'listDirect', { token, path: { username: 'bob' } });
+  expect(history.body.messages.map(({ text }: { text: string }) => text)).toEqual(['once']);
+});

@@ -1,0 +1,133 @@
+/** What is not an operation: the contract as files, the reference, and the headers that keep browsers safe. */
+import { describe, expect, test } from 'vitest';
+import { parse } from 'yaml';
+import { readContract } from '../../src/http/contract.ts';
+import { person, sharedNode, startNode } from '../support/app.ts';
+import { expectProblem, send } from '../support/http.ts';
+
+const theNode = sharedNode();
+const ORIGIN = 'https://app.example';
+
+test('the contract is served as it is, in YAML and as JSON', async () => {
+  const node = theNode();
+  const yaml = await send(node, 'GET', '/openapi.yaml');
+  expect(yaml.headers['content-type']).toMatch(/^application\/yaml/);
+  expect(yaml.text).toBe(readContract().yaml);
+  const json = await send(node, 'GET', '/openapi.json');
+  expect(json.headers['content-type']).toMatch(/^application\/json/);
+  expect(json.body).toEqual(parse(yaml.text));
+});
+
+test('the reference loads nothing from another host, and is told not to', async () => {
+  const node = theNode();
+  const { status, headers, text } = await send(node, 'GET', '/docs');
+  expect(status).toBe(200);
+  expect(headers['content-type']).toMatch(/^text\/html/);
+  expect(text).not.toMatch(/(src|href)="(https?:)?\/\//);
+  const policy = headers['content-security-policy'];
+  expect(policy).toContain("default-src 'none'");
+  expect(policy).not.toMatch(/unsafe|https?:|\*/);
+});
+
+test('every file of the reference that comes with the source is served', async () => {
+  const node = theNode();
+  for (const [name, type] of [
+    ['docs.css', 'text/css'],
+    ['docs.js', 'text/javascript'],
+    ['icon.svg', 'image/svg+xml'],
+  ])
+    expect((await send(node, 'GET', `/docs/${name}`)).headers['content-type']).toContain(type);
+  expectProblem(await send(node, 'GET', '/docs/nothing.js'), 'not_found');
+});
+
+test('the front door leads somewhere on this host', async () => {
+  const node = theNode();
+  for (const path of ['/', '//', '//elsewhere.example/']) {
+    const { status, headers } = await send(node, 'GET', path);
+    if (status === 200) continue;
+    expect([302, 404]).toContain(status);
+    expect(headers['location'] ?? '/').toMatch(/^\/($|[^/])/);
+  }
+  expect((await send(node, 'GET', '/')).status).toBeLessThan(400);
+});
+
+test('every answer carries what keeps browsers from guessing, framing and leaking', async () => {
+  const node = theNode();
+  const { token } = await person(node, 'alice');
+  for (const path of ['/v1/me', '/v1/nothing', '/livez', '/docs', '/openapi.json']) {
+    const { headers } = await send(node, 'GET', path, { token });
+    expect(headers).toMatchObject({
+      'x-content-type-options': 'nosniff',
+      'x-frame-options': 'SAMEORIGIN',
+      'referrer-policy': 'no-referrer',
+      'strict-transport-security': expect.any(String),
+      'content-security-policy': expect.stringContaining("default-src 'none'"),
+    });
+    expect(headers).not.toHaveProperty('x-powered-by');
+    expect(headers).not.toHaveProperty('etag', expect.stringContaining('W/'));
+  }
+});
+
+describe('pages of other origins', () => {
+  const preflight = {
+    Origin: ORIGIN,
+    'Access-Control-Request-Method': 'POST',
+    'Access-Control-Request-Headers': 'authorization,content-type,idempotency-key',
+  };
+
+  test('may not call, unless the configuration says so', async () => {
+    const node = theNode();
+    const { token } = await person(node, 'alice');
+    const answers = [
+      await send(node, 'GET', '/v1/me', { token, headers: { Origin: ORIGIN } }),
+      await send(node, 'OPTIONS', '/v1/login', { headers: preflight }),
+    ];
+    for (const { headers } of answers)
+      expect(Object.keys(headers).filter((name) => name.startsWith('access-control'))).toEqual([]);
+    expectProblem(answers[1]!, 'method_not_allowed');
+  });
+
+  test('that are named may call, and read the headers that matter', async () => {
+    const node = await startNode({ CORS_ORIGINS: `https://other.example, ${ORIGIN}` });
+    const { token } = await person(node, 'alice');
+    const asked = await send(node, 'OPTIONS', '/v1/broadcasts', { headers: preflight });
+    expect(asked.status).toBe(204);
+    expect(asked.headers).toMatchObject({
+      'access-control-allow-origin': ORIGIN,
+      'access-control-allow-headers': 'authorization,content-type,idempotency-key',
+      'access-control-allow-methods': expect.stringContaining('PATCH'),
+      'access-control-max-age': '600',
+    });
+    for (const path of ['/v1/me', '/v1/nothing']) {
+      const { headers } = await send(node, 'GET', path, { token, headers: { Origin: ORIGIN } });
+      expect(headers['access-control-allow-origin']).toBe(ORIGIN);
+      expect(headers['vary']).toContain('Origin');
+      expect(headers).not.toHaveProperty('access-control-allow-credentials');
+      const exposed = headers['access-control-expose-headers']?.split(',').sort();
+      expect(exposed).toEqual(['Idempotent-Replayed', 'Location', 'Retry-After', 'X-Request-Id']);
+    }
+  });
+
+  test.each([
+    'https://evil.example',
+    `${ORIGIN}.evil.example`,
+    'http://app.example',
+    `${ORIGIN}:8443`,
+    'null',
+  ])('that are not named get no leave: %s', async (origin) => {
+    const node = await startNode({ CORS_ORIGINS: ORIGIN });
+    for (const [method, path] of [
+      ['OPTIONS', '/v1/broadcasts'],
+      ['GET', '/livez'],
+    ] as const) {
+      const { headers } = await send(node, method, path, { headers: { ...preflight, Origin: origin } });
+      expect(headers).not.toHaveProperty('access-control-allow-origin');
+    }
+  });
+
+  test('may all call where the configuration says *', async () => {
+    const node = await startNode({ CORS_ORIGINS: '*' });
+    const { headers } = await send(node, 'GET', '/livez', { headers: { Origin: 'https://any.example' } });
+    expect(headers['access-control-allow-origin']).toBe('*');
+  });
+});

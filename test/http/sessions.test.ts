@@ -1,0 +1,141 @@
+import { describe, expect, test } from 'vitest';
+import { listen, login, type Person, person, startNode, type TestNode, until } from '../support/app.ts';
+import { type Called, call } from '../support/contract.ts';
+import { expectProblem } from '../support/http.ts';
+import { everything } from '../support/state.ts';
+
+const me = (who: Person, node: TestNode = who.node): Promise<Called> =>
+  call(node, 'getMe', { token: who.token });
+const refresh = (node: TestNode, refreshToken: string): Promise<Called> =>
+  call(node, 'refresh', { body: { refreshToken } });
+
+test('a refresh gives new tokens for the same session, and the account’s state as it is', async () => {
+  const node = await startNode();
+  const alice = await person(node, 'alice');
+  const { status, body } = await refresh(node, alice.refreshToken);
+  expect(status).toBe(200);
+  expect(body).toMatchObject({
+    tokenType: 'Bearer',
+    expiresIn: 3_600,
+    account: { username: 'alice' },
+    online: { total: 0, users: [] },
+  });
+  expect(body.refreshToken).not.toBe(alice.refreshToken);
+  expect((await me({ ...alice, token: body.accessToken })).status).toBe(200);
+  expect((await me(alice)).status, 'the old access token lives on').toBe(200);
+});
+
+test('refresh tokens can be chained, on any node', async () => {
+  const node = await startNode();
+  const other = await startNode({}, { prefix: node.prefix });
+  let { refreshToken } = await person(node, 'alice');
+  for (const at of [other, node, other]) {
+    const { status, body } = await refresh(at, refreshToken);
+    expect(status).toBe(200);
+    refreshToken = body.refreshToken;
+  }
+});
+
+test('of several who use one refresh token at the same moment at most one gets tokens, and the session ends', async () => {
+  const node = await startNode();
+  const alice = await person(node, 'alice');
+  const answers = await Promise.all([1, 2, 3].map(() => refresh(node, alice.refreshToken)));
+  expect(answers.map(({ status }) => status).sort()).toEqual([200, 401, 401]);
+  expectProblem(await me(alice), 'session_ended');
+});
+
+describe('a session ends', () => {
+  const endings: [string, (alice: Person) => Promise<void>][] = [
+    [
+      'when its used refresh token is used again',
+      async ({ node, refreshToken }) => {
+        const next = await refresh(node, refreshToken);
+        expectProblem(await refresh(node, refreshToken), 'bad_refresh_token');
+        expectProblem(await refresh(node, next.body.refreshToken), 'bad_refresh_token');
+      },
+    ],
+    [
+      'when it logs out',
+      async ({ node, token, refreshToken }) => {
+        expect((await call(node, 'logout', { token })).status).toBe(204);
+        expectProblem(await refresh(node, refreshToken), 'bad_refresh_token');
+      },
+    ],
+  ];
+
+  test.each(endings)(
+    '%s: its token is refused and its streams end, here and on the other node',
+    async (_, end) => {
+      const node = await startNode();
+      const other = await startNode({}, { prefix: node.prefix });
+      const alice = await person(node, 'alice');
+      const streams = [await listen(alice), await listen(alice, { node: other })];
+      await end(alice);
+      expectProblem(await me(alice), 'session_ended');
+      expectProblem(await call(node, 'logout', { token: alice.token }), 'session_ended');
+      for (const stream of streams) {
+        expect((await stream.next('goodbye')).data).toEqual({
+          kind: 'goodbye',
+          code: 'revoked',
+          reconnect: false,
+        });
+        await until('the stream is closed', () => stream.isClosed);
+      }
+      await until('the other node knows', async () => (await me(alice, other)).status === 401);
+      expectProblem(await me(alice, other), 'session_ended');
+    },
+  );
+
+  test.each(endings)('%s: the account’s other sessions go on', async (_, end) => {
+    const node = await startNode();
+    const alice = await person(node, 'alice');
+    const phone = await login(node, 'alice');
+    const stream = await listen(phone);
+    await end(alice);
+    expect((await me(phone)).status).toBe(200);
+    expect((await refresh(node, phone.refreshToken)).status).toBe(200);
+    expect(stream.isClosed).toBe(false);
+  });
+
+  test.each(endings)('%s: a node that starts later refuses it too', async (_, end) => {
+    const node = await startNode();
+    const alice = await person(node, 'alice');
+    await end(alice);
+    expectProblem(await me(alice, await startNode({}, { prefix: node.prefix })), 'session_ended');
+  });
+});
+
+test('what never was a refresh token is refused, and changes nothing', async () => {
+  const node = await startNode();
+  const [alice, bob] = [await person(node, 'alice'), await person(node, 'bob')];
+  const [sid, name, secret] = alice.refreshToken.split('.');
+  const before = await everything(node);
+  const foreign = [
+    ...['x', '..', alice.token, alice.refreshToken.slice(0, -1), `${alice.refreshToken}x`],
+    `${bob.refreshToken.split('.')[0]}.${name}.${secret}`, // bob's session in alice's name
+    `${sid}.${bob.refreshToken.split('.')[1]}.${secret}`,
+    `${'A'.repeat(22)}.${name}.${secret}`,
+    `${sid}.${Buffer.from('*').toString('base64url')}.${secret}`,
+    `${sid}.${Buffer.from('alice}:{alice').toString('base64url')}.${secret}`,
+  ];
+  for (const refreshToken of foreign) expectProblem(await refresh(node, refreshToken), 'bad_refresh_token');
+  expect(await everything(node)).toEqual(before);
+  expect((await me(alice)).status).toBe(200);
+});
+
+test('a guessed secret for a known session ends it: two parties hold its token', async () => {
+  const node = await startNode();
+  const alice = await person(node, 'alice');
+  const [sid, name] = alice.refreshToken.split('.');
+  expectProblem(await refresh(node, `${sid}.${name}.${'A'.repeat(43)}`), 'bad_refresh_token');
+  expectProblem(await me(alice), 'session_ended');
+});
+
+test('what is kept of a session would not let anybody in', async () => {
+  const node = await startNode();
+  const alice = await person(node, 'alice');
+  const kept = JSON.stringify(await everything(node));
+  expect(kept).toContain('refreshHash');
+  for (const secret of [alice.token, alice.refreshToken, alice.refreshToken.split('.')[2]!, 'correct horse'])
+    expect(kept).not.toContain(secret);
+});
