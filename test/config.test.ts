@@ -1,0 +1,199 @@
+import { readFileSync } from 'node:fs';
+import { describe, expect, test } from 'vitest';
+import { readConfig, settingsTable } from '../src/config.ts';
+
+const SECRET = 'thirty-two bytes, and not a more';
+
+function faultsOf(env: Record<string, string>): string[] {
+  try {
+    readConfig(env);
+  } catch (error) {
+    return (error as Error).message
+      .split('\n')
+      .slice(1)
+      .map((line) => line.trim());
+  }
+  return [];
+}
+
+const inCode = Object.entries(settingsTable).map(([name, setting]) => [
+  name,
+  setting.default,
+  setting.reason,
+]);
+
+describe('what people read is what the code does', () => {
+  test('.env.example has every setting, with its default and its reason, in the order of the table', () => {
+    const file = readFileSync(new URL('../.env.example', import.meta.url), 'utf8');
+    const inFile = [...file.matchAll(/^# (.+)\n(\w+)=(.*)$/gm)].map(([, reason, name, value]) => [
+      name,
+      value,
+      reason,
+    ]);
+    expect(inFile).toEqual(inCode);
+    expect(file.match(/^\w+=/gm)).toHaveLength(inCode.length);
+  });
+
+  test('the table in the README has them too', () => {
+    const file = readFileSync(new URL('../README.md', import.meta.url), 'utf8');
+    const inFile = [...file.matchAll(/^\| `([A-Z_]+)` \| (?:`(.*)`|) *\| (.+) \|$/gm)].map((row) => [
+      row[1],
+      row[2] ?? '',
+      row[3],
+    ]);
+    expect(inFile).toEqual(inCode);
+  });
+
+  test('.env.example itself is a configuration that works', () => {
+    const file = readFileSync(new URL('../.env.example', import.meta.url), 'utf8');
+    const env = Object.fromEntries(
+      [...file.matchAll(/^(\w+)=(.*)$/gm)].map(([, name, value]) => [name, value]),
+    );
+    expect(readConfig(env)).toEqual(readConfig({}));
+  });
+});
+
+describe('reading the environment', () => {
+  test('nothing set: the defaults, a private Redis and no secret', () => {
+    expect(readConfig({})).toMatchObject({
+      PORT: 3000,
+      HOST: '127.0.0.1',
+      REDIS_URL: undefined,
+      JWT_SECRET: undefined,
+      DATA_DIR: '.data',
+      BCRYPT_COST: 12,
+      ACCESS_TTL_SECONDS: 3600,
+      LOGIN_LIMIT: { max: 10, windowMs: 300_000 },
+      SEND_LIMIT: { max: 50, windowMs: 10_000 },
+      CORS_ORIGINS: [],
+      TRUST_PROXY: false,
+      METRICS_PORT: 0,
+      REPLAY_LIMIT: 1000,
+    });
+  });
+
+  test('a setting that is empty, or only white space, counts as not set', () => {
+    expect(readConfig({ PORT: '', HOST: ' ', REDIS_URL: '  ' })).toEqual(readConfig({}));
+  });
+
+  test('white space around a value is no part of it', () => {
+    expect(readConfig({ PORT: ' 8080 ' }).PORT).toBe(8080);
+  });
+
+  test('all faults are told at once, each with its rule and the value', () => {
+    const env = {
+      PORT: '70000',
+      BCRYPT_COST: '3',
+      SEND_LIMIT: 'fast',
+      LOG_LEVEL: 'loud',
+      JWT_SECRET: 'short',
+    };
+    expect(faultsOf(env)).toEqual([
+      'PORT must be a whole number from 0 to 65535; it is "70000"',
+      'JWT_SECRET must be at least 32 bytes',
+      'BCRYPT_COST must be a whole number from 4 to 16; it is "3"',
+      'SEND_LIMIT must be count/seconds, such as 50/10, or 0 for no limit; it is "fast"',
+      'LOG_LEVEL must be one of silent, error, warn, info, debug; it is "loud"',
+    ]);
+  });
+
+  test.each(['1.5', '-1', '1e3', '0x10', 'ten', '１２'])('%s is not a whole number', (value) => {
+    expect(faultsOf({ PORT: value })).toHaveLength(1);
+  });
+
+  test('no fault repeats a secret, neither a key nor the password in an address', () => {
+    const said = faultsOf({ JWT_SECRET: 'hunter2', REDIS_URL: 'http://:hunter2@redis.example' }).join('\n');
+    expect(said).toContain('JWT_SECRET');
+    expect(said).toContain('REDIS_URL');
+    expect(said).not.toContain('hunter2');
+  });
+
+  test('every setting that may hold a secret is marked as one', () => {
+    const secrets = Object.keys(settingsTable).filter((name) => settingsTable[name]!.secret);
+    expect(secrets).toEqual(['REDIS_URL', 'JWT_SECRET']);
+  });
+});
+
+describe('JWT_SECRET', () => {
+  test('has no default where nodes share a Redis: tokens of one must be good on the other', () => {
+    expect(faultsOf({ REDIS_URL: 'redis://redis.example' })).toEqual([
+      'JWT_SECRET must be set together with REDIS_URL, the same on every node (try: openssl rand -hex 32)',
+    ]);
+    expect(readConfig({ REDIS_URL: 'redis://redis.example', JWT_SECRET: SECRET }).JWT_SECRET).toBe(SECRET);
+  });
+
+  test('is measured in bytes', () => {
+    expect(faultsOf({ JWT_SECRET: SECRET.slice(1) })).toEqual(['JWT_SECRET must be at least 32 bytes']);
+    expect(faultsOf({ JWT_SECRET: 'é'.repeat(15) })).toHaveLength(1);
+    expect(faultsOf({ JWT_SECRET: 'é'.repeat(16) })).toEqual([]);
+  });
+
+  test('that is too short is one fault, not two', () => {
+    expect(faultsOf({ JWT_SECRET: 'short', REDIS_URL: 'redis://redis.example' })).toHaveLength(1);
+  });
+});
+
+describe('the forms of values', () => {
+  test.each([
+    ['50/10', { max: 50, windowMs: 10_000 }],
+    ['1/1', { max: 1, windowMs: 1_000 }],
+    ['0', { max: 0, windowMs: 1_000 }],
+    ['0/60', { max: 0, windowMs: 60_000 }],
+  ])('%s is a limit', (value, limit) => {
+    expect(readConfig({ SEND_LIMIT: value }).SEND_LIMIT).toEqual(limit);
+  });
+
+  test.each(['5', '5/', '/5', '5/0', '-1/5', '5/-1', '1/2/3', '5 / 1', '1.5/2', '1000000/1', 'off'])(
+    '%s is not a limit',
+    (value) => {
+      expect(faultsOf({ SEND_LIMIT: value })).toHaveLength(1);
+    },
+  );
+
+  test.each([
+    ['redis://127.0.0.1:6379', 'redis://127.0.0.1:6379'],
+    ['rediss://user:word@redis.example:6380/2', 'rediss://user:word@redis.example:6380/2'],
+    ['unix:///run/redis/redis.sock', '/run/redis/redis.sock'],
+    ['/run/redis/redis.sock', '/run/redis/redis.sock'],
+  ])('%s is an address of a Redis', (value, url) => {
+    expect(readConfig({ REDIS_URL: value, JWT_SECRET: SECRET }).REDIS_URL).toBe(url);
+  });
+
+  test.each(['localhost:6379', 'http://redis.example', 'redis://', 'unix://', 'redis.sock'])(
+    '%s is not an address of a Redis',
+    (value) => {
+      expect(faultsOf({ REDIS_URL: value, JWT_SECRET: SECRET })).toHaveLength(1);
+    },
+  );
+
+  test.each(['', 'parley:', 'team.chat-2:', 'a'.repeat(64)])('%s is a prefix of keys', (value) => {
+    expect(readConfig({ KEY_PREFIX: value }).KEY_PREFIX).toBe(value || 'parley:');
+  });
+
+  // Braces would move the cluster slot, an asterisk would widen a pattern.
+  test.each(['{chat}', 'chat*', 'a b', 'é', 'a'.repeat(65)])('%s is not a prefix of keys', (value) => {
+    expect(faultsOf({ KEY_PREFIX: value })).toHaveLength(1);
+  });
+
+  test('origins are a list', () => {
+    const { CORS_ORIGINS } = readConfig({ CORS_ORIGINS: 'https://app.example, http://localhost:5173,' });
+    expect(CORS_ORIGINS).toEqual(['https://app.example', 'http://localhost:5173']);
+    expect(readConfig({ CORS_ORIGINS: '*' }).CORS_ORIGINS).toEqual(['*']);
+  });
+
+  test.each(['app.example', 'https://app.example/', 'ftp://app.example', 'https://app.example/chat'])(
+    '%s is not an origin',
+    (value) => {
+      expect(faultsOf({ CORS_ORIGINS: value })).toHaveLength(1);
+    },
+  );
+
+  test.each([
+    ['true', true],
+    ['false', false],
+    ['2', 2],
+    ['loopback, 10.0.0.0/8', 'loopback, 10.0.0.0/8'],
+  ])('TRUST_PROXY %s', (value, trust) => {
+    expect(readConfig({ TRUST_PROXY: value }).TRUST_PROXY).toBe(trust);
+  });
+});
