@@ -55,9 +55,20 @@ export class Replay {
     return gaps.flat();
   }
 
-  /** One step in each log that is not level. */
-  async next(): Promise<Batch[]> {
-    return [await this.#step('inbox'), await this.#step('broadcasts')];
+  /** One step in each log that is not level, to be written at once: `at` is past both. All of it, or it throws. */
+  async next(): Promise<Batch> {
+    const before = this.at;
+    try {
+      const [inbox, broadcasts] = [await this.#step('inbox'), await this.#step('broadcasts')];
+      return {
+        blocks: [...inbox.blocks, ...broadcasts.blocks],
+        messages: inbox.messages + broadcasts.messages,
+        gaps: inbox.gaps + broadcasts.gaps,
+      };
+    } catch (error) {
+      this.at = before;
+      throw error;
+    }
   }
 
   async #step(name: LogName): Promise<Batch> {

@@ -144,7 +144,7 @@ export class Stream {
       else if (this.replay.isLevel()) this.#goLive();
       else {
         try {
-          for (const batch of await this.replay.next()) this.#write(batch);
+          this.#write(await this.replay.next());
         } catch (error) {
           if (!(error instanceof StoreUnavailable)) {
             this.#res.destroy(); // a bug: the reader comes back, and the process logs it

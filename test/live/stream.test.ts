@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import { parseCursor } from '../../src/live/cursor.ts';
 import { listen, login, person, say, startNode, tell, until } from '../support/app.ts';
 import { call } from '../support/contract.ts';
 
@@ -175,3 +176,24 @@ test('a stream shows signs of life', async () => {
   const stream = await listen(await person(node, 'bob'));
   await until('a heartbeat', () => stream.raw.includes('\n:\n\n'), 27_000);
 }, 40_000);
+
+test('wherever a replay is cut, the last id that was seen leads to all that was not', async () => {
+  const node = await startNode();
+  const [alice, bob] = [await person(node, 'alice'), await person(node, 'bob')];
+  const stream = await listen(bob);
+  stream.close();
+  for (let n = 1; n <= 5; n += 1) {
+    await tell(alice, 'bob', `d${n}`);
+    await say(alice, `b${n}`);
+  }
+  const again = await listen(bob, { lastEventId: stream.lastEventId! });
+  await until('all have come', () => again.messages().length === 10);
+  const seen = { dm: 0, broadcast: 0 };
+  for (const { kind, id, data } of again.events) {
+    if (kind === 'dm' || kind === 'broadcast') seen[kind] = data.seq;
+    if (id === undefined) continue;
+    const cursor = parseCursor(id)!;
+    expect(cursor.inbox.seq).toBe(seen.dm); // nobody else wrote to bob
+    expect(cursor.broadcasts.seq).toBe(seen.broadcast);
+  }
+});
