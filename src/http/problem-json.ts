@@ -11,6 +11,11 @@ const FOREIGN: Record<number, [ProblemCode, string]> = {
   413: ['body_too_large', 'The body must not be larger than 64 KiB.'],
   415: ['unsupported_media_type', 'Send the body as application/json in UTF-8.'],
 };
+/** Such as 412 and 416, of a page that was asked for under a condition or in parts. */
+const FOREIGN_OTHER: [ProblemCode, string] = [
+  'validation_failed',
+  'This cannot be had as the headers ask for it.',
+];
 
 export function toProblem(error: unknown): Problem {
   if (error instanceof Problem) return error;
@@ -22,7 +27,7 @@ export function toProblem(error: unknown): Problem {
     return new Problem('not_found', 'The path is not valid percent-encoded UTF-8.');
   const status =
     typeof error === 'object' && error !== null && 'status' in error ? Number(error.status) : 500;
-  const foreign = FOREIGN[status];
+  const foreign = FOREIGN[status] ?? (status >= 400 && status < 500 ? FOREIGN_OTHER : undefined);
   return foreign
     ? new Problem(...foreign)
     : new Problem('internal', 'This is our fault. It was logged with this request id.');

@@ -27,6 +27,8 @@ export type HttpOptions = {
 };
 
 const REQUEST_ID = /^[\w.:-]{1,128}$/;
+/** Told to log and metrics only: who asked did not wait for the answer. (nginx has the same number for it.) */
+const GONE_STATUS = 499;
 /** A request must have arrived by then; a slow sender holds a socket, nothing else. */
 const RECEIVE_MS = 30_000;
 
@@ -46,7 +48,7 @@ export function createHttpServer({ rooms, config, log, metrics }: HttpOptions): 
     const startedAt = performance.now();
     res.on('close', () => {
       const operation: string = res.locals['operation'] ?? 'none';
-      const status = res.statusCode;
+      const status = res.headersSent ? res.statusCode : GONE_STATUS;
       metrics?.request(operation, status);
       const level = status >= 400 && status < 500 ? 'info' : 'debug';
       if (!log.isLevelEnabled(level)) return;

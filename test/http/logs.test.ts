@@ -1,6 +1,7 @@
 /** What the log says, and what it never says. */
+import { connect } from 'node:net';
 import { expect, test } from 'vitest';
-import { login, person, startNode, tell } from '../support/app.ts';
+import { login, person, startNode, tell, until } from '../support/app.ts';
 import { call } from '../support/contract.ts';
 import { type Answer, send } from '../support/http.ts';
 import { recorder } from '../support/log.ts';
@@ -29,6 +30,17 @@ test('a request is one line: its id, operation, method, path without query, stat
   expect(about('trace-2')).toMatchObject([
     { level: 30, operation: 'none', path: '/v1/nothing', status: 404 },
   ]);
+});
+
+test('who goes away before the answer is noted as gone, not as served', async () => {
+  const { log, lines } = recorder();
+  const node = await startNode({ BCRYPT_COST: '12' }, { log });
+  const body = JSON.stringify({ username: 'alice', password: PASSWORD });
+  const head = 'POST /v1/login HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n';
+  const socket = connect(node.address.port, '127.0.0.1');
+  socket.write(`${head}Content-Length: ${body.length}\r\n\r\n${body}`, () => socket.destroy());
+  await until('it is noted', () => lines().length > 0);
+  expect(lines()).toMatchObject([{ operation: 'login', status: 499 }]);
 });
 
 test('nothing that callers send can break a line or make one of their own', async () => {
@@ -61,6 +73,7 @@ test('tokens and passwords are in no line and in no problem, whatever goes wrong
   await attempt(node, 'POST', '/v1/register', { body: { username: 'alice', password: PASSWORD } });
   await attempt(node, 'POST', '/v1/register', { body: { username: '', password: PASSWORD.repeat(9) } });
   await attempt(node, 'POST', '/v1/login', { body: { ...credentials, password: [PASSWORD], extra: token } });
+  await attempt(node, 'POST', '/v1/login', { headers: json, body: PASSWORD });
   await attempt(node, 'POST', '/v1/login', { headers: json, body: `{"password":"${PASSWORD}",` });
   await attempt(node, 'POST', '/v1/login', { headers: json, body: `"${PASSWORD}" ${token}` });
   await attempt(node, 'POST', '/v1/refresh', { body: { refreshToken: `${alice.refreshToken}x` } });
@@ -82,7 +95,7 @@ test('tokens and passwords are in no line and in no problem, whatever goes wrong
   expect(new Set(problems.map(({ body }) => body.code))).toContain('internal');
   const tokens = [token, alice.refreshToken, phone.token, phone.refreshToken, renewed.accessToken];
   const secrets = [...tokens, renewed.refreshToken].map((each) => each.split('.')[2]!.slice(0, 20));
-  for (const secret of [...secrets, PASSWORD, PASSWORD.replaceAll(' ', '+'), 'a wrong password'])
+  for (const secret of [...secrets, 'correct ho', 'correct+ho', 'a wrong pa'])
     for (const where of [text(), ...said]) expect(where).not.toContain(secret);
 });
 

@@ -4,6 +4,7 @@ import { parse } from 'yaml';
 import { readContract } from '../../src/http/contract.ts';
 import { person, sharedNode, startNode } from '../support/app.ts';
 import { expectProblem, send } from '../support/http.ts';
+import { recorder } from '../support/log.ts';
 
 const theNode = sharedNode();
 const ORIGIN = 'https://app.example';
@@ -38,6 +39,17 @@ test('every file of the reference that comes with the source is served', async (
   ])
     expect((await send(node, 'GET', `/docs/${name}`)).headers['content-type']).toContain(type);
   expectProblem(await send(node, 'GET', '/docs/nothing.js'), 'not_found');
+});
+
+test('a page that is asked for in parts, or under a condition, that cannot be met is no fault of ours', async () => {
+  const { log, lines } = recorder();
+  const node = await startNode({}, { log });
+  for (const path of ['/docs', '/docs/docs.css']) {
+    for (const headers of [{ Range: 'bytes=99999999-' }, { 'If-Match': '"x"' }])
+      expectProblem(await send(node, 'GET', path, { headers }), 'validation_failed');
+    expect((await send(node, 'GET', path, { headers: { Range: 'bytes=0-3' } })).text).toHaveLength(4);
+  }
+  expect(lines().filter(({ level }) => level >= 40)).toEqual([]);
 });
 
 test('the front door leads somewhere on this host', async () => {

@@ -4,6 +4,9 @@ import { type Called, call } from '../support/contract.ts';
 import { expectProblem } from '../support/http.ts';
 import { everything } from '../support/state.ts';
 
+/** Nodes tell one another at once; comparing what they know every few seconds is for what got lost. */
+const TOLD_WITHIN_MS = 2_000;
+
 const me = (who: Person, node: TestNode = who.node): Promise<Called> =>
   call(node, 'getMe', { token: who.token });
 const refresh = (node: TestNode, refreshToken: string): Promise<Called> =>
@@ -74,14 +77,18 @@ describe('a session ends', () => {
       expectProblem(await me(alice), 'session_ended');
       expectProblem(await call(node, 'logout', { token: alice.token }), 'session_ended');
       for (const stream of streams) {
-        expect((await stream.next('goodbye')).data).toEqual({
+        expect((await stream.next('goodbye', TOLD_WITHIN_MS)).data).toEqual({
           kind: 'goodbye',
           code: 'revoked',
           reconnect: false,
         });
         await until('the stream is closed', () => stream.isClosed);
       }
-      await until('the other node knows', async () => (await me(alice, other)).status === 401);
+      await until(
+        'the other node knows',
+        async () => (await me(alice, other)).status === 401,
+        TOLD_WITHIN_MS,
+      );
       expectProblem(await me(alice, other), 'session_ended');
     },
   );
