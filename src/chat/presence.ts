@@ -9,7 +9,7 @@ export type Presence = ReturnType<typeof createPresence>;
 
 export function createPresence({ store, accounts }: { store: PresenceStore; accounts: AccountStore }) {
   async function list(limit: number, cursor: string | null): Promise<OnlinePage> {
-    const [total, part] = await Promise.all([store.total(), store.list(limit, cursor)]);
+    const part = await store.list(limit, cursor);
     if (!part) throw invalid('query/cursor', 'is not a cursor of this list');
     const displayNames = await accounts.displayNames(part.users.map(({ username }) => username));
     const users = part.users.map(({ username, sinceMs }, index) => ({
@@ -17,7 +17,7 @@ export function createPresence({ store, accounts }: { store: PresenceStore; acco
       displayName: displayNames[index] ?? username,
       since: new Date(sinceMs).toISOString(),
     }));
-    return { total, users, nextCursor: part.nextCursor };
+    return { ...part, users };
   }
 
   return {

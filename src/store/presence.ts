@@ -13,7 +13,7 @@ const LEAVE_GRACE_MS = 6_000;
 const MAX_SCAN_CURSOR = 2n ** 64n - 1n;
 
 export type OnlineRecord = { username: string; sinceMs: number };
-export type OnlinePart = { users: OnlineRecord[]; nextCursor: string | null };
+export type OnlinePart = { total: number; users: OnlineRecord[]; nextCursor: string | null };
 
 export type PresenceStore = ReturnType<typeof createPresenceStore>;
 
@@ -50,8 +50,7 @@ export function createPresenceStore(store: Store, nodeId: string) {
     },
 
     async total(): Promise<number> {
-      const counts = await attempt(Promise.all(shards.map((shard) => commands.hlen(shard))));
-      return counts.reduce((sum, count) => sum + count, 0);
+      return sum(await sizes());
     },
 
     /**
@@ -61,19 +60,47 @@ export function createPresenceStore(store: Store, nodeId: string) {
     async list(limit: number, cursor: string | null): Promise<OnlinePart | undefined> {
       const position = /^(\d{1,2})-(\d{1,20})-(\d{1,6})$/.exec(cursor ?? '0-0-0');
       if (!position || BigInt(position[2]!) > MAX_SCAN_CURSOR) return undefined;
-      let [shard, scan, skip] = [Number(position[1]), position[2]!, Number(position[3])];
+      const counts = await sizes();
+      let [shard, from, skip] = [Number(position[1]), position[2]!, Number(position[3])];
       const users = new Map<string, OnlineRecord>();
+      let ahead: Batch[] = [];
       while (shard < PRESENCE_SHARDS) {
-        const [next, flat] = await attempt(commands.hscan(shards[shard]!, scan, 'COUNT', limit));
+        if (ahead.length === 0) ahead = await readAhead(shard, from, limit, counts);
+        const [next, flat] = ahead.shift()!;
         for (let i = skip * 2; i < flat.length; i += 2) {
-          if (users.size === limit)
-            return { users: [...users.values()], nextCursor: `${shard}-${scan}-${i / 2}` };
+          if (users.size === limit) return page(users, counts, `${shard}-${from}-${i / 2}`);
           users.set(flat[i]!, { username: flat[i]!, sinceMs: Number.parseInt(flat[i + 1]!, 10) });
         }
         if (next === '0') shard += 1;
-        [scan, skip] = [next, 0];
+        else ahead.unshift(await scan(shard, next, limit));
+        [from, skip] = [next, 0];
       }
-      return { users: [...users.values()], nextCursor: null };
+      return page(users, counts, null);
     },
   };
+
+  function scan(shard: number, from: string, limit: number): Promise<Batch> {
+    return attempt(commands.hscan(shards[shard]!, from, 'COUNT', limit));
+  }
+
+  /** The first batch of as many shards as a page is likely to need, in one round trip. */
+  function readAhead(shard: number, from: string, limit: number, counts: number[]): Promise<Batch[]> {
+    let end = shard + 1;
+    while (end < PRESENCE_SHARDS && sum(counts.slice(shard, end)) < limit) end += 1;
+    const some = shards.slice(shard, end);
+    return Promise.all(some.map((_, index) => scan(shard + index, index === 0 ? from : '0', limit)));
+  }
+
+  function sizes(): Promise<number[]> {
+    return attempt(Promise.all(shards.map((shard) => commands.hlen(shard))));
+  }
+}
+
+/** What HSCAN answers: where to go on ('0' = the end), and field, value, … */
+type Batch = [next: string, flat: string[]];
+
+const sum = (counts: number[]): number => counts.reduce((total, count) => total + count, 0);
+
+function page(users: Map<string, OnlineRecord>, counts: number[], nextCursor: string | null): OnlinePart {
+  return { total: sum(counts), users: [...users.values()], nextCursor };
 }
