@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
-import { expect, test } from 'vitest';
+import { expect, type TestContext, test } from 'vitest';
 import { findNativeServer } from '../src/store/embedded.ts';
 
 const readme = readFileSync(new URL('../README.md', import.meta.url), 'utf8');
@@ -42,6 +42,8 @@ async function startParley(path: string, directory: string) {
   throw new Error('Parley ended before it said where it listens');
 }
 
+type Finish = TestContext['onTestFinished'];
+
 /** What one bash printed for each block. Its errors count too: a newcomer would see them. */
 async function runBlocks(address: string, directory: string): Promise<string[]> {
   const separator = '----- the next block -----';
@@ -67,12 +69,12 @@ const eventsIn = (printed: string): Event[] =>
 const answersIn = (printed: string): Event[] =>
   [...printed.matchAll(/^(\{.+?\})(?=$|event: |retry: )/gm)].map((match) => JSON.parse(match[1]!));
 
-async function readmeHolds(path: string, redis: string): Promise<void> {
+async function readmeHolds(path: string, redis: string, onTestFinished: Finish): Promise<void> {
   const directory = mkdtempSync(join(tmpdir(), 'parley-readme-'));
+  onTestFinished(() => rmSync(directory, { recursive: true, force: true }));
   const { parley, ...started } = await startParley(path, directory);
+  onTestFinished(() => end(parley));
   const [talk = '', resume = '', mailbox = ''] = await runBlocks(started.address, directory);
-  await end(parley);
-  rmSync(directory, { recursive: true, force: true });
   expect(started.redis).toContain(redis);
 
   const said = answersIn(talk);
@@ -118,10 +120,14 @@ test.each(['README.md', 'docs/architecture.md'])('every file that %s points to i
 
 test.concurrent(
   'its lines do what it says with nothing installed: Valkey in WebAssembly',
-  () => readmeHolds('/nowhere', 'WebAssembly'),
+  ({ onTestFinished }) => readmeHolds('/nowhere', 'WebAssembly', onTestFinished),
   PATIENCE_MS,
 );
 
 test
   .skipIf(!native)
-  .concurrent('and with a redis-server on the PATH', () => readmeHolds(PATH, 'data is kept in'), PATIENCE_MS);
+  .concurrent(
+    'and with a redis-server on the PATH',
+    ({ onTestFinished }) => readmeHolds(PATH, 'data is kept in', onTestFinished),
+    PATIENCE_MS,
+  );
