@@ -1,10 +1,10 @@
 /** Messages: broadcasts, direct messages, their histories, and the list of conversations. */
 import { createHash } from 'node:crypto';
-import { v7 as uuidv7 } from 'uuid';
 import type { components } from '../contract.d.ts';
 import type { AccountStore } from '../store/accounts.ts';
 import type { Keys } from '../store/keys.ts';
 import type { Appended, Draft, LogPart, Logs, Window } from '../store/logs.ts';
+import { newMessageId } from './ids.ts';
 import {
   type BroadcastMessage,
   type Caller,
@@ -35,8 +35,9 @@ export function createMessages(options: {
     checkText('/text', fields.text);
     const { to, text } = fields;
     const kind = to === undefined ? 'broadcast' : 'dm';
-    const id = uuidv7();
-    const sentAt = new Date(now()).toISOString();
+    const at = now();
+    const id = newMessageId(at);
+    const sentAt = new Date(at).toISOString();
     const json = JSON.stringify({ id, kind, from: caller.username, to, text, sentAt });
     return {
       id,

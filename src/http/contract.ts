@@ -23,8 +23,10 @@ export type Document = {
 export type Route = {
   operationId: OperationId;
   method: string;
-  /** As Express writes it: `/v1/users/:username`. */
+  /** As the contract writes it: `/v1/users/{username}`. */
   path: string;
+  /** Whether it has parameters in path, query or headers; most have none. */
+  hasParameters: boolean;
   isPublic: boolean;
   /** The header parameters it reads. */
   headers: string[];
@@ -64,7 +66,8 @@ export function routesOf(document: Document): Route[] {
       const route: Route = {
         operationId: operation.operationId,
         method,
-        path: path.replaceAll(/\{(\w+)\}/g, ':$1'),
+        path,
+        hasParameters: parameters.length > 0,
         isPublic: operation.security?.length === 0,
         headers: parameters.filter((each) => each.in === 'header').map((each) => each.name),
         checkParameters: checker(coercing.compile(absolute(parametersSchema(parameters))), 'parameters'),

@@ -1,20 +1,19 @@
 /**
  * Mounts the contract: for each operation it finds out who calls, checks the inputs, calls the operation and writes
- * what it answers. Decides nothing itself.
+ * what it answers. Decides nothing itself. One look-up finds the operation (Express' router would try each in turn).
  */
-import { isUtf8 } from 'node:buffer';
-import express, { type Request, type RequestHandler, type Response, Router } from 'express';
+import type { Request, RequestHandler, Response } from 'express';
 import type { Caller } from '../chat/model.ts';
 import { Problem } from '../chat/problems.ts';
 import { networkOf } from './address.ts';
 import { bearerToken } from './auth.ts';
+import { readJson } from './body.ts';
 import type { Route } from './contract.ts';
 import type { OperationId, Operations } from './operations.ts';
 import { allowOnly } from './problem-json.ts';
 
 /** Every request is answered by then, also when Redis hangs. */
 const DEADLINE_MS = 4_500;
-const BODY_LIMIT_BYTES = 64 * 1_024;
 
 export type RouterOptions = {
   routes: Route[];
@@ -32,62 +31,75 @@ type AnyOperation = (call: object) => Promise<{
   stream?: (res: Response) => Promise<void>;
 }>;
 
-export function createRouter({ routes, operations, authenticate, begun }: RouterOptions): Router {
-  const router = Router({ caseSensitive: true, strict: true });
-  const parseJson = express.json({
-    limit: BODY_LIMIT_BYTES,
-    strict: false,
-    verify: (_req, _res, bytes, charset) => {
-      if (charset !== 'utf-8') throw new Problem('unsupported_media_type', 'Send the body in UTF-8.');
-      if (!isUtf8(bytes)) throw new Problem('malformed_json', 'The body is not valid UTF-8.');
-    },
-  });
+/** What is at a path: its operations by method, and the handler for all other methods. */
+type Place = { byMethod: Map<string, Route>; others: RequestHandler };
 
-  for (const route of routes) {
+export function createRouter({ routes, operations, authenticate, begun }: RouterOptions): RequestHandler {
+  const find = createFinder(routes);
+  return (req, res, next) => {
+    const found = find(req.path);
+    if (!found) return next();
+    const route = found.place.byMethod.get(req.method);
+    if (!route) return found.place.others(req, res, next);
+    return handle(route, found.name, req, res);
+  };
+
+  async function handle(route: Route, name: string | undefined, req: Request, res: Response): Promise<void> {
+    begun(route.operationId, res);
+    const caller = route.isPublic ? undefined : authenticate(bearerToken(req.headers.authorization));
+    const inputs = route.hasParameters ? checkedParameters(route, name, req) : NONE;
+    const body = route.checkBody && (await checkedBody(route.checkBody, req));
     const operation = operations[route.operationId] as AnyOperation;
-    const handle: RequestHandler = async (req, res, next) => {
-      if (req.method === 'HEAD' && isStream(route)) return next();
-      begun(route.operationId, res);
-      const caller = route.isPublic ? undefined : authenticate(bearerToken(req.headers.authorization));
-      const inputs = checkedInputs(route, req);
-      const body = route.checkBody ? await checkedBody(route.checkBody, parseJson, req, res) : undefined;
-      const answer = await withinDeadline(
-        operation({ caller, address: networkOf(req.ip ?? ''), ...inputs, body }),
-      );
-      for (const [name, value] of Object.entries(answer.headers ?? {})) res.setHeader(name, value);
-      if (answer.stream) await withinDeadline(answer.stream(res));
-      else if (answer.body === undefined) res.writeHead(answer.status).end();
-      else {
-        const json = Buffer.from(JSON.stringify(answer.body));
-        res
-          .writeHead(answer.status, { 'Content-Type': 'application/json', 'Content-Length': json.length })
-          .end(json);
-      }
-    };
-    router[route.method as 'get'](route.path, handle);
+    const call = { caller, address: networkOf(req.ip ?? ''), ...inputs, body };
+    const answer = await withinDeadline(operation(call));
+    if (answer.stream) {
+      res.setHeaders(new Map(Object.entries(res.locals['headers'])));
+      return withinDeadline(answer.stream(res));
+    }
+    // All headers in one object and the body as a string: node makes one write of them.
+    const headers: Record<string, string | number> = { ...res.locals['headers'], ...answer.headers };
+    const json = answer.body === undefined ? '' : JSON.stringify(answer.body);
+    if (json) {
+      headers['Content-Type'] = 'application/json';
+      headers['Content-Length'] = Buffer.byteLength(json);
+    }
+    res.writeHead(answer.status, headers).end(json);
   }
-
-  for (const path of new Set(routes.map((route) => route.path))) {
-    const here = routes.filter((route) => route.path === path);
-    const methods = here.map(({ method }) => method.toUpperCase());
-    if (methods.includes('GET') && !here.some(isStream)) methods.push('HEAD');
-    router.all(path, allowOnly(methods));
-  }
-  return router;
 }
 
-/** A stream has no HEAD. */
-const isStream = ({ operationId }: Route): boolean => operationId === 'openStream';
+/** Finds what is at a path. At most one segment of a path of the contract is a parameter, and it is the last. */
+function createFinder(routes: Route[]) {
+  const places = new Map<string, Place>();
+  for (const path of new Set(routes.map((route) => route.path))) {
+    const byMethod = new Map<string, Route>();
+    for (const route of routes) {
+      if (route.path !== path) continue;
+      byMethod.set(route.method.toUpperCase(), route);
+      if (route.method === 'get' && route.operationId !== 'openStream') byMethod.set('HEAD', route);
+    }
+    places.set(path.replace(/\{\w+\}$/, ''), { byMethod, others: allowOnly([...byMethod.keys()]) });
+  }
+  return (path: string): { place: Place; name: string | undefined } | undefined => {
+    const whole = places.get(path);
+    if (whole) return path.endsWith('/') ? undefined : { place: whole, name: undefined };
+    const end = path.lastIndexOf('/') + 1;
+    const place = places.get(path.slice(0, end));
+    return place && { place, name: decodeURIComponent(path.slice(end)) };
+  };
+}
 
 type Inputs = { path: object; query: object; header: object };
+const NONE: Inputs = { path: {}, query: {}, header: {} };
 
-function checkedInputs(route: Route, req: Request): Inputs {
+function checkedParameters(route: Route, name: string | undefined, req: Request): Inputs {
   const flat: Record<string, unknown> = {};
-  for (const [name, value] of Object.entries(req.params)) flat[`path/${name}`] = value;
-  for (const [name, value] of Object.entries(req.query)) flat[`query/${name}`] = value;
-  for (const name of route.headers)
-    if (req.headers[name.toLowerCase()] !== undefined)
-      flat[`header/${name}`] = req.headers[name.toLowerCase()];
+  const parameter = /\{(\w+)\}$/.exec(route.path)?.[1];
+  if (parameter) flat[`path/${parameter}`] = name;
+  for (const [key, value] of Object.entries(req.query)) flat[`query/${key}`] = value;
+  for (const header of route.headers) {
+    const value = req.headers[header.toLowerCase()];
+    if (value !== undefined) flat[`header/${header}`] = value;
+  }
   throwIfAny(route.checkParameters(flat));
   const inputs: Inputs = { path: {}, query: {}, header: {} };
   for (const [place, value] of Object.entries(flat)) {
@@ -97,25 +109,10 @@ function checkedInputs(route: Route, req: Request): Inputs {
   return inputs;
 }
 
-async function checkedBody(
-  check: NonNullable<Route['checkBody']>,
-  parseJson: RequestHandler,
-  req: Request,
-  res: Response,
-): Promise<unknown> {
-  const length = req.headers['content-length'];
-  const hasBody = req.headers['transfer-encoding'] !== undefined || (length !== undefined && length !== '0');
-  if (!hasBody) throwIfAny([{ pointer: '', message: 'the body is missing: send JSON' }]);
-  // express.json would first wait for all of it.
-  if (Number(length) > BODY_LIMIT_BYTES)
-    throw new Problem('body_too_large', 'The body must not be larger than 64 KiB.');
-  await new Promise<void>((resolve, reject) => {
-    parseJson(req, res, (error?: unknown) => (error ? reject(error) : resolve()));
-  });
-  if (req.body === undefined)
-    throw new Problem('unsupported_media_type', 'Send the body as application/json.');
-  throwIfAny(check(req.body));
-  return req.body;
+async function checkedBody(check: NonNullable<Route['checkBody']>, req: Request): Promise<unknown> {
+  const body = await readJson(req);
+  throwIfAny(body === undefined ? [{ pointer: '', message: 'the body is missing: send JSON' }] : check(body));
+  return body;
 }
 
 function throwIfAny(errors: { pointer: string; message: string }[]): void {

@@ -5,7 +5,7 @@
  */
 import { randomUUID } from 'node:crypto';
 import { createServer, IncomingMessage, type Server, ServerResponse, STATUS_CODES } from 'node:http';
-import type { Socket } from 'node:net';
+import { Socket } from 'node:net';
 import cors from 'cors';
 import express, { type ErrorRequestHandler, type RequestHandler } from 'express';
 import helmet from 'helmet';
@@ -32,6 +32,25 @@ const GONE_STATUS = 499;
 /** A request must have arrived by then; a slow sender holds a socket, nothing else. */
 const RECEIVE_MS = 30_000;
 
+/** What helmet sets is the same for every request: asked once. */
+const SECURITY_HEADERS: Record<string, string> = {};
+helmet({ contentSecurityPolicy: { useDefaults: false, directives: { defaultSrc: ["'none'"] } } })(
+  new IncomingMessage(new Socket()),
+  {
+    setHeader: (name: string, value: string) => {
+      SECURITY_HEADERS[name] = value;
+    },
+    removeHeader: () => {},
+  } as never, // all that helmet uses of a response
+  () => {},
+);
+
+/** For answers that are not written by the router: it passes them to writeHead, which is cheaper. */
+function setHeaders(res: ServerResponse & { locals: Record<string, unknown> }): void {
+  for (const [name, value] of Object.entries(res.locals['headers'] as Record<string, string>))
+    res.setHeader(name, value);
+}
+
 export function createHttpServer({ rooms, config, log, metrics }: HttpOptions): Server {
   const contract = readContract();
   const app = express();
@@ -44,7 +63,7 @@ export function createHttpServer({ rooms, config, log, metrics }: HttpOptions): 
   const begin: RequestHandler = (req, res, next) => {
     const given = req.headers['x-request-id'];
     res.locals['requestId'] = typeof given === 'string' && REQUEST_ID.test(given) ? given : randomUUID();
-    res.setHeader('X-Request-Id', res.locals['requestId']);
+    res.locals['headers'] = { ...SECURITY_HEADERS, 'X-Request-Id': res.locals['requestId'] };
     const startedAt = performance.now();
     res.on('close', () => {
       const operation: string = res.locals['operation'] ?? 'none';
@@ -67,12 +86,12 @@ export function createHttpServer({ rooms, config, log, metrics }: HttpOptions): 
     const problem = toProblem(error);
     if (problem.code === 'internal') log.error({ err: error, requestId }, 'a bug of ours');
     else if (problem.code === 'unavailable') log.warn({ requestId, reason: String(error) }, 'unavailable');
-    if (res.headersSent) res.destroy();
-    else sendProblem(res, problem, requestId);
+    if (res.headersSent) return void res.destroy();
+    setHeaders(res);
+    sendProblem(res, problem, requestId);
   };
 
   app.use(begin);
-  app.use(helmet({ contentSecurityPolicy: { useDefaults: false, directives: { defaultSrc: ["'none'"] } } }));
   if (config.CORS_ORIGINS.length > 0) app.use(crossOrigin(config.CORS_ORIGINS));
   app.use(
     createRouter({
@@ -84,6 +103,7 @@ export function createHttpServer({ rooms, config, log, metrics }: HttpOptions): 
       },
     }),
   );
+  app.use((_req, res, next) => next(setHeaders(res)));
   app.use(createPages(contract));
   app.use((req) => {
     throw new Problem('not_found', `There is nothing at ${req.path}. The contract is at /openapi.yaml.`);

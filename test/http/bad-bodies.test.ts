@@ -151,12 +151,6 @@ describe('a body of more than 64 KiB is refused', () => {
       return give(alice, name, padded(name, LIMIT + 1), headers);
     }, tooLarge));
 
-  test('by what it unpacks to', () =>
-    giveToAll((alice, name) => {
-      const headers = { ...JSON_TYPE, 'Content-Encoding': 'gzip' };
-      return give(alice, name, gzipSync(padded(name, 20 * 1_024 * 1_024)), headers);
-    }, tooLarge));
-
   test('but one of exactly 64 KiB is not', async () => {
     const alice = await theAlice();
     expect((await give(alice, 'sendBroadcast', padded('sendBroadcast', LIMIT))).status).toBe(201);
@@ -173,22 +167,12 @@ test.each([
   ['gzip', gzipSync],
   ['deflate', deflateSync],
   ['br', brotliCompressSync],
-])('a body may come packed by %s', async (encoding, pack) => {
-  const alice = await theAlice();
-  const headers = { ...JSON_TYPE, 'Content-Encoding': encoding };
-  expect((await give(alice, 'sendBroadcast', pack('{"text":"hi"}'), headers)).body).toMatchObject({
-    text: 'hi',
-  });
-});
-
-test('what cannot be unpacked is refused', async () => {
-  const packed = (name: Name) => gzipSync(padded(name, 0));
-  const headers = { ...JSON_TYPE, 'Content-Encoding': 'gzip' };
-  await giveToAll((alice, name) => give(alice, name, padded(name, 0), headers), malformed);
-  await giveToAll((alice, name) => give(alice, name, packed(name).subarray(0, -9), headers), malformed);
-  const unknown = { ...JSON_TYPE, 'Content-Encoding': 'lzma' };
-  await giveToAll((alice, name) => give(alice, name, padded(name, 0), unknown), unsupported);
-});
+])('a body that is packed by %s: nothing here is large enough to be worth it', (encoding, pack) =>
+  giveToAll(
+    (alice, name) => give(alice, name, pack(padded(name, 0)), { ...JSON_TYPE, 'Content-Encoding': encoding }),
+    unsupported,
+  ),
+);
 
 test.each(['extra', '__proto__', 'constructor', 'prototype', 'toString', 'sid', 'from', ''])(
   'a field that the contract does not know: %j',

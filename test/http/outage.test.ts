@@ -27,7 +27,7 @@ async function behindProxy() {
       const startedAt = performance.now();
       const body = operationId === 'refresh' ? { refreshToken } : BODIES[operationId];
       const given = { token, ...(body && { body }) };
-      const answer = await send(node, method, path.replace(':username', 'bob'), given);
+      const answer = await send(node, method, path.replace('{username}', 'bob'), given);
       return { operationId, answer, ms: performance.now() - startedAt };
     });
   return { proxy, node, token, attempts };

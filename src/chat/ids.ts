@@ -1,0 +1,18 @@
+/** Ids of messages: UUID version 7 (RFC 9562), so that they sort by time. */
+import { randomFillSync } from 'node:crypto';
+import { v7 } from 'uuid';
+
+const BYTES = 16;
+/** Random bytes for so many ids at once: a call for each would cost more than all else about it. */
+const pool = new Uint8Array(256 * BYTES);
+let used = pool.length;
+
+export function newMessageId(nowMs: number): string {
+  if (used === pool.length) {
+    randomFillSync(pool);
+    used = 0;
+  }
+  const random = pool.subarray(used, used + BYTES);
+  used += BYTES;
+  return v7({ random, msecs: Math.floor(nowMs) });
+}

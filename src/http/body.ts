@@ -1,0 +1,47 @@
+/** The body of a request as JSON: whole, in UTF-8, within the limit, or a problem. */
+import { isUtf8 } from 'node:buffer';
+import type { IncomingMessage } from 'node:http';
+import { Problem } from '../chat/problems.ts';
+
+const LIMIT_BYTES = 64 * 1_024;
+const MEDIA_TYPE = /^application\/json *(?:; *charset="?utf-8"? *)?$/i;
+
+const tooLarge = () => new Problem('body_too_large', 'The body must not be larger than 64 KiB.');
+
+/** Undefined for a request without a body. */
+export async function readJson(req: IncomingMessage): Promise<unknown> {
+  const { 'content-length': length, 'content-type': type = '', 'content-encoding': encoding } = req.headers;
+  const isChunked = req.headers['transfer-encoding'] !== undefined;
+  if (!isChunked && (length === undefined || length === '0')) return undefined;
+  if (!MEDIA_TYPE.test(type) || (encoding !== undefined && encoding !== 'identity')) {
+    throw new Problem(
+      'unsupported_media_type',
+      'Send the body as application/json in UTF-8, not compressed.',
+    );
+  }
+  if (Number(length) > LIMIT_BYTES) throw tooLarge(); // at once, not when all of it has come
+  const bytes = await readBytes(req);
+  if (bytes.length === 0) return undefined;
+  if (!isUtf8(bytes)) throw new Problem('malformed_json', 'The body is not valid UTF-8.');
+  try {
+    return JSON.parse(bytes.toString());
+  } catch {
+    throw new Problem('malformed_json', 'The body is not valid JSON.');
+  }
+}
+
+function readBytes(req: IncomingMessage): Promise<Buffer> {
+  return new Promise((resolve, reject) => {
+    const chunks: Buffer[] = [];
+    let size = 0;
+    req.on('data', (chunk: Buffer) => {
+      size += chunk.length;
+      if (size > LIMIT_BYTES) reject(tooLarge());
+      else chunks.push(chunk);
+    });
+    req.on('end', () => resolve(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks)));
+    req.on('close', () => {
+      if (!req.complete) reject(new Problem('malformed_json', 'The body ended too early.'));
+    });
+  });
+}
