@@ -25,7 +25,7 @@ test.each(PRIVATE.map(({ method, path, operationId }) => [operationId, method.to
   '%s wants a token before it looks at anything else',
   async (_, method, path) => {
     const node = theNode();
-    const target = path.replace(':username', 'nobody');
+    const target = path.replace('{username}', 'nobody');
     expectProblem(await send(node, method, target), 'unauthenticated');
     const bad = { headers: { 'Content-Type': 'text/plain', 'Idempotency-Key': '' }, body: '{' };
     expectProblem(await send(node, method, `${target}?limit=0`, bad), 'unauthenticated');
