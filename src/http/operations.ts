@@ -24,7 +24,7 @@ type Given<T> = [T] extends [never] | [undefined] ? Record<never, never> : NonNu
 
 export type Call<Id extends OperationId> = {
   caller: Id extends PublicOperation ? undefined : Caller;
-  /** The client's network: for limits. */
+  /** The client's network, for limits; empty where there is a caller. */
   address: string;
   path: Given<operations[Id]['parameters']['path']>;
   query: Given<operations[Id]['parameters']['query']>;

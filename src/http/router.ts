@@ -9,11 +9,9 @@ import { networkOf } from './address.ts';
 import { bearerToken } from './auth.ts';
 import { readJson } from './body.ts';
 import type { Route } from './contract.ts';
+import { withinDeadline } from './deadline.ts';
 import type { OperationId, Operations } from './operations.ts';
 import { allowOnly } from './problem-json.ts';
-
-/** Every request is answered by then, also when Redis hangs. */
-const DEADLINE_MS = 4_500;
 
 export type RouterOptions = {
   routes: Route[];
@@ -50,7 +48,9 @@ export function createRouter({ routes, operations, authenticate, begun }: Router
     const inputs = route.hasParameters ? checkedParameters(route, name, req) : NONE;
     const body = route.checkBody && (await checkedBody(route.checkBody, req));
     const operation = operations[route.operationId] as AnyOperation;
-    const call = { caller, address: networkOf(req.ip ?? ''), ...inputs, body };
+    // Only who has not said who they are is counted by address.
+    const address = route.isPublic ? networkOf(req.ip ?? '') : '';
+    const call = { caller, address, ...inputs, body };
     const answer = await withinDeadline(operation(call));
     if (answer.stream) {
       res.setHeaders(new Map(Object.entries(res.locals['headers'])));
@@ -121,21 +121,4 @@ function throwIfAny(errors: { pointer: string; message: string }[]): void {
   const where = first.pointer ? `${first.pointer} ` : '';
   const more = errors.length > 1 ? ` (and ${errors.length - 1} more)` : '';
   throw new Problem('validation_failed', `${where}${first.message}${more}`, { errors });
-}
-
-/** The work goes on after the deadline; only the caller stops waiting, and must not take it for a failure. */
-async function withinDeadline<T>(work: Promise<T>): Promise<T> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => {
-      const detail =
-        'The answer took too long. What was sent may still arrive: repeat it with its Idempotency-Key.';
-      reject(new Problem('unavailable', detail, { retryAfterMs: 1_000 }));
-    }, DEADLINE_MS);
-  });
-  try {
-    return await Promise.race([work, late]);
-  } finally {
-    clearTimeout(timer);
-  }
 }

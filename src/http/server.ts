@@ -34,7 +34,19 @@ const RECEIVE_MS = 30_000;
 
 /** What helmet sets is the same for every request: asked once. */
 const SECURITY_HEADERS: Record<string, string> = {};
-helmet({ contentSecurityPolicy: { useDefaults: false, directives: { defaultSrc: ["'none'"] } } })(
+helmet({
+  contentSecurityPolicy: {
+    useDefaults: false,
+    directives: { defaultSrc: ["'none'"], frameAncestors: ["'none'"] },
+  },
+  // These say something about pages only; /docs has them all.
+  crossOriginOpenerPolicy: false,
+  originAgentCluster: false,
+  xDnsPrefetchControl: false,
+  xDownloadOptions: false,
+  xPermittedCrossDomainPolicies: false,
+  xXssProtection: false,
+})(
   new IncomingMessage(new Socket()),
   {
     setHeader: (name: string, value: string) => {

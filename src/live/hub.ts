@@ -222,6 +222,7 @@ export class Hub {
     const presence = this.#presence;
     this.#arrived = new Set();
     this.#presence = undefined;
+    if (this.#readers.size === 0) return;
     for (const reader of arrived) reader.gather();
     const turn = createTurn(broadcasts, this.#tail.frontier, presence);
     const readers = turn.shared || presence ? this.#readers.values() : arrived;
