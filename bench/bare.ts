@@ -1,0 +1,46 @@
+/**
+ * The ceiling for sends: what node:http does when there is nothing but the token check, JSON.parse, the same Redis
+ * scripts through the same store, and the answer. No validation, no routing, no error handling.
+ */
+import { randomUUID } from 'node:crypto';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { built } from './servers.ts';
+
+const { createTokens } = await built<typeof import('../src/chat/tokens.ts')>('chat/tokens.js');
+const { openStore } = await built<typeof import('../src/store/redis.ts')>('store/redis.js');
+const { createLogs } = await built<typeof import('../src/store/logs.ts')>('store/logs.js');
+
+const { REDIS_URL: url = '', KEY_PREFIX: prefix = '', JWT_SECRET: secret = '' } = process.env;
+const tokens = createTokens({ secret, accessTtlSeconds: 3_600, now: Date.now });
+const store = await openStore({ url, prefix, log: console });
+const logs = createLogs(store, {
+  retention: { broadcasts: 10_000, history: 10_000, inbox: 10_000 },
+  sendLimit: { max: 0, windowMs: 1_000 },
+  newEpoch: () => Math.random().toString(36).slice(2, 10).padEnd(8, '0'),
+});
+
+const DIRECT = '/v1/dm/';
+
+const server = createServer((req, res) => {
+  const chunks: Buffer[] = [];
+  req.on('data', (chunk: Buffer) => chunks.push(chunk));
+  req.on('end', async () => {
+    const { username, sid } = tokens.verify(req.headers.authorization!.slice('Bearer '.length));
+    const { text } = JSON.parse(Buffer.concat(chunks).toString());
+    const to = req.url!.startsWith(DIRECT) ? req.url!.slice(DIRECT.length) : undefined;
+    const id = randomUUID();
+    const kind = to === undefined ? 'broadcast' : 'dm';
+    const message = { id, kind, from: username, to, text, sentAt: new Date().toISOString() };
+    const head = JSON.stringify(message).slice(0, -1);
+    const draft = { id, sid, key: '-', head, limitedAs: username };
+    const appended = await (to === undefined ? logs.broadcast(draft) : logs.direct(username, to, draft));
+    const stored = 'message' in appended ? appended.message : '{}';
+    const headers = { 'Content-Type': 'application/json', 'Content-Length': Buffer.byteLength(stored) };
+    res.writeHead('message' in appended ? 201 : 500, headers).end(stored);
+  });
+});
+server.listen(0, '127.0.0.1', () => {
+  process.stdout.write(`listens on ${(server.address() as AddressInfo).port}\n`);
+});
+process.on('SIGTERM', () => process.exit(0));

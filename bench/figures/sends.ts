@@ -1,0 +1,101 @@
+/**
+ * How many messages are accepted per second, answered 201, against the bare handler on the same Redis. Nobody listens:
+ * this is the write path. (Parley hears its own broadcasts, as every node does; bare subscribes to nothing.)
+ */
+import { accounts, seed, usernameOf } from '../accounts.ts';
+import type { Driven, LoadJobs, Target } from '../load.ts';
+import type { Row } from '../report.ts';
+import { type RedisServer, type Server, startBare, startParley, startRedis } from '../servers.ts';
+import { createQuiet, startWorker, type Worker, watchCpu } from '../stage.ts';
+import { percentile, summary } from '../stats.ts';
+import type { Figure } from './index.ts';
+
+const RUNS = 11;
+const SECONDS = 1;
+const WARM_UP_SECONDS = 3;
+const CONNECTIONS = [1, 64];
+const ACCOUNTS = 128;
+const PATIENCE_MS = 120_000;
+const TEXT = 'a message of about the length that people write';
+
+type Run = Driven & { cpu: Record<string, number> };
+
+export const sends: Figure = async (say) => {
+  const redis = await startRedis();
+  const servers = [await startParley(redis), await startBare(redis)];
+  for (const { prefix } of servers) await seed(redis, prefix, ACCOUNTS);
+  const load = startWorker<LoadJobs>('load.ts');
+  const quiet = createQuiet(PATIENCE_MS);
+  const rows: Row[] = [];
+  for (const kind of ['broadcast', 'dm'] as const) {
+    for (const connections of CONNECTIONS) {
+      const targets = targetsOf(kind, connections);
+      for (const server of servers) await once(load, redis, server, targets, WARM_UP_SECONDS);
+      const runs = servers.map((): Run[] => []);
+      for (let run = 0; run < RUNS; run += 1) {
+        await quiet();
+        const order = run % 2 ? [1, 0] : [0, 1];
+        for (const i of order) runs[i]!.push(await once(load, redis, servers[i]!, targets, SECONDS));
+        const [parley, bare] = runs.map((each) => Math.round(each.at(-1)!.perSecond));
+        say(`${kind}, ${connections} connections: parley ${parley}/s, bare ${bare}/s`);
+      }
+      const ratio = summary(runs[0]!.map((parley, i) => parley.perSecond / runs[1]![i]!.perSecond));
+      const name = `${kind}, ${connections} connection${connections > 1 ? 's' : ''}`;
+      rows.push(
+        {
+          ...rowOf(name, servers[0]!, runs[0]!),
+          ...{ ratio: { ...ratio, to: 'bare' }, goal: '≥ 0.8' },
+          note: `by CPU time of the server ${(microsOf(runs[1]!) / microsOf(runs[0]!)).toFixed(2)} of bare`,
+        },
+        rowOf(name, servers[1]!, runs[1]!),
+      );
+    }
+  }
+  for (const each of [load, ...servers, redis]) await each.stop();
+  return rows;
+};
+
+async function once(
+  load: Worker<LoadJobs>,
+  redis: RedisServer,
+  server: Server,
+  targets: Target[],
+  seconds: number,
+): Promise<Run> {
+  const watched = watchCpu({ server: server.pid, redis: redis.pid, load: load.pid });
+  const driven = await load.ask('drive', { port: server.port, targets, seconds });
+  if (driven.failed > 0) throw new Error(`${server.name} refused ${driven.failed} requests`);
+  return { ...driven, cpu: watched() };
+}
+
+/** Every connection is an account of its own, that writes to one other. */
+function targetsOf(kind: 'broadcast' | 'dm', connections: number): Target[] {
+  return accounts(connections).map(({ token }, i) => ({
+    path: kind === 'dm' ? `/v1/dm/${usernameOf(ACCOUNTS - 1 - i)}` : '/v1/broadcasts',
+    token,
+    text: TEXT,
+  }));
+}
+
+function rowOf(name: string, server: Server, runs: Run[]): Row {
+  const latencies = runs.map((run) => run.latencies);
+  const share = (who: string) => summary(runs.map(({ cpu }) => cpu[who]!)).median;
+  return {
+    figure: 'sends',
+    case: name,
+    subject: server.name,
+    value: summary(runs.map(({ perSecond }) => perSecond)),
+    unit: '/s',
+    latencyMs: { p50: percentile(latencies, 0.5), p99: percentile(latencies, 0.99) },
+    cpu: {
+      server: share('server'),
+      redis: share('redis'),
+      load: share('load'),
+      others: share('others'),
+    },
+    serverMicros: microsOf(runs),
+  };
+}
+
+const microsOf = (runs: Run[]): number =>
+  summary(runs.map(({ cpu, perSecond }) => (cpu['server']! * 1e6) / perSecond)).median;

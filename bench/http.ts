@@ -1,0 +1,52 @@
+/**
+ * HTTP/1.1 as a load generator needs it: requests as ready bytes, answers counted and not read. Over raw sockets,
+ * because node's own client costs more than the server that it is to measure.
+ */
+import { once } from 'node:events';
+import { connect, type Socket } from 'node:net';
+
+export function request(
+  method: 'GET' | 'POST',
+  path: string,
+  options: { token: string; accept?: string; body?: object },
+): Buffer {
+  const { token, accept = 'application/json', body } = options;
+  const json = body === undefined ? '' : JSON.stringify(body);
+  const lines = [`${method} ${path} HTTP/1.1`, 'Host: 127.0.0.1', `Accept: ${accept}`];
+  lines.push(`Authorization: Bearer ${token}`);
+  if (body) lines.push('Content-Type: application/json', `Content-Length: ${Buffer.byteLength(json)}`);
+  return Buffer.from(`${lines.join('\r\n')}\r\n\r\n${json}`);
+}
+
+export async function open(port: number): Promise<Socket> {
+  const socket = connect({ port, host: '127.0.0.1', noDelay: true });
+  await once(socket, 'connect');
+  return socket;
+}
+
+const HEAD_END = Buffer.from('\r\n\r\n');
+const LENGTH = 'content-length: ';
+
+/**
+ * Calls `answered` with the status of every whole answer; answers come in the order of the requests. Knows answers
+ * with a Content-Length only.
+ */
+export function countAnswers(socket: Socket, answered: (status: number) => void): void {
+  let rest: Buffer | undefined;
+  socket.on('data', (chunk: Buffer) => {
+    const bytes = rest ? Buffer.concat([rest, chunk]) : chunk;
+    let at = 0;
+    while (at < bytes.length) {
+      const headEnd = bytes.indexOf(HEAD_END, at);
+      if (headEnd < 0) break;
+      const head = bytes.toString('latin1', at, headEnd).toLowerCase();
+      const from = head.indexOf(LENGTH);
+      if (from < 0) throw new Error(`an answer without Content-Length:\n${head}`);
+      const next = headEnd + HEAD_END.length + Number.parseInt(head.slice(from + LENGTH.length), 10);
+      if (next > bytes.length) break;
+      at = next;
+      answered(Number(head.slice(9, 12)));
+    }
+    rest = at < bytes.length ? bytes.subarray(at) : undefined;
+  });
+}

@@ -1,0 +1,101 @@
+/** A process that sends: as fast as it is answered (`drive`), or at a given rate whatever the answers (`offer`). */
+import type { Socket } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { countAnswers, open, request } from './http.ts';
+import { serve } from './stage.ts';
+import { stampedText } from './stamp.ts';
+import { type Counts, clockUs, Latencies } from './stats.ts';
+
+/** One per connection. */
+export type Target = { path: string; token: string; text: string };
+export type Driven = { perSecond: number; failed: number; latencies: Counts };
+export type Offered = { sent: number; accepted: number; failed: number };
+
+export type LoadJobs = typeof jobs;
+
+/** How long answers that are still out may take when an offer is over. */
+const LAST_ANSWERS_MS = 5_000;
+const TICK_MS = 2;
+
+const jobs = {
+  /** Each connection has one request out; the next leaves when the answer is there. */
+  async drive(job: { port: number; targets: Target[]; seconds: number; count?: number }): Promise<Driven> {
+    const { port, targets, seconds, count = Number.POSITIVE_INFINITY } = job;
+    const latencies = new Latencies();
+    let [accepted, failed, sent] = [0, 0, 0];
+    const sockets = await Promise.all(targets.map(() => open(port)));
+    const startedAt = clockUs();
+    const endsAt = startedAt + seconds * 1e6;
+    await Promise.all(
+      sockets.map((socket, i) => {
+        const { path, token, text } = targets[i]!;
+        const bytes = request('POST', path, { token, body: { text } });
+        return new Promise<void>((resolve, reject) => {
+          let sentAt = 0;
+          const send = () => {
+            if (clockUs() >= endsAt || sent >= count) return resolve();
+            sent += 1;
+            sentAt = clockUs();
+            socket.write(bytes);
+          };
+          countAnswers(socket, (status) => {
+            latencies.add(clockUs() - sentAt);
+            if (status === 201) accepted += 1;
+            else failed += 1;
+            send();
+          });
+          socket.on('close', () => reject(new Error('the server closed a connection')));
+          send();
+        });
+      }),
+    );
+    const perSecond = accepted / ((clockUs() - startedAt) / 1e6);
+    for (const socket of sockets) socket.removeAllListeners('close').destroy();
+    return { perSecond, failed, latencies: latencies.counts() };
+  },
+
+  /**
+   * Open loop: what is due is written, pipelined, with the moment in its text. A server that falls behind is offered no
+   * less for that, and the time that a message waits in front of it counts.
+   */
+  async offer(job: {
+    port: number;
+    connections: number;
+    path: string;
+    token: string;
+    perSecond: number;
+    seconds: number;
+  }): Promise<Offered> {
+    const { port, connections, path, token, perSecond, seconds } = job;
+    const template = request('POST', path, { token, body: { text: stampedText(0) } });
+    const stampAt = template.indexOf(stampedText(0));
+    let [sent, accepted, failed] = [0, 0, 0];
+    const sockets: Socket[] = [];
+    for (let i = 0; i < connections; i += 1) {
+      const socket = await open(port);
+      countAnswers(socket, (status) => {
+        if (status === 201) accepted += 1;
+        else failed += 1;
+      });
+      sockets.push(socket);
+    }
+    const startedAt = clockUs();
+    for (;;) {
+      const now = clockUs();
+      const passed = Math.min((now - startedAt) / 1e6, seconds);
+      for (const due = Math.floor(passed * perSecond); sent < due; sent += 1) {
+        const bytes = Buffer.from(template);
+        bytes.write(stampedText(clockUs()), stampAt, 'latin1');
+        sockets[sent % connections]!.write(bytes);
+      }
+      if (passed >= seconds) break;
+      await sleep(TICK_MS);
+    }
+    const deadline = performance.now() + LAST_ANSWERS_MS;
+    while (accepted + failed < sent && performance.now() < deadline) await sleep(TICK_MS);
+    for (const socket of sockets) socket.destroy();
+    return { sent, accepted, failed };
+  },
+};
+
+serve(jobs);

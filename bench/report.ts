@@ -1,0 +1,90 @@
+/** What comes out: one table to read, one JSON file to compare. The bench never asserts; goals stand beside the figures. */
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { availableParallelism, cpus, loadavg, release, totalmem } from 'node:os';
+import { fileURLToPath } from 'node:url';
+import type { Summary } from './stats.ts';
+
+export type Row = {
+  figure: string;
+  /** What was measured: `broadcast, 64 connections`. */
+  case: string;
+  /** Who was measured. */
+  subject: string;
+  value: Summary;
+  unit: string;
+  /** To what the value is compared, run by run. */
+  ratio?: Summary & { to: string };
+  goal?: string;
+  latencyMs?: { p50: number; p99: number };
+  /** Shares of a core while it was measured; the server's is the subject's. */
+  cpu?: Record<string, number>;
+  /** What one of `unit` costs the subject, in CPU time: says more than rates where others use the machine too. */
+  serverMicros?: number;
+  rssBytes?: number;
+  note?: string;
+};
+
+export type Machine = ReturnType<typeof machine>;
+
+export function machine(redisVersion: string) {
+  return {
+    cpu: cpus()[0]?.model ?? 'unknown',
+    cores: availableParallelism(),
+    memoryGiB: Math.round(totalmem() / 2 ** 30),
+    kernel: release(),
+    node: process.version,
+    redis: redisVersion,
+    /** Above 0.5 somebody else was working on this machine when the bench began. */
+    loadBefore: loadavg()[0]!,
+    at: new Date().toISOString(),
+  };
+}
+
+const short = (value: number): string =>
+  value >= 10_000
+    ? Math.round(value).toLocaleString('en')
+    : value.toLocaleString('en', { maximumFractionDigits: value >= 100 ? 0 : 2 });
+const range = ({ median, min, max }: Summary): string => `${short(median)} (${short(min)}–${short(max)})`;
+
+const COLUMNS: [title: string, cell: (row: Row) => string][] = [
+  ['figure', (row) => row.figure],
+  ['case', (row) => row.case],
+  ['subject', (row) => row.subject],
+  ['median (min–max)', (row) => `${range(row.value)} ${row.unit}`],
+  ['ratio', (row) => (row.ratio ? `${range(row.ratio)} of ${row.ratio.to}` : '')],
+  ['goal', (row) => row.goal ?? ''],
+  ['p50 / p99 ms', ({ latencyMs }) => (latencyMs ? `${short(latencyMs.p50)} / ${short(latencyMs.p99)}` : '')],
+  [
+    'CPU share',
+    ({ cpu }) =>
+      Object.entries(cpu ?? {})
+        .map(([name, share]) => `${name} ${share.toFixed(2)}`)
+        .join(' '),
+  ],
+  ['server µs each', ({ serverMicros }) => (serverMicros ? short(serverMicros) : '')],
+  ['RSS', ({ rssBytes }) => (rssBytes ? `${Math.round(rssBytes / 2 ** 20)} MiB` : '')],
+  ['runs', (row) => String(row.value.runs)],
+];
+
+export function print(rows: Row[], on: Machine): void {
+  const used = COLUMNS.filter(([, cell]) => rows.some((row) => cell(row) !== ''));
+  const lines = [used.map(([title]) => title), ...rows.map((row) => used.map(([, cell]) => cell(row)))];
+  const widths = used.map((_, column) => Math.max(...lines.map((line) => line[column]!.length)));
+  const text = lines.map((line) => `| ${line.map((cell, i) => cell.padEnd(widths[i]!)).join(' | ')} |`);
+  text.splice(1, 0, `|${widths.map((width) => '-'.repeat(width + 2)).join('|')}|`);
+  const notes = rows.flatMap((row) => (row.note ? [`${row.figure}, ${row.case}: ${row.note}`] : []));
+  process.stdout.write(
+    `\n${on.cpu}, ${on.cores} cores, ${on.memoryGiB} GiB, Linux ${on.kernel}, node ${on.node}, redis ${on.redis}, load before ${on.loadBefore.toFixed(2)}\n` +
+      `Server, Redis, load generator and readers share these cores: trust ratios more than rates.\n\n` +
+      `${text.join('\n')}\n${notes.map((note) => `\n${note}`).join('')}\n`,
+  );
+}
+
+/** Answers the file's name. */
+export function write(rows: Row[], on: Machine): string {
+  const folder = fileURLToPath(new URL('results/', import.meta.url));
+  mkdirSync(folder, { recursive: true });
+  const file = `${folder}${on.at.replaceAll(/[:.]/g, '-')}.json`;
+  writeFileSync(file, `${JSON.stringify({ machine: on, rows }, null, 2)}\n`);
+  return file;
+}

@@ -1,0 +1,48 @@
+/**
+ * `npm run bench [figure …]`: builds, measures, prints one table and writes bench/results/<time>.json. Needs a
+ * redis-server on the PATH and Linux. Without a name every figure is measured, about ten minutes.
+ *
+ * Each figure starts what it needs and ends it. Servers, Redis, senders and readers are processes of their own, on
+ * this machine's loopback. What is compared is measured in turns within one run, the order alternated.
+ */
+import { execFileSync } from 'node:child_process';
+import { type Figure, figures } from './figures/index.ts';
+import { machine, print, type Row, write } from './report.ts';
+import { build } from './servers.ts';
+import { requireLinux } from './stage.ts';
+
+/** One figure may take so long; then something hangs, and everything that was started is ended. */
+const FIGURE_WITHIN_MS = 10 * 60_000;
+
+async function measure(name: string, figure: Figure): Promise<Row[]> {
+  const late = setTimeout(() => {
+    process.stderr.write(`bench: ${name} has not ended after ${FIGURE_WITHIN_MS / 60_000} minutes\n`);
+    process.exit(1);
+  }, FIGURE_WITHIN_MS);
+  const startedAt = performance.now();
+  const rows = await figure((line) => process.stderr.write(`${name}: ${line}\n`));
+  process.stderr.write(`${name}: done in ${Math.round((performance.now() - startedAt) / 1_000)} s\n`);
+  clearTimeout(late);
+  return rows;
+}
+
+const asked = process.argv.slice(2);
+const unknown = asked.filter((name) => !(name in figures));
+if (unknown.length > 0) {
+  process.stderr.write(
+    `bench: no figure ${unknown.join(', ')}; there are ${Object.keys(figures).join(', ')}\n`,
+  );
+  process.exit(2);
+}
+requireLinux();
+const redisVersion = /v=(\S+)/.exec(execFileSync('redis-server', ['--version'], { encoding: 'utf8' }))?.[1];
+const on = machine(redisVersion ?? 'unknown');
+build();
+const rows: Row[] = [];
+for (const [name, load] of Object.entries(figures)) {
+  if (asked.length > 0 && !asked.includes(name)) continue;
+  rows.push(...(await measure(name, await load())));
+}
+print(rows, on);
+process.stdout.write(`\n${write(rows, on)}\n`);
+process.exit(0);

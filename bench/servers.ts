@@ -1,0 +1,92 @@
+/** What is measured: a real Redis as an operator would run it, Parley as a process of its own, and what it is compared with. */
+import { execFileSync } from 'node:child_process';
+import { once } from 'node:events';
+import { type AddressInfo, createServer } from 'node:net';
+import { fileURLToPath } from 'node:url';
+import { Redis } from 'ioredis';
+import { type Started, startProgram, temporaryFolder } from './stage.ts';
+
+export const SECRET = 'a secret of the bench, 32 bytes or more';
+const HOST = '127.0.0.1';
+
+export type RedisServer = Started & { url: string; client: Redis };
+/** `prefix`: where its data stands in Redis, and the prefix of its channels. */
+export type Server = Started & { name: string; port: number; prefix: string };
+
+const path = (name: string) => fileURLToPath(new URL(name, import.meta.url));
+
+/** A module of dist/, with the types of src/: what is measured is what was built. */
+export const built = <Module>(name: string): Promise<Module> => import(path(`../dist/${name}`));
+
+export function build(): void {
+  execFileSync(process.execPath, ['scripts/build.mjs'], { cwd: path('..'), stdio: 'inherit' });
+}
+
+async function freePort(): Promise<number> {
+  const probe = createServer().listen(0, HOST);
+  await once(probe, 'listening');
+  const { port } = probe.address() as AddressInfo; // it listens on TCP
+  probe.close();
+  await once(probe, 'close');
+  return port;
+}
+
+export async function startRedis(): Promise<RedisServer> {
+  const port = await freePort();
+  const settings = {
+    port,
+    bind: HOST,
+    dir: temporaryFolder(),
+    appendonly: 'yes',
+    appendfsync: 'everysec',
+    save: '',
+    // A rewrite in the middle of a run would fork and take a core.
+    'auto-aof-rewrite-percentage': 0,
+    loglevel: 'notice',
+  };
+  const args = Object.entries(settings).flatMap(([name, value]) => [`--${name}`, String(value)]);
+  const started = await startProgram('redis-server', args, { until: /Ready to accept connections/ });
+  const client = new Redis({ host: HOST, port });
+  return {
+    ...started,
+    url: `redis://${HOST}:${port}`,
+    client,
+    stop: async () => {
+      client.disconnect();
+      await started.stop();
+    },
+  };
+}
+
+/** Flags for the servers' node, for a profile: `NODE_FLAGS="--cpu-prof --cpu-prof-dir=/tmp/prof" npm run bench sends` */
+const flags = (process.env['NODE_FLAGS'] ?? '').split(' ').filter(Boolean);
+
+export async function startParley(redis: RedisServer, env: NodeJS.ProcessEnv = {}): Promise<Server> {
+  const prefix = 'parley:';
+  const { found, ...started } = await startProgram(process.execPath, [...flags, path('../dist/main.js')], {
+    env: {
+      REDIS_URL: redis.url,
+      KEY_PREFIX: prefix,
+      JWT_SECRET: SECRET,
+      PORT: '0',
+      LOGIN_LIMIT: '0',
+      REGISTER_LIMIT: '0',
+      SEND_LIMIT: '0',
+      LOG_LEVEL: 'warn',
+      ...env,
+    },
+    until: /listens on http:\/\/127\.0\.0\.1:(\d+)/,
+  });
+  return { ...started, name: 'parley', prefix, port: Number(found[1]) };
+}
+
+/** The ceiling for sends: bench/bare.ts. */
+export async function startBare(redis: RedisServer): Promise<Server> {
+  const prefix = 'bare:';
+  const args = [...flags, ...process.execArgv, path('bare.ts')];
+  const { found, ...started } = await startProgram(process.execPath, args, {
+    env: { REDIS_URL: redis.url, KEY_PREFIX: prefix, JWT_SECRET: SECRET },
+    until: /listens on (\d+)/,
+  });
+  return { ...started, name: 'bare node:http', prefix, port: Number(found[1]) };
+}

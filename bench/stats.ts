@@ -1,0 +1,49 @@
+/** Numbers about numbers: median and spread of runs, and latencies as counts per tenth of a millisecond. Pure. */
+
+export type Summary = { median: number; min: number; max: number; runs: number };
+
+export function summary(values: number[]): Summary {
+  const sorted = [...values].sort((a, b) => a - b);
+  const middle = sorted.length >> 1;
+  const upper = sorted[middle] ?? Number.NaN;
+  const median = sorted.length % 2 ? upper : (sorted[middle - 1]! + upper) / 2;
+  return { median, min: sorted[0] ?? Number.NaN, max: sorted.at(-1) ?? Number.NaN, runs: values.length };
+}
+
+/** `[slot, count]` where the count is not 0: small enough to be sent between processes. */
+export type Counts = [slot: number, count: number][];
+
+const SLOT_US = 100;
+/** 10 s. What took longer stands in the last slot. */
+const SLOTS = 100_000;
+
+/** Latencies of many events; the memory it needs does not depend on how many. */
+export class Latencies {
+  readonly #slots = new Uint32Array(SLOTS);
+
+  add(micros: number): void {
+    this.#slots[Math.min(SLOTS - 1, Math.max(0, Math.floor(micros / SLOT_US)))]! += 1;
+  }
+
+  counts(): Counts {
+    const counts: Counts = [];
+    for (const [slot, count] of this.#slots.entries()) if (count > 0) counts.push([slot, count]);
+    return counts;
+  }
+}
+
+/** In ms, the upper edge of the slot. NaN of nothing. */
+export function percentile(parts: Counts[], share: number): number {
+  const counts = parts.flat().sort(([a], [b]) => a - b);
+  let left = share * counts.reduce((sum, [, count]) => sum + count, 0);
+  for (const [slot, count] of counts) {
+    left -= count;
+    if (left <= 0) return ((slot + 1) * SLOT_US) / 1_000;
+  }
+  return Number.NaN;
+}
+
+const offsetUs = Number(process.hrtime.bigint() / 1_000n) - performance.now() * 1_000;
+
+/** Microseconds on the clock that all processes of a machine share (CLOCK_MONOTONIC). */
+export const clockUs = (): number => performance.now() * 1_000 + offsetUs;
