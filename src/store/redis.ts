@@ -60,7 +60,6 @@ export async function openStore(options: {
   const commands = new Redis(url, {
     ...connectionOptions(`${prefix}commands`),
     socketTimeout: COMMAND_TIMEOUT_MS + 1_000,
-    enableAutoPipelining: true,
   });
   const subscriber = new Redis(url, { ...connectionOptions(`${prefix}subscriber`), autoResubscribe: false });
   let trouble: string | undefined;
