@@ -124,8 +124,8 @@ describe('the arrow', () => {
 describe('packages', () => {
   /** Who may import what: rooms or files. What is not listed is imported by nobody. */
   const MAY: Record<string, string[]> = {
-    express: ['http/router.ts', 'http/server.ts', 'http/pages.ts', 'http/problem-json.ts'],
-    helmet: ['http/server.ts', 'http/pages.ts'],
+    express: ['http/exchange.ts', 'http/server.ts', 'http/pages.ts'],
+    helmet: ['http/exchange.ts', 'http/pages.ts'],
     cors: ['http/server.ts'],
     ajv: ['http/contract.ts'],
     'ajv-formats': ['http/contract.ts'],
@@ -171,6 +171,7 @@ describe('who may touch what', () => {
   test('a response is written by the router, problems, pages, the server and a stream; metrics have a server of their own', () => {
     const writers = [
       'http/router.ts',
+      'http/exchange.ts',
       'http/problem-json.ts',
       'http/pages.ts',
       'http/server.ts',

@@ -10,13 +10,14 @@ import {
   type Caller,
   checkText,
   type DirectMessage,
+  type Json,
   type Message,
   unknownUser,
   usernameOrUnknown,
 } from './model.ts';
 import { invalid, Problem, tooMany } from './problems.ts';
 
-export type Sent<M extends Message> = { message: M; isReplay: boolean };
+export type Sent<M extends Message> = { message: Json<M>; isReplay: boolean };
 export type Page<M extends Message> = { messages: M[]; hasMore: boolean };
 export type PageRequest = { before?: number | undefined; after?: number | undefined; limit: number };
 export type ConversationPage = components['schemas']['ConversationPage'];
@@ -48,26 +49,29 @@ export function createMessages(options: {
     };
   }
 
-  function settle<M extends Message>(appended: Appended, text: string): Sent<M> {
+  /** The stored lines are messages of their log: only this server writes them. */
+  function settle<M extends Message>(kind: M['kind'], appended: Appended, text: string): Sent<M> {
     if (appended.outcome === 'unknown') throw unknownUser();
     if (appended.outcome === 'limited') throw tooMany(appended.waitMs, 'messages');
-    const message: M = JSON.parse(appended.message);
-    const isReplay = appended.outcome === 'replayed';
-    if (message.text !== text) {
-      throw new Problem('idempotency_conflict', 'This Idempotency-Key was used for another text.');
+    const message = appended.message as Json<M>;
+    if (appended.outcome === 'appended') {
+      sent(kind);
+      return { message, isReplay: false };
     }
-    if (!isReplay) sent(message.kind);
-    return { message, isReplay };
+    const { text: storedText }: M = JSON.parse(message);
+    if (storedText !== text)
+      throw new Problem('idempotency_conflict', 'This Idempotency-Key was used for another text.');
+    return { message, isReplay: true };
   }
 
   return {
     async broadcast(caller: Caller, text: string, key?: string): Promise<Sent<BroadcastMessage>> {
-      return settle(await logs.broadcast(draft(caller, { text }, key)), text);
+      return settle('broadcast', await logs.broadcast(draft(caller, { text }, key)), text);
     },
 
     async direct(caller: Caller, name: string, text: string, key?: string): Promise<Sent<DirectMessage>> {
       const to = usernameOrUnknown(name);
-      return settle(await logs.direct(caller.username, to, draft(caller, { to, text }, key)), text);
+      return settle('dm', await logs.direct(caller.username, to, draft(caller, { to, text }, key)), text);
     },
 
     async broadcasts(request: PageRequest): Promise<Page<BroadcastMessage>> {
@@ -136,7 +140,7 @@ function windowOf({ before, after, limit }: PageRequest): Window {
   };
 }
 
-/** The stored lines are messages of that log: only this server writes them. */
+/** A page of a log, read and worded as the contract has it. */
 function page<M extends Message>(part: LogPart, { after }: PageRequest): Page<M> {
   const messages = part.entries.map(({ message }) => JSON.parse(message) as M);
   const [oldest, newest] = [part.entries[0], part.entries.at(-1)];

@@ -14,6 +14,10 @@ export type DirectMessage = Schemas['DirectMessage'];
 export type Message = BroadcastMessage | DirectMessage;
 export type Gap = Schemas['Gap'];
 
+declare const value: unique symbol;
+/** The JSON text of a T. A message is written as it is stored, and never read on its way. */
+export type Json<T> = string & { [value]: T };
+
 /** Who acts: what a valid access token says. */
 export type Caller = { username: string; sid: string; expiresAtMs: number };
 

@@ -6,7 +6,7 @@ import type { ServerResponse } from 'node:http';
 import type { Accounts } from '../chat/accounts.ts';
 import type { Mailbox } from '../chat/mailbox.ts';
 import type { Messages, Sent } from '../chat/messages.ts';
-import type { Caller, Message } from '../chat/model.ts';
+import type { Caller, Json, Message } from '../chat/model.ts';
 import type { Presence } from '../chat/presence.ts';
 import { invalid } from '../chat/problems.ts';
 import type { Login, Sessions } from '../chat/sessions.ts';
@@ -32,13 +32,16 @@ export type Call<Id extends OperationId> = {
   body: operations[Id] extends { requestBody: infer Body } ? JsonOf<Body> : undefined;
 };
 
+/** A value, or the JSON of one that is stored as JSON. */
+type Body<T> = { body: T } | { json: Json<T> };
+
 export type Answer<Id extends OperationId> = {
   [Status in keyof operations[Id]['responses'] & Success]: {
     status: Status;
     headers?: Record<string, string>;
   } & (operations[Id]['responses'][Status] extends { content: { 'text/event-stream': unknown } }
-    ? { stream: (res: ServerResponse) => Promise<void> }
-    : { body: JsonOf<operations[Id]['responses'][Status]> });
+    ? { stream: (res: ServerResponse, head: string[]) => Promise<void> }
+    : Body<JsonOf<operations[Id]['responses'][Status]>>);
 }[keyof operations[Id]['responses'] & Success];
 
 export type Operations = { [Id in OperationId]: (call: Call<Id>) => Promise<Answer<Id>> };
@@ -104,8 +107,8 @@ export function createOperations(rooms: Rooms): Operations {
     ackMailbox: async ({ caller, body }) => ({ status: 200, body: await mailbox.ack(caller, body.upTo) }),
     openStream: async ({ caller, query, header }) => ({
       status: 200,
-      stream: (res) =>
-        hub.open(res, {
+      stream: (res, head) =>
+        hub.open(res, head, {
           ...caller,
           lastEventId: header['Last-Event-ID'] ?? query.lastEventId,
           presence: query.presence ?? 'all',
@@ -125,7 +128,7 @@ const tokens = (body: Login) => ({ status: 200 as const, body, headers: { 'Cache
 function sent<M extends Message>({ message, isReplay }: Sent<M>) {
   return {
     status: 201 as const,
-    body: message,
+    json: message,
     ...(isReplay && { headers: { 'Idempotent-Replayed': 'true' } }),
   };
 }

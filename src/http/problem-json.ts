@@ -1,6 +1,5 @@
 /** Problems as the caller sees them (RFC 9457), whatever was thrown: by the rules, by Express, by Redis, by a bug. */
-import type { ServerResponse } from 'node:http';
-import type { RequestHandler } from 'express';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import { PROBLEMS, Problem, type ProblemCode } from '../chat/problems.ts';
 import type { components } from '../contract.d.ts';
 import { StoreUnavailable } from '../store/redis.ts';
@@ -57,9 +56,9 @@ export function sendProblem(res: ServerResponse, problem: Problem, requestId: st
 }
 
 /** The last handler of a path: whatever comes so far has a method that the path does not know. */
-export function allowOnly(methods: string[]): RequestHandler {
+export function allowOnly(methods: string[]) {
   const list = methods.join(', ');
-  return (req, res) => {
+  return (req: IncomingMessage, res: ServerResponse): never => {
     res.setHeader('Allow', list);
     throw new Problem('method_not_allowed', `${req.method} is not for this path; ${list} is.`);
   };

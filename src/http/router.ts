@@ -2,69 +2,91 @@
  * Mounts the contract: for each operation it finds out who calls, checks the inputs, calls the operation and writes
  * what it answers. Decides nothing itself. One look-up finds the operation (Express' router would try each in turn).
  */
-import type { Request, RequestHandler, Response } from 'express';
 import type { Caller } from '../chat/model.ts';
 import { Problem } from '../chat/problems.ts';
 import { networkOf } from './address.ts';
 import { bearerToken } from './auth.ts';
 import { readJson } from './body.ts';
 import type { Route } from './contract.ts';
-import { withinDeadline } from './deadline.ts';
-import type { OperationId, Operations } from './operations.ts';
+import { meetDeadline, setDeadline } from './deadline.ts';
+import { headOf, type ParleyRequest, type ParleyResponse } from './exchange.ts';
+import type { Operations } from './operations.ts';
 import { allowOnly } from './problem-json.ts';
 
 export type RouterOptions = {
   routes: Route[];
   operations: Operations;
   authenticate: (token: string) => Caller;
-  /** Called with the operation's id when it is known what was asked for. */
-  begun: (operationId: OperationId, res: Response) => void;
+  /** Answers with a problem, whatever was thrown. */
+  fail: (error: unknown, res: ParleyResponse) => void;
 };
 
 /** Any operation, as the router sees it: it has checked the inputs against the contract that their types come from. */
-type AnyOperation = (call: object) => Promise<{
+type AnyOperation = (call: object) => Promise<AnyAnswer>;
+type AnyAnswer = {
   status: number;
   headers?: Record<string, string>;
   body?: unknown;
-  stream?: (res: Response) => Promise<void>;
-}>;
+  json?: string;
+  stream?: (res: ParleyResponse, head: string[]) => Promise<void>;
+};
 
-/** What is at a path: its operations by method, and the handler for all other methods. */
-type Place = { byMethod: Map<string, Route>; others: RequestHandler };
+/** What is at a path: its operations by method, and what answers all other methods. */
+type Place = { byMethod: Map<string, Route>; others: (req: ParleyRequest, res: ParleyResponse) => never };
 
-export function createRouter({ routes, operations, authenticate, begun }: RouterOptions): RequestHandler {
+/** Answers false for what is not of the contract. */
+export function createRouter({ routes, operations, authenticate, fail }: RouterOptions) {
   const find = createFinder(routes);
-  return (req, res, next) => {
-    const found = find(req.path);
-    if (!found) return next();
-    const route = found.place.byMethod.get(req.method);
-    if (!route) return found.place.others(req, res, next);
-    return handle(route, found.name, req, res);
+  return (req: ParleyRequest, res: ParleyResponse): boolean => {
+    try {
+      const found = find(req.path);
+      if (!found) return false;
+      const route = found.place.byMethod.get(req.method ?? '') ?? found.place.others(req, res);
+      void handle(route, found.name, req, res);
+    } catch (error) {
+      fail(error, res);
+    }
+    return true;
   };
 
-  async function handle(route: Route, name: string | undefined, req: Request, res: Response): Promise<void> {
-    begun(route.operationId, res);
-    const caller = route.isPublic ? undefined : authenticate(bearerToken(req.headers.authorization));
-    const inputs = route.hasParameters ? checkedParameters(route, name, req) : NONE;
-    const body = route.checkBody && (await checkedBody(route.checkBody, req));
-    const operation = operations[route.operationId] as AnyOperation;
-    // Only who has not said who they are is counted by address.
-    const address = route.isPublic ? networkOf(req.ip ?? '') : '';
-    const call = { caller, address, ...inputs, body };
-    const answer = await withinDeadline(operation(call));
-    if (answer.stream) {
-      res.setHeaders(new Map(Object.entries(res.locals['headers'])));
-      return withinDeadline(answer.stream(res));
+  async function handle(
+    route: Route,
+    name: string | undefined,
+    req: ParleyRequest,
+    res: ParleyResponse,
+  ): Promise<void> {
+    res.operation = route.operationId;
+    const late = () => {
+      const detail =
+        'The answer took too long. What was sent may still arrive: repeat it with its Idempotency-Key.';
+      fail(new Problem('unavailable', detail, { retryAfterMs: 1_000 }), res);
+    };
+    let deadline: ReturnType<typeof setDeadline> | undefined;
+    try {
+      const caller = route.isPublic ? undefined : authenticate(bearerToken(req.headers.authorization));
+      const inputs = route.hasParameters ? checkedParameters(route, name, req) : NONE;
+      const body = route.checkBody && checkedBody(route.checkBody, await readJson(req));
+      // Only who has not said who they are is counted by address.
+      const address = route.isPublic ? networkOf(req.ip ?? '') : '';
+      deadline = setDeadline(late); // not before: a slow sender keeps nobody waiting
+      const operation = operations[route.operationId] as AnyOperation;
+      const answer = await operation({ caller, address, ...inputs, body });
+      if (answer.stream) await answer.stream(res, headOf(res));
+      if (meetDeadline(deadline) && !answer.stream) write(res, answer);
+    } catch (error) {
+      if (deadline) meetDeadline(deadline);
+      fail(error, res);
     }
-    // All headers in one object and the body as a string: node makes one write of them.
-    const headers: Record<string, string | number> = { ...res.locals['headers'], ...answer.headers };
-    const json = answer.body === undefined ? '' : JSON.stringify(answer.body);
-    if (json) {
-      headers['Content-Type'] = 'application/json';
-      headers['Content-Length'] = Buffer.byteLength(json);
-    }
-    res.writeHead(answer.status, headers).end(json);
   }
+}
+
+/** All headers in one list and the body as a string: node makes one write of them. */
+function write(res: ParleyResponse, { status, headers = {}, body, json }: AnyAnswer): void {
+  const text = json ?? (body === undefined ? '' : JSON.stringify(body));
+  const head = headOf(res);
+  for (const name in headers) head.push(name, headers[name]!);
+  if (text) head.push('Content-Type', 'application/json', 'Content-Length', String(Buffer.byteLength(text)));
+  res.writeHead(status, head).end(text);
 }
 
 /** Finds what is at a path. At most one segment of a path of the contract is a parameter, and it is the last. */
@@ -91,7 +113,7 @@ function createFinder(routes: Route[]) {
 type Inputs = { path: object; query: object; header: object };
 const NONE: Inputs = { path: {}, query: {}, header: {} };
 
-function checkedParameters(route: Route, name: string | undefined, req: Request): Inputs {
+function checkedParameters(route: Route, name: string | undefined, req: ParleyRequest): Inputs {
   const flat: Record<string, unknown> = {};
   const parameter = /\{(\w+)\}$/.exec(route.path)?.[1];
   if (parameter) flat[`path/${parameter}`] = name;
@@ -109,8 +131,7 @@ function checkedParameters(route: Route, name: string | undefined, req: Request)
   return inputs;
 }
 
-async function checkedBody(check: NonNullable<Route['checkBody']>, req: Request): Promise<unknown> {
-  const body = await readJson(req);
+function checkedBody(check: NonNullable<Route['checkBody']>, body: unknown): unknown {
   throwIfAny(body === undefined ? [{ pointer: '', message: 'the body is missing: send JSON' }] : check(body));
   return body;
 }

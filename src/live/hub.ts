@@ -90,8 +90,8 @@ export class Hub {
     return size;
   }
 
-  /** Open a stream on a response that has no head yet. Throws StoreUnavailable before the first byte. */
-  async open(res: ServerResponse, request: StreamRequest): Promise<void> {
+  /** Open a stream on a response that has no head yet; `head` is names and values of headers. Throws StoreUnavailable before the first byte. */
+  async open(res: ServerResponse, head: string[], request: StreamRequest): Promise<void> {
     const { limits, roster, isRevoked } = this.#options;
     const reader = this.#readerOf(request.username);
     reader.opening += 1;
@@ -122,7 +122,7 @@ export class Hub {
       });
       const slot = Math.floor((Math.random() * HEARTBEAT_MS) / TICK_MS);
       const stream = new Stream(this.#hostFor(reader), res, { ...request, replay, slot });
-      stream.start(ready, gaps);
+      stream.start(head, ready, gaps);
       reader.streams.push(stream);
       if (this.#isClosing) stream.end('shutdown');
       else if (isRevoked(request.sid)) stream.end('revoked');
@@ -217,7 +217,7 @@ export class Hub {
 
   #flush(): void {
     this.#isScheduled = false;
-    const broadcasts = this.#tail.take();
+    const broadcasts = this.#tail.take(this.#readers.size > 0);
     const arrived = this.#arrived;
     const presence = this.#presence;
     this.#arrived = new Set();

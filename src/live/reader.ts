@@ -70,7 +70,7 @@ export class Reader {
 
   /** Take what arrived in this turn; the frontier moves. */
   gather(): void {
-    this.arrived = this.tail.take();
+    this.arrived = this.tail.take(true);
     this.idPart = formatPosition(this.tail.frontier);
   }
 

@@ -27,6 +27,12 @@ export type StreamHost = {
   closed(stream: Stream): void;
 };
 
+const STREAM_HEADERS = [
+  ...['Content-Type', 'text/event-stream'],
+  ...['Cache-Control', 'no-cache, no-transform'],
+  ...['X-Accel-Buffering', 'no'],
+];
+
 /** The codes after which a client should come back. */
 const RECONNECT: Record<GoodbyeCode, boolean> = {
   expired: true,
@@ -73,13 +79,9 @@ export class Stream {
   }
 
   /** Send the head, `ready` and the gaps; then catch up. */
-  start(ready: Buffer, gaps: Gap[]): void {
+  start(head: string[], ready: Buffer, gaps: Gap[]): void {
     this.#res.on('close', () => this.#close());
-    this.#res.writeHead(200, {
-      'Content-Type': 'text/event-stream',
-      'Cache-Control': 'no-cache, no-transform',
-      'X-Accel-Buffering': 'no',
-    });
+    this.#res.writeHead(200, [...head, ...STREAM_HEADERS]);
     this.#host.counted('gaps', gaps.length);
     const events = [ready, ...gaps.map((gap) => ownBlock({ kind: 'gap', ...gap }))];
     this.#res.write(Buffer.concat([retryLine(retryMs()), burst(glue(events), formatCursor(this.replay.at))]));

@@ -25,9 +25,10 @@ const READ_COUNT = 500;
 
 export class Tail {
   frontier: Position = START;
-  #pending: Framed[] = [];
-  /** The newest entries up to the frontier, so that streams which come back need no read. */
+  #pending: Entry[] = [];
+  /** The newest entries up to the frontier, without a hole: a crowd that comes back is served from here. */
   #recent: Framed[] = [];
+  #filling: Promise<void> | undefined;
   #reading: Promise<void> | undefined;
   #again = false;
   #isOpen = false;
@@ -41,7 +42,7 @@ export class Tail {
 
   constructor(options: {
     kind: 'dm' | 'broadcast';
-    /** How many entries to keep in memory. */
+    /** How many entries a stream may be behind and need no read. */
     keep: number;
     fetch: (window: Window) => Promise<LogPart>;
     onPending: () => void;
@@ -88,32 +89,59 @@ export class Tail {
     return this.#reading;
   }
 
-  /** Pending entries become delivered ones. */
-  take(): Framed[] {
-    const taken = this.#pending;
-    if (taken.length === 0) return taken;
+  /** Pending entries become delivered ones. When nobody listens they are not even encoded. */
+  take(isHeard: boolean): Framed[] {
+    if (this.#pending.length === 0) return [];
+    const taken = isHeard ? this.#pending.map((entry) => this.#framed(entry)) : [];
     this.frontier = this.#accepted;
     this.#pending = [];
-    if (this.#keep > 0) {
+    if (!isHeard) this.#recent = [];
+    else if (this.#keep > 0) {
       this.#recent.push(...taken);
-      if (this.#recent.length > 2 * this.#keep) this.#recent = this.#recent.slice(-this.#keep);
+      if (this.#recent.length > 3 * this.#keep) this.#recent = this.#recent.slice(-2 * this.#keep);
     }
     return taken;
   }
 
   /**
    * Entries from `seq` (inclusive, so that the reader's own position can be verified) up to the frontier; from memory
-   * where it reaches back that far. A `seq` beyond the frontier may come from another node that was told earlier.
+   * if they are not too old. A `seq` beyond the frontier may come from another node that was told earlier.
    */
   async from(seq: number, count: number): Promise<FramedPart> {
     if (seq > this.#accepted.seq) await this.refresh();
-    const index = seq - (this.#recent[0]?.seq ?? Number.POSITIVE_INFINITY);
+    const isRecent = seq > this.frontier.seq - 2 * this.#keep && seq <= this.frontier.seq;
+    if (isRecent && seq < this.#oldest) {
+      this.#filling ??= this.#fill();
+      await this.#filling;
+    }
+    const index = seq - this.#oldest;
     if (index >= 0 && seq <= this.frontier.seq) {
       return { first: 1, head: this.frontier, entries: this.#recent.slice(index, index + count), meta: {} };
     }
     const part = await this.#fetch({ after: Math.max(seq - 1, 0), count });
     const known = part.entries.filter((entry) => entry.seq <= Math.max(this.frontier.seq, seq));
     return { ...part, entries: known.map((entry) => this.#framed(entry)) };
+  }
+
+  get #oldest(): number {
+    return this.#recent[0]?.seq ?? this.frontier.seq + 1;
+  }
+
+  /** Read what is recent and not in memory: once, however many streams ask for it. */
+  async #fill(): Promise<void> {
+    try {
+      const { epoch, seq } = this.frontier;
+      const before = this.#oldest;
+      const older: Framed[] = [];
+      for (let after = Math.max(seq - 2 * this.#keep, 0); after + 1 < before; after = older.at(-1)!.seq) {
+        const { head, entries } = await this.#fetch({ after, before, count: READ_COUNT });
+        if (head.epoch !== epoch || entries.length === 0) return;
+        older.push(...entries.map((entry) => this.#framed(entry)));
+      }
+      if (this.frontier.epoch === epoch && this.#oldest === before) this.#recent.unshift(...older);
+    } finally {
+      this.#filling = undefined;
+    }
   }
 
   async #read(): Promise<void> {
@@ -154,7 +182,7 @@ export class Tail {
     if (entry.seq <= at.seq) return true;
     if (entry.seq !== at.seq + 1) return false;
     if (at.seq === 0) this.frontier = { ...this.frontier, epoch };
-    this.#pending.push(this.#framed(entry));
+    this.#pending.push(entry);
     this.#onPending();
     return true;
   }

@@ -33,11 +33,11 @@ function memoryLog() {
       entries = [];
       epoch = 'eeeeeee2';
     },
-    async read({ after = 0, count }: Window): Promise<LogPart> {
+    async read({ after = 0, before = Number.POSITIVE_INFINITY, count }: Window): Promise<LogPart> {
       await Promise.resolve();
       const last = entries.at(-1);
       const head = last ? { epoch, seq: last.seq, mark: markAt(last) } : { epoch: '', seq: 0, mark: '' };
-      return { first: 1, head, entries: entries.slice(after, after + count), meta: {} };
+      return { first: 1, head, entries: entries.slice(after, Math.min(after + count, before - 1)), meta: {} };
     },
   };
 }
@@ -53,7 +53,7 @@ function follow(log: ReturnType<typeof memoryLog>, keep = 0) {
     onJump: () => jumps.push(tail.frontier.seq),
   });
   const take = () => {
-    for (const { seq } of tail.take()) seen.push(seq);
+    for (const { seq } of tail.take(true)) seen.push(seq);
   };
   return { tail, seen, jumps, take };
 }
@@ -179,6 +179,48 @@ test('the newest entries are given from memory, older ones from the log', async 
   expect((await tail.from(18, 10)).entries.map(({ seq }) => seq)).toEqual([18, 19, 20]);
   expect(reads).toBe(0);
   expect((await tail.from(2, 3)).entries.map(({ seq }) => seq)).toEqual([2, 3, 4]);
+  expect(reads).toBe(1);
+});
+
+test('a crowd that comes back to a node which remembers nothing costs one read, and misses nothing', async () => {
+  const log = memoryLog();
+  let reads = 0;
+  const read = (window: Window) => {
+    reads += 1;
+    return log.read(window);
+  };
+  for (let n = 0; n < 20; n += 1) log.append();
+  const { tail, take } = follow({ ...log, read }, 10);
+  await tail.open();
+  const crowd = Array.from({ length: 50 }, (_, n) => tail.from(1 + (n % 20), 100));
+  const { epoch, entry } = log.append();
+  tail.hear(epoch, entry);
+  take(); // while the read is under way
+  for (const [n, { entries }] of (await Promise.all(crowd)).entries())
+    expect(entries.map(({ seq }) => seq)).toEqual(upTo(21).slice(n % 20));
+  expect(reads).toBe(1 + 1);
+});
+
+test('what comes while nobody listens is not kept, and whoever comes back later gets it from the log', async () => {
+  const log = memoryLog();
+  let reads = 0;
+  const read = (window: Window) => {
+    reads += 1;
+    return log.read(window);
+  };
+  const { tail, seen, take } = follow({ ...log, read }, 10);
+  await tail.open();
+  for (let n = 1; n <= 6; n += 1) {
+    const { epoch, entry } = log.append();
+    tail.hear(epoch, entry);
+    if (n === 2 || n === 6) take();
+    else expect(tail.take(false)).toEqual([]);
+  }
+  expect(tail.frontier.seq).toBe(6);
+  expect(seen).toEqual([2, 6]);
+  reads = 0;
+  expect((await tail.from(1, 10)).entries.map(({ seq }) => seq)).toEqual(upTo(6));
+  expect((await tail.from(3, 10)).entries.map(({ seq }) => seq)).toEqual([3, 4, 5, 6]);
   expect(reads).toBe(1);
 });
 

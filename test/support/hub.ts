@@ -73,7 +73,7 @@ export async function testHub(limits: Partial<HubOptions['limits']> = {}) {
   });
   const open = async (username: string) => {
     const res = new StuckResponse();
-    await hub.open(res as unknown as ServerResponse, {
+    await hub.open(res as unknown as ServerResponse, [], {
       username,
       sid: `session of ${username}`,
       expiresAtMs: Number.POSITIVE_INFINITY,

@@ -1,0 +1,84 @@
+/**
+ * One request and its answer, as this room sees them: Express' own, plus what is known of them while they last. Owns the
+ * headers that every answer carries, and the line in the log when it is over.
+ */
+import { randomUUID } from 'node:crypto';
+import { IncomingMessage, type ServerResponse } from 'node:http';
+import { Socket } from 'node:net';
+import type { Request, Response } from 'express';
+import helmet from 'helmet';
+import type { Logger } from '../logger.ts';
+import type { Metrics } from '../metrics.ts';
+import type { OperationId } from './operations.ts';
+
+export type ParleyRequest = Request;
+export type ParleyResponse = Response & {
+  requestId: string;
+  operation: OperationId | 'none';
+  startedAtMs: number;
+};
+
+const REQUEST_ID = /^[\w.:-]{1,128}$/;
+/** Told to log and metrics only: who asked did not wait for the answer. (nginx has the same number for it.) */
+const GONE_STATUS = 499;
+
+/** What helmet sets is the same for every request: asked once. Names and values, one after the other. */
+const SECURITY_HEADERS: string[] = [];
+helmet({
+  contentSecurityPolicy: {
+    useDefaults: false,
+    directives: { defaultSrc: ["'none'"], frameAncestors: ["'none'"] },
+  },
+  // These say something about pages only; /docs has them all.
+  crossOriginOpenerPolicy: false,
+  originAgentCluster: false,
+  xDnsPrefetchControl: false,
+  xDownloadOptions: false,
+  xPermittedCrossDomainPolicies: false,
+  xXssProtection: false,
+})(
+  new IncomingMessage(new Socket()),
+  {
+    setHeader: (name: string, value: string) => SECURITY_HEADERS.push(name, value),
+    removeHeader: () => {},
+  } as never, // all that helmet uses of a response
+  () => {},
+);
+
+/** The headers of every answer, as writeHead takes them: names and values. */
+export const headOf = ({ requestId }: ParleyResponse): string[] => [
+  ...SECURITY_HEADERS,
+  'X-Request-Id',
+  requestId,
+];
+
+/** For answers that are not written with writeHead, which is cheaper. */
+export function setHeaders(res: ParleyResponse): void {
+  const head = headOf(res);
+  for (let i = 0; i < head.length; i += 2) res.setHeader(head[i]!, head[i + 1]!);
+}
+
+/** Answers what to call when an exchange begins. */
+export function createBegin(log: Logger, metrics: Metrics | undefined) {
+  /** One function for all responses, not a closure for each. */
+  function told(this: ServerResponse): void {
+    const res = this as ParleyResponse; // createBegin is the only one to hand it out
+    const status = res.headersSent ? res.statusCode : GONE_STATUS;
+    metrics?.request(res.operation, status);
+    const level = status >= 400 && status < 500 ? 'info' : 'debug';
+    if (!log.isLevelEnabled(level)) return;
+    const { requestId, operation, startedAtMs, req } = res;
+    const path = req.originalUrl.split('?', 1)[0];
+    const ms = Math.round(performance.now() - startedAtMs);
+    log[level]({ requestId, operation, method: req.method, path, status, ms }, 'request');
+  }
+
+  return (req: ParleyRequest, res: ParleyResponse): void => {
+    const given = req.headers['x-request-id'];
+    res.requestId = typeof given === 'string' && REQUEST_ID.test(given) ? given : randomUUID();
+    res.operation = 'none';
+    res.startedAtMs = performance.now();
+    req.originalUrl = req.url; // as Express names it; /docs changes `url`
+    res.on('close', told);
+  };
+}
