@@ -22,6 +22,7 @@ export type Json<T> = string & { [value]: T };
 export type Caller = { username: string; sid: string; expiresAtMs: number };
 
 /** Marks belong to the letters of many scripts (हिन्दी, ไทย). */
+const CANONICAL_ASCII = /^[a-z0-9][a-z0-9._-]{0,31}$/;
 const USERNAME = /^[\p{L}\p{N}][\p{L}\p{M}\p{N}._-]{0,31}$/u;
 /** Control characters but tab, LF and CR; and halves of surrogate pairs, which UTF-8 cannot carry. */
 const FORBIDDEN = /(?![\t\n\r])[\p{Cc}\p{Cs}]/u;
@@ -32,6 +33,7 @@ const PASSWORD_BYTES = { min: 8, max: 72 };
  * Undefined for what cannot be a username.
  */
 export function canonicalUsername(name: string): string | undefined {
+  if (CANONICAL_ASCII.test(name)) return name;
   const canonical = name.normalize('NFKC').toLowerCase().normalize('NFKC');
   return USERNAME.test(canonical) ? canonical : undefined;
 }

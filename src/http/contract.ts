@@ -27,6 +27,8 @@ export type Route = {
   path: string;
   /** Whether it has parameters in path, query or headers; most have none. */
   hasParameters: boolean;
+  /** The name of the last segment of the path, if that is a parameter. */
+  pathParameter: string | undefined;
   isPublic: boolean;
   /** The header parameters it reads. */
   headers: string[];
@@ -68,6 +70,7 @@ export function routesOf(document: Document): Route[] {
         method,
         path,
         hasParameters: parameters.length > 0,
+        pathParameter: /\{(\w+)\}$/.exec(path)?.[1],
         isPublic: operation.security?.length === 0,
         headers: parameters.filter((each) => each.in === 'header').map((each) => each.name),
         checkParameters: checker(coercing.compile(absolute(parametersSchema(parameters))), 'parameters'),

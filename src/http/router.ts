@@ -115,18 +115,19 @@ const NONE: Inputs = { path: {}, query: {}, header: {} };
 
 function checkedParameters(route: Route, name: string | undefined, req: ParleyRequest): Inputs {
   const flat: Record<string, unknown> = {};
-  const parameter = /\{(\w+)\}$/.exec(route.path)?.[1];
-  if (parameter) flat[`path/${parameter}`] = name;
-  for (const [key, value] of Object.entries(req.query)) flat[`query/${key}`] = value;
+  const inputs = { path: {}, query: {}, header: {} };
+  if (route.pathParameter) flat[`path/${route.pathParameter}`] = name;
+  if (req.url.includes('?'))
+    for (const [key, value] of Object.entries(req.query)) flat[`query/${key}`] = value;
   for (const header of route.headers) {
     const value = req.headers[header.toLowerCase()];
     if (value !== undefined) flat[`header/${header}`] = value;
   }
   throwIfAny(route.checkParameters(flat));
-  const inputs: Inputs = { path: {}, query: {}, header: {} };
-  for (const [place, value] of Object.entries(flat)) {
+  for (const place in flat) {
     const slash = place.indexOf('/');
-    Object.assign(inputs[place.slice(0, slash) as keyof Inputs], { [place.slice(slash + 1)]: value });
+    const group: Record<string, unknown> = inputs[place.slice(0, slash) as keyof Inputs];
+    group[place.slice(slash + 1)] = flat[place];
   }
   return inputs;
 }

@@ -3,7 +3,7 @@
  * again (nothing: a write whose outcome is unknown is the caller's to repeat, with its idempotency key), and which
  * errors mean that Redis is away. Everything above sees StoreUnavailable or a bug.
  */
-import { Redis, type RedisOptions } from 'ioredis';
+import { type Command, Redis, type RedisOptions } from 'ioredis';
 import { createKeys, type Keys } from './keys.ts';
 import { runScript, type ScriptName, type ScriptReplies } from './scripts.ts';
 
@@ -56,17 +56,17 @@ function connectionOptions(name: string) {
 class GatheringRedis extends Redis {
   #isGathering = false;
 
-  override sendCommand(...args: Parameters<Redis['sendCommand']>): unknown {
+  override sendCommand(command: Command, stream?: Parameters<Redis['sendCommand']>[1]): unknown {
     if (!this.#isGathering && this.status === 'ready') {
-      const { stream } = this;
+      const socket = this.stream;
       this.#isGathering = true;
-      stream.cork();
+      socket.cork();
       setImmediate(() => {
         this.#isGathering = false;
-        stream.uncork();
+        socket.uncork();
       });
     }
-    return super.sendCommand(...args);
+    return super.sendCommand(command, stream);
   }
 }
 
