@@ -8,7 +8,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 export type Which = 'all' | 'subscriber';
 
-export type Proxy = {
+export type TcpProxy = {
   url: string;
   /** Connections that have subscribed hear nothing any more; new ones do. Nobody is told. */
   silenceSubscribers(): void;
@@ -40,7 +40,7 @@ type Pair = {
 };
 
 /** `target`: a port of this machine, or the path of a unix socket. */
-export async function openProxy(target: number | string): Promise<Proxy> {
+export async function openProxy(target: number | string): Promise<TcpProxy> {
   const pairs = new Set<Pair>();
   let [hanging, frozen, refusing] = [false, false, false];
   let delayMs = 0;
