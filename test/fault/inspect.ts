@@ -6,6 +6,16 @@ import type { Session } from './session.ts';
 
 const PAGE = 100;
 const TRIES = 40;
+const AT_ONCE = 16;
+
+/** So many at a time. */
+async function forEach<T>(all: Iterable<T>, work: (each: T) => Promise<void>): Promise<void> {
+  const left = [...all].values();
+  const worker = async () => {
+    for (const each of left) await work(each);
+  };
+  await Promise.all(Array.from({ length: AT_ONCE }, worker));
+}
 
 /** Gets, whatever happens on the way. */
 async function get(client: Client, session: Session, path: string): Promise<Answer['body']> {
@@ -35,23 +45,25 @@ async function wholeLog(client: Client, session: Session, path: string): Promise
 export async function storedLogs(client: Client, sessions: Session[]): Promise<Map<string, Stored[]>> {
   const logs = new Map<string, Stored[]>();
   logs.set(BROADCASTS, await wholeLog(client, sessions[0]!, '/v1/broadcasts'));
-  for (const session of sessions) {
+  const talks = new Map<string, [Session, string]>();
+  await forEach(sessions, async (session) => {
     let cursor = '';
     do {
       const page = await get(client, session, `/v1/dm?limit=${PAGE}${cursor}`);
-      for (const { with: other } of page.conversations) {
-        const log = conversationOf(session.username, other);
-        if (!logs.has(log)) logs.set(log, await wholeLog(client, session, `/v1/dm/${other}`));
-      }
+      for (const { with: other } of page.conversations)
+        talks.set(conversationOf(session.username, other), [session, other]);
       cursor = page.nextCursor === null ? '' : `&cursor=${page.nextCursor}`;
     } while (cursor);
-  }
+  });
+  await forEach(talks, async ([log, [session, other]]) => {
+    logs.set(log, await wholeLog(client, session, `/v1/dm/${other}`));
+  });
   return logs;
 }
 
 export async function mailboxes(client: Client, sessions: Session[]): Promise<Map<string, Mailbox>> {
   const all = new Map<string, Mailbox>();
-  for (const session of sessions) {
+  await forEach(sessions, async (session) => {
     const ids: string[] = [];
     let unread = 0;
     for (let hasMore = true; hasMore; ) {
@@ -61,7 +73,7 @@ export async function mailboxes(client: Client, sessions: Session[]): Promise<Ma
       ({ hasMore, unread } = page);
     }
     all.set(session.username, { ids, unread });
-  }
+  });
   return all;
 }
 
