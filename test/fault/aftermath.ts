@@ -6,7 +6,6 @@ import type { Node } from './node.ts';
 import { until } from './processes.ts';
 import type { Reader } from './reader.ts';
 import type { RedisServer } from './redis-server.ts';
-import type { Session } from './session.ts';
 
 type Notes = History['notes'];
 
@@ -49,8 +48,6 @@ export async function checkResources(options: {
   readers: Reader[];
   nodes: Node[];
   redis: RedisServer;
-  client: Client;
-  sessions: Session[];
   history: History;
   empty: { megabytes: number; descriptors: number }[];
 }): Promise<Notes> {

@@ -90,7 +90,7 @@ function checkMissing(
   reader: ReaderHistory,
   seen: Set<string>,
   gaps: GapEvent[],
-  { history, sends, cost, found }: Context,
+  { history, sends, found }: Context,
 ): void {
   const { username, name } = reader;
   const isStored = new Set<string>();
@@ -114,7 +114,7 @@ function checkMissing(
     const wasTold = gaps.some(
       (gap) => isRestart(gap) && gap.log === logNameOf(logOf(event)) && gap.atMs >= event.atMs,
     );
-    if (cost.losesAfterMs === undefined)
+    if (history.losses.length === 0)
       found('201 means stored', `${name} was told ${event.text} (${event.id}), which is not stored`);
     else if (!wasTold) found('a loss is told', `${name}: ${event.text} was lost, and no gap came`);
   }

@@ -42,6 +42,7 @@ function good(): History {
     ]),
     mailboxes: new Map([['bob', { ids: ['id of dm2'], unread: 1 }]]),
     notes: [],
+    losses: [],
   };
 }
 
@@ -189,8 +190,11 @@ test('a message that was sent after the gap is not covered by it', () => {
 });
 
 describe('where the fault may lose messages', () => {
-  const cost: Cost = { losesAfterMs: 250, gaps: ['lost'] };
-  const lose = (history: History) => void storedOf(history, BROADCASTS).pop();
+  const cost: Cost = { gaps: ['lost'] };
+  const lose = (history: History, fromMs = 250) => {
+    storedOf(history, BROADCASTS).pop();
+    history.losses.push({ fromMs, toMs: 400 });
+  };
 
   test('who had seen a lost one must be told afterwards', () => {
     const history = good();
@@ -203,7 +207,7 @@ describe('where the fault may lose messages', () => {
   test('one that was answered long before must be there', () => {
     const history = good();
     for (const { events } of history.readers) events.push(gap(999, 'broadcasts', null, 2));
-    lose(history);
-    expect(rulesOf(history, { ...cost, losesAfterMs: 5_000 })).toEqual(['201 means stored']);
+    lose(history, 350);
+    expect(rulesOf(history, cost)).toEqual(['201 means stored']);
   });
 });

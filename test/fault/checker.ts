@@ -11,8 +11,6 @@ import { type History, logOf, type ReaderHistory, type Send, type Stored } from 
 
 /** What the fault of a run may cost, at most. */
 export type Cost = {
-  /** Stored messages may be lost; those answered before this moment may not. */
-  losesAfterMs?: number;
   /** Reasons of gaps that are no false alarm. */
   gaps?: readonly string[];
   /** Definite answers other than 201 that a send may get. */
@@ -34,15 +32,14 @@ export function check(history: History, cost: Cost = {}): Verdict {
   const found = (rule: string, what: string) => void violations.push({ rule, what });
   const sends = new Map(history.sends.map((send) => [send.text, send]));
   const storedTexts = checkStored(history, sends, found);
-  const lost = checkSends(history.sends, storedTexts, cost, found);
+  const lost = checkSends(history, storedTexts, cost, found);
   let [repeats, gaps] = [0, 0];
   for (const reader of history.readers) {
     const counts = checkReader(reader, { history, sends, cost, found });
     repeats += counts.repeats;
     gaps += counts.gaps;
   }
-  for (const reader of history.readers)
-    if (reader.name.endsWith('/0')) checkMailbox(reader, history, cost, found);
+  for (const reader of history.readers) if (reader.name.endsWith('/0')) checkMailbox(reader, history, found);
   return { violations, lost, repeats, gaps };
 }
 
@@ -66,7 +63,12 @@ function checkStored(history: History, sends: Map<string, Send>, found: Found): 
   return byText;
 }
 
-function checkSends(sends: Send[], stored: Map<string, Stored>, cost: Cost, found: Found): number {
+function checkSends(
+  { sends, losses }: History,
+  stored: Map<string, Stored>,
+  cost: Cost,
+  found: Found,
+): number {
   let lost = 0;
   for (const send of sends) {
     const entry = stored.get(send.text);
@@ -74,11 +76,12 @@ function checkSends(sends: Send[], stored: Map<string, Stored>, cost: Cost, foun
     if (send.outcome === 'fail') {
       if (!cost.refusals?.includes(send.status))
         found('no refusal', `${send.text} was answered with ${send.status}`);
-      if (entry && cost.losesAfterMs === undefined) found('refused is not stored', send.text);
+      if (entry) found('refused is not stored', send.text);
     }
     if (send.outcome !== 'ok') continue;
     if (entry && entry.id === send.id && entry.seq === send.seq) continue;
-    if (cost.losesAfterMs === undefined || send.endedAtMs < cost.losesAfterMs)
+    const mayBeLost = losses.some(({ fromMs, toMs }) => send.endedAtMs >= fromMs && send.startedAtMs <= toMs);
+    if (!mayBeLost)
       found(
         '201 means stored',
         `${send.text} (${send.id}, seq ${send.seq}) is ${entry ? 'another' : 'gone'}`,
@@ -89,7 +92,7 @@ function checkSends(sends: Send[], stored: Map<string, Stored>, cost: Cost, foun
 }
 
 /** What was delivered and not acknowledged, in that order, and nothing else. */
-function checkMailbox(reader: ReaderHistory, history: History, cost: Cost, found: Found): void {
+function checkMailbox(reader: ReaderHistory, history: History, found: Found): void {
   const { username } = reader;
   const mailbox = history.mailboxes.get(username);
   if (!mailbox) return;
@@ -102,7 +105,7 @@ function checkMailbox(reader: ReaderHistory, history: History, cost: Cost, found
   for (const id of mailbox.ids)
     if (!isKept.has(id)) found('mailbox', `${username}: ${id} is in no conversation`);
   const acks = history.acks.filter((ack) => ack.username === username);
-  if (cost.losesAfterMs !== undefined || acks.some(({ isTaken }) => !isTaken)) return;
+  if (history.losses.length > 0 || acks.some(({ isTaken }) => !isTaken)) return;
   const order = [
     ...new Set(
       reader.events.flatMap((event) => (event.kind === 'dm' && event.from !== username ? [event.id] : [])),

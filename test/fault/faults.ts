@@ -29,9 +29,11 @@ export type Fault = {
 };
 
 /** What Redis says to writes when it cannot, and what a lost account makes of a direct message. */
-const LOST: Cost = { losesAfterMs: 0, gaps: ['epoch', 'future', 'lost'], refusals: [404] };
-/** `everysec`: what a crash may lose, and a little for the clocks. */
+const LOST: Cost = { gaps: ['epoch', 'future', 'lost'], refusals: [404] };
+/** What a crash under `everysec` takes away here. */
 const UNSYNCED_MS = 1_000;
+/** How exactly the size of the file is known for a moment. */
+const SIZE_KNOWN_MS = 250;
 const SHIFTED_CLOCK = fileURLToPath(new URL('shifted-clock.mjs', import.meta.url));
 const HOUR_MS = 3_600_000;
 const KILOBYTE = 1_024;
@@ -103,8 +105,11 @@ export const FAULTS = {
     fsync: 'everysec',
     cost: LOST,
     strike: async (world, random, wait) => {
+      const lostMs = random.between(0, UNSYNCED_MS);
+      const fromMs = world.now() - lostMs - SIZE_KNOWN_MS;
       await world.redis.kill();
-      world.redis.forget(random.between(0, UNSYNCED_MS));
+      world.redis.forget(lostMs);
+      world.losses.push({ fromMs, toMs: world.now() });
       await wait(random.between(100, 1_000));
       await world.redis.start();
     },
@@ -160,21 +165,28 @@ export const FAULTS = {
   flush: {
     what: 'FLUSHALL',
     cost: LOST,
-    strike: async ({ redis }) => void (await redis.admin.flushall()),
+    strike: async ({ redis, losses, now, settleAgain }) => {
+      await redis.admin.flushall();
+      losses.push({ fromMs: 0, toMs: now() });
+      await settleAgain();
+    },
     pauseMs: [12_000, 18_000],
     isAlone: true,
   },
   'old-snapshot': {
     what: 'Redis comes back as it was some seconds ago',
     cost: LOST,
-    strike: async ({ redis }, random, wait) => {
+    strike: async ({ redis, losses, now, settleAgain }, random, wait) => {
+      const fromMs = now();
       const copy = join(temporaryFolder(), 'copy');
       redis.copyTo(copy);
       await wait(random.between(2_000, 8_000));
       await redis.kill();
       redis.becomeCopy(copy);
+      losses.push({ fromMs, toMs: now() });
       await wait(random.between(100, 1_000));
       await redis.start();
+      await settleAgain();
     },
     pauseMs: [6_000, 10_000],
     isAlone: true,

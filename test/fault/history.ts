@@ -47,6 +47,9 @@ export type Mailbox = { ids: string[]; unread: number };
 /** Acknowledged by the account's first device, after it had received it; repeated until it was known to be taken. */
 export type Ack = { username: string; id: string; atMs: number; isTaken: boolean };
 
+/** What was answered in between may be gone since `toMs`: a crash without the last second, a flush, an old copy. */
+export type Loss = { fromMs: number; toMs: number };
+
 export type History = {
   sends: Send[];
   readers: ReaderHistory[];
@@ -56,6 +59,7 @@ export type History = {
   mailboxes: Map<string, Mailbox>;
   /** Faults of the servers that need no comparison: an answer that came too late, a 500, a bug in the log. */
   notes: { rule: string; what: string }[];
+  losses: Loss[];
 };
 
 export const BROADCASTS = '*';

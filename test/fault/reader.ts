@@ -19,6 +19,8 @@ export type Reader = {
   pause(ms: number): void;
   /** Goes away without a word, and comes back by another connection: the server still sees the old one. */
   abandon(): void;
+  /** Ends its stream, and comes back with the same id after a while. */
+  rest(ms: number): void;
   /** The newest direct message that it was sent by somebody else. */
   newest: string | undefined;
   close(): void;
@@ -27,6 +29,7 @@ export type Reader = {
 /** Twice the heartbeat: the contract's advice when to take a stream for dead. */
 const DEAD_AFTER_MS = 50_000;
 const FIRST_RETRY_MS = 1_000;
+const AT_ONCE_MS = 100;
 
 export function startReader(options: {
   client: Client;
@@ -43,6 +46,7 @@ export function startReader(options: {
   let isOpen = false;
   let isClosed = false;
   let brokenAtMs: number | undefined;
+  let restMs = 0;
   let current: http.ClientRequest | undefined;
   let response: http.IncomingMessage | undefined;
   let abandon: (() => void) | undefined;
@@ -141,11 +145,12 @@ export function startReader(options: {
   async function run(): Promise<void> {
     while (!isClosed) {
       const mayTryAtOnce = await listen(client.target());
-      if (isOpen) brokenAtMs ??= now();
+      if (isOpen && restMs === 0) brokenAtMs ??= now();
       isOpen = false;
       url = undefined;
       response = undefined;
-      if (!isClosed) await sleep(mayTryAtOnce ? 100 : retryMs);
+      if (!isClosed) await sleep(restMs || (mayTryAtOnce ? AT_ONCE_MS : retryMs));
+      restMs = 0;
     }
   }
 
@@ -161,6 +166,11 @@ export function startReader(options: {
       setTimeout(() => paused?.resume(), ms);
     },
     abandon: () => abandon?.(),
+    rest: (ms) => {
+      if (!isOpen) return;
+      restMs = ms;
+      current?.destroy();
+    },
     close: () => {
       isClosed = true;
       for (const each of abandoned) each.destroy();

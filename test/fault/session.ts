@@ -19,6 +19,11 @@ function sidOf(token: string): string {
   return JSON.parse(Buffer.from(token.split('.')[1]!, 'base64url').toString()).sid;
 }
 
+/** If the account is there already, nothing happens. */
+export async function register(client: Client, username: string): Promise<void> {
+  await client.ask('POST', '/v1/register', { body: { username, password: PASSWORD } }).catch(() => {});
+}
+
 export async function openSession(client: Client, username: string): Promise<Session> {
   let refreshToken: string | undefined;
   let renewing: Promise<void> | undefined;
@@ -36,8 +41,7 @@ export async function openSession(client: Client, username: string): Promise<Ses
         return;
       }
       // A refresh whose answer was lost has used up the token; and a Redis that lost the account has lost all of it.
-      if (answer.status === 401 && refreshToken === undefined)
-        await client.ask('POST', '/v1/register', { body: { username, password: PASSWORD } }).catch(() => {});
+      if (answer.status === 401 && refreshToken === undefined) await register(client, username);
       else if (answer.status !== 401) await sleep(RETRY_MS);
       if (answer.status === 401) refreshToken = undefined;
     }
