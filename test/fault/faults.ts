@@ -2,11 +2,10 @@
  * The faults: what each does to the world until it is told to stop, and what it may cost at most. Each acts again and
  * again, at moments that come from the seed. Whatever is left broken at the end is mended by `heal`.
  */
-import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import type { Cost } from './checker.ts';
-import { smallDisk, temporaryFolder } from './processes.ts';
+import { smallDisk } from './processes.ts';
 import type { Random } from './random.ts';
 import type { Fsync } from './redis-server.ts';
 import type { World } from './world.ts';
@@ -178,8 +177,7 @@ export const FAULTS = {
     cost: LOST,
     strike: async ({ redis, losses, now, settleAgain }, random, wait) => {
       const fromMs = now();
-      const copy = join(temporaryFolder(), 'copy');
-      redis.copyTo(copy);
+      const copy = redis.copy();
       await wait(random.between(2_000, 8_000));
       await redis.kill();
       redis.becomeCopy(copy);

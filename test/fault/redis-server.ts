@@ -84,7 +84,12 @@ export async function startRedisServer(fsync: Fsync, folder = temporaryFolder())
       const before = sizes.findLast(({ atMs }) => atMs < performance.now() - ms);
       if (before) truncateSync(appendOnlyFile(), Math.min(before.bytes, statSync(appendOnlyFile()).size));
     },
-    copyTo: (target: string) => cpSync(appendOnlyDir, target, { recursive: true }),
+    /** Answers where the copy is. */
+    copy(): string {
+      const target = join(temporaryFolder(), 'copy');
+      cpSync(appendOnlyDir, target, { recursive: true });
+      return target;
+    },
     /** Nothing more can be written to its folder, if that is a small disk. */
     fillDisk(): void {
       try {
