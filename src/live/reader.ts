@@ -83,7 +83,7 @@ export class Reader {
     this.#stop();
   }
 
-  /** `entry epoch seq origin note json` or `ack sid unread messageId`. True when streams have something to be told. */
+  /** `entry epoch seq before origin note json` or `ack sid unread messageId`. True when streams have something to be told. */
   #hear(payload: string): boolean {
     const words = payload.split(' ', 4);
     if (words[0] === 'ack') {
@@ -96,9 +96,9 @@ export class Reader {
   }
 }
 
-/** `entry epoch seq origin note json`, as a log's script published it. */
+/** `entry epoch seq before origin note json`, as a log's script published it; before the first entry there is `-`. */
 export function hearEntry(tail: Tail, payload: string): void {
-  const [word = '', epoch = '', seq = ''] = payload.split(' ', 3);
-  const raw = payload.slice(word.length + epoch.length + seq.length + 3);
-  tail.hear(epoch, parseEntry(Number(seq), raw));
+  const [word = '', epoch = '', seq = '', before = ''] = payload.split(' ', 4);
+  const raw = payload.slice(word.length + epoch.length + seq.length + before.length + 4);
+  tail.hear({ epoch, before: before === '-' ? '' : before, entry: parseEntry(Number(seq), raw) });
 }

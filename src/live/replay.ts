@@ -120,9 +120,15 @@ export class Replay {
       return { ...gap, from: at.seq + 1, to };
     }
     const { tails, mailboxStart } = this.#options;
-    if (name === 'inbox') this.#mailboxUntil = part.head.seq;
-    this.#move(name, name === 'inbox' ? await mailboxStart() : tails.broadcasts.frontier);
-    return { ...gap, from: null, to: part.head.seq || null };
+    if (name === 'inbox') {
+      this.#mailboxUntil = part.head.seq;
+      this.#move(name, await mailboxStart());
+      return { ...gap, from: null, to: part.head.seq || null };
+    }
+    // The tail may not know yet; and it moves: what is told as missing must reach to where this stream goes on.
+    await tails.broadcasts.refresh();
+    this.#move(name, tails.broadcasts.frontier);
+    return { ...gap, from: null, to: this.at.broadcasts.seq || null };
   }
 
   #move(name: LogName, to: Position): void {

@@ -37,7 +37,9 @@ export function createRoster(options: {
   const seen = (username: string) => accounts.seen(username, new Date(now()).toISOString());
 
   async function announce(username: string): Promise<void> {
-    if ((await presence.arrive(username)) === 'came') total += 1; // until it is counted again
+    const said = await presence.arrive(username);
+    if (said === 'unknown') return void chores();
+    if (said === 'came') total += 1; // until it is counted again
     announced.add(username);
   }
 
@@ -75,7 +77,8 @@ export function createRoster(options: {
   async function chores(): Promise<void> {
     if (isBeating) return;
     isBeating = true;
-    await beat().catch(() => {}); // Redis is away; the next beat says it all again
+    // Redis is away, and may have declared this node dead without being heard: the next beat says it all again.
+    await beat().catch(() => announced.clear());
     isBeating = false;
   }
 

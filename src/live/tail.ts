@@ -19,6 +19,8 @@ import { continuity } from './cursor.ts';
 import { block } from './frame.ts';
 
 export type Framed = Entry & { block: Buffer };
+/** What a script published: an entry, its log's epoch, and the mark of the entry before it. */
+export type WakeUp = { epoch: string; before: string; entry: Entry };
 export type FramedPart = Omit<LogPart, 'entries'> & { entries: Framed[] };
 
 const READ_COUNT = 500;
@@ -33,7 +35,7 @@ export class Tail {
   #again = false;
   #isOpen = false;
   /** Wake-ups that came during a read. */
-  #parked: { epoch: string; entry: Entry }[] = [];
+  #parked: WakeUp[] = [];
   readonly #kind: 'dm' | 'broadcast';
   readonly #keep: number;
   readonly #fetch: (window: Window) => Promise<LogPart>;
@@ -65,16 +67,16 @@ export class Tail {
     const part = await this.#fetch({ count: 0 });
     this.frontier = part.head;
     this.#isOpen = true;
-    for (const { epoch, entry } of this.#parked.splice(0)) this.hear(epoch, entry);
+    for (const wakeUp of this.#parked.splice(0)) this.hear(wakeUp);
     return part;
   }
 
   /** A wake-up. The common case, the very next entry, costs no read. */
-  hear(epoch: string, entry: Entry): void {
+  hear(wakeUp: WakeUp): void {
     if (this.#reading || !this.#isOpen) {
-      if (this.#parked.length < READ_COUNT) this.#parked.push({ epoch, entry });
+      if (this.#parked.length < READ_COUNT) this.#parked.push(wakeUp);
       else this.#again = true;
-    } else if (!this.#offer(epoch, entry)) this.refresh().catch(() => {}); // the sweep tries again
+    } else if (!this.#offer(wakeUp)) this.refresh().catch(() => {}); // the sweep tries again
   }
 
   /** What somebody saw at the log's end: read, unless it is what we have. */
@@ -154,12 +156,12 @@ export class Tail {
           this.#jump(part.head);
           continue;
         }
-        for (const entry of part.entries) this.#offer(part.head.epoch, entry);
+        for (const entry of part.entries) {
+          this.#offer({ epoch: part.head.epoch, before: this.#accepted.mark, entry }); // the part was judged as a whole
+        }
         if (this.#accepted.seq < part.head.seq) this.#again = true;
         if (this.#again) continue;
-        for (const { epoch, entry } of this.#parked.splice(0)) {
-          if (!this.#offer(epoch, entry)) this.#again = true;
-        }
+        for (const wakeUp of this.#parked.splice(0)) if (!this.#offer(wakeUp)) this.#again = true;
       }
     } finally {
       // In the same turn as the last look: what is heard from now on is not parked any more.
@@ -175,12 +177,13 @@ export class Tail {
     this.#onJump();
   }
 
-  /** Accept an entry if it is the next one. False: there is a hole, or the log is another one. */
-  #offer(epoch: string, entry: Entry): boolean {
+  /** Accept an entry if it is the next one. False: there is a hole, or the log is not the one that was followed. */
+  #offer({ epoch, before, entry }: WakeUp): boolean {
     const at = this.#accepted;
     if (at.seq > 0 && epoch !== at.epoch) return false;
-    if (entry.seq <= at.seq) return true;
-    if (entry.seq !== at.seq + 1) return false;
+    if (entry.seq < at.seq) return true;
+    if (entry.seq === at.seq) return markOf(entry.message) === at.mark;
+    if (entry.seq !== at.seq + 1 || before !== at.mark) return false;
     if (at.seq === 0) this.frontier = { ...this.frontier, epoch };
     this.#pending.push(entry);
     this.#onPending();

@@ -17,26 +17,52 @@ export type OnlinePart = { total: number; users: OnlineRecord[]; nextCursor: str
 
 export type PresenceStore = ReturnType<typeof createPresenceStore>;
 
+/**
+ * What this node said it says under a name. When Redis comes back as another process, it may not know what it was told
+ * last, and may remember what was taken back. Then the node takes another name and says everything anew; what stands
+ * under the old one is swept, as if its node had died.
+ */
 export function createPresenceStore(store: Store, nodeId: string) {
   const { keys, commands, run, attempt } = store;
   const shards = Array.from({ length: PRESENCE_SHARDS }, (_, shard) => keys.online(shard));
   const channel = keys.channels.presence;
 
+  let name = nodeId;
+  let lives = 1;
+  let redisProcess: string | undefined;
+
   async function beat(ageMs: number) {
-    const [now, known, ...dead] = await run('beat', [keys.nodes], [nodeId, DEAD_AFTER_MS, ageMs]);
+    const [now, known, redis, ...dead] = await run('beat', [keys.nodes], [name, DEAD_AFTER_MS, ageMs]);
     store.setClock(now);
-    return { known: known === 1, dead };
+    return { known: known === 1, redis, dead };
+  }
+
+  async function retire(): Promise<void> {
+    await beat(DEAD_AFTER_MS - LEAVE_GRACE_MS);
   }
 
   return {
-    arrive: (username: string) => run('arrive', [keys.onlineOf(username)], [username, nodeId, channel]),
-    leave: (username: string) => run('leave', [keys.onlineOf(username)], [username, nodeId, channel]),
+    /** 'unknown': this node has been declared dead, and must beat first. */
+    arrive: (username: string) =>
+      run('arrive', [keys.onlineOf(username), keys.nodes], [username, name, channel]),
+    leave: (username: string) => run('leave', [keys.onlineOf(username)], [username, name, channel]),
 
     /** Says that this node lives; answers whether it was still known (if not: announce everybody again) and who is dead. */
-    beat: () => beat(0),
+    async beat(): Promise<{ known: boolean; dead: string[] }> {
+      const answer = await beat(0);
+      if (answer.redis === (redisProcess ?? answer.redis)) {
+        redisProcess = answer.redis;
+        return answer;
+      }
+      await retire();
+      lives += 1;
+      name = `${nodeId}.${lives}`;
+      redisProcess = answer.redis;
+      return beat(0);
+    },
 
     /** Says that this node goes; what it announced is swept by another node once the grace is over. */
-    retire: () => beat(DEAD_AFTER_MS - LEAVE_GRACE_MS),
+    retire,
 
     /** Takes dead nodes off everybody's presence; answers who went offline by that. */
     async sweep(dead: string[]): Promise<string[]> {

@@ -107,10 +107,22 @@ export async function openStore(options: {
 
   let clockOffsetMs = 0;
   let observed: (seconds: number) => void = () => {};
+  /** Those who wait for an answer of the connection. When it ends no answer comes, and ioredis would let them wait. */
+  const waiting = new Set<(reason: Error) => void>();
+  commands.on('close', () => {
+    for (const giveUp of waiting) giveUp(new Error('the connection ended before the answer'));
+    waiting.clear();
+  });
+  function unlessCut<T>(work: Promise<T>): Promise<T> {
+    return new Promise((resolve, reject) => {
+      waiting.add(reject);
+      work.then(resolve, reject).then(() => waiting.delete(reject));
+    });
+  }
   async function attempt<T>(work: Promise<T>): Promise<T> {
     const startedAt = performance.now();
     try {
-      return await work;
+      return await unlessCut(work);
     } catch (error) {
       throw asUnavailable(error);
     } finally {

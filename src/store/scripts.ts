@@ -22,10 +22,10 @@ export type ScriptReplies = {
   logout: 'ended';
   refresh: 'refreshed' | 'reused' | 'unknown';
   limit: number;
-  arrive: 'came' | 'here';
+  arrive: 'came' | 'here' | 'unknown';
   leave: 'went' | 'still';
   sweep: string[];
-  beat: [now: number, known: 0 | 1, ...dead: string[]];
+  beat: [now: number, known: 0 | 1, run: string, ...dead: string[]];
 };
 export type ScriptName = keyof ScriptReplies;
 

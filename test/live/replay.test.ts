@@ -6,24 +6,35 @@ import { type LogPart, START } from '../../src/store/logs.ts';
 import { StoreUnavailable } from '../../src/store/redis.ts';
 
 function log(epoch: string, count: number) {
-  const entries = Array.from({ length: count }, (_, index) => ({
-    seq: index + 1,
+  const markAt = (seq: number) => (seq === 0 ? '' : String(seq).padStart(8, '0'));
+  const entryAt = (seq: number) => ({
+    seq,
     origin: '-',
-    message: `{"id":"01a20795-5cc3-7418-8c86-0000${String(index + 1).padStart(8, '0')}","n":"${epoch}${index + 1}"}`,
-  }));
-  const head = { epoch, seq: count, mark: String(count).padStart(8, '0') };
-  const state = { failing: false };
-  const tail = new Tail({
+    message: `{"id":"01a20795-5cc3-7418-8c86-0000${markAt(seq)}","n":"${epoch}${seq}"}`,
+  });
+  const entries = Array.from({ length: count }, (_, index) => entryAt(index + 1));
+  const state = { failing: false, afterRead: () => {} };
+  const tail: Tail = new Tail({
     kind: 'dm',
     keep: 0,
     fetch: async ({ after = 0, count: most }): Promise<LogPart> => {
       if (state.failing) throw new StoreUnavailable('away');
-      return { first: 1, head, entries: entries.slice(after, after + most), meta: {} };
+      const head = { epoch, seq: entries.length, mark: markAt(entries.length) };
+      const part = { first: 1, head, entries: entries.slice(after, after + most), meta: {} };
+      state.afterRead();
+      return part;
     },
     onPending: () => {},
     onJump: () => {},
   });
-  return { tail, state };
+  /** One more entry, and the live streams have it. */
+  const append = () => {
+    const entry = entryAt(entries.length + 1);
+    entries.push(entry);
+    tail.hear({ epoch, before: markAt(entry.seq - 1), entry });
+    tail.take();
+  };
+  return { tail, state, append };
 }
 
 test('when Redis goes away between the two logs, nothing that was read from the first is passed over', async () => {
@@ -46,4 +57,27 @@ test('when Redis goes away between the two logs, nothing that was read from the 
   for (const name of ['inboxlog1', 'inboxlog3', 'broadlog1', 'broadlog3']) expect(text).toContain(name);
   expect(batch.messages).toBe(6);
   expect(replay.isLevel()).toBe(true);
+});
+
+// Redis had lost its newest broadcasts, and more were sent while streams found out. A stream read up to 3 and was told
+// that it had missed what came up to 3; meanwhile the live streams got 4, and it joined them behind that: 4 never came.
+test('what is told as missing reaches to where the stream goes on', async () => {
+  const [inbox, broadcasts] = [log('inboxlog', 0), log('broadlog', 3)];
+  await inbox.tail.open();
+  await broadcasts.tail.open();
+  const replay = new Replay({
+    tails: { inbox: inbox.tail, broadcasts: broadcasts.tail },
+    sid: 's',
+    replayLimit: 100,
+    at: { inbox: START, broadcasts: { epoch: 'lostlife', seq: 2, mark: '00000009' } },
+    mailboxUntil: 0,
+    mailboxStart: async () => START,
+  });
+  broadcasts.state.afterRead = () => {
+    broadcasts.state.afterRead = () => {};
+    broadcasts.append();
+  };
+  const [gap] = await replay.verify();
+  expect(gap).toMatchObject({ log: 'broadcasts', reason: 'epoch', from: null });
+  expect(replay.at.broadcasts.seq).toBe(gap!.to);
 });

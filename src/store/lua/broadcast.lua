@@ -8,7 +8,6 @@ local stored = recall(KEYS[1], KEYS[2], KEYS[3], ARGV[4])
 if stored then return { 'replayed', stored } end
 local wait = take(KEYS[4], tonumber(ARGV[8]), tonumber(ARGV[9]), clock())
 if wait > 0 then return { 'limited', wait } end
-local epoch, seq, message =
-  append(KEYS[1], KEYS[2], KEYS[3], tonumber(ARGV[2]), ARGV[3], ARGV[4], ARGV[5], ARGV[6], ARGV[7])
-redis.call('PUBLISH', ARGV[1], 'entry ' .. epoch .. ' ' .. seq .. ' ' .. ARGV[5] .. ' ' .. ARGV[4] .. ' ' .. message)
+local message =
+  append(KEYS[1], KEYS[2], KEYS[3], ARGV[1], tonumber(ARGV[2]), ARGV[3], ARGV[4], ARGV[5], ARGV[6], ARGV[7])
 return { 'appended', message }

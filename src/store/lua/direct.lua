@@ -12,8 +12,8 @@ if redis.call('EXISTS', KEYS[5]) == 0 then return { 'unknown' } end
 local now = clock()
 local wait = take(KEYS[4], tonumber(ARGV[12]), tonumber(ARGV[13]), now)
 if wait > 0 then return { 'limited', wait } end
-local _, _, message =
-  append(KEYS[1], KEYS[2], KEYS[3], tonumber(ARGV[5]), ARGV[7], ARGV[8], ARGV[9], ARGV[10], ARGV[11])
+local message =
+  append(KEYS[1], KEYS[2], KEYS[3], nil, tonumber(ARGV[5]), ARGV[7], ARGV[8], ARGV[9], ARGV[10], ARGV[11])
 local kept = tonumber(ARGV[6])
 if ARGV[1] ~= ARGV[2] then
   local reader = { KEYS[10], KEYS[11], KEYS[12], KEYS[13] }

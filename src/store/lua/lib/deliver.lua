@@ -11,7 +11,7 @@ end
 -- inbox: the four keys of it (list, meta, ids, conversations); own: this account is the sender.
 local function deliver(inbox, channel, limit, newEpoch, own, origin, id, other, message, now)
   local list, meta, ids, conversations = inbox[1], inbox[2], inbox[3], inbox[4]
-  local epoch, first, last = open(meta, newEpoch)
+  local epoch, first, last, before = open(meta, newEpoch)
   local m = redis.call('HMGET', meta, 'received', 'read', 'dropped', 'acked')
   local received, read, dropped, acked =
     tonumber(m[1] or 0), tonumber(m[2] or 0), tonumber(m[3] or 0), tonumber(m[4] or 0)
@@ -32,5 +32,5 @@ local function deliver(inbox, channel, limit, newEpoch, own, origin, id, other, 
   end)
   redis.call('HSET', meta, 'epoch', epoch, 'first', first, 'last', seq, 'mark', mark(id),
     'received', received, 'read', read, 'dropped', dropped, 'acked', acked)
-  redis.call('PUBLISH', channel, 'entry ' .. epoch .. ' ' .. seq .. ' ' .. entry)
+  wake(channel, epoch, seq, before, entry)
 end

@@ -6,10 +6,16 @@ local ENTRY = '^(%S+) (%S+) {"id":"([^"]+)"'
 
 local function mark(id) return string.sub(id, -8) end
 
+-- Answers epoch, first, last and the mark of the entry at last ('-' when there is none).
 local function open(meta, epoch)
-  local m = redis.call('HMGET', meta, 'epoch', 'first', 'last')
-  if not m[1] then return epoch, 1, 0 end
-  return m[1], tonumber(m[2]), tonumber(m[3])
+  local m = redis.call('HMGET', meta, 'epoch', 'first', 'last', 'mark')
+  if not m[1] then return epoch, 1, 0, '-' end
+  return m[1], tonumber(m[2]), tonumber(m[3]), m[4]
+end
+
+-- Whoever hears this can tell whether the entry continues what they have: it names the one before by its mark.
+local function wake(channel, epoch, seq, before, entry)
+  redis.call('PUBLISH', channel, 'entry ' .. epoch .. ' ' .. seq .. ' ' .. before .. ' ' .. entry)
 end
 
 -- Drops what is over `limit`, at most 100 entries a call so that a lowered limit never blocks Redis;

@@ -1,0 +1,136 @@
+/** What one reader was told, held to what is stored: all of it, once, in order, nothing else, or a gap. Pure. */
+import type { Cost } from './checker.ts';
+import {
+  BROADCASTS,
+  type Gap,
+  type History,
+  type LogName,
+  logOf,
+  type ReaderEvent,
+  type ReaderHistory,
+  type Send,
+  type Stored,
+} from './history.ts';
+
+type Context = {
+  history: History;
+  sends: Map<string, Send>;
+  cost: Cost;
+  found: (rule: string, what: string) => void;
+};
+type Message = Extract<ReaderEvent, { id: string }>;
+type GapEvent = Extract<ReaderEvent, { kind: 'gap' }>;
+
+export const isMessage = (event: ReaderEvent): event is Message =>
+  event.kind === 'dm' || event.kind === 'broadcast';
+const logNameOf = (log: string): LogName => (log === BROADCASTS ? 'broadcasts' : 'inbox');
+/** The stream has begun anew: what was seen before is no longer what the log continues. */
+const isRestart = (gap: Gap): boolean => gap.from === null;
+
+export function checkReader(reader: ReaderHistory, context: Context): { repeats: number; gaps: number } {
+  const { cost, found } = context;
+  const gaps = reader.events.filter((event): event is GapEvent => event.kind === 'gap');
+  for (const { reason, log, from, to } of gaps)
+    if (!cost.gaps?.includes(reason))
+      found('no false alarm', `${reader.name}: ${log} ${from}–${to}, ${reason}`);
+  const { repeats, seen } = checkOrder(reader, context);
+  checkMissing(reader, seen, gaps, context);
+  return { repeats, gaps: gaps.length };
+}
+
+/** Order, repeats and content, in the order of arrival. Answers the ids that came, and how often some came again. */
+function checkOrder(reader: ReaderHistory, { sends, found }: Context) {
+  const seen = new Set<string>();
+  const inStream = new Set<string>();
+  const lastSeq = new Map<string, number>();
+  let [stream, sid, repeats] = [0, '', 0];
+  for (const event of reader.events) {
+    if (event.stream !== stream) inStream.clear();
+    stream = event.stream;
+    if (event.kind === 'ready') sid = event.sid;
+    if (event.kind === 'gap' && isRestart(event)) {
+      inStream.clear();
+      for (const log of lastSeq.keys()) if (logNameOf(log) === event.log) lastSeq.delete(log);
+    }
+    if (!isMessage(event)) continue;
+    checkContent(reader, event, sid, sends, found);
+    if (inStream.has(event.id)) found('no repeat within a stream', `${reader.name}: ${event.text}`);
+    inStream.add(event.id);
+    if (seen.has(event.id)) {
+      repeats += 1;
+      continue;
+    }
+    seen.add(event.id);
+    const log = logOf(event);
+    const last = lastSeq.get(log) ?? 0;
+    if (event.seq <= last)
+      found('in order', `${reader.name}: ${log} ${event.seq} (${event.text}) came after ${last}`);
+    lastSeq.set(log, event.seq);
+  }
+  return { seen, repeats };
+}
+
+function checkContent(
+  reader: ReaderHistory,
+  event: Message,
+  sid: string,
+  sends: Map<string, Send>,
+  found: Context['found'],
+): void {
+  const send = sends.get(event.text);
+  const isMeant =
+    event.kind === 'broadcast' || event.to === reader.username || event.from === reader.username;
+  if (!send || send.kind !== event.kind || send.from !== event.from || send.to !== event.to || !isMeant)
+    found('nothing unexpected', `${reader.name} was told ${event.text} of ${event.from} to ${event.to}`);
+  else if (send.sids.every((each) => each === sid))
+    found('no echo', `${reader.name}: ${event.text} was sent by its own session`);
+}
+
+function checkMissing(
+  reader: ReaderHistory,
+  seen: Set<string>,
+  gaps: GapEvent[],
+  { history, sends, found }: Context,
+): void {
+  const { username, name } = reader;
+  const isStored = new Set<string>();
+  const hasAcked = history.acks.some((ack) => ack.username === username);
+  for (const [log, entries] of history.stored) {
+    const isMine = log === BROADCASTS || log.split('|').includes(username);
+    for (const entry of entries) {
+      isStored.add(entry.id);
+      const send = sends.get(entry.text);
+      if (!isMine || !send || seen.has(entry.id)) continue;
+      if (entry.from === username && send.sids.some((sid) => reader.sids.includes(sid))) continue;
+      if (!gaps.some((gap) => covers(gap, log, entry, send, username, hasAcked)))
+        found('nothing lost', `${name}: ${log} ${entry.seq} (${entry.text}, ${entry.id}) never came`);
+    }
+  }
+  // What came and is no longer stored was lost: then this reader must have been told afterwards.
+  const told = new Set<string>();
+  for (const event of reader.events) {
+    if (!isMessage(event) || isStored.has(event.id) || told.has(event.id)) continue;
+    told.add(event.id);
+    const wasTold = gaps.some(
+      (gap) => isRestart(gap) && gap.log === logNameOf(logOf(event)) && gap.atMs >= event.atMs,
+    );
+    if (history.losses.length === 0)
+      found('201 means stored', `${name} was told ${event.text} (${event.id}), which is not stored`);
+    else if (!wasTold) found('a loss is told', `${name}: ${event.text} was lost, and no gap came`);
+  }
+}
+
+/** Whether a gap says that this reader may not have got an entry. */
+function covers(
+  gap: GapEvent,
+  log: string,
+  entry: Stored,
+  send: Send,
+  username: string,
+  hasAcked: boolean,
+): boolean {
+  if (gap.log !== logNameOf(log) || send.startedAtMs > gap.atMs) return false;
+  if (gap.log === 'broadcasts') return (gap.from ?? 0) <= entry.seq && entry.seq <= (gap.to ?? 0);
+  // The seq of an inbox is not that of the conversation. After a restart the whole mailbox comes again.
+  return !isRestart(gap) || entry.from === username || hasAcked;
+}

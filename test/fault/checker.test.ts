@@ -1,0 +1,213 @@
+/** The checker must see every kind of broken promise: a small history in which all is well, and one change that is not. */
+import { describe, expect, test } from 'vitest';
+import { type Cost, check } from './checker.ts';
+import { BROADCASTS, type History, type ReaderEvent, type Send } from './history.ts';
+
+const sent = (text: string, sid: string, seq: number, to?: string): Send => ({
+  ...{ text, from: 'alice', sids: [sid], outcome: 'ok', status: 201, id: `id of ${text}`, seq, unknowns: 0 },
+  ...(to === undefined ? { kind: 'broadcast' } : { kind: 'dm', to }),
+  ...{ startedAtMs: 100 * seq, endedAtMs: 100 * seq + 10 },
+});
+const told = (send: Send, stream = 1): ReaderEvent & { id: string } => ({
+  ...{ atMs: send.endedAtMs + 5, stream, kind: send.kind, id: send.id!, seq: send.seq!, text: send.text },
+  ...{ from: send.from, ...(send.to !== undefined && { to: send.to }) },
+});
+const ready = (stream: number, sid: string): ReaderEvent => ({
+  ...{ atMs: 0, stream, kind: 'ready', sid, hasGap: false },
+});
+const gap = (atMs: number, log: 'inbox' | 'broadcasts', from: number | null, to: number): ReaderEvent => ({
+  ...{ atMs, stream: 1, kind: 'gap', log, from, to, reason: from === null ? 'lost' : 'trimmed' },
+});
+
+/** Alice sends three broadcasts and two direct messages; bob listens, and so does alice, on another device too. */
+function good(): History {
+  const casts = [1, 2, 3].map((seq) => sent(`cast${seq}`, 'alice-phone', seq));
+  const dms = [1, 2].map((seq) => sent(`dm${seq}`, 'alice-phone', seq, 'bob'));
+  const sends = [...casts, ...dms];
+  const reader = (name: string, username: string, sid: string, events: ReaderEvent[]) => ({
+    ...{ name, username, sids: [sid], events: [ready(1, sid), ...events], breaks: [] },
+  });
+  const all = () => sends.map((each) => told(each));
+  return {
+    sends,
+    readers: [
+      reader('alice/0', 'alice', 'alice-phone', []),
+      reader('alice/1', 'alice', 'alice-desk', all()),
+      reader('bob/0', 'bob', 'bob-phone', all()),
+    ],
+    acks: [{ username: 'bob', id: 'id of dm1', atMs: 900, isTaken: true }],
+    stored: new Map([
+      [BROADCASTS, casts.map((each) => told(each) as never)],
+      ['alice|bob', dms.map((each) => told(each) as never)],
+    ]),
+    mailboxes: new Map([['bob', { ids: ['id of dm2'], unread: 1 }]]),
+    notes: [],
+    losses: [],
+  };
+}
+
+const bob = (history: History) => history.readers[2]!.events;
+const at = (history: History, text: string) =>
+  bob(history).findIndex((event) => 'text' in event && event.text === text);
+const drop = (history: History, text: string) => void bob(history).splice(at(history, text), 1);
+const storedOf = (history: History, log: string) => history.stored.get(log)!;
+const rulesOf = (history: History, cost?: Cost) => check(history, cost).violations.map(({ rule }) => rule);
+
+test('a history in which every promise was kept has no violation', () => {
+  expect(check(good())).toEqual({ violations: [], lost: 0, repeats: 0, gaps: 0 });
+});
+
+describe('each broken promise is seen', () => {
+  const BROKEN: [rule: string, how: string, (history: History) => void][] = [
+    ['nothing lost', 'a broadcast never came', (history) => drop(history, 'cast2')],
+    ['nothing lost', 'the newest broadcast never came', (history) => drop(history, 'cast3')],
+    ['nothing lost', 'a direct message never came', (history) => drop(history, 'dm1')],
+    [
+      'nothing lost',
+      'the copy for another device never came',
+      ({ readers }) => void readers[1]!.events.pop(),
+    ],
+    [
+      'in order',
+      'two came in the wrong order',
+      (history) => void bob(history).push(...bob(history).splice(at(history, 'cast1'), 1)),
+    ],
+    [
+      'in order',
+      'another message came with the same seq',
+      (history) => {
+        const { id: _, ...rest } = told(history.sends[1]!);
+        bob(history).splice(at(history, 'cast2'), 0, { ...rest, id: 'another' } as ReaderEvent);
+      },
+    ],
+    [
+      'no repeat within a stream',
+      'one came twice by the same connection',
+      (history) => void bob(history).push(told(history.sends[0]!)),
+    ],
+    [
+      'nothing unexpected',
+      'one came that nobody sent',
+      (history) =>
+        void bob(history).push({ ...told(history.sends[2]!), text: 'invented', seq: 4 } as ReaderEvent),
+    ],
+    [
+      'nothing unexpected',
+      'one came that was for somebody else',
+      (history) => {
+        history.sends[3]!.to = 'carol';
+      },
+    ],
+    [
+      'no echo',
+      'a session heard itself',
+      ({ readers, sends }) => void readers[0]!.events.push(told(sends[0]!)),
+    ],
+    ['201 means stored', 'an accepted one is gone', (history) => void storedOf(history, BROADCASTS).pop()],
+    ['no holes', 'the log has a hole', (history) => void storedOf(history, BROADCASTS).splice(1, 1)],
+    [
+      'stored once',
+      'one is stored twice',
+      (history) => {
+        const log = storedOf(history, BROADCASTS);
+        log.push({ ...log[2]!, seq: 4, id: 'a second id' });
+      },
+    ],
+    [
+      'nothing unexpected',
+      'the log holds what nobody sent',
+      (history) => {
+        const log = storedOf(history, BROADCASTS);
+        log.push({ ...log[2]!, seq: 4, id: 'a second id', text: 'invented' });
+      },
+    ],
+    [
+      'every send is settled',
+      'one is unknown to the end',
+      ({ sends }) => {
+        sends[0]!.outcome = 'unknown';
+      },
+    ],
+    [
+      'no refusal',
+      'one was refused',
+      ({ sends }) => {
+        Object.assign(sends[0]!, { outcome: 'fail', status: 404 });
+      },
+    ],
+    [
+      'refused is not stored',
+      'one was refused and is stored all the same',
+      ({ sends }) => {
+        Object.assign(sends[0]!, { outcome: 'fail', status: 404 });
+      },
+    ],
+    [
+      'no false alarm',
+      'a gap came and nothing was missing',
+      (history) => void bob(history).push(gap(999, 'broadcasts', 1, 1)),
+    ],
+    ['mailbox', 'it lists nothing', ({ mailboxes }) => void mailboxes.set('bob', { ids: [], unread: 0 })],
+    [
+      'mailbox',
+      'it lists what was acknowledged',
+      ({ mailboxes }) => void mailboxes.set('bob', { ids: ['id of dm1', 'id of dm2'], unread: 2 }),
+    ],
+    [
+      'mailbox',
+      'its number is wrong',
+      ({ mailboxes }) => void mailboxes.set('bob', { ids: ['id of dm2'], unread: 2 }),
+    ],
+    ['no bug', 'a node said so', ({ notes }) => void notes.push({ rule: 'no bug', what: '500' })],
+  ];
+  test.each(BROKEN)('%s: %s', (rule, _, breakIt) => {
+    const history = good();
+    breakIt(history);
+    expect(rulesOf(history)).toContain(rule);
+  });
+});
+
+test('a repeat by the next connection is counted and is no violation', () => {
+  const history = good();
+  bob(history).push(ready(2, 'bob-phone'), told(history.sends[2]!, 2));
+  expect(check(history)).toMatchObject({ violations: [], repeats: 1 });
+});
+
+test('what a gap covers may be missing, and nothing else', () => {
+  const history = good();
+  drop(history, 'cast2');
+  bob(history).push(gap(999, 'broadcasts', 2, 2));
+  expect(rulesOf(history, { gaps: ['trimmed'] })).toEqual([]);
+  drop(history, 'cast3');
+  expect(rulesOf(history, { gaps: ['trimmed'] })).toEqual(['nothing lost']);
+});
+
+test('a message that was sent after the gap is not covered by it', () => {
+  const history = good();
+  drop(history, 'cast3');
+  bob(history).push(gap(history.sends[2]!.startedAtMs - 1, 'broadcasts', null, 3));
+  expect(rulesOf(history, { gaps: ['lost'] })).toEqual(['nothing lost']);
+});
+
+describe('where the fault may lose messages', () => {
+  const cost: Cost = { gaps: ['lost'] };
+  const lose = (history: History, fromMs = 250) => {
+    storedOf(history, BROADCASTS).pop();
+    history.losses.push({ fromMs, toMs: 400 });
+  };
+
+  test('who had seen a lost one must be told afterwards', () => {
+    const history = good();
+    lose(history);
+    expect(new Set(rulesOf(history, cost))).toEqual(new Set(['a loss is told']));
+    for (const { events } of history.readers) events.push(gap(999, 'broadcasts', null, 2));
+    expect(check(history, cost)).toMatchObject({ violations: [], lost: 1 });
+  });
+
+  test('one that was answered long before must be there', () => {
+    const history = good();
+    for (const { events } of history.readers) events.push(gap(999, 'broadcasts', null, 2));
+    lose(history, 350);
+    expect(rulesOf(history, cost)).toEqual(['201 means stored']);
+  });
+});

@@ -1,0 +1,150 @@
+/** Who reads and writes in a run: accounts with one device or two, and what they do all the time. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Client } from './client.ts';
+import type { Ack, Kind, Send } from './history.ts';
+import { until } from './processes.ts';
+import type { Random } from './random.ts';
+import { type Reader, startReader } from './reader.ts';
+import { openSession, register, type Session } from './session.ts';
+import { send } from './writer.ts';
+
+export type Crowd = {
+  accounts: number;
+  /** So many of them listen on two devices. */
+  withTwo: number;
+  writers: number;
+};
+export const CROWD: Crowd = { accounts: 80, withTwo: 20, writers: 24 };
+
+export type People = Awaited<ReturnType<typeof gather>>;
+
+const OPEN_WITHIN_MS = 20_000;
+const WRITE_EVERY_MS: [number, number] = [200, 800];
+const BROADCAST_SHARE = 0.3;
+/** These get half of all direct messages, so that there are long conversations too. */
+const POPULAR = 8;
+/** The first so many acknowledge; the others let their mailboxes fill. */
+const TIDY = 12;
+const ACK_EVERY_MS = 700;
+const REST_EVERY_MS = 600;
+/** Longer than the grace of presence, and shorter. */
+const REST_MS: [number, number] = [500, 9_000];
+const RETRY_MS = 250;
+const FLOODS_AT_ONCE = 8;
+
+/** Everybody has registered and logged in, and nobody listens yet. */
+export async function gather(options: { client: Client; random: Random; now: () => number; crowd: Crowd }) {
+  const { client, random, now, crowd } = options;
+  const names = Array.from({ length: crowd.accounts }, (_, index) => `user${index}`);
+  const open = (username: string) => openSession(client, username);
+  const sessions = await Promise.all(names.map(open));
+  const others = await Promise.all(names.slice(0, crowd.withTwo).map(open));
+  // Every other writer sends with the session that also listens, and so must hear no echo.
+  const writing = await Promise.all(
+    sessions.slice(0, crowd.writers).map((session, index) => (index % 2 ? session : open(session.username))),
+  );
+  const readers: Reader[] = [];
+  const sends: Send[] = [];
+  const acks: Ack[] = [];
+  let [isBusy, isOver] = [true, false];
+  let floods = 0;
+
+  async function post(
+    session: Session,
+    wanted: { kind: Kind; text: string; to?: string; padding?: string },
+  ): Promise<void> {
+    sends.push(await send({ client, session, now, isOver: () => isOver }, wanted));
+  }
+
+  async function write(session: Session, index: number, mine: Random): Promise<void> {
+    for (let count = 0; isBusy; count += 1) {
+      const text = `w${index}-${count}`;
+      const to = mine.pick(mine.share() < 0.5 ? names.slice(0, POPULAR) : names);
+      const isBroadcast = mine.share() < BROADCAST_SHARE || to === session.username;
+      await post(session, { kind: isBroadcast ? 'broadcast' : 'dm', text, ...(!isBroadcast && { to }) });
+      await sleep(mine.between(...WRITE_EVERY_MS));
+    }
+  }
+
+  async function acknowledge(mine: Random): Promise<void> {
+    while (isBusy) {
+      const reader = readers[mine.between(0, TIDY - 1)]!;
+      if (reader.newest) acks.push(await acknowledgeUpTo(reader.newest, reader.session));
+      await sleep(ACK_EVERY_MS);
+    }
+  }
+
+  async function acknowledgeUpTo(id: string, session: Session): Promise<Ack> {
+    const atMs = now();
+    for (;;) {
+      const { status } = await client
+        .ask('POST', '/v1/mailbox/ack', { token: session.token, body: { upTo: id } })
+        .catch(() => ({ status: 0 }));
+      if (status === 401) await session.renew().catch(() => {});
+      else if (isOver || (status >= 200 && status < 500))
+        return { username: session.username, id, atMs, isTaken: status === 200 };
+      else await sleep(RETRY_MS);
+    }
+  }
+
+  /** Readers come and go by themselves, whatever else happens. */
+  async function rest(mine: Random): Promise<void> {
+    while (isBusy) {
+      await sleep(REST_EVERY_MS);
+      mine.pick(readers).rest(mine.between(...REST_MS));
+    }
+  }
+
+  let busy: Promise<unknown> = Promise.resolve();
+  return {
+    names,
+    sessions,
+    readers,
+    sends,
+    acks,
+
+    /** Everybody listens. */
+    async listen(): Promise<void> {
+      for (const [device, all] of [sessions, others].entries())
+        for (const session of all)
+          readers.push(startReader({ client, session, now, name: `${session.username}/${device}` }));
+      if (!(await until(() => readers.every((reader) => reader.isOpen()), OPEN_WITHIN_MS)))
+        throw new Error('the readers could not open their streams');
+    },
+
+    begin(): void {
+      busy = Promise.all([
+        ...writing.map((session, index) => write(session, index, random.fork())),
+        acknowledge(random.fork()),
+        rest(random.fork()),
+      ]);
+    },
+
+    /** Nothing new is begun; what was begun is settled, if that is possible in time. */
+    async finish(withinMs: number): Promise<void> {
+      isBusy = false;
+      const late = setTimeout(() => {
+        isOver = true;
+      }, withinMs);
+      await busy;
+      clearTimeout(late);
+      await until(() => readers.every((reader) => reader.isOpen()), withinMs);
+    },
+
+    /** Many and large broadcasts, beside what is sent anyway. */
+    async flood(count: number, bytes: number): Promise<void> {
+      floods += 1;
+      const left = Array.from({ length: count }, (_, index) => `flood${floods}-${index}`);
+      const pour = async () => {
+        for (let text = left.pop(); text; text = left.pop())
+          await post(sessions[0]!, { kind: 'broadcast', text, padding: '~'.repeat(bytes) });
+      };
+      await Promise.all(Array.from({ length: FLOODS_AT_ONCE }, pour));
+    },
+
+    /** Whoever has lost their account registers again. */
+    async settleAgain(): Promise<void> {
+      await Promise.all(names.map((username) => register(client, username)));
+    },
+  };
+}

@@ -1,0 +1,62 @@
+/** One login of one account, kept alive by all means: a token that has expired is renewed, a lost account made again. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Client } from './client.ts';
+
+export type Session = {
+  username: string;
+  token: string;
+  sid: string;
+  /** Get another token, whatever it takes. Callers that ask at the same time share one. */
+  renew(): Promise<void>;
+};
+
+const PASSWORD = 'correct horse battery';
+const RETRY_MS = 200;
+const GIVE_UP_AFTER = 150;
+
+/** `sid` is a claim of the access token. */
+function sidOf(token: string): string {
+  return JSON.parse(Buffer.from(token.split('.')[1]!, 'base64url').toString()).sid;
+}
+
+/** If the account is there already, nothing happens. */
+export async function register(client: Client, username: string): Promise<void> {
+  await client.ask('POST', '/v1/register', { body: { username, password: PASSWORD } }).catch(() => {});
+}
+
+export async function openSession(client: Client, username: string): Promise<Session> {
+  let refreshToken: string | undefined;
+  let renewing: Promise<void> | undefined;
+
+  async function enter(): Promise<void> {
+    for (let tries = 0; tries < GIVE_UP_AFTER; tries += 1) {
+      const body = refreshToken ? { refreshToken } : { username, password: PASSWORD };
+      const answer = await client
+        .ask('POST', refreshToken ? '/v1/refresh' : '/v1/login', { body })
+        .catch(() => ({ status: 0, body: undefined }));
+      if (answer.status === 200) {
+        session.token = answer.body.accessToken;
+        session.sid = sidOf(session.token);
+        refreshToken = answer.body.refreshToken;
+        return;
+      }
+      // A refresh whose answer was lost has used up the token; and a Redis that lost the account has lost all of it.
+      if (answer.status === 401 && refreshToken === undefined) await register(client, username);
+      else if (answer.status !== 401) await sleep(RETRY_MS);
+      if (answer.status === 401) refreshToken = undefined;
+    }
+    throw new Error(`${username} cannot log in`);
+  }
+
+  const session: Session = {
+    username,
+    token: '',
+    sid: '',
+    renew: () =>
+      (renewing ??= enter().finally(() => {
+        renewing = undefined;
+      })),
+  };
+  await session.renew();
+  return session;
+}

@@ -1,0 +1,67 @@
+/** The roster alone: what it says to a presence that can fail. */
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { createRoster } from '../../src/live/roster.ts';
+import { StoreUnavailable } from '../../src/store/redis.ts';
+
+const BEAT_MS = 3_000;
+
+beforeEach(() => void vi.useFakeTimers());
+afterEach(() => void vi.useRealTimers());
+
+function roster() {
+  const arrivals: string[] = [];
+  const state = { isAway: false, isKnown: true, answers: 'came' as 'came' | 'unknown' };
+  const made = createRoster({
+    presence: {
+      arrive: async (username: string) => {
+        arrivals.push(username);
+        return state.answers;
+      },
+      leave: async () => 'went',
+      beat: async () => {
+        if (state.isAway) throw new StoreUnavailable('away');
+        return { known: state.isKnown, dead: [] };
+      },
+      retire: async () => {},
+      sweep: async () => [],
+      total: async () => 0,
+    } as unknown as Parameters<typeof createRoster>[0]['presence'], // what the roster uses of it
+    accounts: { seen: async () => {} } as unknown as Parameters<typeof createRoster>[0]['accounts'],
+    now: () => 0,
+    onChange: () => {},
+    onBeat: async () => {},
+  });
+  return { made, arrivals, state };
+}
+
+test('who has a stream is announced once, and again when the node had been declared dead', async () => {
+  const { made, arrivals, state } = roster();
+  await made.arrived('alice');
+  await vi.advanceTimersByTimeAsync(2 * BEAT_MS);
+  expect(arrivals).toEqual(['alice']);
+  state.isKnown = false;
+  await vi.advanceTimersByTimeAsync(BEAT_MS);
+  expect(arrivals).toEqual(['alice', 'alice']);
+});
+
+// A node was stopped for half a minute and swept. Its first heartbeat afterwards made it known again, but the answer,
+// that it had not been known, was lost with the connection; the second heartbeat heard that all was well.
+test('a heartbeat without an answer may have been the one that would have told: everybody is announced again', async () => {
+  const { made, arrivals, state } = roster();
+  await made.arrived('alice');
+  state.isAway = true;
+  await vi.advanceTimersByTimeAsync(BEAT_MS);
+  state.isAway = false;
+  await vi.advanceTimersByTimeAsync(BEAT_MS);
+  expect(arrivals).toEqual(['alice', 'alice']);
+});
+
+test('a node that learns from an arrival that it was declared dead beats at once', async () => {
+  const { made, arrivals, state } = roster();
+  await made.arrived('alice');
+  Object.assign(state, { answers: 'unknown', isKnown: false });
+  await made.arrived('bob');
+  state.answers = 'came';
+  await vi.advanceTimersByTimeAsync(1);
+  expect(arrivals.sort()).toEqual(['alice', 'alice', 'bob', 'bob']);
+});

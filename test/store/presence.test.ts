@@ -1,0 +1,17 @@
+import { expect, test } from 'vitest';
+import { createPresenceStore } from '../../src/store/presence.ts';
+import { testStore } from '../support/store.ts';
+
+// A node was stopped, declared dead and swept; it went on, a stream came, and before its next heartbeat it was killed.
+// What it had said stood under a name that nobody knew, so nobody swept it: a ghost for ever.
+test('a node that was declared dead can announce nobody before its next heartbeat', async () => {
+  const store = await testStore();
+  const [back, other] = [createPresenceStore(store, 'n-back'), createPresenceStore(store, 'n-other')];
+  await back.beat();
+  expect(await back.arrive('alice')).toBe('came');
+  expect(await other.sweep(['n-back'])).toEqual(['alice']);
+  expect(await back.arrive('bob')).toBe('unknown');
+  expect(await other.total()).toBe(0);
+  expect(await back.beat()).toMatchObject({ known: false });
+  expect(await back.arrive('bob')).toBe('came');
+});

@@ -1,0 +1,149 @@
+/**
+ * A TCP proxy in front of Redis that can misbehave. It tells what a node listens with from what it asks with, by the
+ * commands that pass. Nothing that it holds back is lost: like a bad network, it is late, or it breaks the connection.
+ */
+import { once } from 'node:events';
+import { connect, createServer, type Socket } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
+
+export type Which = 'all' | 'subscriber';
+
+export type TcpProxy = {
+  url: string;
+  /** Connections that have subscribed hear nothing any more; new ones do. Nobody is told. */
+  silenceSubscribers(): void;
+  /** Nothing comes out, of any connection, until it is false again. */
+  hang(isHanging: boolean): void;
+  /** Nothing passes in either direction, until it is false again. */
+  freeze(isFrozen: boolean): void;
+  /** Every answer comes so much later. */
+  delay(ms: number): void;
+  /** Answers come in pieces of so many bytes, one a millisecond, and the server waits meanwhile. 0: as they are. */
+  drip(bytes: number, which?: Which): void;
+  /** Gone, as if Redis were down: connections end and new ones are not served, until it is false again. */
+  refuse(isRefusing: boolean): void;
+  cut(): void;
+  /** Like `cut`, by a reset instead of an end. */
+  reset(which: Which): void;
+  /** Connections made so far that have subscribed. */
+  subscriberCount(): number;
+  close(): void;
+};
+
+type Pair = {
+  client: Socket;
+  upstream: Socket;
+  isSubscriber: boolean;
+  isSilent: boolean;
+  held: Buffer[];
+  dripping: Promise<void>;
+};
+
+/** `target`: a port of this machine, or the path of a unix socket. */
+export async function openProxy(target: number | string): Promise<TcpProxy> {
+  const pairs = new Set<Pair>();
+  let [hanging, frozen, refusing] = [false, false, false];
+  let delayMs = 0;
+  let drops: { bytes: number; which: Which } = { bytes: 0, which: 'all' };
+  let subscribers = 0;
+
+  const server = createServer((client) => {
+    if (refusing) {
+      client.destroy();
+      return;
+    }
+    const upstream = typeof target === 'string' ? connect(target) : connect(target, '127.0.0.1');
+    const pair: Pair = {
+      ...{ client, upstream, isSubscriber: false, isSilent: false, held: [] },
+      dripping: Promise.resolve(),
+    };
+    pairs.add(pair);
+    client.on('data', (bytes) => {
+      if (!pair.isSubscriber && bytes.toString('latin1').toLowerCase().includes('subscribe')) {
+        pair.isSubscriber = true;
+        subscribers += 1;
+      }
+      upstream.write(bytes);
+    });
+    upstream.on('data', (bytes) => {
+      if (hanging) pair.held.push(bytes);
+      else if (pair.isSilent) return;
+      else if (drops.bytes > 0 && (drops.which === 'all' || pair.isSubscriber)) drip(pair, bytes);
+      else if (delayMs > 0) setTimeout(() => client.write(bytes), delayMs);
+      else client.write(bytes);
+    });
+    if (frozen) freeze(pair);
+    const end = () => {
+      pairs.delete(pair);
+      client.destroy();
+      upstream.destroy();
+    };
+    for (const socket of [client, upstream]) socket.on('close', end).on('error', end);
+  }).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const address = server.address();
+  if (address === null || typeof address === 'string') throw new Error('no port');
+
+  /** One chunk after the other; Redis is not read meanwhile. */
+  function drip(pair: Pair, bytes: Buffer): void {
+    pair.upstream.pause();
+    pair.dripping = pair.dripping.then(async () => {
+      for (let at = 0; at < bytes.length && !pair.client.destroyed; at += drops.bytes) {
+        if (drops.bytes === 0) {
+          pair.client.write(bytes.subarray(at));
+          break;
+        }
+        pair.client.write(bytes.subarray(at, at + drops.bytes));
+        await sleep(1);
+      }
+      if (!frozen) pair.upstream.resume();
+    });
+  }
+
+  function freeze({ client, upstream }: Pair): void {
+    client.pause();
+    upstream.pause();
+  }
+
+  const cut = () => {
+    for (const { client } of pairs) client.destroy();
+  };
+  return {
+    url: `redis://127.0.0.1:${address.port}`,
+    silenceSubscribers: () => {
+      for (const pair of pairs) if (pair.isSubscriber) pair.isSilent = true;
+    },
+    hang: (isHanging) => {
+      hanging = isHanging;
+      if (hanging) return;
+      for (const { client, held } of pairs) for (const bytes of held.splice(0)) client.write(bytes);
+    },
+    freeze: (isFrozen) => {
+      frozen = isFrozen;
+      for (const pair of pairs) {
+        if (isFrozen) freeze(pair);
+        else for (const socket of [pair.client, pair.upstream]) socket.resume();
+      }
+    },
+    delay: (ms) => {
+      delayMs = ms;
+    },
+    drip: (bytes, which = 'all') => {
+      drops = { bytes, which };
+    },
+    refuse: (isRefusing) => {
+      refusing = isRefusing;
+      if (refusing) cut();
+    },
+    cut,
+    reset: (which) => {
+      for (const { client, isSubscriber } of pairs)
+        if (which === 'all' || isSubscriber) client.resetAndDestroy();
+    },
+    subscriberCount: () => subscribers,
+    close: () => {
+      server.close();
+      cut();
+    },
+  };
+}
