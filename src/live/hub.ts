@@ -7,12 +7,12 @@
  * accounts only the number is told.
  */
 import type { ServerResponse } from 'node:http';
-import type { Logs } from '../store/logs.ts';
+import type { Logs, Window } from '../store/logs.ts';
 import type { Store } from '../store/redis.ts';
 import type { Wake } from '../store/wake.ts';
 import { parseCursor } from './cursor.ts';
 import { ownBlock } from './frame.ts';
-import { hearEntry, Reader } from './reader.ts';
+import { hearEntry, Reader, type ReaderHome } from './reader.ts';
 import { freshGaps, Replay } from './replay.ts';
 import type { PresenceChange } from './roster.ts';
 import { type PresenceMode, Stream, type StreamHost } from './stream.ts';
@@ -52,6 +52,7 @@ export class Hub {
   readonly #options: HubOptions;
   readonly #readers = new Map<string, Reader>();
   readonly #tail: Tail;
+  readonly #home: ReaderHome;
   readonly #timers: NodeJS.Timeout[];
   #arrived = new Set<Reader>();
   #presence: PresenceBlocks | undefined;
@@ -60,17 +61,27 @@ export class Hub {
   #second = 0;
 
   constructor(options: HubOptions) {
-    const { store, logs } = options;
+    const { store, wake, logs, roster, limits, counted } = options;
     this.#options = options;
-    this.#tail = new Tail({
-      kind: 'broadcast',
-      keep: options.limits.replayLimit,
-      fetch: (window) => logs.read(store.keys.broadcasts, window),
-      onPending: () => this.#schedule(),
-      onJump: () => {
+    const { maxStreamBytes: maxBytes, replayLimit } = limits;
+    const owner = {
+      fetch: (window: Window) => logs.read(store.keys.broadcasts, window),
+      tailGrew: () => this.#schedule(),
+      tailJumped: () => {
         for (const stream of this.streams()) stream.fallBehind('jump');
       },
-    });
+    };
+    this.#tail = new Tail('broadcast', owner, replayLimit);
+    this.#home = {
+      ...{ store, wake, logs, counted, maxBytes, replayLimit },
+      broadcasts: this.#tail,
+      presenceTotal: () => roster.total(),
+      arrived: (reader) => {
+        this.#arrived.add(reader);
+        this.#schedule();
+      },
+      left: (reader) => this.#release(reader),
+    };
     this.#timers = [setInterval(() => this.#tick(), TICK_MS), setInterval(() => void this.sweep(), SWEEP_MS)];
   }
 
@@ -98,13 +109,10 @@ export class Hub {
     try {
       const [mailbox] = await Promise.all([reader.mailbox(), roster.arrived(request.username)]);
       const cursor = request.lastEventId === undefined ? undefined : parseCursor(request.lastEventId);
-      const replay = new Replay({
-        tails: { inbox: reader.tail, broadcasts: this.#tail },
+      const replay = new Replay(reader, {
         sid: request.sid,
-        replayLimit: limits.replayLimit,
         at: cursor ?? { inbox: mailbox.start, broadcasts: this.#tail.frontier },
         mailboxUntil: cursor ? 0 : mailbox.end,
-        mailboxStart: async () => (await reader.mailbox()).start,
       });
       const gaps = cursor
         ? await replay.verify()
@@ -121,7 +129,7 @@ export class Hub {
         heartbeatMs: HEARTBEAT_MS,
       });
       const slot = Math.floor((Math.random() * HEARTBEAT_MS) / TICK_MS);
-      const stream = new Stream(this.#hostFor(reader), res, { ...request, replay, slot });
+      const stream = new Stream(reader, res, { ...request, replay, slot });
       stream.start(head, ready, gaps);
       reader.streams.push(stream);
       if (this.#isClosing) stream.end('shutdown');
@@ -172,12 +180,7 @@ export class Hub {
   #readerOf(username: string): Reader {
     const known = this.#readers.get(username);
     if (known) return known;
-    const { store, wake, logs } = this.#options;
-    const onArrival = (arrived: Reader) => {
-      this.#arrived.add(arrived);
-      this.#schedule();
-    };
-    const reader = new Reader(username, { store, wake, logs, onArrival });
+    const reader = new Reader(username, this.#home);
     this.#readers.set(username, reader);
     return reader;
   }
@@ -188,20 +191,6 @@ export class Hub {
     this.#readers.delete(reader.username);
     reader.close();
     this.#options.roster.left(reader.username);
-  }
-
-  #hostFor(reader: Reader): StreamHost {
-    const { limits, roster, counted } = this.#options;
-    return {
-      maxBytes: limits.maxStreamBytes,
-      presenceTotal: () => roster.total(),
-      counted,
-      closed: (stream) => {
-        const index = reader.streams.indexOf(stream);
-        if (index >= 0) reader.streams.splice(index, 1);
-        this.#release(reader);
-      },
-    };
   }
 
   #served(asked: PresenceMode): PresenceMode {

@@ -2,62 +2,84 @@
  * One account that has streams on this node: its inbox tail, the wake-up channel that feeds it, its streams.
  * Lives from the first stream's opening to the last one's end.
  */
-import { inboxState, type Logs, type Position, parseEntry, START } from '../store/logs.ts';
+import type { InboxKeys } from '../store/keys.ts';
+import {
+  inboxState,
+  type LogPart,
+  type Logs,
+  type Position,
+  parseEntry,
+  START,
+  type Window,
+} from '../store/logs.ts';
 import type { Store } from '../store/redis.ts';
 import type { Wake } from '../store/wake.ts';
 import { formatPosition } from './cursor.ts';
 import { ownBlock } from './frame.ts';
-import type { Stream } from './stream.ts';
-import { type Framed, Tail } from './tail.ts';
+import type { ReplaySource } from './replay.ts';
+import type { Count, Stream, StreamHost } from './stream.ts';
+import { type Framed, Tail, type TailOwner } from './tail.ts';
 
 /** Where a mailbox begins, and what its state says about it. */
 export type Mailbox = { start: Position; end: number; unread: number; droppedFrom: number | undefined };
 
-export class Reader {
+/** What the hub lends to all its readers. */
+export type ReaderHome = {
+  store: Store;
+  wake: Wake;
+  logs: Logs;
+  broadcasts: Tail;
+  maxBytes: number;
+  replayLimit: number;
+  presenceTotal(): number;
+  counted: StreamHost['counted'];
+  /** Something is to be told to this reader's streams, in this turn. */
+  arrived(reader: Reader): void;
+  /** One of its streams has ended. */
+  left(reader: Reader): void;
+};
+
+const NOTHING: never[] = [];
+const DONE = Promise.resolve();
+
+/** It is what its tail, its streams and their replays ask: methods, because there is one reader for each account. */
+export class Reader implements TailOwner, StreamHost, ReplaySource {
   readonly streams: Stream[] = [];
   readonly tail: Tail;
   readonly username: string;
   /** Streams that are being opened: they need the reader too. */
   opening = 0;
   /** For this turn of the event loop: what arrived, and the inbox half of the `id:`. */
-  arrived: Framed[] = [];
-  acks: { sid: string; block: Buffer }[] = [];
+  arrived: Framed[] = NOTHING;
+  acks: { sid: string; block: Buffer }[] = NOTHING;
   idPart = '0';
-  readonly #read: () => ReturnType<Logs['read']>;
+  readonly #home: ReaderHome;
   readonly #subscribed: Promise<void>;
-  readonly #stop: () => void;
-  #opened: ReturnType<Tail['open']> | undefined;
+  #opened: Promise<unknown> | undefined;
 
-  constructor(
-    username: string,
-    options: { store: Store; wake: Wake; logs: Logs; onArrival: (reader: Reader) => void },
-  ) {
-    const inbox = options.store.keys.inbox(username);
+  constructor(username: string, home: ReaderHome) {
     this.username = username;
-    this.#read = () => options.logs.read(inbox, { count: 0 });
-    this.tail = new Tail({
-      kind: 'dm',
-      keep: 0,
-      fetch: (window) => options.logs.read(inbox, window),
-      onPending: () => options.onArrival(this),
-      onJump: () => {
-        for (const stream of this.streams) stream.fallBehind('jump');
-      },
-    });
-    this.#subscribed = options.wake.listen(inbox.channel, (payload) => {
-      if (this.#hear(payload)) options.onArrival(this);
-    });
-    this.#stop = () => options.wake.forget(inbox.channel);
+    this.#home = home;
+    this.tail = new Tail('dm', this);
+    this.#subscribed = home.wake.listen(this.#keys().channel, (payload) => this.#hear(payload));
+  }
+
+  get tails(): ReplaySource['tails'] {
+    return { inbox: this.tail, broadcasts: this.#home.broadcasts };
+  }
+
+  get replayLimit(): number {
+    return this.#home.replayLimit;
+  }
+
+  get maxBytes(): number {
+    return this.#home.maxBytes;
   }
 
   /** Subscribed first, read second: what is delivered between the two is not lost, only known twice. */
   async mailbox(): Promise<Mailbox> {
     await this.#subscribed;
-    const isFirst = this.#opened === undefined;
-    this.#opened ??= this.tail.open();
-    const opened = await this.#opened;
-    const part = isFirst ? opened : await this.#read();
-    if (isFirst) this.idPart = formatPosition(this.tail.frontier);
+    const part = this.#opened ? await this.#opened.then(() => this.fetch({ count: 0 })) : await this.#open();
     const { acked, unread, overflowed } = inboxState(part);
     const start = Math.max(acked, part.first - 1);
     return {
@@ -68,6 +90,36 @@ export class Reader {
     };
   }
 
+  async mailboxStart(): Promise<Position> {
+    return (await this.mailbox()).start;
+  }
+
+  fetch(window: Window): Promise<LogPart> {
+    return this.#home.logs.read(this.#keys(), window);
+  }
+
+  tailGrew(): void {
+    this.#home.arrived(this);
+  }
+
+  tailJumped(): void {
+    for (const stream of this.streams) stream.fallBehind('jump');
+  }
+
+  presenceTotal(): number {
+    return this.#home.presenceTotal();
+  }
+
+  counted(what: Count, howMany: number): void {
+    this.#home.counted(what, howMany);
+  }
+
+  closed(stream: Stream): void {
+    const index = this.streams.indexOf(stream);
+    if (index >= 0) this.streams.splice(index, 1);
+    this.#home.left(this);
+  }
+
   /** Take what arrived in this turn; the frontier moves. */
   gather(): void {
     this.arrived = this.tail.take(true);
@@ -75,24 +127,37 @@ export class Reader {
   }
 
   settle(): void {
-    this.arrived = [];
-    this.acks = [];
+    this.arrived = NOTHING;
+    this.acks = NOTHING;
   }
 
   close(): void {
-    this.#stop();
+    this.#home.wake.forget(this.#keys().channel);
   }
 
-  /** `entry epoch seq before origin note json` or `ack sid unread messageId`. True when streams have something to be told. */
-  #hear(payload: string): boolean {
-    const words = payload.split(' ', 4);
-    if (words[0] === 'ack') {
-      const [, sid = '', unread = '0', upTo = ''] = words;
-      this.acks.push({ sid, block: ownBlock({ kind: 'mailbox', unread: Number(unread), upTo }) });
-      return true;
+  #keys(): InboxKeys {
+    return this.#home.store.keys.inbox(this.username);
+  }
+
+  async #open(): Promise<LogPart> {
+    const opening = this.tail.open();
+    this.#opened = opening;
+    const part = await opening;
+    this.#opened = DONE; // what was read is not kept
+    this.idPart = formatPosition(this.tail.frontier);
+    return part;
+  }
+
+  /** `entry epoch seq before origin note json` or `ack sid unread messageId`. */
+  #hear(payload: string): void {
+    if (!payload.startsWith('ack ')) {
+      hearEntry(this.tail, payload);
+      return;
     }
-    hearEntry(this.tail, payload);
-    return false;
+    const [, sid = '', unread = '0', upTo = ''] = payload.split(' ', 4);
+    const block = ownBlock({ kind: 'mailbox', unread: Number(unread), upTo });
+    this.acks = [...this.acks, { sid, block }];
+    this.#home.arrived(this);
   }
 }
 

@@ -16,16 +16,20 @@ export type Gap = components['schemas']['Gap'];
 /** What one step yields: blocks to write, and how many messages or gaps are among them. */
 export type Batch = { blocks: Buffer[]; messages: number; gaps: number };
 
-export type ReplayOptions = {
+/** What streams of one account read from. */
+export type ReplaySource = {
   tails: Record<LogName, Tail>;
+  replayLimit: number;
+  /** Where the mailbox begins now: for a stream whose inbox position turned out worthless. */
+  mailboxStart(): Promise<Position>;
+};
+
+export type ReplayStart = {
   /** Its own messages are not echoed to a session. */
   sid: string;
-  replayLimit: number;
   at: Cursor;
   /** A stream that began with the mailbox: up to here own copies are no news, and no limit applies. Else 0. */
   mailboxUntil: number;
-  /** Where the mailbox begins now: for a stream whose inbox position turned out worthless. */
-  mailboxStart: () => Promise<Position>;
 };
 
 const HISTORY: Record<LogName, string> = { inbox: '/v1/mailbox', broadcasts: '/v1/broadcasts' };
@@ -35,17 +39,19 @@ const BATCH_BYTES = 64 * 1024;
 export class Replay {
   at: Cursor;
   #mailboxUntil: number;
-  readonly #options: ReplayOptions;
+  readonly #sid: string;
+  readonly #source: ReplaySource;
 
-  constructor(options: ReplayOptions) {
-    this.#options = options;
-    this.at = options.at;
-    this.#mailboxUntil = options.mailboxUntil;
+  constructor(source: ReplaySource, { sid, at, mailboxUntil }: ReplayStart) {
+    this.#source = source;
+    this.#sid = sid;
+    this.at = at;
+    this.#mailboxUntil = mailboxUntil;
   }
 
   /** True when this stream stands where the live ones stand. */
   isLevel(): boolean {
-    const { inbox, broadcasts } = this.#options.tails;
+    const { inbox, broadcasts } = this.#source.tails;
     return stands(this.at.inbox, inbox.frontier) && stands(this.at.broadcasts, broadcasts.frontier);
   }
 
@@ -72,7 +78,7 @@ export class Replay {
   }
 
   async #step(name: LogName): Promise<Batch> {
-    const tail = this.#options.tails[name];
+    const tail = this.#source.tails[name];
     if (stands(this.at[name], tail.frontier)) return { blocks: [], messages: 0, gaps: 0 };
     const part = await tail.from(this.at[name].seq, BATCH_ENTRIES);
     const gap = await this.#judge(name, part);
@@ -86,7 +92,7 @@ export class Replay {
       if (bytes > BATCH_BYTES) break;
       this.#move(name, { epoch: part.head.epoch, seq: entry.seq, mark: markOf(entry.message) });
       const isOld = name === 'inbox' && entry.origin !== '-' && entry.seq <= this.#mailboxUntil;
-      if (isOld || entry.origin === this.#options.sid) continue;
+      if (isOld || entry.origin === this.#sid) continue;
       blocks.push(entry.block);
       bytes += entry.block.length;
     }
@@ -95,12 +101,12 @@ export class Replay {
 
   async #verify(name: LogName): Promise<Gap[]> {
     const gaps: Gap[] = [];
-    const tail = this.#options.tails[name];
+    const tail = this.#source.tails[name];
     if (stands(this.at[name], tail.frontier)) return gaps;
     const gap = await this.#judge(name, await tail.from(this.at[name].seq, 1));
     if (gap) gaps.push(gap);
     const { seq, epoch } = this.at[name];
-    const oldest = tail.frontier.seq - this.#options.replayLimit;
+    const oldest = tail.frontier.seq - this.#source.replayLimit;
     if (seq < oldest && !(name === 'inbox' && this.#mailboxUntil > 0)) {
       gaps.push({ log: name, from: seq + 1, to: oldest, reason: 'replay_limit', history: HISTORY[name] });
       this.#move(name, { epoch: epoch || tail.frontier.epoch, seq: oldest, mark: '' });
@@ -119,10 +125,10 @@ export class Replay {
       this.#move(name, { epoch: part.head.epoch, seq: to, mark: '' });
       return { ...gap, from: at.seq + 1, to };
     }
-    const { tails, mailboxStart } = this.#options;
+    const { tails } = this.#source;
     if (name === 'inbox') {
       this.#mailboxUntil = part.head.seq;
-      this.#move(name, await mailboxStart());
+      this.#move(name, await this.#source.mailboxStart());
       return { ...gap, from: null, to: part.head.seq || null };
     }
     // The tail may not know yet; and it moves: what is told as missing must reach to where this stream goes on.

@@ -23,6 +23,13 @@ export type Framed = Entry & { block: Buffer };
 export type WakeUp = { epoch: string; before: string; entry: Entry };
 export type FramedPart = Omit<LogPart, 'entries'> & { entries: Framed[] };
 
+/** Whose tail it is. An object and not three functions: there is one for each account that listens. */
+export type TailOwner = {
+  fetch(window: Window): Promise<LogPart>;
+  tailGrew(): void;
+  tailJumped(): void;
+};
+
 const READ_COUNT = 500;
 
 export class Tail {
@@ -37,24 +44,14 @@ export class Tail {
   /** Wake-ups that came during a read. */
   #parked: WakeUp[] = [];
   readonly #kind: 'dm' | 'broadcast';
+  readonly #owner: TailOwner;
+  /** How many entries a stream may be behind and need no read. */
   readonly #keep: number;
-  readonly #fetch: (window: Window) => Promise<LogPart>;
-  readonly #onPending: () => void;
-  readonly #onJump: () => void;
 
-  constructor(options: {
-    kind: 'dm' | 'broadcast';
-    /** How many entries a stream may be behind and need no read. */
-    keep: number;
-    fetch: (window: Window) => Promise<LogPart>;
-    onPending: () => void;
-    onJump: () => void;
-  }) {
-    this.#kind = options.kind;
-    this.#keep = options.keep;
-    this.#fetch = options.fetch;
-    this.#onPending = options.onPending;
-    this.#onJump = options.onJump;
+  constructor(kind: 'dm' | 'broadcast', owner: TailOwner, keep = 0) {
+    this.#kind = kind;
+    this.#owner = owner;
+    this.#keep = keep;
   }
 
   get #accepted(): Position {
@@ -64,7 +61,7 @@ export class Tail {
 
   /** Begin at the log's end. Answers the log's meta. Subscribe first: what comes during the read is parked. */
   async open(): Promise<LogPart> {
-    const part = await this.#fetch({ count: 0 });
+    const part = await this.#owner.fetch({ count: 0 });
     this.frontier = part.head;
     this.#isOpen = true;
     for (const wakeUp of this.#parked.splice(0)) this.hear(wakeUp);
@@ -120,7 +117,7 @@ export class Tail {
     if (index >= 0 && seq <= this.frontier.seq) {
       return { first: 1, head: this.frontier, entries: this.#recent.slice(index, index + count), meta: {} };
     }
-    const part = await this.#fetch({ after: Math.max(seq - 1, 0), count });
+    const part = await this.#owner.fetch({ after: Math.max(seq - 1, 0), count });
     const known = part.entries.filter((entry) => entry.seq <= Math.max(this.frontier.seq, seq));
     return { ...part, entries: known.map((entry) => this.#framed(entry)) };
   }
@@ -136,7 +133,7 @@ export class Tail {
       const before = this.#oldest;
       const older: Framed[] = [];
       for (let after = Math.max(seq - 2 * this.#keep, 0); after + 1 < before; after = older.at(-1)!.seq) {
-        const { head, entries } = await this.#fetch({ after, before, count: READ_COUNT });
+        const { head, entries } = await this.#owner.fetch({ after, before, count: READ_COUNT });
         if (head.epoch !== epoch || entries.length === 0) return;
         older.push(...entries.map((entry) => this.#framed(entry)));
       }
@@ -151,7 +148,7 @@ export class Tail {
       while (this.#again) {
         this.#again = false;
         const from = this.#accepted;
-        const part = await this.#fetch({ after: Math.max(from.seq - 1, 0), count: READ_COUNT });
+        const part = await this.#owner.fetch({ after: Math.max(from.seq - 1, 0), count: READ_COUNT });
         if (continuity(from, part, markOf) !== 'whole') {
           this.#jump(part.head);
           continue;
@@ -174,7 +171,7 @@ export class Tail {
     this.#pending = [];
     this.#recent = [];
     this.frontier = head;
-    this.#onJump();
+    this.#owner.tailJumped();
   }
 
   /** Accept an entry if it is the next one. False: there is a hole, or the log is not the one that was followed. */
@@ -186,7 +183,7 @@ export class Tail {
     if (entry.seq !== at.seq + 1 || before !== at.mark) return false;
     if (at.seq === 0) this.frontier = { ...this.frontier, epoch };
     this.#pending.push(entry);
-    this.#onPending();
+    this.#owner.tailGrew();
     return true;
   }
 

@@ -42,7 +42,7 @@ function connectionOptions(name: string) {
     lazyConnect: true,
     enableOfflineQueue: false,
     autoResendUnfulfilledCommands: false,
-    maxRetriesPerRequest: 1,
+    maxRetriesPerRequest: 0, // when the connection ends no answer comes: whoever waits is told at once
     connectTimeout: COMMAND_TIMEOUT_MS,
     commandTimeout: COMMAND_TIMEOUT_MS,
     retryStrategy: (times: number) => Math.min(50 * 2 ** times, 1_000) * (0.5 + Math.random() / 2),
@@ -107,22 +107,10 @@ export async function openStore(options: {
 
   let clockOffsetMs = 0;
   let observed: (seconds: number) => void = () => {};
-  /** Those who wait for an answer of the connection. When it ends no answer comes, and ioredis would let them wait. */
-  const waiting = new Set<(reason: Error) => void>();
-  commands.on('close', () => {
-    for (const giveUp of waiting) giveUp(new Error('the connection ended before the answer'));
-    waiting.clear();
-  });
-  function unlessCut<T>(work: Promise<T>): Promise<T> {
-    return new Promise((resolve, reject) => {
-      waiting.add(reject);
-      work.then(resolve, reject).then(() => waiting.delete(reject));
-    });
-  }
   async function attempt<T>(work: Promise<T>): Promise<T> {
     const startedAt = performance.now();
     try {
-      return await unlessCut(work);
+      return await work;
     } catch (error) {
       throw asUnavailable(error);
     } finally {

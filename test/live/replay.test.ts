@@ -14,9 +14,7 @@ function log(epoch: string, count: number) {
   });
   const entries = Array.from({ length: count }, (_, index) => entryAt(index + 1));
   const state = { failing: false, afterRead: () => {} };
-  const tail: Tail = new Tail({
-    kind: 'dm',
-    keep: 0,
+  const tail: Tail = new Tail('dm', {
     fetch: async ({ after = 0, count: most }): Promise<LogPart> => {
       if (state.failing) throw new StoreUnavailable('away');
       const head = { epoch, seq: entries.length, mark: markAt(entries.length) };
@@ -24,15 +22,15 @@ function log(epoch: string, count: number) {
       state.afterRead();
       return part;
     },
-    onPending: () => {},
-    onJump: () => {},
+    tailGrew: () => {},
+    tailJumped: () => {},
   });
   /** One more entry, and the live streams have it. */
   const append = () => {
     const entry = entryAt(entries.length + 1);
     entries.push(entry);
     tail.hear({ epoch, before: markAt(entry.seq - 1), entry });
-    tail.take();
+    tail.take(true);
   };
   return { tail, state, append };
 }
@@ -41,13 +39,15 @@ test('when Redis goes away between the two logs, nothing that was read from the 
   const [inbox, broadcasts] = [log('inboxlog', 3), log('broadlog', 3)];
   await inbox.tail.open();
   await broadcasts.tail.open();
-  const replay = new Replay({
+  const source = {
     tails: { inbox: inbox.tail, broadcasts: broadcasts.tail },
-    sid: 's',
     replayLimit: 100,
+    mailboxStart: async () => START,
+  };
+  const replay = new Replay(source, {
+    sid: 's',
     at: { inbox: START, broadcasts: START },
     mailboxUntil: 0,
-    mailboxStart: async () => START,
   });
   broadcasts.state.failing = true;
   await expect(replay.next()).rejects.toBeInstanceOf(StoreUnavailable);
@@ -65,13 +65,15 @@ test('what is told as missing reaches to where the stream goes on', async () => 
   const [inbox, broadcasts] = [log('inboxlog', 0), log('broadlog', 3)];
   await inbox.tail.open();
   await broadcasts.tail.open();
-  const replay = new Replay({
+  const source = {
     tails: { inbox: inbox.tail, broadcasts: broadcasts.tail },
-    sid: 's',
     replayLimit: 100,
+    mailboxStart: async () => START,
+  };
+  const replay = new Replay(source, {
+    sid: 's',
     at: { inbox: START, broadcasts: { epoch: 'lostlife', seq: 2, mark: '00000009' } },
     mailboxUntil: 0,
-    mailboxStart: async () => START,
   });
   broadcasts.state.afterRead = () => {
     broadcasts.state.afterRead = () => {};

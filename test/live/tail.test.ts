@@ -46,13 +46,12 @@ function memoryLog() {
 function follow(log: ReturnType<typeof memoryLog>, keep = 0) {
   const seen: number[] = [];
   const jumps: number[] = [];
-  const tail: Tail = new Tail({
-    kind: 'broadcast',
-    keep,
+  const owner = {
     fetch: log.read,
-    onPending: () => {},
-    onJump: () => jumps.push(tail.frontier.seq),
-  });
+    tailGrew: () => {},
+    tailJumped: () => jumps.push(tail.frontier.seq),
+  };
+  const tail: Tail = new Tail('broadcast', owner, keep);
   const take = () => {
     for (const { seq } of tail.take(true)) seen.push(seq);
   };
@@ -208,8 +207,7 @@ test('a crowd that comes back to a node which remembers nothing costs one read, 
   const { tail, take } = follow({ ...log, read }, 10);
   await tail.open();
   const crowd = Array.from({ length: 50 }, (_, n) => tail.from(1 + (n % 20), 100));
-  const { epoch, entry } = log.append();
-  tail.hear(epoch, entry);
+  tail.hear(log.append());
   take(); // while the read is under way
   for (const [n, { entries }] of (await Promise.all(crowd)).entries())
     expect(entries.map(({ seq }) => seq)).toEqual(upTo(21).slice(n % 20));
@@ -226,8 +224,7 @@ test('what comes while nobody listens is not kept, and whoever comes back later 
   const { tail, seen, take } = follow({ ...log, read }, 10);
   await tail.open();
   for (let n = 1; n <= 6; n += 1) {
-    const { epoch, entry } = log.append();
-    tail.hear(epoch, entry);
+    tail.hear(log.append());
     if (n === 2 || n === 6) take();
     else expect(tail.take(false)).toEqual([]);
   }

@@ -8,6 +8,7 @@ import { testLogs, testStore } from './store.ts';
 
 /** A response whose socket takes nothing until it is drained. */
 export class StuckResponse extends EventEmitter {
+  readonly req = { headers: {}, rawHeaders: [] };
   destroyed = false;
   headersSent = false;
   writableNeedDrain = false;
