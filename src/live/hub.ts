@@ -17,7 +17,7 @@ import { freshGaps, Replay } from './replay.ts';
 import type { PresenceChange } from './roster.ts';
 import { type PresenceMode, Stream, type StreamHost } from './stream.ts';
 import { Tail } from './tail.ts';
-import { createTurn, feed, type PresenceBlocks } from './turn.ts';
+import { createTurn, feed, type PresenceTold, presenceBytes } from './turn.ts';
 
 export const HEARTBEAT_MS = 25_000;
 const TICK_MS = 1_000;
@@ -55,7 +55,7 @@ export class Hub {
   readonly #home: ReaderHome;
   readonly #timers: NodeJS.Timeout[];
   #arrived = new Set<Reader>();
-  #presence: PresenceBlocks | undefined;
+  #presence: PresenceTold | undefined;
   #isScheduled = false;
   #isClosing = false;
   #second = 0;
@@ -148,8 +148,9 @@ export class Hub {
 
   tellPresence({ total, ...changes }: PresenceChange): void {
     const isCrowd = total > this.#options.limits.presenceFanoutLimit;
-    const count = ownBlock({ kind: 'presence', total });
-    this.#presence = { all: isCrowd ? count : ownBlock({ kind: 'presence', ...changes, total }), count };
+    const count = presenceBytes(ownBlock({ kind: 'presence', total }));
+    const all = isCrowd ? count : presenceBytes(ownBlock({ kind: 'presence', ...changes, total }));
+    this.#presence = { all, count };
     this.#schedule();
   }
 

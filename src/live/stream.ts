@@ -82,10 +82,10 @@ export class Stream {
   start(head: string[], ready: Buffer, gaps: Gap[]): void {
     this.#res.on('close', () => this.#close());
     this.#res.writeHead(200, [...head, ...STREAM_HEADERS]);
-    forget(this.#res);
     this.#host.counted('gaps', gaps.length);
     const events = [ready, ...gaps.map((gap) => ownBlock({ kind: 'gap', ...gap }))];
     this.#res.write(Buffer.concat([retryLine(retryMs()), burst(glue(events), formatCursor(this.replay.at))]));
+    forget(this.#res);
     void this.#catchUp();
   }
 
@@ -182,11 +182,11 @@ export class Stream {
 }
 
 /**
- * What node keeps of a request for as long as its answer is open, and no stream needs: the headers, and the answer's
- * head as a rope of some sixty pieces, which becomes one string by being searched. A quarter of an idle stream.
+ * What node keeps of a request for as long as its answer is open, and no stream needs: the headers of both. They would be
+ * a quarter of an idle stream. That there was a head must stay true (`headersSent`).
  */
 function forget(res: ServerResponse & { _header?: string }): void {
-  /^$/.test(res._header ?? '');
+  res._header = 'sent';
   res.req.headers = {};
   res.req.rawHeaders = [];
 }

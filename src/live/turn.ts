@@ -9,8 +9,12 @@ import type { Reader } from './reader.ts';
 import type { Stream } from './stream.ts';
 import type { Framed } from './tail.ts';
 
-/** A presence event as it goes to streams that asked for all, and to those that asked for the number. */
-export type PresenceBlocks = { all: Buffer; count: Buffer };
+/** A presence event: to be glued to others, and as the whole burst of the many streams that get nothing else. */
+export type PresenceBytes = { block: Buffer; alone: Buffer };
+/** As it goes to streams that asked for all, and to those that asked for the number. */
+export type PresenceTold = { all: PresenceBytes; count: PresenceBytes };
+
+export const presenceBytes = (block: Buffer): PresenceBytes => ({ block, alone: burst(block, undefined) });
 
 export type Turn = {
   broadcasts: Framed[];
@@ -18,7 +22,7 @@ export type Turn = {
   shared: Buffer | undefined;
   /** The sessions that sent some. */
   origins: Set<string>;
-  presence: PresenceBlocks | undefined;
+  presence: PresenceTold | undefined;
   /** Where the broadcasts stand after this turn. */
   frontier: Position;
   idPart: string;
@@ -27,7 +31,7 @@ export type Turn = {
 export function createTurn(
   broadcasts: Framed[],
   frontier: Position,
-  presence: PresenceBlocks | undefined,
+  presence: PresenceTold | undefined,
 ): Turn {
   return {
     broadcasts,
@@ -50,7 +54,7 @@ export function feed(stream: Stream, reader: Reader, turn: Turn): number {
   // What has no id comes first: the id belongs to the last message.
   const blocks: Buffer[] = [];
   if (ack) blocks.push(ack);
-  if (presence) blocks.push(presence);
+  if (presence) blocks.push(presence.block);
   const withoutId = blocks.length;
   let messages = turn.broadcasts.length;
   if (turn.origins.has(stream.sid)) messages = pushOthers(blocks, turn.broadcasts, stream.sid);
@@ -59,7 +63,7 @@ export function feed(stream: Stream, reader: Reader, turn: Turn): number {
 
   if (blocks.length > 0) {
     const id = blocks.length > withoutId ? `${reader.idPart}~${turn.idPart}` : undefined;
-    const bytes = burst(glue(blocks), id);
+    const bytes = presence && blocks.length === 1 ? presence.alone : burst(glue(blocks), id);
     if (!stream.hasRoom(bytes.length)) {
       stream.fallBehind('slow');
       stream.skip(ack, presence !== undefined);
