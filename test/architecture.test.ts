@@ -202,7 +202,7 @@ describe('who may touch what', () => {
             ts.isNoSubstitutionTemplateLiteral(node);
           const isKey =
             isText &&
-            /^.(account|session|inbox|conversations?|online|limit|probe|\{broadcasts\}):|\{\$\{/.test(
+            /^.(account|session|ticket|inbox|conversations?|online|limit|probe|\{broadcasts\}):|\{\$\{/.test(
               node.getText(),
             );
           const isCommand =

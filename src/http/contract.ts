@@ -28,6 +28,8 @@ export type Route = {
   /** Whether it has parameters in path, query or headers; most have none. */
   hasParameters: boolean;
   isPublic: boolean;
+  /** Whether a ticket in the query may stand for the access token. */
+  takesTicket: boolean;
   /** The header parameters it reads. */
   headers: string[];
   checkParameters: (values: Record<string, unknown>) => InputError[];
@@ -69,6 +71,7 @@ export function routesOf(document: Document): Route[] {
         path,
         hasParameters: parameters.length > 0,
         isPublic: operation.security?.length === 0,
+        takesTicket: operation.security?.some((scheme) => 'ticket' in scheme) ?? false,
         headers: parameters.filter((each) => each.in === 'header').map((each) => each.name),
         checkParameters: checker(coercing.compile(absolute(parametersSchema(parameters))), 'parameters'),
         checkBody: body && checker(ajv.compile(absolute(body)), 'body'),

@@ -17,6 +17,7 @@ export type RouterOptions = {
   routes: Route[];
   operations: Operations;
   authenticate: (token: string) => Caller;
+  redeem: (ticket: string) => Promise<Caller>;
   /** Called with the operation's id when it is known what was asked for. */
   begun: (operationId: OperationId, res: Response) => void;
 };
@@ -32,7 +33,13 @@ type AnyOperation = (call: object) => Promise<{
 /** What is at a path: its operations by method, and the handler for all other methods. */
 type Place = { byMethod: Map<string, Route>; others: RequestHandler };
 
-export function createRouter({ routes, operations, authenticate, begun }: RouterOptions): RequestHandler {
+export function createRouter({
+  routes,
+  operations,
+  authenticate,
+  redeem,
+  begun,
+}: RouterOptions): RequestHandler {
   const find = createFinder(routes);
   return (req, res, next) => {
     const found = find(req.path);
@@ -42,9 +49,15 @@ export function createRouter({ routes, operations, authenticate, begun }: Router
     return handle(route, found.name, req, res);
   };
 
+  function identify(route: Route, req: Request): Caller | Promise<Caller> {
+    const { authorization } = req.headers;
+    const ticket = route.takesTicket && authorization === undefined ? req.query['ticket'] : undefined;
+    return ticket ? withinDeadline(redeem(String(ticket))) : authenticate(bearerToken(authorization));
+  }
+
   async function handle(route: Route, name: string | undefined, req: Request, res: Response): Promise<void> {
     begun(route.operationId, res);
-    const caller = route.isPublic ? undefined : authenticate(bearerToken(req.headers.authorization));
+    const caller = route.isPublic ? undefined : await identify(route, req);
     const inputs = route.hasParameters ? checkedParameters(route, name, req) : NONE;
     const body = route.checkBody && (await checkedBody(route.checkBody, req));
     const operation = operations[route.operationId] as AnyOperation;

@@ -110,6 +110,7 @@ export function createHttpServer({ rooms, config, log, metrics }: HttpOptions): 
       routes: contract.routes,
       operations: createOperations(rooms),
       authenticate: rooms.sessions.authenticate,
+      redeem: rooms.tickets.redeem,
       begun: (operationId, res) => {
         res.locals['operation'] = operationId;
       },
