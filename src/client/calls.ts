@@ -55,7 +55,7 @@ export function createCaller(clock: Clock) {
     const link = linkTo(signal);
     const timer = setTimeout(() => link.abort(new Error(`not within ${ANSWER_MS} ms`)), ANSWER_MS);
     try {
-      const { data, error, response } = await send(link.signal);
+      const { data, error, response } = await Promise.race([send(link.signal), rejectOn(link.signal)]);
       // A 204 has no data, and its type says so.
       return response.ok ? { data: data as Data } : { problem: problemOf(error, response) };
     } catch (error) {
@@ -83,6 +83,14 @@ export function createCaller(clock: Clock) {
       }
     },
   };
+}
+
+/** What is waited for need not listen to the signal: a refresh that others wait for too, a lock, a storage. */
+function rejectOn(signal: AbortSignal): Promise<never> {
+  return new Promise((_, reject) => {
+    if (signal.aborted) reject(signal.reason);
+    signal.addEventListener('abort', () => reject(signal.reason));
+  });
 }
 
 const NEVER = new AbortController().signal;

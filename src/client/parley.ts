@@ -130,6 +130,9 @@ export function createParley(options: ParleyOptions = {}) {
       repeatedly((signal) => api.GET('/v1/mailbox', { params: { query }, signal }), signal),
     ackMailbox,
 
+    /** For readers of the stream that cannot send a header; `events` needs none. */
+    createTicket: ({ signal }: CallOptions = {}) =>
+      repeatedly((signal) => api.POST('/v1/events/ticket', { signal }), signal),
     liveness: ({ signal }: CallOptions = {}) => once((signal) => open.GET('/livez', { signal }), signal),
     readiness: ({ signal }: CallOptions = {}) => once((signal) => open.GET('/readyz', { signal }), signal),
 

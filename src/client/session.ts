@@ -118,7 +118,7 @@ export function createSessions(options: {
       forget('elsewhere');
       return LOGGED_OUT;
     }
-    if (isFresh(stored, stale ?? mine.accessToken)) {
+    if (isFresh(stored, stale)) {
       adopt('refreshed', stored);
       return undefined;
     }
