@@ -46,6 +46,7 @@ export function createFrames(body: ReadableStream<Uint8Array>, onRetry: (ms: num
   const queue: Frame[] = [];
   let heartbeatMs = FIRST_HEARTBEAT_MS;
   let isFlooded = false;
+  let end: EndOfFrames | undefined;
   const parser = createParser({
     maxBufferSize: LONGEST_CHARACTERS,
     onRetry,
@@ -83,8 +84,8 @@ export function createFrames(body: ReadableStream<Uint8Array>, onRetry: (ms: num
       for (;;) {
         const frame = queue.shift();
         if (frame) return frame;
-        const end = await more();
-        if (end && queue.length === 0) return end;
+        if (end) return end;
+        end = await more();
       }
     },
   };

@@ -115,7 +115,7 @@ export function eventStream(text: string, { end = false } = {}): Response {
   return new Response(body, { headers: { 'Content-Type': 'text/event-stream' } });
 }
 
-export const eventText = (event: object & { kind: string }, id?: string): string =>
+export const eventText = (event: { kind: string; [field: string]: unknown }, id?: string): string =>
   `event: ${event.kind}\n${id === undefined ? '' : `id: ${id}\n`}data: ${JSON.stringify(event)}\n\n`;
 
 export const ready = (more: object = {}): string =>
