@@ -8,6 +8,8 @@ import type { Problem, Result } from './problem.ts';
 export type Acknowledger = ReturnType<typeof createAcknowledger>;
 
 const GATHER_MS = 500;
+/** The longest wait between two attempts in vain. */
+const LONGEST_WAIT_MS = 30_000;
 const PASSING: ReadonlySet<Problem['code']> = new Set([
   'unreachable',
   'unreadable',
@@ -20,9 +22,10 @@ const PASSING: ReadonlySet<Problem['code']> = new Set([
 export function createAcknowledger(acknowledge: (upTo: string) => Promise<Result<unknown>>) {
   let pending: string | undefined;
   let timer: ReturnType<typeof setTimeout> | undefined;
+  let waitMs = GATHER_MS;
 
   function later(): void {
-    timer ??= setTimeout(() => void flush(), GATHER_MS);
+    timer ??= setTimeout(() => void flush(), waitMs);
   }
 
   async function flush(): Promise<void> {
@@ -32,7 +35,11 @@ export function createAcknowledger(acknowledge: (upTo: string) => Promise<Result
     pending = undefined;
     if (upTo === undefined) return;
     const { problem } = await acknowledge(upTo);
-    if (!problem || !PASSING.has(problem.code)) return;
+    if (!problem || !PASSING.has(problem.code)) {
+      waitMs = GATHER_MS;
+      return;
+    }
+    waitMs = Math.min(LONGEST_WAIT_MS, waitMs * 2);
     pending ??= upTo;
     later();
   }

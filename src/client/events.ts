@@ -68,6 +68,7 @@ export function openEvents(
   let retryMs = DEFAULT_RETRY_MS;
   let failures = 0;
   let openedAtMs = 0;
+  let openedWith: string | undefined;
   let username: string | undefined;
 
   function tell(next: StreamState): void {
@@ -79,7 +80,7 @@ export function openEvents(
     if (event.kind !== 'dm' && event.kind !== 'broadcast') return false;
     if (seen.has(event.id)) return true;
     seen.add(event.id);
-    if (seen.size > REMEMBERED) for (const oldest of seen) return !seen.delete(oldest);
+    if (seen.size > REMEMBERED) seen.delete(seen.values().next().value!); // a set is in order: the oldest
     return false;
   }
 
@@ -124,6 +125,7 @@ export function openEvents(
         retryMs = ms;
       });
       openedAtMs = clock.now();
+      openedWith = sessions.current()?.accessToken;
       while (!stop.aborted) {
         const frame = await frames.next();
         if (typeof frame === 'string') return frame;
@@ -181,7 +183,7 @@ export function openEvents(
       return 'session';
     }
     if (typeof because === 'string') {
-      if (because === 'expired') await sessions.token(sessions.current()?.accessToken);
+      if (because === 'expired') await sessions.token(openedWith);
       return undefined;
     }
     if (because.code === 'logged_out' || because.code === 'session_ended') return 'session';

@@ -13,7 +13,6 @@ export type {
   Session,
   SessionChange,
   SessionStorage,
-  StoredSession,
 } from './session.ts';
 
 type Schemas = components['schemas'];

@@ -10,13 +10,15 @@ import {
   createSessions,
   type Lock,
   randomId,
+  type Session,
   type SessionChange,
   type SessionStorage,
-  type StoredSession,
   tabLock,
 } from './session.ts';
 
 type Schemas = components['schemas'];
+/** What the contract calls this answer, or a problem. */
+type Answer<Name extends keyof Schemas> = Promise<Result<Schemas[Name]>>;
 type SendOptions = CallOptions & {
   /** Made anew for each call unless given: give your own to repeat a send across restarts of your program. */
   idempotencyKey?: string;
@@ -59,12 +61,14 @@ export function createParley(options: ParleyOptions = {}) {
   });
   const api = createClient<paths>({ baseUrl, fetch: authorizing(send, sessions) });
 
-  const ackMailbox = (upTo: string, { signal }: CallOptions = {}): Promise<Result<Schemas['Unread']>> =>
+  const ackMailbox = (upTo: string, { signal }: CallOptions = {}): Answer<'Unread'> =>
     repeatedly((signal) => api.POST('/v1/mailbox/ack', { body: { upTo }, signal }), signal);
-  const acknowledger = createAcknowledger(ackMailbox);
+  const acknowledger = createAcknowledger((upTo) =>
+    once((signal) => api.POST('/v1/mailbox/ack', { body: { upTo }, signal }), undefined),
+  );
 
   return {
-    register: (body: Schemas['Registration'], { signal }: CallOptions = {}) =>
+    register: (body: Schemas['Registration'], { signal }: CallOptions = {}): Answer<'Account'> =>
       once((signal) => open.POST('/v1/register', { body, signal }), signal),
 
     /** Begins a session. One that was there before is left, not ended: log out first. */
@@ -88,53 +92,66 @@ export function createParley(options: ParleyOptions = {}) {
     },
 
     /** The session of the storage, or one that was exported: what `session` was elsewhere. */
-    restore: (session?: StoredSession): Promise<StoredSession | undefined> => sessions.restore(session),
+    restore: (session?: Session): Promise<Session | undefined> => sessions.restore(session),
     /** Of whom and until when; with its tokens. */
-    get session(): StoredSession | undefined {
+    get session(): Session | undefined {
       return sessions.current();
     },
 
-    getMe: ({ signal }: CallOptions = {}) => repeatedly((signal) => api.GET('/v1/me', { signal }), signal),
-    updateMe: (body: Schemas['AccountUpdate'], { signal }: CallOptions = {}) =>
+    getMe: ({ signal }: CallOptions = {}): Answer<'Account'> =>
+      repeatedly((signal) => api.GET('/v1/me', { signal }), signal),
+    updateMe: (body: Schemas['AccountUpdate'], { signal }: CallOptions = {}): Answer<'Account'> =>
       repeatedly((signal) => api.PATCH('/v1/me', { body, signal }), signal),
-    getUser: (username: string, { signal }: CallOptions = {}) =>
+    getUser: (username: string, { signal }: CallOptions = {}): Answer<'User'> =>
       repeatedly(
         (signal) => api.GET('/v1/users/{username}', { params: { path: { username } }, signal }),
         signal,
       ),
-    listOnline: ({ signal, ...query }: Listing & CallOptions = {}) =>
+    listOnline: ({ signal, ...query }: Listing & CallOptions = {}): Answer<'OnlinePage'> =>
       repeatedly((signal) => api.GET('/v1/online', { params: { query }, signal }), signal),
 
-    sendBroadcast(text: string, { signal, idempotencyKey = randomId() }: SendOptions = {}) {
+    sendBroadcast(
+      text: string,
+      { signal, idempotencyKey = randomId() }: SendOptions = {},
+    ): Answer<'BroadcastMessage'> {
       const params = { header: { 'Idempotency-Key': idempotencyKey } };
       return repeatedly((signal) => api.POST('/v1/broadcasts', { params, body: { text }, signal }), signal);
     },
-    listBroadcasts: ({ signal, ...query }: Page & CallOptions = {}) =>
+    listBroadcasts: ({ signal, ...query }: Page & CallOptions = {}): Answer<'BroadcastPage'> =>
       repeatedly((signal) => api.GET('/v1/broadcasts', { params: { query }, signal }), signal),
-    sendDirect(username: string, text: string, { signal, idempotencyKey = randomId() }: SendOptions = {}) {
+    sendDirect(
+      username: string,
+      text: string,
+      { signal, idempotencyKey = randomId() }: SendOptions = {},
+    ): Answer<'DirectMessage'> {
       const params = { path: { username }, header: { 'Idempotency-Key': idempotencyKey } };
       return repeatedly(
         (signal) => api.POST('/v1/dm/{username}', { params, body: { text }, signal }),
         signal,
       );
     },
-    listDirect: (username: string, { signal, ...query }: Page & CallOptions = {}) =>
+    listDirect: (username: string, { signal, ...query }: Page & CallOptions = {}): Answer<'MessagePage'> =>
       repeatedly(
         (signal) => api.GET('/v1/dm/{username}', { params: { path: { username }, query }, signal }),
         signal,
       ),
-    listConversations: ({ signal, ...query }: Listing & CallOptions = {}) =>
+    listConversations: ({ signal, ...query }: Listing & CallOptions = {}): Answer<'ConversationPage'> =>
       repeatedly((signal) => api.GET('/v1/dm', { params: { query }, signal }), signal),
 
-    getMailbox: ({ signal, ...query }: { after?: string; limit?: number } & CallOptions = {}) =>
+    getMailbox: ({
+      signal,
+      ...query
+    }: { after?: string; limit?: number } & CallOptions = {}): Answer<'Mailbox'> =>
       repeatedly((signal) => api.GET('/v1/mailbox', { params: { query }, signal }), signal),
     ackMailbox,
 
     /** For readers of the stream that cannot send a header; `events` needs none. */
-    createTicket: ({ signal }: CallOptions = {}) =>
+    createTicket: ({ signal }: CallOptions = {}): Answer<'Ticket'> =>
       repeatedly((signal) => api.POST('/v1/events/ticket', { signal }), signal),
-    liveness: ({ signal }: CallOptions = {}) => once((signal) => open.GET('/livez', { signal }), signal),
-    readiness: ({ signal }: CallOptions = {}) => once((signal) => open.GET('/readyz', { signal }), signal),
+    liveness: ({ signal }: CallOptions = {}): Answer<'Liveness'> =>
+      once((signal) => open.GET('/livez', { signal }), signal),
+    readiness: ({ signal }: CallOptions = {}): Answer<'Readiness'> =>
+      once((signal) => open.GET('/readyz', { signal }), signal),
 
     /** Everything that happens, live. Nothing is asked for before the first event is. */
     events: (events: EventsOptions = {}): EventStream =>

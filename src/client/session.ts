@@ -13,23 +13,24 @@ import type { Problem, Result } from './problem.ts';
 
 type Login = components['schemas']['Login'];
 
-/** Can be written to a file or a database and given to `restore` later. Whoever has it is that user. */
+/**
+ * Can be written to a file or a database, whole or in part, and given to `restore` later. Whoever has it is that user.
+ * What may be left out is had again by a refresh.
+ */
 export type Session = {
   /** Made at login, kept over refreshes. The server does not know it. */
   id: string;
   username: string;
   refreshToken: string;
-  accessToken: string;
+  accessToken?: string;
   /** Epoch milliseconds, by the clock of this machine. */
-  expiresAtMs: number;
-  refreshAtMs: number;
+  expiresAtMs?: number;
+  refreshAtMs?: number;
 };
-/** What a storage must keep; without an access token, the first call refreshes. */
-export type StoredSession = Pick<Session, 'id' | 'username' | 'refreshToken'> & Partial<Session>;
 
 type Maybe<T> = T | Promise<T>;
 export type SessionStorage = {
-  get(): Maybe<StoredSession | undefined>;
+  get(): Maybe<Session | undefined>;
   set(session: Session): Maybe<void>;
   clear(): Maybe<void>;
 };
@@ -37,7 +38,7 @@ export type SessionStorage = {
 /** `logout`: by this client. `ended`: the server says so. `elsewhere`: the storage holds another user's, or none. */
 export type EndReason = 'logout' | 'ended' | 'elsewhere';
 export type SessionChange =
-  | { kind: 'started' | 'refreshed'; session: StoredSession }
+  | { kind: 'started' | 'refreshed'; session: Session }
   | { kind: 'ended'; reason: EndReason };
 
 export type Lock = <T>(name: string, task: () => Promise<T>) => Promise<T>;
@@ -56,7 +57,7 @@ export function createSessions(options: {
   onChange: (change: SessionChange) => void;
 }) {
   const { exchange, storage, lock, lockName, clock, onChange } = options;
-  let current: StoredSession | undefined;
+  let current: Session | undefined;
   let life = new AbortController();
   let loading: Promise<void> | undefined;
   let refreshing: Promise<Problem | undefined> | undefined;
@@ -70,13 +71,19 @@ export function createSessions(options: {
     return loading;
   };
 
-  function adopt(kind: 'started' | 'refreshed', session: StoredSession): void {
+  function adopt(kind: 'started' | 'refreshed', session: Session): void {
     if (kind === 'started') {
       life.abort();
       life = new AbortController();
     }
     current = session;
     onChange({ kind, session });
+  }
+
+  async function begin(session: Session): Promise<void> {
+    loading = Promise.resolve();
+    adopt('started', session);
+    await locked(async () => storage?.set(session));
   }
 
   function toSession(id: string, login: Login, askedAtMs: number): Session {
@@ -104,7 +111,7 @@ export function createSessions(options: {
     if ((await storage?.get())?.id === id) await storage?.clear();
   }
 
-  const isFresh = (session: StoredSession, stale: string | undefined): boolean =>
+  const isFresh = (session: Session, stale: string | undefined): boolean =>
     session.accessToken !== undefined &&
     session.accessToken !== stale &&
     (session.refreshAtMs ?? 0) > clock.now();
@@ -140,25 +147,18 @@ export function createSessions(options: {
   }
 
   return {
-    current: (): StoredSession | undefined => current,
+    current: (): Session | undefined => current,
     /** Aborts when the session is over. */
     signal: (): AbortSignal => life.signal,
     load,
 
     /** After a login. */
-    async begin(login: Login, askedAtMs: number): Promise<void> {
-      loading = Promise.resolve();
-      const session = toSession(randomId(), login, askedAtMs);
-      adopt('started', session);
-      await locked(async () => storage?.set(session));
-    },
+    begin: (login: Login, askedAtMs: number): Promise<void> => begin(toSession(randomId(), login, askedAtMs)),
 
     /** A session that was kept somewhere else; without one, that of the storage. */
-    async restore(session: StoredSession | undefined): Promise<StoredSession | undefined> {
-      if (session) {
-        loading = Promise.resolve();
-        adopt('started', session);
-      } else await load();
+    async restore(session: Session | undefined): Promise<Session | undefined> {
+      if (session) await begin(session);
+      else await load();
       return current;
     },
 

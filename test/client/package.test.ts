@@ -32,6 +32,8 @@ beforeAll(async () => {
 
 afterAll(() => rmSync(project, { recursive: true, force: true }));
 
+/** What the README shows must compile too. */
+const README = /^```ts\n(.*?)^```$/ms.exec(readFileSync(join(ROOT, 'README.md'), 'utf8'))![1]!;
 const PROGRAM = `
 import { createParley, type Problem, type StreamEvent } from 'parley/client';
 
@@ -75,8 +77,12 @@ test.each([
   async (_, resolution) => {
     const strict = { strict: true, exactOptionalPropertyTypes: true, noUncheckedIndexedAccess: true };
     const compilerOptions = { ...strict, ...resolution, noEmit: true, target: 'ES2022', types: [] };
-    writeFileSync(join(project, 'tsconfig.json'), JSON.stringify({ compilerOptions, files: ['program.ts'] }));
+    writeFileSync(
+      join(project, 'tsconfig.json'),
+      JSON.stringify({ compilerOptions, files: ['program.ts', 'readme.ts'] }),
+    );
     writeFileSync(join(project, 'program.ts'), PROGRAM);
+    writeFileSync(join(project, 'readme.ts'), README);
     const { stdout } = await run(tsc, ['-p', project]).catch((error: { stdout: string }) => error);
     expect(stdout).toBe('');
   },

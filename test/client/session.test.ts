@@ -1,5 +1,5 @@
-import { expect, test } from 'vitest';
-import { createParley, type SessionChange, type StoredSession } from '../../src/client/index.ts';
+import { expect, onTestFinished, test, vi } from 'vitest';
+import { createParley, type Session, type SessionChange } from '../../src/client/index.ts';
 import { sharedNode, startNode } from '../support/app.ts';
 import { client, createWire, problem, testClock } from '../support/wire.ts';
 
@@ -10,13 +10,13 @@ const AN_HOUR_MS = 3_600_000;
 
 /** A storage that two clients share, as the tabs of a browser do, and the lock that goes with it. */
 function shared() {
-  const box: { session?: StoredSession | undefined } = {};
+  const box: { session?: Session | undefined } = {};
   let turn: Promise<unknown> = Promise.resolve();
   return {
     box,
     storage: {
       get: () => box.session,
-      set: (session: StoredSession) => {
+      set: (session: Session) => {
         box.session = session;
       },
       clear: () => {
@@ -103,7 +103,7 @@ test('a tab whose storage keeps no access token presents the newest refresh toke
   const [wire, clock, { box, storage, lock }] = [createWire(), testClock(), shared()];
   const onlyRefresh = {
     ...storage,
-    set: ({ id, username, refreshToken }: StoredSession) => {
+    set: ({ id, username, refreshToken }: Session) => {
       box.session = { id, username, refreshToken };
     },
   };
@@ -116,6 +116,21 @@ test('a tab whose storage keeps no access token presents the newest refresh toke
   const answers = await Promise.all([one.getMe(), two.getMe()]);
   expect(answers.map(({ problem }) => problem?.code)).toEqual([undefined, undefined]);
   expect(wire.count(REFRESH)).toBe(3);
+});
+
+test('the lock is the one that a browser gives to all tabs of a page, where it gives one', async () => {
+  const [clock, { storage }] = [testClock(), shared()];
+  const alice = await client(theNode(), 'alice', { clock, storage });
+  const names: string[] = [];
+  const request = <T>(name: string, task: () => Promise<T>) => {
+    names.push(name);
+    return task();
+  };
+  vi.stubGlobal('navigator', { locks: { request } });
+  onTestFinished(() => void vi.unstubAllGlobals());
+  clock.aheadMs = AN_HOUR_MS + 1;
+  await alice.getMe();
+  expect(names).toEqual([`parley ${theNode().url}`]);
 });
 
 test('who logs out in one tab is logged out in the other, and nothing is left in the storage', async () => {
@@ -171,6 +186,16 @@ test('a session can be exported and restored elsewhere', async () => {
   await elsewhere.restore(exported);
   expect((await elsewhere.getMe()).data?.username).toBe('alice');
   expect(wire.requests).toEqual(['GET /v1/me']);
+});
+
+test('a session that is restored by hand is in the storage from then on', async () => {
+  const [clock, { box, ...tabs }] = [testClock(), shared()];
+  const alice = await client(theNode(), 'alice');
+  const restored = createParley({ baseUrl: theNode().url, clock, ...tabs });
+  await restored.restore(alice.session);
+  expect(box.session).toEqual(alice.session);
+  clock.aheadMs = AN_HOUR_MS + 1;
+  expect((await restored.getMe()).data?.username).toBe('alice');
 });
 
 test('who has not logged in is told so, and nothing is sent', async () => {
