@@ -79,7 +79,6 @@ export function createCaller(clock: Clock) {
         const waitMs = patience(result.problem, attempt, clock);
         if (waitMs > LONGEST_WAIT_MS) return result;
         await clock.sleep(waitMs, signal ?? NEVER);
-        if (signal?.aborted) throw signal.reason;
       }
     },
   };

@@ -37,8 +37,7 @@ test('all that can be asked for is answered with the contract’s data', async (
 
 test('problems are values: with a code, and what belongs to it', async () => {
   const node = await startNode({ SEND_LIMIT: '1/60' });
-  const wire = createWire();
-  const alice = await client(node, 'alice', wire);
+  const alice = await client(node, 'alice');
   const invalid = await alice.sendBroadcast('');
   expect(invalid.problem).toMatchObject({ code: 'validation_failed', status: 400 });
   if (invalid.problem?.code === 'validation_failed') expect(invalid.problem.errors[0]?.pointer).toBe('/text');
@@ -47,11 +46,18 @@ test('problems are values: with a code, and what belongs to it', async () => {
     'username_taken',
   );
   await alice.sendBroadcast('one');
-  const before = wire.requests.length;
   const { problem } = await alice.sendBroadcast('two');
   expect(problem?.code).toBe('too_many_requests');
   if (problem?.code === 'too_many_requests') expect(problem.retryAfterSeconds).toBeGreaterThan(50);
-  expect(wire.requests.length, 'who sends too fast is not helped to').toBe(before + 1);
+});
+
+test('who sends too fast is told to wait, and is not helped to go on: a 429 is not repeated', async () => {
+  const wire = createWire();
+  const alice = await client(theNode(), 'alice', { ...wire, clock: testClock() });
+  wire.instead('POST /v1/broadcasts', () => problem(429, 'too_many_requests', { 'Retry-After': '1' }));
+  const told = (await alice.sendBroadcast('too fast')).problem;
+  expect(told).toMatchObject({ code: 'too_many_requests', retryAfterSeconds: 1 });
+  expect(wire.count('POST /v1/broadcasts')).toBe(1);
 });
 
 test('a send whose answer was lost is repeated under its key, and is stored once', async () => {

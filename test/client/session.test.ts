@@ -166,6 +166,14 @@ test('a tab does not become somebody else because another tab logged in', async 
   expect(tabs.box.session?.username).toBe('bob');
 });
 
+test('who logs out in one tab does not throw away what another tab has stored since', async () => {
+  const [clock, tabs] = [testClock(), shared()];
+  const one = await client(theNode(), 'alice', { clock, ...tabs });
+  const two = await client(theNode(), 'bob', { clock, ...tabs });
+  await one.logout();
+  expect(tabs.box.session).toEqual(two.session);
+});
+
 test('a refresh token that was used by somebody else ends the session here too, and in the storage', async () => {
   const [clock, { box, ...tabs }] = [testClock(), shared()];
   const alice = await client(theNode(), 'alice', { clock, ...tabs });
