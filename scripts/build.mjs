@@ -4,6 +4,7 @@ import { cpSync, rmSync } from 'node:fs';
 
 rmSync('dist', { recursive: true, force: true });
 execFileSync('node_modules/.bin/tsc', ['-p', 'tsconfig.build.json'], { stdio: 'inherit' });
+cpSync('src/contract.d.ts', 'dist/contract.d.ts'); // the types of parley/client begin with it
 cpSync('src/store/lua', 'dist/store/lua', { recursive: true });
 cpSync('src/http/docs', 'dist/http/docs', { recursive: true });
 // The reference page is Swagger UI; these files of it, and its licence, are all that is served.

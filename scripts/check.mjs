@@ -12,6 +12,7 @@ const generated = join(scratch, 'contract.d.ts');
 const STEPS = [
   { name: 'format and lint', run: () => tool('biome', 'check', '--error-on-warnings', '.') },
   { name: 'types', run: () => tool('tsc', '--noEmit', '-p', '.') },
+  { name: 'types in a browser', run: () => tool('tsc', '--noEmit', '-p', 'tsconfig.browser.json') },
   { name: 'contract', run: () => tool('redocly', 'lint', 'openapi.yaml') },
   { name: 'contract.d.ts', run: contractTypes },
 ];

@@ -11,6 +11,7 @@ import { createPasswords } from './chat/passwords.ts';
 import { createPresence } from './chat/presence.ts';
 import { Problem } from './chat/problems.ts';
 import { createSessions } from './chat/sessions.ts';
+import { createTickets } from './chat/tickets.ts';
 import { createTokens } from './chat/tokens.ts';
 import type { Config } from './config.ts';
 import { createHttpServer } from './http/server.ts';
@@ -25,6 +26,7 @@ import { createLogs } from './store/logs.ts';
 import { createPresenceStore } from './store/presence.ts';
 import { openStore } from './store/redis.ts';
 import { createSessionStore } from './store/sessions.ts';
+import { createTicketStore } from './store/tickets.ts';
 import { createWake } from './store/wake.ts';
 
 export type AppOptions = {
@@ -135,6 +137,11 @@ export async function startApp({ config, redisUrl, isEphemeral, jwtSecret, log }
         passwords,
         tokens,
         accessTtlSeconds: config.ACCESS_TTL_SECONDS,
+        now,
+      }),
+      tickets: createTickets({
+        store: createTicketStore(store),
+        isRevoked: sessionStore.isRevoked,
         now,
       }),
       messages: createMessages({

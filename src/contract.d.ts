@@ -272,6 +272,9 @@ export interface paths {
         /**
          * Listen to everything, live
          * @description Opens a stream of Server-Sent Events. It stays open until the access token expires, and you are online while it is.
+         *     A client that cannot set headers, such as the `EventSource` of browsers, brings a ticket (`createTicket`) instead of the
+         *     access token.
+         *
          *     In each event `event:` is the type, `data:` is one line of JSON whose `kind` repeats the type, and `id:`, where there
          *     is one, is your place in the stream.
          *
@@ -339,6 +342,31 @@ export interface paths {
         get: operations["openStream"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/events/ticket": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Get a ticket for one stream
+         * @description For a client that cannot send an `Authorization` header with `openStream`: `GET /v1/events?ticket=…` opens one stream of
+         *     this session. A ticket serves once, within 30 s, and for nothing else; afterwards it is useless, so it does no harm in a
+         *     log or a history. It ends with the session, and its stream with the access token that it was made with.
+         *
+         *     An `EventSource` that loses its connection comes back with the same URL and gets 401 `bad_ticket`, at which it stops:
+         *     make a new one, with a new ticket and the last `id:` as `lastEventId`.
+         */
+        post: operations["createTicket"];
         delete?: never;
         options?: never;
         head?: never;
@@ -637,6 +665,12 @@ export interface components {
          * @example /v1/broadcasts?after=206
          */
         GapHistory: string;
+        Ticket: {
+            /** @description For the query of one `openStream`: `?ticket=…`. Opaque; needs no percent-encoding. */
+            ticket: string;
+            /** @description How many seconds it lives. */
+            expiresIn: number;
+        };
         /** @description The `data` of one event. `kind` is the event's type. */
         StreamEvent: components["schemas"]["ReadyEvent"] | components["schemas"]["DirectMessage"] | components["schemas"]["BroadcastMessage"] | components["schemas"]["PresenceEvent"] | components["schemas"]["MailboxEvent"] | components["schemas"]["GapEvent"] | components["schemas"]["GoodbyeEvent"];
         /**
@@ -777,6 +811,7 @@ export interface components {
          *     | `session_ended` | 401 | The token's session has ended: log in again. |
          *     | `bad_credentials` | 401 | No such user, or a wrong password. |
          *     | `bad_refresh_token` | 401 | The refresh token is unknown, used, or its session has ended. |
+         *     | `bad_ticket` | 401 | The ticket is unknown, used, or older than 30 s. |
          *     | `unknown_user` | 404 | Nobody has this username. |
          *     | `unknown_message` | 404 | Your inbox does not hold what this id names. |
          *     | `not_found` | 404 | There is no such path. |
@@ -791,7 +826,7 @@ export interface components {
          *     | `busy` | 503 | Too many logins at once; see `Retry-After`. |
          * @enum {string}
          */
-        ProblemCode: "malformed_json" | "validation_failed" | "unauthenticated" | "token_expired" | "session_ended" | "bad_credentials" | "bad_refresh_token" | "unknown_user" | "unknown_message" | "not_found" | "method_not_allowed" | "username_taken" | "body_too_large" | "unsupported_media_type" | "idempotency_conflict" | "too_many_requests" | "internal" | "unavailable" | "busy";
+        ProblemCode: "malformed_json" | "validation_failed" | "unauthenticated" | "token_expired" | "session_ended" | "bad_credentials" | "bad_refresh_token" | "bad_ticket" | "unknown_user" | "unknown_message" | "not_found" | "method_not_allowed" | "username_taken" | "body_too_large" | "unsupported_media_type" | "idempotency_conflict" | "too_many_requests" | "internal" | "unavailable" | "busy";
         Liveness: {
             /** @constant */
             status: "ok";
@@ -821,7 +856,7 @@ export interface components {
         };
         /**
          * @description `unauthenticated`: no access token, or not one of this server's. `token_expired`: get another one with `refresh`.
-         *     `session_ended`: log in again.
+         *     `session_ended`: log in again. `bad_ticket`, of `openStream` alone: get another one with `createTicket`.
          */
         Unauthorized: {
             headers: {
@@ -1927,6 +1962,36 @@ export interface operations {
                 };
             };
             400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    createTicket: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The ticket. */
+            201: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "ticket": "lQ0vS2mB7yTn4cXw9KfJ1gRzUe8hPa3dOiYk5NqV6sE",
+                     *       "expiresIn": 30
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Ticket"];
+                };
+            };
             401: components["responses"]["Unauthorized"];
             500: components["responses"]["Internal"];
             503: components["responses"]["Unavailable"];

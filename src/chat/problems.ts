@@ -8,6 +8,7 @@ export const PROBLEMS = {
   session_ended: { status: 401, title: 'The session has ended' },
   bad_credentials: { status: 401, title: 'Username or password is wrong' },
   bad_refresh_token: { status: 401, title: 'The refresh token is not valid' },
+  bad_ticket: { status: 401, title: 'The ticket is not valid' },
   unknown_user: { status: 404, title: 'No such user' },
   unknown_message: { status: 404, title: 'No such message' },
   not_found: { status: 404, title: 'No such path' },

@@ -30,6 +30,8 @@ export type Route = {
   /** The name of the last segment of the path, if that is a parameter. */
   pathParameter: string | undefined;
   isPublic: boolean;
+  /** Whether a ticket in the query may stand for the access token. */
+  takesTicket: boolean;
   /** The header parameters it reads. */
   headers: string[];
   checkParameters: (values: Record<string, unknown>) => InputError[];
@@ -72,6 +74,7 @@ export function routesOf(document: Document): Route[] {
         hasParameters: parameters.length > 0,
         pathParameter: /\{(\w+)\}$/.exec(path)?.[1],
         isPublic: operation.security?.length === 0,
+        takesTicket: operation.security?.some((scheme) => 'ticket' in scheme) ?? false,
         headers: parameters.filter((each) => each.in === 'header').map((each) => each.name),
         checkParameters: checker(coercing.compile(absolute(parametersSchema(parameters))), 'parameters'),
         checkBody: body && checker(ajv.compile(absolute(body)), 'body'),

@@ -10,6 +10,7 @@ import type { Caller, Json, Message } from '../chat/model.ts';
 import type { Presence } from '../chat/presence.ts';
 import { invalid } from '../chat/problems.ts';
 import type { Login, Sessions } from '../chat/sessions.ts';
+import type { Tickets } from '../chat/tickets.ts';
 import type { operations } from '../contract.d.ts';
 import type { Hub } from '../live/hub.ts';
 
@@ -49,6 +50,7 @@ export type Operations = { [Id in OperationId]: (call: Call<Id>) => Promise<Answ
 export type Rooms = {
   accounts: Accounts;
   sessions: Sessions;
+  tickets: Tickets;
   presence: Presence;
   messages: Messages;
   mailbox: Mailbox;
@@ -59,7 +61,7 @@ export type Rooms = {
 };
 
 export function createOperations(rooms: Rooms): Operations {
-  const { accounts, sessions, presence, messages, mailbox, hub, nodeId, checkReady } = rooms;
+  const { accounts, sessions, tickets, presence, messages, mailbox, hub, nodeId, checkReady } = rooms;
   return {
     register: async ({ body, address }) => {
       const account = await accounts.register(body, address);
@@ -113,6 +115,11 @@ export function createOperations(rooms: Rooms): Operations {
           lastEventId: header['Last-Event-ID'] ?? query.lastEventId,
           presence: query.presence ?? 'all',
         }),
+    }),
+    createTicket: async ({ caller }) => ({
+      status: 201,
+      body: await tickets.issue(caller),
+      headers: { 'Cache-Control': 'no-store' },
     }),
     liveness: async () => ({ status: 200, body: { status: 'ok' } }),
     readiness: async () => {

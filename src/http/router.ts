@@ -8,7 +8,7 @@ import { networkOf } from './address.ts';
 import { bearerToken } from './auth.ts';
 import { readJson } from './body.ts';
 import type { Route } from './contract.ts';
-import { meetDeadline, setDeadline } from './deadline.ts';
+import { type Deadline, meetDeadline, setDeadline } from './deadline.ts';
 import { headOf, type ParleyRequest, type ParleyResponse } from './exchange.ts';
 import type { Operations } from './operations.ts';
 import { allowOnly } from './problem-json.ts';
@@ -17,6 +17,7 @@ export type RouterOptions = {
   routes: Route[];
   operations: Operations;
   authenticate: (token: string) => Caller;
+  redeem: (ticket: string) => Promise<Caller>;
   /** Answers with a problem, whatever was thrown. */
   fail: (error: unknown, res: ParleyResponse) => void;
 };
@@ -35,7 +36,7 @@ type AnyAnswer = {
 type Place = { byMethod: Map<string, Route>; others: (req: ParleyRequest, res: ParleyResponse) => never };
 
 /** Answers false for what is not of the contract. */
-export function createRouter({ routes, operations, authenticate, fail }: RouterOptions) {
+export function createRouter({ routes, operations, authenticate, redeem, fail }: RouterOptions) {
   const find = createFinder(routes);
   return (req: ParleyRequest, res: ParleyResponse): boolean => {
     try {
@@ -61,14 +62,20 @@ export function createRouter({ routes, operations, authenticate, fail }: RouterO
         'The answer took too long. What was sent may still arrive: repeat it with its Idempotency-Key.';
       fail(new Problem('unavailable', detail, { retryAfterMs: 1_000 }), res);
     };
-    let deadline: ReturnType<typeof setDeadline> | undefined;
+    let deadline: Deadline | undefined;
     try {
-      const caller = route.isPublic ? undefined : authenticate(bearerToken(req.headers.authorization));
+      const ticket = route.takesTicket && !req.headers.authorization && req.query['ticket'];
+      if (ticket) deadline = setDeadline(late);
+      const caller = ticket
+        ? await redeem(String(ticket))
+        : route.isPublic
+          ? undefined
+          : authenticate(bearerToken(req.headers.authorization));
       const inputs = route.hasParameters ? checkedParameters(route, name, req) : NONE;
       const body = route.checkBody && checkedBody(route.checkBody, await readJson(req));
       // Only who has not said who they are is counted by address.
       const address = route.isPublic ? networkOf(req.ip ?? '') : '';
-      deadline = setDeadline(late); // not before: a slow sender keeps nobody waiting
+      deadline ??= setDeadline(late); // not before: a slow sender keeps nobody waiting
       const operation = operations[route.operationId] as AnyOperation;
       const answer = await operation({ caller, address, ...inputs, body });
       if (answer.stream) await answer.stream(res, headOf(res));

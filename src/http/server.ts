@@ -73,6 +73,7 @@ export function createHttpServer({ rooms, config, log, metrics }: HttpOptions): 
     routes: contract.routes,
     operations,
     authenticate: rooms.sessions.authenticate,
+    redeem: rooms.tickets.redeem,
     fail,
   });
   const allowOrigins = config.CORS_ORIGINS.length > 0 ? crossOrigin(config.CORS_ORIGINS) : undefined;

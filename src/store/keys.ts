@@ -19,6 +19,7 @@ export function createKeys(prefix: string) {
   return {
     account: (username: string) => key(`account:{${username}}`),
     session: (username: string, sid: string) => key(`session:{${username}}:${sid}`),
+    ticket: (hash: string) => key(`ticket:{${hash}}`),
     revoked: key('revoked'),
     limit: (purpose: string, who: string) => key(`limit:${purpose}:{${who}}`),
     nodes: key('nodes'),

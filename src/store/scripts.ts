@@ -21,6 +21,7 @@ export type ScriptReplies = {
   amend: 'set' | 'unknown';
   logout: 'ended';
   refresh: 'refreshed' | 'reused' | 'unknown';
+  redeem: [username: string, sid: string, expiresAtMs: string] | [];
   limit: number;
   arrive: 'came' | 'here' | 'unknown';
   leave: 'went' | 'still';

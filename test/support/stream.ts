@@ -37,14 +37,17 @@ const fits = (data: unknown): boolean => validate(data);
 
 export async function openStream(
   url: string,
-  token: string,
-  options: { lastEventId?: string; presence?: string } = {},
+  token: string | undefined,
+  options: { lastEventId?: string; presence?: string; query?: Record<string, string> } = {},
 ): Promise<StreamClient> {
-  const query = options.presence ? `?presence=${options.presence}` : '';
-  const request = http.get(`${url}/v1/events${query}`, {
+  const query = new URLSearchParams({
+    ...(options.presence && { presence: options.presence }),
+    ...options.query,
+  });
+  const request = http.get(`${url}/v1/events?${query}`, {
     agent: false,
     headers: {
-      Authorization: `Bearer ${token}`,
+      ...(token !== undefined && { Authorization: `Bearer ${token}` }),
       ...(options.lastEventId !== undefined && { 'Last-Event-ID': options.lastEventId }),
     },
   });

@@ -1,0 +1,6 @@
+-- Take a ticket: whoever comes second finds nothing.
+-- KEYS  1 ticket
+-- Replies {username, sid, expiresAtMs} | {} (unknown, used or too old)
+local ticket = redis.call('HMGET', KEYS[1], 'username', 'sid', 'expiresAtMs')
+if redis.call('DEL', KEYS[1]) == 0 then return {} end
+return ticket

@@ -1,0 +1,231 @@
+import { expect, onTestFinished, test, vi } from 'vitest';
+import { createParley, type Session, type SessionChange } from '../../src/client/index.ts';
+import { sharedNode, startNode } from '../support/app.ts';
+import { client, createWire, problem, testClock } from '../support/wire.ts';
+
+const theNode = sharedNode();
+const password = 'correct horse battery';
+const REFRESH = 'POST /v1/refresh';
+const AN_HOUR_MS = 3_600_000;
+
+/** A storage that two clients share, as the tabs of a browser do, and the lock that goes with it. */
+function shared() {
+  const box: { session?: Session | undefined } = {};
+  let turn: Promise<unknown> = Promise.resolve();
+  return {
+    box,
+    storage: {
+      get: () => box.session,
+      set: (session: Session) => {
+        box.session = session;
+      },
+      clear: () => {
+        box.session = undefined;
+      },
+    },
+    lock: <T>(_: string, task: () => Promise<T>): Promise<T> => {
+      const mine = turn.then(task);
+      turn = mine.catch(() => {});
+      return mine;
+    },
+  };
+}
+
+test('sixteen calls that wait for a new token cause one refresh', async () => {
+  const [wire, clock] = [createWire(), testClock()];
+  const alice = await client(theNode(), 'alice', { ...wire, clock });
+  clock.aheadMs = AN_HOUR_MS + 1;
+  const answers = await Promise.all(Array.from({ length: 16 }, () => alice.getMe()));
+  expect(answers.map(({ data }) => data?.username)).toEqual(Array(16).fill('alice'));
+  expect(wire.count(REFRESH)).toBe(1);
+});
+
+test('a token is renewed before it expires, not after the server has refused it', async () => {
+  const [wire, clock] = [createWire(), testClock()];
+  const alice = await client(theNode(), 'alice', { ...wire, clock });
+  await alice.getMe();
+  expect(wire.count(REFRESH)).toBe(0);
+  clock.aheadMs = AN_HOUR_MS - 60_000;
+  await alice.getMe();
+  expect([wire.count(REFRESH), wire.count('GET /v1/me')]).toEqual([1, 2]);
+});
+
+test('a token that the server calls expired, whatever the clock here says, is renewed once and the call is made again', async () => {
+  const node = await startNode({ ACCESS_TTL_SECONDS: '1' });
+  const wire = createWire();
+  const loggedInAt = Date.now();
+  const alice = await client(node, 'alice', { ...wire, clock: { now: () => loggedInAt } });
+  await expect
+    .poll(
+      async () => {
+        const { status } = await fetch(`${node.url}/v1/me`, {
+          headers: { Authorization: `Bearer ${alice.session?.accessToken}` },
+        });
+        return status;
+      },
+      { timeout: 5_000 },
+    )
+    .toBe(401);
+  const answers = await Promise.all(Array.from({ length: 8 }, () => alice.sendBroadcast('still here')));
+  expect(answers.map(({ problem }) => problem)).toEqual(Array(8).fill(undefined));
+  expect(wire.count(REFRESH)).toBe(1);
+});
+
+test('while nobody answers the refresh, the old token serves until it expires', async () => {
+  const [wire, clock] = [createWire(), testClock()];
+  const alice = await client(theNode(), 'alice', { ...wire, clock });
+  wire.instead(REFRESH, () => Promise.reject(new TypeError('no network')), 2);
+  clock.aheadMs = AN_HOUR_MS - 60_000;
+  expect((await alice.getMe()).data?.username).toBe('alice');
+  expect(wire.count(REFRESH)).toBe(1);
+  expect((await alice.getMe()).data?.username).toBe('alice');
+  expect((await alice.getMe()).data?.username).toBe('alice');
+  expect(wire.count(REFRESH)).toBe(3);
+});
+
+test('two tabs that share a storage take turns: the refresh token is presented once, and the session lives', async () => {
+  const [wire, clock, { box, ...tabs }] = [createWire(), testClock(), shared()];
+  const options = { ...wire, clock, ...tabs };
+  const one = await client(theNode(), 'alice', options);
+  const two = createParley({ baseUrl: theNode().url, ...options });
+  expect((await two.restore())?.username).toBe('alice');
+  for (const round of [1, 2]) {
+    clock.aheadMs += AN_HOUR_MS + 1;
+    const answers = await Promise.all([one.getMe(), two.getMe(), one.getMe(), two.getMe()]);
+    expect(answers.map(({ problem }) => problem?.code)).toEqual(Array(4).fill(undefined));
+    expect(wire.count(REFRESH)).toBe(round);
+  }
+  expect(one.session).toEqual(box.session);
+  expect(two.session).toEqual(box.session);
+});
+
+test('a tab whose storage keeps no access token presents the newest refresh token, not its own old one', async () => {
+  const [wire, clock, { box, storage, lock }] = [createWire(), testClock(), shared()];
+  const onlyRefresh = {
+    ...storage,
+    set: ({ id, username, refreshToken }: Session) => {
+      box.session = { id, username, refreshToken };
+    },
+  };
+  const options = { ...wire, clock, storage: onlyRefresh, lock };
+  const one = await client(theNode(), 'alice', options);
+  expect(box.session).not.toHaveProperty('accessToken');
+  const two = createParley({ baseUrl: theNode().url, ...options });
+  expect((await two.getMe()).data?.username).toBe('alice');
+  clock.aheadMs = AN_HOUR_MS + 1;
+  const answers = await Promise.all([one.getMe(), two.getMe()]);
+  expect(answers.map(({ problem }) => problem?.code)).toEqual([undefined, undefined]);
+  expect(wire.count(REFRESH)).toBe(3);
+});
+
+test('the lock is the one that a browser gives to all tabs of a page, where it gives one', async () => {
+  const [clock, { storage }] = [testClock(), shared()];
+  const alice = await client(theNode(), 'alice', { clock, storage });
+  const names: string[] = [];
+  const request = <T>(name: string, task: () => Promise<T>) => {
+    names.push(name);
+    return task();
+  };
+  vi.stubGlobal('navigator', { locks: { request } });
+  onTestFinished(() => void vi.unstubAllGlobals());
+  clock.aheadMs = AN_HOUR_MS + 1;
+  await alice.getMe();
+  expect(names).toEqual([`parley ${theNode().url}`]);
+});
+
+test('who logs out in one tab is logged out in the other, and nothing is left in the storage', async () => {
+  const [clock, { box, ...tabs }] = [testClock(), shared()];
+  const one = await client(theNode(), 'alice', { clock, ...tabs });
+  const changes: SessionChange[] = [];
+  const two = createParley({
+    baseUrl: theNode().url,
+    clock,
+    ...tabs,
+    onSession: (change) => void changes.push(change),
+  });
+  await two.restore();
+  expect((await one.logout()).problem).toBeUndefined();
+  expect(box.session).toBeUndefined();
+  expect((await two.getMe()).problem?.code).toBe('session_ended');
+  expect(changes.at(-1)).toEqual({ kind: 'ended', reason: 'ended' });
+  expect((await two.getMe()).problem?.code).toBe('logged_out');
+});
+
+test('a tab does not become somebody else because another tab logged in', async () => {
+  const [clock, tabs] = [testClock(), shared()];
+  const changes: SessionChange[] = [];
+  const one = await client(theNode(), 'alice', {
+    clock,
+    ...tabs,
+    onSession: (change) => void changes.push(change),
+  });
+  await client(theNode(), 'bob', { clock, ...tabs });
+  clock.aheadMs = AN_HOUR_MS + 1;
+  expect((await one.getMe()).problem?.code).toBe('logged_out');
+  expect(changes.at(-1)).toEqual({ kind: 'ended', reason: 'elsewhere' });
+  expect(tabs.box.session?.username).toBe('bob');
+});
+
+test('who logs out in one tab does not throw away what another tab has stored since', async () => {
+  const [clock, tabs] = [testClock(), shared()];
+  const one = await client(theNode(), 'alice', { clock, ...tabs });
+  const two = await client(theNode(), 'bob', { clock, ...tabs });
+  await one.logout();
+  expect(tabs.box.session).toEqual(two.session);
+});
+
+test('a refresh token that was used by somebody else ends the session here too, and in the storage', async () => {
+  const [clock, { box, ...tabs }] = [testClock(), shared()];
+  const alice = await client(theNode(), 'alice', { clock, ...tabs });
+  const thief = createParley({ baseUrl: theNode().url, clock: testClock() });
+  const { id, username, refreshToken } = alice.session!;
+  await thief.restore({ id, username, refreshToken });
+  expect((await thief.getMe()).data?.username).toBe('alice');
+  clock.aheadMs = AN_HOUR_MS + 1;
+  expect((await alice.getMe()).problem?.code).toBe('bad_refresh_token');
+  expect([alice.session, box.session]).toEqual([undefined, undefined]);
+});
+
+test('a session can be exported and restored elsewhere', async () => {
+  const alice = await client(theNode(), 'alice');
+  const exported = JSON.parse(JSON.stringify(alice.session));
+  const wire = createWire();
+  const elsewhere = createParley({ baseUrl: theNode().url, ...wire });
+  await elsewhere.restore(exported);
+  expect((await elsewhere.getMe()).data?.username).toBe('alice');
+  expect(wire.requests).toEqual(['GET /v1/me']);
+});
+
+test('a session that is restored by hand is in the storage from then on', async () => {
+  const [clock, { box, ...tabs }] = [testClock(), shared()];
+  const alice = await client(theNode(), 'alice');
+  const restored = createParley({ baseUrl: theNode().url, clock, ...tabs });
+  await restored.restore(alice.session);
+  expect(box.session).toEqual(alice.session);
+  clock.aheadMs = AN_HOUR_MS + 1;
+  expect((await restored.getMe()).data?.username).toBe('alice');
+});
+
+test('who has not logged in is told so, and nothing is sent', async () => {
+  const wire = createWire();
+  const nobody = createParley({ baseUrl: theNode().url, ...wire });
+  expect((await nobody.getMe()).problem?.code).toBe('logged_out');
+  expect(wire.requests).toEqual([]);
+});
+
+test('logging out forgets the session here even when the server does not hear of it', async () => {
+  const wire = createWire();
+  const alice = await client(theNode(), 'alice', wire);
+  wire.instead('POST /v1/logout', () => problem(503, 'unavailable', { 'Retry-After': '1' }));
+  expect((await alice.logout()).problem?.code).toBe('unavailable');
+  expect(alice.session).toBeUndefined();
+});
+
+test('a wrong password is a problem, and leaves the session that was there', async () => {
+  const alice = await client(theNode(), 'alice');
+  expect((await alice.login({ username: 'alice', password: 'not my password' })).problem?.code).toBe(
+    'bad_credentials',
+  );
+  expect((await alice.login({ username: 'bob?', password })).problem?.code).toBe('bad_credentials');
+  expect(alice.session?.username).toBe('alice');
+});
