@@ -41,6 +41,7 @@ export class Reader {
       fetch: (window) => options.logs.read(inbox, window),
       onPending: () => options.onArrival(this),
       onJump: () => {
+        this.idPart = formatPosition(this.tail.frontier);
         for (const stream of this.streams) stream.fallBehind('jump');
       },
     });

@@ -194,10 +194,11 @@ export const FAULTS = {
     folder: () => smallDisk(8),
     strike: async ({ redis, flood }, _, wait) => {
       redis.fillDisk();
-      await flood(20, KILOBYTE);
-      await wait(2_000);
+      const flooding = flood(20, KILOBYTE);
+      await wait(3_000);
       redis.makeRoom();
       if (!redis.isAlive()) await redis.start();
+      await flooding;
     },
     pauseMs: [6_000, 10_000],
     isAlone: true,
