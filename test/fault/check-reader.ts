@@ -33,7 +33,13 @@ export function checkReader(reader: ReaderHistory, context: Context): { repeats:
   for (const { reason, log, from, to } of gaps)
     if (!cost.gaps?.includes(reason))
       found('no false alarm', `${reader.name}: ${log} ${from}–${to}, ${reason}`);
+  for (const log of ['inbox', 'broadcasts'] as const) {
+    const restarts = gaps.filter((gap) => gap.log === log && isRestart(gap)).length;
+    if (restarts > context.history.losses.length)
+      found('a loss is told once', `${reader.name}: ${restarts} times of the ${log}`);
+  }
   const { repeats, seen } = checkOrder(reader, context);
+  if (cost.promptMs !== undefined) checkPromptness(reader, context, cost.promptMs);
   checkMissing(reader, seen, gaps, context);
   return { repeats, gaps: gaps.length };
 }
@@ -68,6 +74,18 @@ function checkOrder(reader: ReaderHistory, { sends, found }: Context) {
     lastSeq.set(log, event.seq);
   }
   return { seen, repeats };
+}
+
+/** Nothing that came live was late: that a later look at the logs would have brought it is no excuse. */
+function checkPromptness(reader: ReaderHistory, { sends, found }: Context, promptMs: number): void {
+  let readyAtMs = 0;
+  for (const event of reader.events) {
+    if (event.kind === 'ready') readyAtMs = event.atMs;
+    if (!isMessage(event)) continue;
+    const lateMs = event.atMs - Math.max(readyAtMs, sends.get(event.text)?.endedAtMs ?? event.atMs);
+    if (lateMs > promptMs)
+      found('in time', `${reader.name}: ${event.text} came ${Math.round(lateMs)} ms late`);
+  }
 }
 
 function checkContent(

@@ -5,7 +5,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import type { Cost } from './checker.ts';
-import { smallDisk } from './processes.ts';
+import { smallDisk, until } from './processes.ts';
 import type { Random } from './random.ts';
 import type { Fsync } from './redis-server.ts';
 import type { World } from './world.ts';
@@ -31,6 +31,8 @@ export type Fault = {
 const LOST: Cost = { gaps: ['epoch', 'future', 'lost'], refusals: [404] };
 /** What a crash under `everysec` takes away here. */
 const UNSYNCED_MS = 1_000;
+/** A silent subscriber is noticed within this. */
+const NOTICED_WITHIN_MS = 10_000;
 /** How exactly the size of the file is known for a moment. */
 const SIZE_KNOWN_MS = 250;
 const SHIFTED_CLOCK = fileURLToPath(new URL('shifted-clock.mjs', import.meta.url));
@@ -45,6 +47,7 @@ async function killRedis({ redis }: World, random: Random, wait: (ms: number) =>
 export const FAULTS = {
   none: {
     what: 'nothing at all',
+    cost: { promptMs: 2_000 },
     strike: async (_, __, wait) => wait(1_000),
     pauseMs: [0, 0],
     isAlone: true,
@@ -133,16 +136,25 @@ export const FAULTS = {
   },
   'drop-subscriber': {
     what: 'reset only what the nodes listen with',
+    cost: { promptMs: 3_000 },
     strike: async ({ nodes }, random) => random.pick(nodes).proxy.reset('subscriber'),
     pauseMs: [500, 2_000],
   },
   'silent-subscriber': {
     what: 'a subscriber stays connected and hears nothing',
-    strike: async ({ nodes }, random) => random.pick(nodes).proxy.silenceSubscribers(),
-    pauseMs: [8_000, 14_000],
+    cost: { promptMs: 6_500 },
+    strike: async ({ nodes, notes }, random) => {
+      const { proxy } = random.pick(nodes);
+      const before = proxy.subscriberCount();
+      proxy.silenceSubscribers();
+      if (!(await until(() => proxy.subscriberCount() > before, NOTICED_WITHIN_MS)))
+        notes.push({ rule: 'silence is noticed within 10 s', what: 'the subscriber was not made anew' });
+    },
+    pauseMs: [2_000, 5_000],
   },
   'client-kill': {
     what: 'CLIENT KILL TYPE pubsub',
+    cost: { promptMs: 3_000 },
     strike: async ({ redis }) => void (await redis.admin.call('CLIENT', 'KILL', 'TYPE', 'pubsub')),
     pauseMs: [500, 2_000],
   },
@@ -231,6 +243,7 @@ export const FAULTS = {
   },
   'script-flush': {
     what: 'SCRIPT FLUSH',
+    cost: { promptMs: 2_000 },
     strike: async ({ redis }) => void (await redis.admin.script('FLUSH')),
     pauseMs: [200, 1_000],
   },

@@ -58,5 +58,21 @@ export function table(results: RunResult[]): string {
     ...['fault', 'what is done', 'runs', 'violations', 'sends ok / fail / unknown', 'deliveries', 'repeats'],
     ...['gaps', 'lost', 'clients back, s', 'sends accepted again, s'],
   ];
+  return markdown([head, ...rows]);
+}
+
+export type MutantResult = { guard: string; fault: string; runs: number; rules: string[] };
+
+export function matrixTable(results: MutantResult[]): string {
+  const rows = results.map(({ guard, fault, runs, rules }) => [
+    ...[guard, `\`${fault}\``, runs, rules.join(', ') || '**nothing**'],
+  ]);
+  return markdown([
+    ['guard that was switched off', 'fault', 'runs until seen', 'what the checker found'],
+    ...rows,
+  ]);
+}
+
+function markdown([head = [], ...rows]: (string | number)[][]): string {
   return [head, head.map(() => '---'), ...rows].map((row) => `| ${row.join(' | ')} |`).join('\n');
 }

@@ -4,7 +4,7 @@ import { isMessage } from './check-reader.ts';
 import { check, type Verdict } from './checker.ts';
 import { type Asked, createClient } from './client.ts';
 import { act, faultOf } from './faults.ts';
-import type { History, Loss, Send } from './history.ts';
+import type { History, Loss, Note, Send } from './history.ts';
 import { mailboxes, storedLogs } from './inspect.ts';
 import type { Node } from './node.ts';
 import { CROWD, gather } from './people.ts';
@@ -68,8 +68,9 @@ export async function run({ fault: name, seed, seconds, dist }: RunOptions): Pro
     await people.listen();
     people.begin();
     const losses: Loss[] = [];
+    const notes: Note[] = [];
     const { flood, settleAgain } = people;
-    const world = { ...servers, readers, losses, now, flood, settleAgain };
+    const world = { ...servers, readers, losses, notes, now, flood, settleAgain };
     const blows = await act(fault, world, random.fork(), AbortSignal.timeout(seconds * 1_000));
     await heal(servers);
     const healedAtMs = performance.now();
@@ -77,7 +78,7 @@ export async function run({ fault: name, seed, seconds, dist }: RunOptions): Pro
 
     const history: History = {
       ...{ sends, acks, losses, readers: readers.map((reader) => reader.history) },
-      ...{ stored: await storedLogs(client, sessions), mailboxes: new Map(), notes: [] },
+      ...{ stored: await storedLogs(client, sessions), mailboxes: new Map(), notes },
     };
     const isWhole = () =>
       check(history, fault.cost).violations.every(
@@ -132,8 +133,8 @@ function acceptedAgain(sends: Send[], backs: number[]): number[] {
 }
 
 /** What the servers did wrong by themselves. While its process was stopped, nobody could answer. */
-function notesOf(wrong: Asked[], nodes: Node[], beganAtMs: number): History['notes'] {
-  const notes: History['notes'] = [];
+function notesOf(wrong: Asked[], nodes: Node[], beganAtMs: number): Note[] {
+  const notes: Note[] = [];
   for (const { url, what, status, tookMs, atMs } of wrong) {
     const node = nodes.find((each) => each.url === url);
     const wasStopped = node?.stops.some(

@@ -1,5 +1,5 @@
 /** What a run acts upon: one Redis, some nodes, and whoever reads and writes. And how all of it is made whole again. */
-import type { Loss } from './history.ts';
+import type { Loss, Note } from './history.ts';
 import { type Node, startNode } from './node.ts';
 import { until } from './processes.ts';
 import type { Reader } from './reader.ts';
@@ -11,8 +11,9 @@ export type World = {
   readers: Reader[];
   /** Many and large broadcasts, beside what is sent anyway. */
   flood(count: number, bytes: number): Promise<void>;
-  /** What the fault has taken away. */
+  /** What the fault has taken away, and what it has found by itself. */
   losses: Loss[];
+  notes: Note[];
   /** Whoever has lost their account registers again. */
   settleAgain(): Promise<void>;
   /** Ms since the run began. */
