@@ -39,7 +39,10 @@ export function checkReader(reader: ReaderHistory, context: Context): { repeats:
       found('a loss is told once', `${reader.name}: ${restarts} times of the ${log}`);
   }
   const { repeats, seen } = checkOrder(reader, context);
-  if (cost.promptMs !== undefined) checkPromptness(reader, context, cost.promptMs);
+  // That a later look at the logs would have brought it is no excuse.
+  for (const [text, ms] of delays(reader, context.sends))
+    if (ms > (cost.promptMs ?? Number.POSITIVE_INFINITY))
+      found('in time', `${reader.name}: ${text} came ${Math.round(ms)} ms late`);
   checkMissing(reader, seen, gaps, context);
   return { repeats, gaps: gaps.length };
 }
@@ -76,15 +79,17 @@ function checkOrder(reader: ReaderHistory, { sends, found }: Context) {
   return { seen, repeats };
 }
 
-/** Nothing that came live was late: that a later look at the logs would have brought it is no excuse. */
-function checkPromptness(reader: ReaderHistory, { sends, found }: Context, promptMs: number): void {
+/** How late each message came: after its 201, and after the stream was ready that brought it. */
+export function* delays(
+  reader: ReaderHistory,
+  sends: Map<string, Send>,
+): Generator<[text: string, ms: number]> {
   let readyAtMs = 0;
   for (const event of reader.events) {
     if (event.kind === 'ready') readyAtMs = event.atMs;
     if (!isMessage(event)) continue;
-    const lateMs = event.atMs - Math.max(readyAtMs, sends.get(event.text)?.endedAtMs ?? event.atMs);
-    if (lateMs > promptMs)
-      found('in time', `${reader.name}: ${event.text} came ${Math.round(lateMs)} ms late`);
+    const dueAtMs = Math.max(readyAtMs, sends.get(event.text)?.endedAtMs ?? event.atMs);
+    yield [event.text, Math.max(0, event.atMs - dueAtMs)];
   }
 }
 

@@ -29,7 +29,7 @@ const TIDY = 12;
 const ACK_EVERY_MS = 700;
 const REST_EVERY_MS = 600;
 /** Longer than the grace of presence, and shorter. */
-const REST_MS: [number, number] = [500, 9_000];
+const REST_MS: [number, number] = [500, 6_500];
 const RETRY_MS = 250;
 const FLOODS_AT_ONCE = 8;
 

@@ -1,6 +1,6 @@
 /** One run: a world, people who read and write, a fault for some time, then peace, and the history is checked. */
 import { checkPresence, checkResources } from './aftermath.ts';
-import { isMessage } from './check-reader.ts';
+import { delays, isMessage } from './check-reader.ts';
 import { check, type Verdict } from './checker.ts';
 import { type Asked, createClient } from './client.ts';
 import { act, faultOf } from './faults.ts';
@@ -25,8 +25,8 @@ export type RunResult = {
   /** Ms from a broken stream to the next `ready`, and from Redis' return to a writer's next 201. */
   backMs: number[];
   acceptedMs: number[];
-  /** Ms from the start of a send to its arrival. */
-  deliveredMs: number[];
+  /** Ms from a 201, or from `ready` if that came later, to the arrival. */
+  delaysMs: number[];
   /** After peace: until all had all, until presence was right, until those who left were gone. */
   drainMs: number;
   presenceMs: number;
@@ -93,7 +93,7 @@ export async function run({ fault: name, seed, seconds, dist }: RunOptions): Pro
     history.notes.push(...presence.notes, ...gone.notes, ...notesOf(wrong, nodes, beganAtMs));
     history.notes.push(...(await checkResources({ readers, nodes, redis, empty, history })));
 
-    const messages = new Map(sends.map((each) => [each.text, each.startedAtMs]));
+    const byText = new Map(sends.map((each) => [each.text, each]));
     const arrivals = history.readers.flatMap((reader) => reader.events).filter(isMessage);
     const outcomes = (wanted: Send['outcome']) => sends.filter(({ outcome }) => outcome === wanted).length;
     return {
@@ -110,7 +110,7 @@ export async function run({ fault: name, seed, seconds, dist }: RunOptions): Pro
         sends,
         redis.backAtMs.slice(1).map((atMs) => atMs - beganAtMs),
       ),
-      deliveredMs: arrivals.map((event) => event.atMs - (messages.get(event.text) ?? event.atMs)),
+      delaysMs: history.readers.flatMap((reader) => [...delays(reader, byText)].map(([, ms]) => ms)),
     };
   } finally {
     await closeWorld(servers);

@@ -1,17 +1,19 @@
 /**
  * npm run torture -- [--fault name,…|all] [--seed n] [--seeds n] [--seconds n] [--json file]
  * npm run torture -- --matrix [part of a guard's name] [--seed n]
+ * npm run torture -- --measure [slow | storm]
  *
  * Runs Parley under faults and checks what its clients saw. One row per fault; exit code 1 when a promise was broken.
- * With --matrix it switches the guards off, one after the other, and fails when the checker does not notice.
+ * With --measure it tells what slow readers and a storm of returning streams cost. With --matrix it switches the guards off, one after the other, and fails when the checker does not notice.
  */
 import { execFileSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { FAULT_NAMES, faultOf } from './faults.ts';
+import { type Measured, measureSlowReaders, measureStorm } from './measure.ts';
 import { MUTANTS, makeMutant } from './mutants.ts';
-import { describeRun, type MutantResult, matrixTable, table } from './report.ts';
+import { describeRun, type MutantResult, matrixTable, measuredTable, table } from './report.ts';
 import { type RunResult, run } from './run.ts';
 
 /** A guard may need some luck to be missed. */
@@ -23,6 +25,7 @@ const { values, positionals } = parseArgs({
   options: {
     fault: { type: 'string', default: 'all' },
     matrix: { type: 'boolean', default: false },
+    measure: { type: 'boolean', default: false },
     seed: { type: 'string', default: '1' },
     seeds: { type: 'string', default: '1' },
     seconds: { type: 'string', default: '30' },
@@ -69,5 +72,18 @@ async function runMatrix(): Promise<boolean> {
   return results.every(({ rules }) => rules.length > 0);
 }
 
+async function measure(): Promise<boolean> {
+  const results: Measured[] = [];
+  for (const [name, work] of [
+    ['slow', measureSlowReaders],
+    ['storm', measureStorm],
+  ] as const) {
+    if (!positionals[0] || positionals[0] === name) results.push(...(await work(`${root}dist`)));
+  }
+  say(measuredTable(results));
+  return results.every(({ isKept }) => isKept);
+}
+
 execFileSync(process.execPath, ['scripts/build.mjs'], { cwd: root, stdio: 'inherit' });
-process.exit((await (values.matrix ? runMatrix() : runFaults())) ? 0 : 1);
+const isGood = await (values.matrix ? runMatrix() : values.measure ? measure() : runFaults());
+process.exit(isGood ? 0 : 1);

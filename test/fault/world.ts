@@ -20,17 +20,18 @@ export type World = {
   now(): number;
 };
 
-const NODES = 3;
+export const NODES = 3;
 
 export async function openWorld(options: {
   dist: string;
   fsync: Fsync;
+  count?: number;
   folder?: string;
   env?: NodeJS.ProcessEnv;
 }) {
   const redis = await startRedisServer(options.fsync, options.folder);
   const start = () => startNode({ dist: options.dist, redisPort: redis.port, env: options.env ?? {} });
-  const nodes = await Promise.all(Array.from({ length: NODES }, start));
+  const nodes = await Promise.all(Array.from({ length: options.count ?? NODES }, start));
   return { redis, nodes };
 }
 
