@@ -10,13 +10,15 @@ import { temporaryFolder } from './processes.ts';
 type Patch = [file: string, text: string, instead: string];
 export type Mutant = {
   guard: string;
-  /** The fault under which it must show. */
+  /** The fault under which it must show; SLOW_READERS is the measurement. */
   fault: string;
   seconds: number;
   patches: Patch[];
 };
 
 const REPLAYED = "if stored then return { 'replayed', stored } end";
+
+export const SLOW_READERS = 'slow readers, measured';
 
 export const MUTANTS: Mutant[] = [
   {
@@ -137,6 +139,14 @@ export const MUTANTS: Mutant[] = [
     fault: 'old-snapshot',
     seconds: 20,
     patches: [['store/presence.js', 'answer.redis === (redisProcess ?? answer.redis)', 'true']],
+  },
+  {
+    guard: 'a stream whose socket does not drain is not fed',
+    fault: SLOW_READERS,
+    seconds: 0,
+    patches: [
+      ['live/stream.js', 'return queued === 0 || queued + bytes <= this.#host.maxBytes;', 'return true;'],
+    ],
   },
   {
     guard: 'the deadline of every request',

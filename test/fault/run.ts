@@ -88,8 +88,14 @@ export async function run({ fault: name, seed, seconds, dist }: RunOptions): Pro
     const drainMs = performance.now() - healedAtMs;
     const presence = await checkPresence({ readers, client, nodes, healedAtMs });
     history.mailboxes = await mailboxes(client, sessions);
-    const leave = random.some(readers, readers.length / 3);
-    const gone = await checkPresence({ readers, client, nodes, leave });
+    const doomed = fault.endsWithDeath ? nodes[0] : undefined;
+    const leave = doomed
+      ? readers.filter((reader) => reader.url() === doomed.url)
+      : random.some(readers, readers.length / 3);
+    await doomed?.finish('SIGKILL');
+    const left = nodes.filter((node) => node !== doomed);
+    const gone = await checkPresence({ readers, client, nodes: left, leave });
+    await doomed?.start();
     history.notes.push(...presence.notes, ...gone.notes, ...notesOf(wrong, nodes, beganAtMs));
     history.notes.push(...(await checkResources({ readers, nodes, redis, empty, history })));
 

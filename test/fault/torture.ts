@@ -12,7 +12,7 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { FAULT_NAMES, faultOf } from './faults.ts';
 import { type Measured, measureSlowReaders, measureStorm } from './measure.ts';
-import { MUTANTS, makeMutant } from './mutants.ts';
+import { MUTANTS, type Mutant, makeMutant, SLOW_READERS } from './mutants.ts';
 import { describeRun, type MutantResult, matrixTable, measuredTable, table } from './report.ts';
 import { type RunResult, run } from './run.ts';
 
@@ -53,6 +53,15 @@ async function runFaults(): Promise<boolean> {
   return results.every(({ verdict }) => verdict.violations.length === 0);
 }
 
+async function brokenRules({ fault, seconds }: Mutant, seed: number, dist: string): Promise<string[]> {
+  if (fault === SLOW_READERS) {
+    const measured = await measureSlowReaders(dist);
+    return measured.filter(({ isKept }) => !isKept).map(({ what, value }) => `${what}: ${value}`);
+  }
+  const { verdict } = await run({ fault, seconds, seed, dist });
+  return [...new Set(verdict.violations.map(({ rule }) => rule))];
+}
+
 async function runMatrix(): Promise<boolean> {
   const results: MutantResult[] = [];
   const wanted = positionals[0] ?? '';
@@ -60,10 +69,8 @@ async function runMatrix(): Promise<boolean> {
     const dist = makeMutant(root, mutant);
     let [runs, rules] = [0, [] as string[]];
     while (rules.length === 0 && runs < SEEDS_PER_MUTANT) {
-      const { fault, seconds } = mutant;
-      const { verdict } = await run({ fault, seconds, seed: firstSeed + runs, dist });
+      rules = await brokenRules(mutant, firstSeed + runs, dist);
       runs += 1;
-      rules = [...new Set(verdict.violations.map(({ rule }) => rule))];
     }
     results.push({ guard: mutant.guard, fault: mutant.fault, runs, rules });
     say(`${mutant.guard} (${mutant.fault}, ${runs} runs): ${rules.join(', ') || 'NOT NOTICED'}`);

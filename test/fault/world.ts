@@ -49,9 +49,9 @@ export async function heal({ redis, nodes }: Pick<World, 'redis' | 'nodes'>): Pr
     proxy.delay(0);
     proxy.drip(0);
   }
-  redis.signal('SIGCONT');
-  if (!redis.isAlive()) await redis.start();
-  await redis.admin.config('SET', 'maxmemory', '0');
+  if (redis.isAlive()) redis.goOn();
+  else await redis.start();
+  await redis.refuseWrites(false);
   for (const node of nodes) {
     node.goOn();
     if (!node.isUp()) await node.start();
