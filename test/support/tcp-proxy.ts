@@ -91,12 +91,10 @@ export async function openProxy(target: number | string): Promise<TcpProxy> {
     pair.upstream.pause();
     pair.lateCount += 1;
     pair.late = pair.late.then(async () => {
-      for (let at = 0; at < bytes.length && !pair.client.destroyed; at += drops.bytes) {
-        if (drops.bytes === 0) {
-          pair.client.write(bytes.subarray(at));
-          break;
-        }
-        pair.client.write(bytes.subarray(at, at + drops.bytes));
+      for (let at = 0; at < bytes.length && !pair.client.destroyed; ) {
+        const end = drops.bytes > 0 ? at + drops.bytes : bytes.length; // it may have ended meanwhile
+        pair.client.write(bytes.subarray(at, end));
+        at = end;
         await sleep(1);
       }
       pair.lateCount -= 1;
