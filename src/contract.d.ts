@@ -303,7 +303,7 @@ export interface paths {
          *     **Acknowledging** is a call of its own, `ackMailbox`, with a message's `id` or an event's `id:`. Resuming does not
          *     acknowledge.
          *
-         *     **Waiting.** The first line is `retry:`, how many milliseconds to wait before you come back: 2,000–6,000, drawn for each
+         *     **Waiting.** The first line is `retry:`, how many milliseconds to wait before you come back: 1,000–4,000, drawn for each
          *     stream so that a crowd does not come back at once. A comment line comes every `heartbeatMs` (25 s), also when nothing
          *     happens: after two silent periods, take the connection for dead and come back with your last id.
          *
@@ -314,7 +314,7 @@ export interface paths {
          *     A stream as it is on the wire:
          *
          *     ```text
-         *     retry: 4180
+         *     retry: 2180
          *
          *     event: ready
          *     id: w7ma4n72.1.87d9e7a2~3etqbflz.1b.20cf1ab4

@@ -50,6 +50,10 @@ export function createRouter({ routes, operations, authenticate, redeem, fail }:
     return true;
   };
 
+  function identify(route: Route, req: ParleyRequest): Caller | undefined {
+    return route.isPublic ? undefined : authenticate(bearerToken(req.headers.authorization));
+  }
+
   async function handle(
     route: Route,
     name: string | undefined,
@@ -66,11 +70,7 @@ export function createRouter({ routes, operations, authenticate, redeem, fail }:
     try {
       const ticket = route.takesTicket && !req.headers.authorization && req.query['ticket'];
       if (ticket) deadline = setDeadline(late);
-      const caller = ticket
-        ? await redeem(String(ticket))
-        : route.isPublic
-          ? undefined
-          : authenticate(bearerToken(req.headers.authorization));
+      const caller = ticket ? await redeem(String(ticket)) : identify(route, req);
       const inputs = route.hasParameters ? checkedParameters(route, name, req) : NONE;
       const body = route.checkBody && checkedBody(route.checkBody, await readJson(req));
       // Only who has not said who they are is counted by address.

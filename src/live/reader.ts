@@ -103,6 +103,7 @@ export class Reader implements TailOwner, StreamHost, ReplaySource {
   }
 
   tailJumped(): void {
+    this.idPart = formatPosition(this.tail.frontier);
     for (const stream of this.streams) stream.fallBehind('jump');
   }
 

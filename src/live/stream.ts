@@ -47,8 +47,8 @@ const STALLED_AFTER_MS = 30_000;
 /** How long a goodbye may take to leave before the socket is cut. */
 const GOODBYE_MS = 2_000;
 const STORE_RETRY_MS = 1_000;
-/** A crowd that lost its server must not come back in one instant. */
-const retryMs = (): number => 2_000 + Math.floor(Math.random() * 4_000);
+/** A crowd that lost its server must not come back in one instant, and all of it within 5 s. */
+const retryMs = (): number => 1_000 + Math.floor(Math.random() * 3_000);
 
 export class Stream {
   state: 'replaying' | 'live' | 'closed' = 'replaying';

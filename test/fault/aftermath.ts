@@ -1,13 +1,11 @@
 /** After the fault: presence becomes right, and what was used is given back. */
 import type { Client } from './client.ts';
-import { type History, logOf } from './history.ts';
+import { type History, logOf, type Note } from './history.ts';
 import { online } from './inspect.ts';
 import type { Node } from './node.ts';
 import { until } from './processes.ts';
 import type { Reader } from './reader.ts';
 import type { RedisServer } from './redis-server.ts';
-
-type Notes = History['notes'];
 
 /** Presence is right within this after any crash. */
 const PRESENCE_WITHIN_MS = 20_000;
@@ -22,7 +20,7 @@ export async function checkPresence(options: {
   nodes: Node[];
   healedAtMs?: number;
   leave?: Reader[];
-}): Promise<{ tookMs: number; notes: Notes }> {
+}): Promise<{ tookMs: number; notes: Note[] }> {
   const { client, nodes, readers, leave = [], healedAtMs = performance.now() } = options;
   for (const reader of leave) reader.close();
   const stay = readers.filter((reader) => !leave.includes(reader));
@@ -31,7 +29,7 @@ export async function checkPresence(options: {
   const leftMs = Math.max(1_000, healedAtMs + PRESENCE_WITHIN_MS - performance.now());
   const lists = () => Promise.all(nodes.map(({ url }) => online(client, asking, url)));
   const isRight = async () => (await lists()).every((list) => list.join() === wanted);
-  const notes: Notes = [];
+  const notes: Note[] = [];
   if (!(await until(isRight, leftMs))) {
     const seen = (await lists()).map((list) => {
       const missing = wanted.split(',').filter((name) => !list.includes(name));
@@ -50,10 +48,10 @@ export async function checkResources(options: {
   redis: RedisServer;
   history: History;
   empty: { megabytes: number; descriptors: number }[];
-}): Promise<Notes> {
+}): Promise<Note[]> {
   const { readers, nodes, redis, history, empty } = options;
   for (const reader of readers) reader.close();
-  const notes: Notes = [];
+  const notes: Note[] = [];
   const tooMany = () =>
     nodes.flatMap((node, index) => {
       const { descriptors, megabytes } = node.resources();

@@ -33,7 +33,16 @@ export function checkReader(reader: ReaderHistory, context: Context): { repeats:
   for (const { reason, log, from, to } of gaps)
     if (!cost.gaps?.includes(reason))
       found('no false alarm', `${reader.name}: ${log} ${from}–${to}, ${reason}`);
+  for (const log of ['inbox', 'broadcasts'] as const) {
+    const restarts = gaps.filter((gap) => gap.log === log && isRestart(gap)).length;
+    if (restarts > context.history.losses.length)
+      found('a loss is told once', `${reader.name}: ${restarts} times of the ${log}`);
+  }
   const { repeats, seen } = checkOrder(reader, context);
+  // That a later look at the logs would have brought it is no excuse.
+  for (const [text, ms] of delays(reader, context.sends))
+    if (ms > (cost.promptMs ?? Number.POSITIVE_INFINITY))
+      found('in time', `${reader.name}: ${text} came ${Math.round(ms)} ms late`);
   checkMissing(reader, seen, gaps, context);
   return { repeats, gaps: gaps.length };
 }
@@ -68,6 +77,20 @@ function checkOrder(reader: ReaderHistory, { sends, found }: Context) {
     lastSeq.set(log, event.seq);
   }
   return { seen, repeats };
+}
+
+/** How late each message came: after its 201, and after the stream was ready that brought it. */
+export function* delays(
+  reader: ReaderHistory,
+  sends: Map<string, Send>,
+): Generator<[text: string, ms: number]> {
+  let readyAtMs = 0;
+  for (const event of reader.events) {
+    if (event.kind === 'ready') readyAtMs = event.atMs;
+    if (!isMessage(event)) continue;
+    const dueAtMs = Math.max(readyAtMs, sends.get(event.text)?.endedAtMs ?? event.atMs);
+    yield [event.text, Math.max(0, event.atMs - dueAtMs)];
+  }
 }
 
 function checkContent(

@@ -158,6 +158,14 @@ describe('each broken promise is seen', () => {
       'its number is wrong',
       ({ mailboxes }) => void mailboxes.set('bob', { ids: ['id of dm2'], unread: 2 }),
     ],
+    [
+      'a loss is told once',
+      'one was told of the same loss again',
+      (history) => {
+        history.losses.push({ fromMs: 0, toMs: 0 });
+        bob(history).push(gap(998, 'broadcasts', null, 3), gap(999, 'broadcasts', null, 3));
+      },
+    ],
     ['no bug', 'a node said so', ({ notes }) => void notes.push({ rule: 'no bug', what: '500' })],
   ];
   test.each(BROKEN)('%s: %s', (rule, _, breakIt) => {
@@ -173,6 +181,18 @@ test('a repeat by the next connection is counted and is no violation', () => {
   expect(check(history)).toMatchObject({ violations: [], repeats: 1 });
 });
 
+test('what came long after its 201 is late where that matters', () => {
+  const history = good();
+  expect(rulesOf(history, { promptMs: 5 })).toEqual([]);
+  expect(rulesOf(history, { promptMs: 4 })).toContain('in time');
+});
+
+test('what was sent without a key may stay unknown, and is stored at most once', () => {
+  const history = good();
+  Object.assign(history.sends[0]!, { outcome: 'unknown', isKeyless: true });
+  expect(rulesOf(history)).toEqual([]);
+});
+
 test('what a gap covers may be missing, and nothing else', () => {
   const history = good();
   drop(history, 'cast2');
@@ -185,6 +205,7 @@ test('what a gap covers may be missing, and nothing else', () => {
 test('a message that was sent after the gap is not covered by it', () => {
   const history = good();
   drop(history, 'cast3');
+  history.losses.push({ fromMs: 0, toMs: 0 });
   bob(history).push(gap(history.sends[2]!.startedAtMs - 1, 'broadcasts', null, 3));
   expect(rulesOf(history, { gaps: ['lost'] })).toEqual(['nothing lost']);
 });

@@ -43,7 +43,7 @@ export function createClient(options: { targets: Target[]; random: Random; asked
     }
   }
 
-  return { ask, target };
+  return { ask, target, asked };
 }
 
 function exchange(

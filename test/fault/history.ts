@@ -10,6 +10,8 @@ export type Send = {
   kind: Kind;
   from: string;
   to?: string;
+  /** Sent without a key: it is not repeated, and may stay unknown. */
+  isKeyless?: true;
   /** The sessions that tried: a session gets no echo of its own. */
   sids: string[];
   /** `ok`: 201. `fail`: a definite no. `unknown`: still neither, though it was repeated to the end. */
@@ -50,6 +52,8 @@ export type Ack = { username: string; id: string; atMs: number; isTaken: boolean
 /** What was answered in between may be gone since `toMs`: a crash without the last second, a flush, an old copy. */
 export type Loss = { fromMs: number; toMs: number };
 
+export type Note = { rule: string; what: string };
+
 export type History = {
   sends: Send[];
   readers: ReaderHistory[];
@@ -58,7 +62,7 @@ export type History = {
   stored: Map<string, Stored[]>;
   mailboxes: Map<string, Mailbox>;
   /** Faults of the servers that need no comparison: an answer that came too late, a 500, a bug in the log. */
-  notes: { rule: string; what: string }[];
+  notes: Note[];
   losses: Loss[];
 };
 

@@ -1,12 +1,12 @@
 /** Who reads and writes in a run: accounts with one device or two, and what they do all the time. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Client } from './client.ts';
-import type { Ack, Kind, Send } from './history.ts';
+import type { Ack, Send } from './history.ts';
 import { until } from './processes.ts';
 import type { Random } from './random.ts';
 import { type Reader, startReader } from './reader.ts';
 import { openSession, register, type Session } from './session.ts';
-import { send } from './writer.ts';
+import { send, type Wanted } from './writer.ts';
 
 export type Crowd = {
   accounts: number;
@@ -21,6 +21,7 @@ export type People = Awaited<ReturnType<typeof gather>>;
 const OPEN_WITHIN_MS = 20_000;
 const WRITE_EVERY_MS: [number, number] = [200, 800];
 const BROADCAST_SHARE = 0.3;
+const KEYLESS_SHARE = 0.1;
 /** These get half of all direct messages, so that there are long conversations too. */
 const POPULAR = 8;
 /** The first so many acknowledge; the others let their mailboxes fill. */
@@ -28,7 +29,7 @@ const TIDY = 12;
 const ACK_EVERY_MS = 700;
 const REST_EVERY_MS = 600;
 /** Longer than the grace of presence, and shorter. */
-const REST_MS: [number, number] = [500, 9_000];
+const REST_MS: [number, number] = [500, 6_500];
 const RETRY_MS = 250;
 const FLOODS_AT_ONCE = 8;
 
@@ -49,10 +50,7 @@ export async function gather(options: { client: Client; random: Random; now: () 
   let [isBusy, isOver] = [true, false];
   let floods = 0;
 
-  async function post(
-    session: Session,
-    wanted: { kind: Kind; text: string; to?: string; padding?: string },
-  ): Promise<void> {
+  async function post(session: Session, wanted: Wanted): Promise<void> {
     sends.push(await send({ client, session, now, isOver: () => isOver }, wanted));
   }
 
@@ -61,7 +59,9 @@ export async function gather(options: { client: Client; random: Random; now: () 
       const text = `w${index}-${count}`;
       const to = mine.pick(mine.share() < 0.5 ? names.slice(0, POPULAR) : names);
       const isBroadcast = mine.share() < BROADCAST_SHARE || to === session.username;
-      await post(session, { kind: isBroadcast ? 'broadcast' : 'dm', text, ...(!isBroadcast && { to }) });
+      const isKeyless = mine.share() < KEYLESS_SHARE;
+      const kind = isBroadcast ? 'broadcast' : 'dm';
+      await post(session, { kind, text, isKeyless, ...(!isBroadcast && { to }) });
       await sleep(mine.between(...WRITE_EVERY_MS));
     }
   }

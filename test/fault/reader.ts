@@ -94,13 +94,22 @@ export function startReader(options: {
         },
       });
       current = request;
+      const askedAtMs = performance.now();
+      const answered = (status: number) =>
+        client.asked({
+          ...{ url: to, what: 'GET /v1/events', atMs: askedAtMs, status },
+          tookMs: performance.now() - askedAtMs,
+        });
       let isOver = false;
       const end = (atOnce: boolean) => {
         isOver = true;
         clearTimeout(dead);
         resolve(atOnce);
       };
-      const giveUp = () => void request.destroy(new Error('dead'));
+      const giveUp = () => {
+        if (!response) answered(0);
+        request.destroy(new Error('dead'));
+      };
       let dead = setTimeout(giveUp, GIVE_UP_MS);
       abandon = () => {
         response?.pause();
@@ -119,6 +128,7 @@ export function startReader(options: {
       request.on('error', (error: NodeJS.ErrnoException) => end(error.code === 'ECONNREFUSED'));
       request.on('response', (answer) => {
         response = answer;
+        answered(answer.statusCode ?? 0);
         answer.on('error', () => {}).on('close', () => end(false));
         if (answer.statusCode === 401) {
           session.renew().then(

@@ -27,7 +27,7 @@ export async function startRedisServer(fsync: Fsync, folder = temporaryFolder())
   let program: Program;
   /** Sizes of the append-only file, so that what was written lately can be taken away. */
   let sizes: { atMs: number; bytes: number }[] = [];
-  /** When it answered again after it had been away. */
+  /** When it was started, or took writes again after it had been away. */
   const backAtMs: number[] = [];
   let isWanted = true;
 
@@ -73,7 +73,17 @@ export async function startRedisServer(fsync: Fsync, folder = temporaryFolder())
     /** False while somebody has killed it and will start it again. */
     isWanted: () => isWanted,
     said: () => program.said(),
-    signal: (name: NodeJS.Signals) => program.signal(name),
+    /** It takes and answers nothing, and stays connected. */
+    stop: () => program.signal('SIGSTOP'),
+    goOn(): void {
+      program.signal('SIGCONT');
+      backAtMs.push(performance.now());
+    },
+    /** Refuses writes from now on, or takes them again. */
+    async refuseWrites(isRefusing: boolean): Promise<void> {
+      await admin.config('SET', 'maxmemory', isRefusing ? '1mb' : '0');
+      if (!isRefusing) backAtMs.push(performance.now());
+    },
     kill,
     async start(): Promise<void> {
       await start();

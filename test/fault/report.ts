@@ -1,5 +1,6 @@
 /** What came of runs, in words and as the table of docs/reliability.md. Pure. */
 import { faultOf } from './faults.ts';
+import type { Measured } from './measure.ts';
 import type { RunResult } from './run.ts';
 
 const SHOWN_VIOLATIONS = 8;
@@ -26,7 +27,7 @@ export function describeRun(result: RunResult): string {
     `${fault}, seed ${seed}: ${blows} blows, ${verdict.violations.length} violations, ` +
       `${sends.ok} ok, ${sends.fail} fail, ${sends.unknowns} unknown, ${result.deliveries} deliveries, ` +
       `${verdict.repeats} repeats, ${verdict.gaps} gaps, ${verdict.lost} lost; ` +
-      `back ${spread(result.backMs)}, accepted ${spread(result.acceptedMs)}, delivered ${spread(result.deliveredMs)}, ` +
+      `back ${spread(result.backMs)}, accepted ${spread(result.acceptedMs)}, delayed ${spread(result.delaysMs)}, ` +
       `drained ${seconds(drainMs)}, presence ${seconds(presenceMs)}, gone ${seconds(goneMs)} s`,
   ];
   const byRule = grouped(verdict.violations, ({ rule }) => rule);
@@ -58,5 +59,31 @@ export function table(results: RunResult[]): string {
     ...['fault', 'what is done', 'runs', 'violations', 'sends ok / fail / unknown', 'deliveries', 'repeats'],
     ...['gaps', 'lost', 'clients back, s', 'sends accepted again, s'],
   ];
+  return markdown([head, ...rows]);
+}
+
+export type MutantResult = { guard: string; fault: string; runs: number; rules: string[] };
+
+export function matrixTable(results: MutantResult[]): string {
+  const rows = results.map(({ guard, fault, runs, rules }) => [
+    ...[guard, `\`${fault}\``, runs, rules.join(', ') || '**nothing**'],
+  ]);
+  return markdown([
+    ['guard that was switched off', 'fault', 'runs until seen', 'what the checker found'],
+    ...rows,
+  ]);
+}
+
+export function measuredTable(results: Measured[]): string {
+  const rows = results.map(({ what, value, limit, isKept }) => [
+    what,
+    value,
+    limit,
+    isKept ? 'yes' : '**no**',
+  ]);
+  return markdown([['what', 'seen', 'limit', 'kept'], ...rows]);
+}
+
+function markdown([head = [], ...rows]: (string | number)[][]): string {
   return [head, head.map(() => '---'), ...rows].map((row) => `| ${row.join(' | ')} |`).join('\n');
 }

@@ -1,10 +1,10 @@
 /** One run: a world, people who read and write, a fault for some time, then peace, and the history is checked. */
 import { checkPresence, checkResources } from './aftermath.ts';
-import { isMessage } from './check-reader.ts';
+import { delays, isMessage } from './check-reader.ts';
 import { check, type Verdict } from './checker.ts';
 import { type Asked, createClient } from './client.ts';
 import { act, faultOf } from './faults.ts';
-import type { History, Loss, Send } from './history.ts';
+import type { History, Loss, Note, Send } from './history.ts';
 import { mailboxes, storedLogs } from './inspect.ts';
 import type { Node } from './node.ts';
 import { CROWD, gather } from './people.ts';
@@ -25,8 +25,8 @@ export type RunResult = {
   /** Ms from a broken stream to the next `ready`, and from Redis' return to a writer's next 201. */
   backMs: number[];
   acceptedMs: number[];
-  /** Ms from the start of a send to its arrival. */
-  deliveredMs: number[];
+  /** Ms from a 201, or from `ready` if that came later, to the arrival. */
+  delaysMs: number[];
   /** After peace: until all had all, until presence was right, until those who left were gone. */
   drainMs: number;
   presenceMs: number;
@@ -68,8 +68,9 @@ export async function run({ fault: name, seed, seconds, dist }: RunOptions): Pro
     await people.listen();
     people.begin();
     const losses: Loss[] = [];
+    const notes: Note[] = [];
     const { flood, settleAgain } = people;
-    const world = { ...servers, readers, losses, now, flood, settleAgain };
+    const world = { ...servers, readers, losses, notes, now, flood, settleAgain };
     const blows = await act(fault, world, random.fork(), AbortSignal.timeout(seconds * 1_000));
     await heal(servers);
     const healedAtMs = performance.now();
@@ -77,7 +78,7 @@ export async function run({ fault: name, seed, seconds, dist }: RunOptions): Pro
 
     const history: History = {
       ...{ sends, acks, losses, readers: readers.map((reader) => reader.history) },
-      ...{ stored: await storedLogs(client, sessions), mailboxes: new Map(), notes: [] },
+      ...{ stored: await storedLogs(client, sessions), mailboxes: new Map(), notes },
     };
     const isWhole = () =>
       check(history, fault.cost).violations.every(
@@ -87,12 +88,18 @@ export async function run({ fault: name, seed, seconds, dist }: RunOptions): Pro
     const drainMs = performance.now() - healedAtMs;
     const presence = await checkPresence({ readers, client, nodes, healedAtMs });
     history.mailboxes = await mailboxes(client, sessions);
-    const leave = random.some(readers, readers.length / 3);
-    const gone = await checkPresence({ readers, client, nodes, leave });
+    const doomed = fault.endsWithDeath ? nodes[0] : undefined;
+    const leave = doomed
+      ? readers.filter((reader) => reader.url() === doomed.url)
+      : random.some(readers, readers.length / 3);
+    await doomed?.finish('SIGKILL');
+    const left = nodes.filter((node) => node !== doomed);
+    const gone = await checkPresence({ readers, client, nodes: left, leave });
+    await doomed?.start();
     history.notes.push(...presence.notes, ...gone.notes, ...notesOf(wrong, nodes, beganAtMs));
     history.notes.push(...(await checkResources({ readers, nodes, redis, empty, history })));
 
-    const messages = new Map(sends.map((each) => [each.text, each.startedAtMs]));
+    const byText = new Map(sends.map((each) => [each.text, each]));
     const arrivals = history.readers.flatMap((reader) => reader.events).filter(isMessage);
     const outcomes = (wanted: Send['outcome']) => sends.filter(({ outcome }) => outcome === wanted).length;
     return {
@@ -109,7 +116,7 @@ export async function run({ fault: name, seed, seconds, dist }: RunOptions): Pro
         sends,
         redis.backAtMs.slice(1).map((atMs) => atMs - beganAtMs),
       ),
-      deliveredMs: arrivals.map((event) => event.atMs - (messages.get(event.text) ?? event.atMs)),
+      delaysMs: history.readers.flatMap((reader) => [...delays(reader, byText)].map(([, ms]) => ms)),
     };
   } finally {
     await closeWorld(servers);
@@ -132,8 +139,8 @@ function acceptedAgain(sends: Send[], backs: number[]): number[] {
 }
 
 /** What the servers did wrong by themselves. While its process was stopped, nobody could answer. */
-function notesOf(wrong: Asked[], nodes: Node[], beganAtMs: number): History['notes'] {
-  const notes: History['notes'] = [];
+function notesOf(wrong: Asked[], nodes: Node[], beganAtMs: number): Note[] {
+  const notes: Note[] = [];
   for (const { url, what, status, tookMs, atMs } of wrong) {
     const node = nodes.find((each) => each.url === url);
     const wasStopped = node?.stops.some(

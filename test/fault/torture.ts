@@ -1,43 +1,96 @@
 /**
  * npm run torture -- [--fault name,…|all] [--seed n] [--seeds n] [--seconds n] [--json file]
+ * npm run torture -- --matrix [part of a guard's name] [--seed n]
+ * npm run torture -- --measure [slow | storm]
  *
  * Runs Parley under faults and checks what its clients saw. One row per fault; exit code 1 when a promise was broken.
+ * With --measure it tells what slow readers and a storm of returning streams cost. With --matrix it switches the guards off, one after the other, and fails when the checker does not notice.
  */
 import { execFileSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { FAULT_NAMES, faultOf } from './faults.ts';
-import { describeRun, table } from './report.ts';
+import { type Measured, measureSlowReaders, measureStorm } from './measure.ts';
+import { MUTANTS, type Mutant, makeMutant, SLOW_READERS } from './mutants.ts';
+import { describeRun, type MutantResult, matrixTable, measuredTable, table } from './report.ts';
 import { type RunResult, run } from './run.ts';
 
+/** A guard may need some luck to be missed. */
+const SEEDS_PER_MUTANT = 3;
 const root = fileURLToPath(new URL('../..', import.meta.url));
 
-const { values } = parseArgs({
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
   options: {
     fault: { type: 'string', default: 'all' },
+    matrix: { type: 'boolean', default: false },
+    measure: { type: 'boolean', default: false },
     seed: { type: 'string', default: '1' },
     seeds: { type: 'string', default: '1' },
     seconds: { type: 'string', default: '30' },
     json: { type: 'string' },
   },
 });
+const firstSeed = Number(values.seed);
+const say = (text: string) => void process.stdout.write(`${text}\n`);
 
-const names = values.fault === 'all' ? FAULT_NAMES : values.fault.split(',');
-for (const name of names)
-  if (!faultOf(name)) throw new Error(`there is no fault ${name}; there are ${FAULT_NAMES.join(', ')}`);
+async function runFaults(): Promise<boolean> {
+  const names = values.fault === 'all' ? FAULT_NAMES : values.fault.split(',');
+  for (const name of names)
+    if (!faultOf(name)) throw new Error(`there is no fault ${name}; there are ${FAULT_NAMES.join(', ')}`);
+  const results: RunResult[] = [];
+  for (const fault of names) {
+    for (let index = 0; index < Number(values.seeds); index += 1) {
+      const options = { fault, seed: firstSeed + index, seconds: Number(values.seconds) };
+      const result = await run({ ...options, dist: `${root}dist` });
+      results.push(result);
+      say(describeRun(result));
+    }
+  }
+  say(`\n${table(results)}`);
+  if (values.json) writeFileSync(values.json, JSON.stringify(results));
+  return results.every(({ verdict }) => verdict.violations.length === 0);
+}
+
+async function brokenRules({ fault, seconds }: Mutant, seed: number, dist: string): Promise<string[]> {
+  if (fault === SLOW_READERS) {
+    const measured = await measureSlowReaders(dist);
+    return measured.filter(({ isKept }) => !isKept).map(({ what, value }) => `${what}: ${value}`);
+  }
+  const { verdict } = await run({ fault, seconds, seed, dist });
+  return [...new Set(verdict.violations.map(({ rule }) => rule))];
+}
+
+async function runMatrix(): Promise<boolean> {
+  const results: MutantResult[] = [];
+  const wanted = positionals[0] ?? '';
+  for (const mutant of MUTANTS.filter(({ guard }) => guard.includes(wanted))) {
+    const dist = makeMutant(root, mutant);
+    let [runs, rules] = [0, [] as string[]];
+    while (rules.length === 0 && runs < SEEDS_PER_MUTANT) {
+      rules = await brokenRules(mutant, firstSeed + runs, dist);
+      runs += 1;
+    }
+    results.push({ guard: mutant.guard, fault: mutant.fault, runs, rules });
+    say(`${mutant.guard} (${mutant.fault}, ${runs} runs): ${rules.join(', ') || 'NOT NOTICED'}`);
+  }
+  say(`\n${matrixTable(results)}`);
+  return results.every(({ rules }) => rules.length > 0);
+}
+
+async function measure(): Promise<boolean> {
+  const results: Measured[] = [];
+  for (const [name, work] of [
+    ['slow', measureSlowReaders],
+    ['storm', measureStorm],
+  ] as const) {
+    if (!positionals[0] || positionals[0] === name) results.push(...(await work(`${root}dist`)));
+  }
+  say(measuredTable(results));
+  return results.every(({ isKept }) => isKept);
+}
 
 execFileSync(process.execPath, ['scripts/build.mjs'], { cwd: root, stdio: 'inherit' });
-
-const results: RunResult[] = [];
-for (const fault of names) {
-  for (let index = 0; index < Number(values.seeds); index += 1) {
-    const seed = Number(values.seed) + index;
-    const result = await run({ fault, seed, seconds: Number(values.seconds), dist: `${root}dist` });
-    results.push(result);
-    process.stdout.write(`${describeRun(result)}\n`);
-  }
-}
-process.stdout.write(`\n${table(results)}\n`);
-if (values.json) writeFileSync(values.json, JSON.stringify(results));
-process.exit(results.some(({ verdict }) => verdict.violations.length > 0) ? 1 : 0);
+const isGood = await (values.matrix ? runMatrix() : values.measure ? measure() : runFaults());
+process.exit(isGood ? 0 : 1);

@@ -1,5 +1,5 @@
 /** What a run acts upon: one Redis, some nodes, and whoever reads and writes. And how all of it is made whole again. */
-import type { Loss } from './history.ts';
+import type { Loss, Note } from './history.ts';
 import { type Node, startNode } from './node.ts';
 import { until } from './processes.ts';
 import type { Reader } from './reader.ts';
@@ -11,25 +11,27 @@ export type World = {
   readers: Reader[];
   /** Many and large broadcasts, beside what is sent anyway. */
   flood(count: number, bytes: number): Promise<void>;
-  /** What the fault has taken away. */
+  /** What the fault has taken away, and what it has found by itself. */
   losses: Loss[];
+  notes: Note[];
   /** Whoever has lost their account registers again. */
   settleAgain(): Promise<void>;
   /** Ms since the run began. */
   now(): number;
 };
 
-const NODES = 3;
+export const NODES = 3;
 
 export async function openWorld(options: {
   dist: string;
   fsync: Fsync;
+  count?: number;
   folder?: string;
   env?: NodeJS.ProcessEnv;
 }) {
   const redis = await startRedisServer(options.fsync, options.folder);
   const start = () => startNode({ dist: options.dist, redisPort: redis.port, env: options.env ?? {} });
-  const nodes = await Promise.all(Array.from({ length: NODES }, start));
+  const nodes = await Promise.all(Array.from({ length: options.count ?? NODES }, start));
   return { redis, nodes };
 }
 
@@ -47,9 +49,9 @@ export async function heal({ redis, nodes }: Pick<World, 'redis' | 'nodes'>): Pr
     proxy.delay(0);
     proxy.drip(0);
   }
-  redis.signal('SIGCONT');
-  if (!redis.isAlive()) await redis.start();
-  await redis.admin.config('SET', 'maxmemory', '0');
+  if (redis.isAlive()) redis.goOn();
+  else await redis.start();
+  await redis.refuseWrites(false);
   for (const node of nodes) {
     node.goOn();
     if (!node.isUp()) await node.start();

@@ -166,6 +166,25 @@ test('when Redis loses a log under open streams, they are told within seconds an
   expect((await stream.next('broadcast')).data).toMatchObject({ text: 'a new life', seq: 1 });
 });
 
+// After the gap the stream stood in the new inbox, but the next broadcast's id still named the place in the old one: who
+// came back with it was told of the same loss again, and got the whole mailbox again.
+test('an id that comes after a gap stands behind the gap in both logs', async () => {
+  const node = await startNode();
+  const [alice, bob] = [await person(node, 'alice'), await person(node, 'bob')];
+  const stream = await listen(bob);
+  await tell(alice, 'bob', 'one');
+  await stream.next('dm');
+  const store = await testStore(node.prefix);
+  const { list, meta, ids } = store.keys.inbox('bob');
+  await store.commands.del(list, meta, ids);
+  expect((await stream.next('gap', 8_000)).data).toMatchObject({ log: 'inbox', reason: 'epoch' });
+  await say(alice, 'to all');
+  await stream.next('broadcast');
+  stream.close();
+  const again = await listen(bob, { lastEventId: stream.lastEventId! });
+  expect(again.events[0]!.data).toMatchObject({ resumed: true, gap: false });
+});
+
 test('when a log lost its tail and grew again, a reader that saw the lost part is told, one before it is not', async () => {
   const node = await startNode();
   const [alice, bob] = [await person(node, 'alice'), await person(node, 'bob')];

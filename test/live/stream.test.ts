@@ -27,8 +27,8 @@ test('a stream opens with the right headers, a retry of its own, and ready', asy
     },
   });
   for (const { retryMs } of streams) {
-    expect(retryMs).toBeGreaterThanOrEqual(2_000);
-    expect(retryMs).toBeLessThan(6_000);
+    expect(retryMs).toBeGreaterThanOrEqual(1_000);
+    expect(retryMs).toBeLessThan(4_000);
   }
   expect(new Set(streams.map(({ retryMs }) => retryMs)).size).toBeGreaterThan(1);
 });

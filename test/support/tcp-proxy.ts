@@ -36,7 +36,9 @@ type Pair = {
   isSubscriber: boolean;
   isSilent: boolean;
   held: Buffer[];
-  dripping: Promise<void>;
+  /** Answers that are on their way, in order; how many. */
+  late: Promise<void>;
+  lateCount: number;
 };
 
 /** `target`: a port of this machine, or the path of a unix socket. */
@@ -55,7 +57,7 @@ export async function openProxy(target: number | string): Promise<TcpProxy> {
     const upstream = typeof target === 'string' ? connect(target) : connect(target, '127.0.0.1');
     const pair: Pair = {
       ...{ client, upstream, isSubscriber: false, isSilent: false, held: [] },
-      dripping: Promise.resolve(),
+      ...{ late: Promise.resolve(), lateCount: 0 },
     };
     pairs.add(pair);
     client.on('data', (bytes) => {
@@ -69,7 +71,7 @@ export async function openProxy(target: number | string): Promise<TcpProxy> {
       if (hanging) pair.held.push(bytes);
       else if (pair.isSilent) return;
       else if (drops.bytes > 0 && (drops.which === 'all' || pair.isSubscriber)) drip(pair, bytes);
-      else if (delayMs > 0) setTimeout(() => client.write(bytes), delayMs);
+      else if (delayMs > 0 || pair.lateCount > 0) later(pair, bytes);
       else client.write(bytes);
     });
     if (frozen) freeze(pair);
@@ -87,16 +89,26 @@ export async function openProxy(target: number | string): Promise<TcpProxy> {
   /** One chunk after the other; Redis is not read meanwhile. */
   function drip(pair: Pair, bytes: Buffer): void {
     pair.upstream.pause();
-    pair.dripping = pair.dripping.then(async () => {
-      for (let at = 0; at < bytes.length && !pair.client.destroyed; at += drops.bytes) {
-        if (drops.bytes === 0) {
-          pair.client.write(bytes.subarray(at));
-          break;
-        }
-        pair.client.write(bytes.subarray(at, at + drops.bytes));
+    pair.lateCount += 1;
+    pair.late = pair.late.then(async () => {
+      for (let at = 0; at < bytes.length && !pair.client.destroyed; ) {
+        const end = drops.bytes > 0 ? at + drops.bytes : bytes.length; // it may have ended meanwhile
+        pair.client.write(bytes.subarray(at, end));
+        at = end;
         await sleep(1);
       }
+      pair.lateCount -= 1;
       if (!frozen) pair.upstream.resume();
+    });
+  }
+
+  function later(pair: Pair, bytes: Buffer): void {
+    const dueAtMs = performance.now() + delayMs;
+    pair.lateCount += 1;
+    pair.late = pair.late.then(async () => {
+      await sleep(Math.max(0, dueAtMs - performance.now()));
+      pair.client.write(bytes);
+      pair.lateCount -= 1;
     });
   }
 

@@ -1,0 +1,236 @@
+/**
+ * What cannot be said with yes or no: what slow readers cost the node and the others, and what a storm of returning
+ * streams costs Redis. Tokens are made with the nodes' own secret; nobody needs an account to listen or to broadcast.
+ */
+import http from 'node:http';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { SECRET } from './node.ts';
+import { until } from './processes.ts';
+import { closeWorld, openWorld, type World } from './world.ts';
+
+export type Measured = { what: string; value: string; limit: string; isKept: boolean };
+
+type Listener = {
+  /** The seq of the newest broadcast, and how often one did not follow the one before. */
+  seq: number;
+  breaks: number;
+  delaysMs: number[];
+  isReady: boolean;
+  /** How often it was told to come back later. */
+  refusals: number;
+  response: http.IncomingMessage | undefined;
+  lastEventId: string | undefined;
+  open(url: string): void;
+  cut(): void;
+};
+
+const MAX_STREAM_BYTES = 262_144;
+const READERS = 200;
+const STOPPED = 50;
+const BIG = '界'.repeat(3_900); // 12 kB
+/** Enough for the kernel's buffers of a stopped reader to fill, and its stream's own. */
+const SLOW_COUNT = 900;
+const SLOW_PER_SECOND = 45;
+const STORM_STREAMS = 2_000;
+const STORM_WITHIN_MS = 15_000;
+const ALL_WITHIN_MS = 60_000;
+
+async function tokenMaker(dist: string): Promise<(username: string) => string> {
+  const { createTokens }: typeof import('../../src/chat/tokens.ts') = await import(`${dist}/chat/tokens.js`);
+  const tokens = createTokens({ secret: SECRET, accessTtlSeconds: 3_600, now: Date.now });
+  return (username) => tokens.issue({ username, sid: `session-of-${username}` });
+}
+
+/** Reads without a parser: broadcasts carry their seq, and the time at which they were sent, in known places. */
+function createListener(token: string): Listener {
+  let request: http.ClientRequest | undefined;
+  const listener: Listener = {
+    ...{
+      seq: 0,
+      breaks: 0,
+      delaysMs: [],
+      isReady: false,
+      refusals: 0,
+      response: undefined,
+      lastEventId: undefined,
+    },
+    open(url) {
+      const headers = {
+        Authorization: `Bearer ${token}`,
+        ...(listener.lastEventId && { 'Last-Event-ID': listener.lastEventId }),
+      };
+      request = http.get(`${url}/v1/events?presence=off`, { agent: false, headers }, (response) => {
+        listener.response = response;
+        if (response.statusCode !== 200) {
+          listener.refusals += 1;
+          response.resume();
+          setTimeout(() => listener.open(url), 1_000);
+          return;
+        }
+        let rest = '';
+        response.on('error', () => {});
+        response.setEncoding('latin1').on('data', (chunk: string) => {
+          const blocks = (rest + chunk).split('\n\n');
+          rest = blocks.pop()!;
+          for (const block of blocks) hear(block);
+        });
+      });
+      request.on('error', () => setTimeout(() => listener.open(url), 500));
+    },
+    cut() {
+      listener.isReady = false;
+      request
+        ?.removeAllListeners('error')
+        .on('error', () => {})
+        .destroy();
+    },
+  };
+  function hear(block: string): void {
+    const id = /^id: (.*)$/m.exec(block)?.[1];
+    if (id) listener.lastEventId = id;
+    if (block.includes('event: ready')) listener.isReady = true;
+    if (!block.includes('event: broadcast')) return;
+    const seq = Number(/"seq":(\d+)\}$/m.exec(block)?.[1]);
+    if (listener.seq > 0 && seq !== listener.seq + 1) listener.breaks += 1;
+    listener.seq = seq;
+    listener.delaysMs.push(performance.now() - Number(/"text":"([\d.]+)/.exec(block)?.[1]));
+  }
+  return listener;
+}
+
+async function broadcast(url: string, token: string, text: string): Promise<void> {
+  const response = await fetch(`${url}/v1/broadcasts`, {
+    method: 'POST',
+    headers: { Authorization: `Bearer ${token}`, 'Content-Type': 'application/json' },
+    body: JSON.stringify({ text: `${performance.now()} ${text}` }),
+  });
+  if (response.status !== 201) throw new Error(`a broadcast was answered with ${response.status}`);
+  await response.arrayBuffer();
+}
+
+/** At a steady pace, whatever the answers take. Answers the greatest memory meanwhile, in MB. */
+async function load(node: World['nodes'][number], token: string, count: number): Promise<number> {
+  let most = 0;
+  const sending: Promise<void>[] = [];
+  for (let index = 0; index < count; index += 1) {
+    sending.push(broadcast(node.url, token, BIG));
+    most = Math.max(most, node.resources().megabytes);
+    await sleep(1_000 / SLOW_PER_SECOND);
+  }
+  await Promise.all(sending);
+  return most;
+}
+
+const p99 = (values: number[]): number => values.sort((a, b) => a - b)[Math.floor(values.length * 0.99)] ?? 0;
+
+export async function measureSlowReaders(dist: string): Promise<Measured[]> {
+  const env = { MAX_STREAM_BYTES: String(MAX_STREAM_BYTES), REPLAY_LIMIT: '20' }; // what a node remembers is not the point
+  const world = await openWorld({ dist, fsync: 'everysec', count: 1, env });
+  try {
+    const node = world.nodes[0]!;
+    const tokenOf = await tokenMaker(dist);
+    const listeners = Array.from({ length: READERS }, (_, index) => createListener(tokenOf(`user${index}`)));
+    for (const listener of listeners) listener.open(node.url);
+    await until(() => listeners.every(({ isReady }) => isReady), ALL_WITHIN_MS);
+    const hasAll = (all: Listener[], seq: number) =>
+      until(() => all.every((each) => each.seq === seq), ALL_WITHIN_MS);
+    const [stopped, others] = [listeners.slice(0, STOPPED), listeners.slice(STOPPED)];
+    const writer = tokenOf('writer');
+
+    const before = await load(node, writer, SLOW_COUNT);
+    await hasAll(listeners, SLOW_COUNT);
+    const calm = p99(others.flatMap(({ delaysMs }) => delaysMs.splice(0)));
+    for (const { response } of stopped) response?.pause();
+    const during = await load(node, writer, SLOW_COUNT);
+    await hasAll(others, 2 * SLOW_COUNT);
+    const behind = stopped.filter(({ seq }) => seq < 2 * SLOW_COUNT).length;
+    const burdened = p99(others.flatMap(({ delaysMs }) => delaysMs.splice(0)));
+    for (const { response } of stopped) response?.resume();
+    const isWhole = await hasAll(listeners, 2 * SLOW_COUNT);
+    const breaks = listeners.reduce((sum, each) => sum + each.breaks, 0);
+    const allowed = (STOPPED * MAX_STREAM_BYTES) / 2 ** 20;
+    return [
+      {
+        what: `memory with ${STOPPED} of ${READERS} readers stopped (${behind} fell behind)`,
+        value: `${(during - before).toFixed(1)} MB more (${before.toFixed(0)} → ${during.toFixed(0)})`,
+        limit: `${allowed} MB`,
+        isKept: during - before <= allowed && behind === STOPPED,
+      },
+      {
+        what: 'p99 of the others',
+        value: `${calm.toFixed(0)} → ${burdened.toFixed(0)} ms`,
+        limit: 'twice',
+        isKept: burdened <= 2 * calm,
+      },
+      {
+        what: 'the stopped ones, let go, have all in order',
+        value: isWhole && breaks === 0 ? 'yes' : `${breaks} breaks`,
+        limit: 'yes',
+        isKept: isWhole && breaks === 0,
+      },
+    ];
+  } finally {
+    await closeWorld(world);
+  }
+}
+
+export async function measureStorm(dist: string): Promise<Measured[]> {
+  const world = await openWorld({ dist, fsync: 'everysec' });
+  try {
+    const { nodes, redis } = world;
+    const tokenOf = await tokenMaker(dist);
+    const urlOf = (index: number) => nodes[index % nodes.length]!.url;
+    const listeners = Array.from({ length: STORM_STREAMS }, (_, index) =>
+      createListener(tokenOf(`user${index}`)),
+    );
+    for (const [index, listener] of listeners.entries()) {
+      listener.open(urlOf(index));
+      if (index % 100 === 99) await until(() => listener.isReady, ALL_WITHIN_MS);
+    }
+    await until(() => listeners.every(({ isReady }) => isReady), ALL_WITHIN_MS);
+    const writer = tokenOf('writer');
+    const sendSome = async (count: number) => {
+      for (let index = 0; index < count; index += 1) await broadcast(urlOf(index), writer, 'storm');
+    };
+    await sendSome(20);
+    await until(() => listeners.every(({ seq }) => seq === 20), ALL_WITHIN_MS);
+    for (const listener of listeners) listener.cut();
+    await sendSome(20); // missed by all
+    await redis.admin.config('RESETSTAT');
+    const beganAtMs = performance.now();
+    // Each to another node than before.
+    for (const [index, listener] of listeners.entries()) listener.open(urlOf(index + 1));
+    const isBack = await until(
+      () => listeners.every(({ isReady, seq }) => isReady && seq === 40),
+      ALL_WITHIN_MS,
+    );
+    const backMs = performance.now() - beganAtMs;
+    const calls = new Map(
+      [...(await redis.admin.info('commandstats')).matchAll(/cmdstat_([\w|]+):calls=(\d+)/g)].map(
+        ([, name = '', count]) => [name, Number(count)],
+      ),
+    );
+    await sendSome(1);
+    const isLive = await until(() => listeners.every(({ seq }) => seq === 41), ALL_WITHIN_MS);
+    const breaks = listeners.reduce((sum, each) => sum + each.breaks, 0);
+    const refusals = listeners.reduce((sum, each) => sum + each.refusals, 0);
+    const scripts = (calls.get('evalsha') ?? 0) / STORM_STREAMS;
+    const each = [...calls].filter(([, count]) => count >= STORM_STREAMS / 10);
+    return [
+      {
+        what: `${STORM_STREAMS} streams come back at once, each to another node`,
+        value: `${(backMs / 1_000).toFixed(1)} s until all have what they missed, ${refusals} refusals on the way`,
+        limit: `${STORM_WITHIN_MS / 1_000} s`,
+        isKept: isBack && isLive && breaks === 0 && backMs <= STORM_WITHIN_MS,
+      },
+      {
+        what: 'scripts that Redis runs per resumed stream',
+        value: `${scripts.toFixed(2)} (${each.map(([name, count]) => `${name} ${(count / STORM_STREAMS).toFixed(2)}`).join(', ')})`,
+        limit: '4',
+        isKept: scripts <= 4,
+      },
+    ];
+  } finally {
+    await closeWorld(world);
+  }
+}

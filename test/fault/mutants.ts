@@ -1,0 +1,179 @@
+/**
+ * The guards, each switched off in turn. A checker that never fails proves nothing: with a guard out it must find
+ * something. A mutant is a copy of dist/ in which some text is another; the text must be there exactly once, so that a
+ * mutant whose guard has moved is an error and not a run without a mutation. Production code has no switches.
+ */
+import { cpSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { temporaryFolder } from './processes.ts';
+
+type Patch = [file: string, text: string, instead: string];
+export type Mutant = {
+  guard: string;
+  /** The fault under which it must show; SLOW_READERS is the measurement. */
+  fault: string;
+  seconds: number;
+  patches: Patch[];
+};
+
+const REPLAYED = "if stored then return { 'replayed', stored } end";
+
+export const SLOW_READERS = 'slow readers, measured';
+
+export const MUTANTS: Mutant[] = [
+  {
+    guard: 'idempotency key: a repeat is not stored again',
+    fault: 'lost-answers',
+    seconds: 20,
+    patches: [
+      ['store/lua/broadcast.lua', REPLAYED, ''],
+      ['store/lua/direct.lua', REPLAYED, ''],
+    ],
+  },
+  {
+    guard: 'nothing is sent again by the node itself',
+    fault: 'lost-answers',
+    seconds: 20,
+    patches: [
+      ['store/redis.js', 'autoResendUnfulfilledCommands: false', 'autoResendUnfulfilledCommands: true'],
+    ],
+  },
+  {
+    guard: 'an entry that was heard before is dropped',
+    fault: 'tiny-buffer',
+    seconds: 20,
+    patches: [
+      ['live/tail.js', 'if (entry.seq < at.seq)\n            return true;', ''],
+      [
+        'live/tail.js',
+        'if (entry.seq === at.seq)\n            return markOf(entry.message) === at.mark;\n        if (entry.seq !== at.seq + 1 || before !== at.mark)',
+        'if (entry.seq > at.seq + 1)',
+      ],
+    ],
+  },
+  {
+    guard: 'a hole is read, not stepped over',
+    fault: 'drop-subscriber',
+    seconds: 20,
+    patches: [
+      ['live/tail.js', 'if (entry.seq !== at.seq + 1 || before !== at.mark)\n            return false;', ''],
+    ],
+  },
+  {
+    guard: 'a wake-up names the entry before it',
+    fault: 'kill-redis-everysec',
+    seconds: 40,
+    patches: [['live/tail.js', ' || before !== at.mark', '']],
+  },
+  {
+    guard: 'subscribe before reading',
+    fault: 'none',
+    seconds: 30,
+    patches: [
+      [
+        'store/wake.js',
+        'await subscriber.subscribe(channel).catch(() => { });',
+        'setTimeout(() => subscriber.subscribe(channel).catch(() => { }), 500);',
+      ],
+    ],
+  },
+  {
+    guard: 'the slow look at every log’s end',
+    fault: 'silent-subscriber',
+    seconds: 30,
+    patches: [
+      ['live/hub.js', 'setInterval(() => void this.sweep(), SWEEP_MS)', 'setInterval(() => {}, SWEEP_MS)'],
+    ],
+  },
+  {
+    guard: 'the probe of a silent subscriber',
+    fault: 'silent-subscriber',
+    seconds: 30,
+    patches: [['store/wake.js', 'performance.now() - heardAt > SILENT_AFTER_MS &&', 'false &&']],
+  },
+  {
+    guard: 'what was missed is read when the subscriber is back',
+    fault: 'drop-subscriber',
+    seconds: 30,
+    patches: [['store/wake.js', 'onRestored();\n        }\n        catch', '}\n        catch']],
+  },
+  {
+    guard: 'epoch, end and mark of a position are compared with the log',
+    fault: 'old-snapshot',
+    seconds: 40,
+    patches: [['live/cursor.js', 'if (position.seq > 0) {', 'if (false) {']],
+  },
+  {
+    guard: 'the mark alone',
+    fault: 'kill-redis-everysec',
+    seconds: 40,
+    patches: [
+      ['live/cursor.js', 'position.mark && held', 'false && held'],
+      ['live/tail.js', ' || before !== at.mark', ''],
+      ['live/tail.js', 'return markOf(entry.message) === at.mark;', 'return true;'],
+    ],
+  },
+  {
+    guard: 'what a gap tells reaches to where the stream goes on',
+    fault: 'kill-redis-everysec',
+    seconds: 60,
+    patches: [
+      ['live/replay.js', 'await tails.broadcasts.refresh();', ''],
+      ['live/replay.js', 'to: this.at.broadcasts.seq || null', 'to: part.head.seq || null'],
+    ],
+  },
+  {
+    guard: 'dead nodes are swept',
+    fault: 'kill-node',
+    seconds: 20,
+    patches: [['live/roster.js', 'if (dead.length > 0)', 'if (false)']],
+  },
+  {
+    guard: 'a node that was declared dead announces everybody again',
+    fault: 'stop-node-30',
+    seconds: 34,
+    patches: [['live/roster.js', 'if (!known)', 'if (false)']],
+  },
+  {
+    guard: 'a node takes another name when Redis is another process',
+    fault: 'old-snapshot',
+    seconds: 20,
+    patches: [['store/presence.js', 'answer.redis === (redisProcess ?? answer.redis)', 'true']],
+  },
+  {
+    guard: 'a stream whose socket does not drain is not fed',
+    fault: SLOW_READERS,
+    seconds: 0,
+    patches: [
+      ['live/stream.js', 'return queued === 0 || queued + bytes <= this.#host.maxBytes;', 'return true;'],
+    ],
+  },
+  {
+    guard: 'the deadline of every request',
+    fault: 'slow-network',
+    seconds: 30,
+    patches: [
+      ['http/deadline.js', 'const DEADLINE_MS = 4_500', 'const DEADLINE_MS = 60_000'],
+      ['store/redis.js', 'const COMMAND_TIMEOUT_MS = 3_000', 'const COMMAND_TIMEOUT_MS = 60_000'],
+    ],
+  },
+];
+
+/** Answers where the mutant's dist/ is. `root`: a built project. */
+export function makeMutant(root: string, { guard, patches }: Mutant): string {
+  const folder = temporaryFolder();
+  for (const name of ['dist', 'package.json', 'openapi.yaml'])
+    cpSync(join(root, name), join(folder, name), { recursive: true });
+  symlinkSync(join(root, 'node_modules'), join(folder, 'node_modules'));
+  for (const [name, text, instead] of patches) {
+    const file = join(folder, 'dist', name);
+    const before = readFileSync(file, 'utf8');
+    const found = before.split(text).length - 1;
+    if (found !== 1) throw new Error(`${guard}: the text to replace is ${found} times in ${name}:\n${text}`);
+    writeFileSync(
+      file,
+      before.replace(text, () => instead),
+    );
+  }
+  return join(folder, 'dist');
+}

@@ -1,0 +1,86 @@
+/** Faults of nodes, and of those who listen to them. */
+import { fileURLToPath } from 'node:url';
+import type { Fault } from './fault.ts';
+
+const SHIFTED_CLOCK = fileURLToPath(new URL('shifted-clock.mjs', import.meta.url));
+const HOUR_MS = 3_600_000;
+const KILOBYTE = 1_024;
+
+export const NODE_FAULTS = {
+  none: {
+    what: 'nothing at all',
+    cost: { promptMs: 2_000 },
+    strike: async (_, __, wait) => wait(1_000),
+    pauseMs: [0, 0],
+    isAlone: true,
+  },
+  'kill-node': {
+    what: 'SIGKILL a node, start it again; at the end one dies and its readers stay away',
+    endsWithDeath: true,
+    strike: async ({ nodes }, random, wait) => {
+      const node = random.pick(nodes);
+      await node.finish('SIGKILL');
+      await wait(random.between(500, 3_000));
+      await node.start();
+    },
+    pauseMs: [4_000, 8_000],
+  },
+  'rolling-restart': {
+    what: 'SIGTERM one node after the other, start each again',
+    strike: async ({ nodes }, _, wait) => {
+      for (const node of nodes) {
+        await node.finish('SIGTERM');
+        await node.start();
+        await wait(1_000);
+      }
+    },
+    pauseMs: [2_000, 4_000],
+  },
+  'stop-node-5': {
+    what: 'SIGSTOP a node for 5 s',
+    strike: async ({ nodes }, random, wait) => {
+      const node = random.pick(nodes);
+      node.stop();
+      await wait(5_000);
+      node.goOn();
+    },
+    pauseMs: [1_000, 3_000],
+  },
+  'stop-node-30': {
+    what: 'SIGSTOP a node for 30 s: the others declare it dead',
+    strike: async ({ nodes }, random, wait) => {
+      const node = random.pick(nodes);
+      node.stop();
+      await wait(30_000);
+      node.goOn();
+    },
+    pauseMs: [4_000, 6_000],
+    isAlone: true,
+  },
+  'wrong-clock': {
+    what: 'a node is started again with a clock that is an hour off',
+    strike: async ({ nodes }, random) => {
+      const node = random.pick(nodes);
+      await node.finish('SIGTERM');
+      const shift = random.pick([-HOUR_MS, HOUR_MS]);
+      await node.start({ NODE_OPTIONS: `--import=${SHIFTED_CLOCK}`, CLOCK_SHIFT_MS: String(shift) });
+    },
+    pauseMs: [5_000, 9_000],
+  },
+  'slow-readers': {
+    what: 'a quarter of the readers take nothing for 8 s, and there is a flood',
+    strike: async ({ readers, flood }, random, wait) => {
+      for (const reader of random.some(readers, readers.length / 4)) reader.pause(8_000);
+      await flood(200, 3 * KILOBYTE);
+      await wait(8_000);
+    },
+    pauseMs: [2_000, 4_000],
+  },
+  'half-open': {
+    what: 'readers go away without a word, and come back by another connection',
+    strike: async ({ readers }, random) => {
+      for (const reader of random.some(readers, readers.length / 5)) reader.abandon();
+    },
+    pauseMs: [2_000, 4_000],
+  },
+} satisfies Record<string, Fault>;
