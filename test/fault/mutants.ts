@@ -53,7 +53,7 @@ export const MUTANTS: Mutant[] = [
   },
   {
     guard: 'a hole is read, not stepped over',
-    fault: 'drop-subscriber',
+    fault: 'tiny-buffer',
     seconds: 20,
     patches: [
       ['live/tail.js', 'if (entry.seq !== at.seq + 1 || before !== at.mark)\n            return false;', ''],
