@@ -1,14 +1,14 @@
 /** How the connection is, always in sight: what is wrong, when it is tried again, and a way to try at once. */
-import type { StreamState } from '../client/index.ts';
 import { part, write } from './dom.ts';
-import type { Store } from './state.ts';
+import type { State, Store } from './state.ts';
 import { say, type Word } from './words.ts';
 
 type Look = { word: Word; tone: 'good' | 'busy' | 'bad'; button?: Word };
 
-function lookOf(connection: StreamState): Look {
+function lookOf({ connection, hasGap }: State): Look {
   switch (connection.kind) {
     case 'open':
+      if (hasGap) return { word: 'missed', tone: 'busy', button: 'understood' };
       return { word: 'connected', tone: 'good' };
     case 'idle':
     case 'connecting':
@@ -41,7 +41,7 @@ export function showConnection({ state, watch }: Store, act: () => void): void {
 
   button.addEventListener('click', act);
   watch(() => {
-    const look = lookOf(state.connection);
+    const look = lookOf(state);
     bar.dataset['tone'] = look.tone;
     write(words, say(state.language, look.word));
     button.hidden = !look.button;

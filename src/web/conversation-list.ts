@@ -8,12 +8,12 @@ import { EVERYBODY, lastOf, type Talk } from './talk.ts';
 import { moment } from './time.ts';
 import { say } from './words.ts';
 
-type Item = Talk & { key: string };
+type Item = { key: string; talk: Talk };
 
 export function showConversations({ state, watch }: Store): void {
   const list = part('talks', HTMLUListElement);
 
-  function make({ name }: Item): HTMLElement {
+  function make({ key: name }: Item): HTMLElement {
     const link = el(
       'a',
       { class: 'talk', href: routeTo(name) },
@@ -27,7 +27,7 @@ export function showConversations({ state, watch }: Store): void {
     return el('li', {}, link);
   }
 
-  function update(element: HTMLElement, talk: Item): void {
+  function update(element: HTMLElement, { talk }: Item): void {
     const [link, name, time, preview, badge, count] = [
       '.talk',
       '.name',
@@ -73,9 +73,7 @@ export function showConversations({ state, watch }: Store): void {
     const newest = (talk: Talk) => talk.outgoing.at(-1)?.sentAt ?? lastOf(talk)?.sentAt ?? '9';
     rest.sort((one, other) => newest(other).localeCompare(newest(one)));
     const everybody = state.talks.get(EVERYBODY);
-    return [...(everybody ? [everybody] : []), ...rest].map((talk) =>
-      Object.assign(talk, { key: talk.name }),
-    );
+    return [...(everybody ? [everybody] : []), ...rest].map((talk) => ({ key: talk.name, talk }));
   }
 
   watch(() => {

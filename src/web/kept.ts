@@ -1,7 +1,7 @@
 /**
  * What this tab keeps over a reload, in sessionStorage: its session without the access token, and for its account what
  * is not told to the server yet: messages that are not sent, drafts, and which messages were seen.
- * Why there, and what follows from it: docs/decisions/011.
+ * Why there, and what follows from it: docs/decisions/011-one-tab-one-session.md
  *
  * Where a browser refuses its storage all works but the reload.
  */

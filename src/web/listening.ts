@@ -82,7 +82,9 @@ export function startListening({ parley, store, history, mailbox, onNews }: Deps
       ready: ({ online, resumed }) => {
         state.onlineTotal = online;
         void presence.ask();
+        const open = state.open === undefined ? undefined : state.talks.get(state.open);
         if (!resumed) void readAnew();
+        else if (open?.history === 'failed') void history.older(open);
       },
       dm: hear,
       broadcast: hear,
@@ -95,7 +97,10 @@ export function startListening({ parley, store, history, mailbox, onNews }: Deps
         for (const talk of state.talks.values())
           if (talk.name !== EVERYBODY) talk.unread = mailbox.unread(talk.name);
       },
-      gap: () => void readAnew(),
+      gap: () => {
+        state.hasGap = true;
+        void readAnew();
+      },
       goodbye: () => {},
     };
 

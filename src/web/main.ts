@@ -48,9 +48,9 @@ function enter({ id, username }: Session): void {
   Object.assign(state, { me: username, notice: undefined });
   store.talk(EVERYBODY);
   for (const { name, draft, outgoing } of unfinished.talks) {
-    // Whether it arrived before the reload is unknown. Its key makes trying again harmless.
-    const unsent = outgoing.map((each) => ({ ...each, failure: each.failure ?? ('unreachable' as const) }));
-    Object.assign(store.talk(name), { draft, outgoing: unsent });
+    const talk = Object.assign(store.talk(name), { draft, outgoing });
+    // What was on its way may have arrived. Its key makes sending it again harmless.
+    for (const each of outgoing) if (each.failure === undefined) sending.again(talk, each);
   }
   mailbox = createMailbox((upTo) => parley.ackMailbox(upTo), unfinished.seen);
   listen();
@@ -131,7 +131,9 @@ watch(() => {
 showLogin(store, parley);
 showConnection(store, () => {
   if (state.connection.kind === 'ended') listen();
+  else if (state.connection.kind === 'open') state.hasGap = false;
   else listening?.stream.reconnect();
+  changed();
 });
 showConversations(store);
 showPeople(store, find);
@@ -155,7 +157,10 @@ watch(() => {
   keepUnfinished({ username: state.me, seen: mailbox.seen(), talks });
 });
 
-part('logout', HTMLButtonElement).addEventListener('click', () => void parley.logout());
+part('logout', HTMLButtonElement).addEventListener('click', () => {
+  listening?.stop(); // the stream would say that the session was ended, before the answer says that it was wanted
+  void parley.logout();
+});
 for (const id of ['language', 'door-language']) {
   part(id, HTMLButtonElement).addEventListener('click', () => {
     state.language = otherLanguage(state.language);

@@ -12,6 +12,8 @@ export type State = {
   connection: StreamState;
   /** When the next attempt to connect is due, by this machine's clock. */
   retryAtMs: number;
+  /** The stream left something out, and nobody has taken note yet. */
+  hasGap: boolean;
   online: Set<string>;
   onlineTotal: number;
   talks: Map<string, Talk>;
@@ -27,6 +29,7 @@ const nobody = () => ({
   me: undefined,
   connection: { kind: 'idle' } as const,
   retryAtMs: 0,
+  hasGap: false,
   online: new Set<string>(),
   onlineTotal: 0,
   talks: new Map<string, Talk>(),
