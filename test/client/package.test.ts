@@ -1,15 +1,24 @@
 // What `npm pack` packs, unpacked into an empty project as npm would do it (its two dependencies are taken from here, so
 // that the test needs no registry): from TypeScript under both resolutions, from JavaScript, and bundled for a browser.
-import { execFile } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import {
+  copyFileSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { gzipSync } from 'node:zlib';
 import { build } from 'esbuild';
-import { afterAll, beforeAll, expect, test } from 'vitest';
-import { startNode } from '../support/app.ts';
+import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
+import { listen, person, startNode, tell, until } from '../support/app.ts';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const BROWSER_BYTES = { minified: 24_000, compressed: 10_000 };
@@ -104,6 +113,20 @@ test('plain JavaScript talks with it', async () => {
   );
   const { stdout, stderr } = await run(process.execPath, ['program.js'], { cwd: project, timeout: 15_000 });
   expect([stdout, stderr]).toEqual(['unknown_user\n', '']);
+});
+
+test('the echo bot of examples/ says back what it is told', async () => {
+  const node = await startNode();
+  copyFileSync(join(ROOT, 'examples/echo-bot.js'), join(project, 'echo-bot.js'));
+  const bot = spawn(process.execPath, ['echo-bot.js', node.url], { cwd: project, stdio: 'inherit' });
+  onTestFinished(async () => {
+    bot.kill();
+    await once(bot, 'exit');
+  });
+  const bob = await person(node, 'bob');
+  const stream = await listen(bob);
+  await until('it is there', async () => (await tell(bob, 'echo', 'Hello?')).status === 201, 10_000);
+  expect((await stream.next('dm')).data).toMatchObject({ from: 'echo', to: 'bob', text: 'Hello?' });
 });
 
 test('a bundle for browsers carries it and needs nothing of Node', async () => {

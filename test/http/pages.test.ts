@@ -52,21 +52,40 @@ test('a page that is asked for in parts, or under a condition, that cannot be me
   expect(lines().filter(({ level }) => level >= 40)).toEqual([]);
 });
 
-test('the front door leads somewhere on this host', async () => {
+test('the web page loads nothing from another host, is told not to, and can make no markup of a text', async () => {
   const node = theNode();
-  for (const path of ['/', '//', '//elsewhere.example/']) {
+  const { status, headers, text } = await send(node, 'GET', '/');
+  expect(status).toBe(200);
+  expect(headers['content-type']).toMatch(/^text\/html/);
+  expect(text).not.toMatch(/(src|href)="(https?:)?\/\/|style=|<script>/);
+  const policy = headers['content-security-policy'];
+  expect(policy).toContain("default-src 'none'");
+  expect(policy).toContain("require-trusted-types-for 'script'");
+  expect(policy).not.toMatch(/unsafe|https?:|\*/);
+});
+
+test('a file of the web page is not sent twice, and not taken from a cache without asking', async () => {
+  const node = theNode();
+  for (const path of ['/', '/icon.svg']) {
     const { status, headers } = await send(node, 'GET', path);
-    if (status === 200) continue;
-    expect([302, 404]).toContain(status);
-    expect(headers['location'] ?? '/').toMatch(/^\/($|[^/])/);
+    expect(status).toBe(200);
+    expect(headers['cache-control']).toBe('no-cache');
+    const again = await send(node, 'GET', path, { headers: { 'If-None-Match': headers['etag'] } });
+    expect([again.status, again.text]).toEqual([304, '']);
   }
-  expect((await send(node, 'GET', '/')).status).toBeLessThan(400);
+  expectProblem(await send(node, 'POST', '/'), 'method_not_allowed');
+});
+
+test('only the page itself is served of its folder', async () => {
+  const node = theNode();
+  for (const path of ['/main.ts', '/index.html', '/web/index.html', '//elsewhere.example/'])
+    expectProblem(await send(node, 'GET', path), 'not_found');
 });
 
 test('every answer carries what keeps browsers from guessing, framing and leaking', async () => {
   const node = theNode();
   const { token } = await person(node, 'alice');
-  for (const path of ['/v1/me', '/v1/nothing', '/livez', '/docs', '/openapi.json']) {
+  for (const path of ['/v1/me', '/v1/nothing', '/livez', '/', '/docs', '/openapi.json']) {
     const { headers } = await send(node, 'GET', path, { token });
     expect(headers).toMatchObject({
       'x-content-type-options': 'nosniff',

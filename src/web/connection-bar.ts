@@ -1,0 +1,53 @@
+/** How the connection is, always in sight: what is wrong, when it is tried again, and a way to try at once. */
+import { part, write } from './dom.ts';
+import type { State, Store } from './state.ts';
+import { say, type Word } from './words.ts';
+
+type Look = { word: Word; tone: 'good' | 'busy' | 'bad'; button?: Word };
+
+function lookOf({ connection, hasGap }: State): Look {
+  switch (connection.kind) {
+    case 'open':
+      if (hasGap) return { word: 'missed', tone: 'busy', button: 'understood' };
+      return { word: 'connected', tone: 'good' };
+    case 'idle':
+    case 'connecting':
+      return { word: 'connecting', tone: 'busy' };
+    case 'waiting':
+      return { word: 'waiting', tone: 'bad', button: 'now' };
+    case 'ended':
+      return {
+        word: connection.reason === 'replaced' ? 'replaced' : 'refused',
+        tone: 'bad',
+        button: 'listen',
+      };
+  }
+}
+
+export function showConnection({ state, watch }: Store, act: () => void): void {
+  const bar = part('connection', HTMLElement);
+  const words = part('connection-words', HTMLElement);
+  const countdown = part('connection-countdown', HTMLElement);
+  const button = part('connection-button', HTMLButtonElement);
+  let timer: ReturnType<typeof setInterval> | undefined;
+
+  function count(): void {
+    const seconds = Math.max(0, Math.ceil((state.retryAtMs - Date.now()) / 1_000));
+    write(
+      countdown,
+      state.connection.kind === 'waiting' ? say(state.language, 'nextTry', { n: seconds }) : '',
+    );
+  }
+
+  button.addEventListener('click', act);
+  watch(() => {
+    const look = lookOf(state);
+    bar.dataset['tone'] = look.tone;
+    write(words, say(state.language, look.word));
+    button.hidden = !look.button;
+    write(button, look.button ? say(state.language, look.button) : '');
+    count();
+    clearInterval(timer);
+    if (state.connection.kind === 'waiting') timer = setInterval(count, 1_000);
+  });
+}

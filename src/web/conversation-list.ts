@@ -1,0 +1,82 @@
+/** The talks at the side: everybody first, then the one who spoke last. With what was said, and how much is unread. */
+
+import { avatar } from './avatar.ts';
+import { arrange, el, part, write } from './dom.ts';
+import { routeTo } from './route.ts';
+import type { Store } from './state.ts';
+import { EVERYBODY, lastOf, type Talk } from './talk.ts';
+import { moment } from './time.ts';
+import { say } from './words.ts';
+
+type Item = { key: string; talk: Talk };
+
+export function showConversations({ state, watch }: Store): void {
+  const list = part('talks', HTMLUListElement);
+
+  function make({ key: name }: Item): HTMLElement {
+    const link = el(
+      'a',
+      { class: 'talk', href: routeTo(name) },
+      avatar(name),
+      el('span', { class: 'name', dir: 'auto' }, name),
+      el('time', {}),
+      el('span', { class: 'preview', dir: 'auto' }),
+      el('span', { class: 'badge', 'aria-hidden': 'true' }),
+      el('span', { class: 'unseen count' }),
+    );
+    return el('li', {}, link);
+  }
+
+  function update(element: HTMLElement, { talk }: Item): void {
+    const [link, name, time, preview, badge, count] = [
+      '.talk',
+      '.name',
+      'time',
+      '.preview',
+      '.badge',
+      '.count',
+    ].map((selector) => element.querySelector(selector)!) as [
+      Element,
+      Element,
+      Element,
+      Element,
+      Element,
+      Element,
+    ]; // as made above
+    const last = lastOf(talk);
+    const said = talk.outgoing.at(-1)?.text ?? last?.text ?? '';
+    const isMine = talk.outgoing.length > 0 || last?.from === state.me;
+    const who = isMine ? say(state.language, 'me') : talk.name === EVERYBODY ? last?.from : undefined;
+    write(name, talk.name === EVERYBODY ? say(state.language, 'everybody') : talk.name);
+    write(time, last ? moment(state.language, last.sentAt) : '');
+    // Longer ones are cut by the sheet; nobody needs 4,000 characters here.
+    write(
+      preview,
+      who && said
+        ? say(state.language, 'saidTo', { name: who, text: said.slice(0, 120) })
+        : said.slice(0, 120),
+    );
+    write(badge, talk.unread > 99 ? '99+' : String(talk.unread || ''));
+    write(count, talk.unread > 0 ? `, ${say(state.language, 'unread', { n: talk.unread })}` : '');
+    if (state.open === talk.name) link.setAttribute('aria-current', 'page');
+    else link.removeAttribute('aria-current');
+    element.classList.toggle('is-online', state.online.has(talk.name));
+  }
+
+  /** Everybody, whoever something was said with, and the one that is open. */
+  function shown(): Item[] {
+    const rest = [...state.talks.values()].filter(
+      (talk) =>
+        talk.name !== EVERYBODY &&
+        (lastOf(talk) || talk.outgoing.length > 0 || talk.draft || state.open === talk.name),
+    );
+    const newest = (talk: Talk) => talk.outgoing.at(-1)?.sentAt ?? lastOf(talk)?.sentAt ?? '9';
+    rest.sort((one, other) => newest(other).localeCompare(newest(one)));
+    const everybody = state.talks.get(EVERYBODY);
+    return [...(everybody ? [everybody] : []), ...rest].map((talk) => ({ key: talk.name, talk }));
+  }
+
+  watch(() => {
+    arrange(list, state.me === undefined ? [] : shown(), make, update);
+  });
+}

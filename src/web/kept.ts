@@ -1,0 +1,80 @@
+/**
+ * What this tab keeps over a reload, in sessionStorage: its session without the access token, and for its account what
+ * is not told to the server yet: messages that are not sent, drafts, and which messages were seen.
+ * Why there, and what follows from it: docs/decisions/011-one-tab-one-session.md
+ *
+ * Where a browser refuses its storage all works but the reload.
+ */
+import type { Session, SessionStorage } from '../client/index.ts';
+import type { Outgoing } from './talk.ts';
+
+const SESSION_KEY = 'parley.session';
+const UNFINISHED_KEY = 'parley.unfinished';
+/** A copied tab waits so long for the session's first tab to be gone, as after a reload. */
+const CLAIM_MS = 1_000;
+
+function read(key: string): unknown {
+  try {
+    return JSON.parse(sessionStorage.getItem(key) ?? 'null');
+  } catch {
+    return undefined;
+  }
+}
+
+function keep(key: string, value: unknown): void {
+  try {
+    if (value === undefined) sessionStorage.removeItem(key);
+    else sessionStorage.setItem(key, JSON.stringify(value));
+  } catch {}
+}
+
+export function createTabStorage() {
+  let newest: Session | undefined;
+  return {
+    get(): Session | undefined {
+      newest ??= (read(SESSION_KEY) as Session | null) ?? undefined; // nobody else writes there
+      return newest;
+    },
+    set(session: Session): void {
+      newest = session;
+      const { id, username, refreshToken } = session;
+      keep(SESSION_KEY, { id, username, refreshToken });
+    },
+    clear(): void {
+      newest = undefined;
+      keep(SESSION_KEY, undefined);
+    },
+  } satisfies SessionStorage;
+}
+
+/**
+ * One tab, one session. "Duplicate tab" copies the storage: the copy finds the session claimed. False for such a copy.
+ * Without locks (plain http on another host) nobody can tell; see the decision.
+ */
+export function claim(sessionId: string): Promise<boolean> {
+  const { locks } = navigator as { locks?: LockManager }; // not given to every page
+  if (!locks) return Promise.resolve(true);
+  return new Promise((resolve) => {
+    const hold = (): Promise<void> => {
+      resolve(true);
+      return new Promise(() => {}); // until the tab is gone
+    };
+    locks
+      .request(`parley session ${sessionId}`, { signal: AbortSignal.timeout(CLAIM_MS) }, hold)
+      .catch(() => resolve(false));
+  });
+}
+
+export type Unfinished = {
+  username: string;
+  /** Message ids: seen, but something before them in the mailbox was not, so they could not be acknowledged. */
+  seen: string[];
+  talks: { name: string; draft: string; outgoing: Outgoing[] }[];
+};
+
+export function readUnfinished(username: string): Unfinished {
+  const kept = read(UNFINISHED_KEY) as Unfinished | undefined | null;
+  return kept?.username === username ? kept : { username, seen: [], talks: [] };
+}
+
+export const keepUnfinished = (unfinished: Unfinished | undefined): void => keep(UNFINISHED_KEY, unfinished);

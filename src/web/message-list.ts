@@ -1,0 +1,115 @@
+/**
+ * The messages of the open talk. It stays at the end while somebody is there, and does not move under a reader who has
+ * scrolled up: what comes above or below leaves what is read where it is.
+ */
+import { arrange, part, write } from './dom.ts';
+import { linesOf, makeLine, updateLine } from './message-line.ts';
+import type { Store } from './state.ts';
+import { EVERYBODY, type Outgoing, type Talk } from './talk.ts';
+import { say, type Word } from './words.ts';
+
+type Acts = {
+  older(talk: Talk): void;
+  again(talk: Talk, outgoing: Outgoing): void;
+  discard(talk: Talk, outgoing: Outgoing): void;
+};
+
+/** So near to the end counts as there. */
+const NEAR_PX = 48;
+/** So near to the top the older ones are fetched: before somebody arrives there. */
+const AHEAD_PX = 600;
+
+export function showMessages({ state, watch, talk: talkOf, changed }: Store, acts: Acts): void {
+  const scroller = part('scroller', HTMLElement);
+  const list = part('messages', HTMLOListElement);
+  const above = part('above', HTMLElement);
+  const retry = part('load-again', HTMLButtonElement);
+  const newer = part('newer', HTMLButtonElement);
+  let shown: string | undefined;
+  let firstKey: string | undefined;
+
+  const openTalk = (): Talk | undefined => (state.open === undefined ? undefined : talkOf(state.open));
+  const toEnd = (): void => {
+    scroller.scrollTop = scroller.scrollHeight;
+  };
+
+  function show(): void {
+    const { me, language } = state;
+    const talk = openTalk();
+    if (me === undefined || !talk) {
+      shown = undefined;
+      list.replaceChildren();
+      return;
+    }
+    const here = `${me} ${talk.name}`;
+    if (shown !== here) {
+      list.replaceChildren();
+      state.isAtEnd = true;
+      firstKey = undefined;
+    }
+    shown = here;
+    const lines = linesOf(talk, me);
+    const [heightBefore, topBefore] = [scroller.scrollHeight, scroller.scrollTop];
+    arrange(
+      list,
+      lines,
+      (line) =>
+        makeLine(line, me, {
+          again: (outgoing) => acts.again(talk, outgoing),
+          discard: (outgoing) => acts.discard(talk, outgoing),
+        }),
+      (element, line) => updateLine(element, line, state),
+    );
+    const word = wordAbove(talk);
+    write(above, word ? say(language, word, { name: talk.name }) : '');
+    above.classList.toggle('empty', lines.length === 0);
+    retry.hidden = talk.history !== 'failed';
+    newer.hidden = state.isAtEnd || talk.unread === 0;
+
+    const key = talk.messages[0]?.id;
+    if (state.isAtEnd) toEnd();
+    else if (key !== firstKey) scroller.scrollTop = topBefore + scroller.scrollHeight - heightBefore;
+    firstKey = key;
+    wantOlder(talk);
+  }
+
+  function wantOlder(talk: Talk): void {
+    if (
+      talk.history === 'loaded' &&
+      talk.hasMore &&
+      scroller.scrollTop < AHEAD_PX &&
+      scroller.clientHeight > 0
+    )
+      acts.older(talk);
+  }
+
+  scroller.addEventListener('scroll', () => {
+    const talk = openTalk();
+    if (!talk) return;
+    const isAtEnd = scroller.scrollHeight - scroller.scrollTop - scroller.clientHeight < NEAR_PX;
+    if (isAtEnd !== state.isAtEnd) {
+      state.isAtEnd = isAtEnd;
+      changed();
+    }
+    wantOlder(talk);
+  });
+  // The keyboard of a phone, a longer draft, a turned screen: who was at the end stays there.
+  new ResizeObserver(() => state.isAtEnd && toEnd()).observe(scroller);
+  retry.addEventListener('click', () => {
+    const talk = openTalk();
+    if (talk) acts.older(talk);
+  });
+  newer.addEventListener('click', () => {
+    toEnd();
+    scroller.focus({ preventScroll: true });
+  });
+  watch(show);
+}
+
+function wordAbove(talk: Talk): Word | undefined {
+  if (talk.history === 'failed') return 'loadFailed';
+  if (talk.history !== 'loaded') return 'loading';
+  if (talk.hasMore) return undefined;
+  if (talk.messages.length + talk.outgoing.length > 0) return 'beginning';
+  return talk.name === EVERYBODY ? 'emptyEverybody' : 'emptyDirect';
+}

@@ -1,0 +1,31 @@
+/** Whose talk is open: the name, and whether they are there to read it. */
+import { part, write } from './dom.ts';
+import type { Store } from './state.ts';
+import { EVERYBODY } from './talk.ts';
+import { moment } from './time.ts';
+import { say } from './words.ts';
+
+export function showHeader({ state, watch }: Store): void {
+  const name = part('talk-name', HTMLElement);
+  const about = part('talk-about', HTMLElement);
+
+  function aboutOpen(): string {
+    const { language, open, online, talks } = state;
+    if (open === undefined) return '';
+    if (open === EVERYBODY) return say(language, 'aboutEverybody');
+    if (online.has(open)) return say(language, 'isOnline');
+    const lastSeenAt = talks.get(open)?.user?.lastSeenAt;
+    if (!lastSeenAt) return say(language, 'isOffline');
+    return say(language, 'lastSeen', { time: moment(language, lastSeenAt) });
+  }
+
+  watch(() => {
+    const { language, open, me, talks } = state;
+    write(name, open === EVERYBODY ? say(language, 'everybody') : (open ?? ''));
+    write(about, aboutOpen());
+    let unread = 0;
+    for (const talk of talks.values()) unread += talk.unread;
+    const title = me === undefined ? 'Parley' : `${name.textContent || me} · Parley`;
+    document.title = unread > 0 ? `(${unread}) ${title}` : title;
+  });
+}

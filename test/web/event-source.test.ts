@@ -1,0 +1,37 @@
+/** The browser's own EventSource, which cannot send a header: a ticket opens the stream, and resumes it. */
+import { expect, test } from 'vitest';
+import { person, say, startNode, tell } from '../support/app.ts';
+import { openWindow, sharedBrowser } from '../support/browser.ts';
+import { call } from '../support/contract.ts';
+
+const theBrowser = sharedBrowser();
+
+test('EventSource receives and resumes with tickets, under the policy of the page', async () => {
+  const node = await startNode();
+  const [alice, bob] = [await person(node, 'alice'), await person(node, 'bob')];
+  const page = await openWindow(theBrowser(), node);
+  const ticket = async (): Promise<string> =>
+    (await call(node, 'createTicket', { token: alice.token })).body.ticket;
+  const heard = () => page.evaluate('globalThis.heard') as Promise<{ text: string; id: string }[]>;
+  const listen = (query: URLSearchParams) =>
+    page.evaluate(`new Promise((resolve) => {
+      globalThis.heard ??= [];
+      globalThis.stream?.close();
+      globalThis.stream = new EventSource('/v1/events?${query}');
+      for (const kind of ['dm', 'broadcast'])
+        stream.addEventListener(kind, ({ data, lastEventId }) => heard.push({ text: JSON.parse(data).text, id: lastEventId }));
+      stream.addEventListener('ready', () => resolve());
+    })`);
+  const texts = async () => (await heard()).map(({ text }) => text);
+
+  await listen(new URLSearchParams({ ticket: await ticket() }));
+  await tell(bob, 'alice', 'one');
+  await expect.poll(texts).toEqual(['one']);
+  await page.evaluate('stream.close()');
+  await say(bob, 'two, to everybody');
+  await tell(bob, 'alice', 'three');
+  const lastEventId = (await heard())[0]!.id;
+  await listen(new URLSearchParams({ ticket: await ticket(), lastEventId }));
+  await expect.poll(async () => (await texts()).length).toBe(3);
+  expect((await texts()).sort()).toEqual(['one', 'three', 'two, to everybody']);
+});
