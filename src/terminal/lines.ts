@@ -4,10 +4,10 @@
  */
 import { styleText } from 'node:util';
 import stringWidth from 'fast-string-width';
-import { wrapAnsi } from 'fast-wrap-ansi';
 import type { Message } from '../client/index.ts';
 import { harmless, harmlessLine } from './harmless.ts';
 import type { Say } from './texts.ts';
+import { wrap } from './wrap.ts';
 
 /** Lines as they are for so many columns: made anew when the terminal's width changes. */
 export type Block = (columns: number) => string;
@@ -28,12 +28,8 @@ const colorOf = (name: string): (typeof COLORS)[number] =>
   COLORS[[...name].reduce((sum, character) => sum + character.codePointAt(0)!, 0) % COLORS.length]!;
 
 /** The last column stays free: some terminals break the line when it is filled. */
-function hanging(head: string, text: string, columns: number): string {
-  const width = Math.max(FEWEST_COLUMNS, columns - 1) - INDENT;
-  return (
-    head + wrapAnsi(text, width, { hard: true, trim: false }).replaceAll('\n', `\n${' '.repeat(INDENT)}`)
-  );
-}
+const roomIn = (columns: number): number => Math.max(FEWEST_COLUMNS, columns - 1) - INDENT;
+const UNDER = `\n${' '.repeat(INDENT)}`;
 
 export function messageBlock(message: Message, { say, style, locale, me }: Look): Block {
   const time = new Intl.DateTimeFormat(locale, { hour: '2-digit', minute: '2-digit', hourCycle: 'h23' });
@@ -41,20 +37,19 @@ export function messageBlock(message: Message, { say, style, locale, me }: Look)
     name === me ? style('bold', say('you')) : style(['bold', colorOf(name)], harmlessLine(name));
   const who =
     message.kind === 'dm' ? `${nameOf(message.from)} → ${nameOf(message.to)}` : nameOf(message.from);
-  const head = `${style('dim', time.format(new Date(message.sentAt)))}  `;
-  return (columns) => hanging(head, `${who}  ${harmless(message.text)}`, columns);
+  const head = `${style('dim', time.format(new Date(message.sentAt)))}  ${who}  `;
+  const text = harmless(message.text);
+  return (columns) => head + wrap(text, roomIn(columns), stringWidth(head) - INDENT).join(UNDER);
 }
 
 /** What the client itself says: `mark` is one cell. `text` is our own, or was made harmless. */
 export const noticeBlock =
   (mark: string, text: string, format: Format, style: Style): Block =>
-  (columns) => {
-    const lines = wrapAnsi(text, Math.max(FEWEST_COLUMNS, columns - 1) - INDENT, { hard: true });
-    const [first, ...others] = lines.split('\n');
-    return [`${' '.repeat(INDENT - 2)}${mark} ${first}`, ...others.map((line) => ' '.repeat(INDENT) + line)]
+  (columns) =>
+    `${' '.repeat(INDENT - 2)}${mark} ${wrap(text, roomIn(columns)).join(UNDER)}`
+      .split('\n')
       .map((line) => style(format, line))
       .join('\n');
-  };
 
 /** `─── new ──────` over the whole width. */
 export const ruleBlock =
