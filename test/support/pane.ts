@@ -1,6 +1,6 @@
 /** A terminal in the hands of a test: the command `parley` in a pane of tmux, a real pseudo-terminal, from the sources. */
 import { execFile, spawnSync } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -20,7 +20,7 @@ const MAIN = new URL('../../src/terminal/main.ts', import.meta.url).pathname;
 export const PARLEY = [process.execPath, '--import', import.meta.resolve('tsx'), MAIN] as const;
 
 /** What a shell would do: say how the command ended and in which state it left the terminal. */
-const WRAPPER = '"$@"; echo "[left $?]"; stty -a; exec cat';
+const WRAPPER = `sh -c 'echo $$ > "$0"; exec "$@"' "$@"; echo "[left $?]"; stty -a; exec cat`;
 /** On a machine that does other things too, a process takes its time to start. */
 const WITHIN_MS = 15_000;
 
@@ -34,6 +34,7 @@ export type Pane = {
   shows(what: string | RegExp): Promise<string>;
   cursor(): Promise<{ column: number; row: number; isVisible: boolean }>;
   resize(columns: number, rows: number): Promise<void>;
+  kill(signal: NodeJS.Signals): void;
 };
 
 export function emptyFolder(): string {
@@ -47,7 +48,8 @@ type PaneOptions = { columns?: number; rows?: number; lang?: string; stateDir?: 
 /** Closes with the test. */
 export async function openPane(args: readonly string[], options: PaneOptions = {}): Promise<Pane> {
   const { columns = 80, rows = 24, lang = 'en_GB.UTF-8', stateDir = emptyFolder() } = options;
-  const socket = join(emptyFolder(), 'tmux');
+  const folder = emptyFolder();
+  const [socket, pidFile] = [join(folder, 'tmux'), join(folder, 'pid')];
   const env = { PATH: process.env['PATH'], HOME: stateDir, TERM: 'xterm-256color', LC_CTYPE: 'C.UTF-8' };
   const tmux = async (...words: string[]): Promise<string> => {
     const { stdout } = await promisify(execFile)('tmux', ['-u', '-S', socket, '-f', '/dev/null', ...words], {
@@ -56,7 +58,7 @@ export async function openPane(args: readonly string[], options: PaneOptions = {
     return stdout;
   };
   const size = ['-x', String(columns), '-y', String(rows)];
-  await tmux('new-session', '-d', ...size, '--', 'sh', '-c', WRAPPER, 'sh', ...PARLEY, ...args);
+  await tmux('new-session', '-d', ...size, '--', 'sh', '-c', WRAPPER, 'sh', pidFile, ...PARLEY, ...args);
   onTestFinished(async () => void (await tmux('kill-server').catch(() => {})));
 
   const screen = async (): Promise<string> =>
@@ -83,6 +85,7 @@ export async function openPane(args: readonly string[], options: PaneOptions = {
     },
     resize: async (columns, rows) =>
       void (await tmux('resize-window', '-x', String(columns), '-y', String(rows))),
+    kill: (signal) => void process.kill(Number(readFileSync(pidFile, 'utf8')), signal),
   };
 }
 
