@@ -61,6 +61,8 @@ test('every line fits, whatever the text; nothing but white space is lost, and w
       expect(lines.reduce((sum, line) => sum + families(line), 0)).toBe(families(text));
     }),
   );
+  // Closing marks make it longer than a line.
+  expect(wrap('👩‍👩‍👧，，，', 5)).toEqual(['👩‍👩‍👧，', '，，']);
 });
 
 test('Chinese breaks between characters, not before a full stop or after an opening bracket', () => {
