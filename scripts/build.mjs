@@ -1,6 +1,6 @@
 // Builds dist/: compiles src, and puts beside it what is read at run time.
 import { execFileSync } from 'node:child_process';
-import { cpSync, rmSync } from 'node:fs';
+import { chmodSync, cpSync, rmSync } from 'node:fs';
 import { bundlePage } from './page.mjs';
 
 rmSync('dist', { recursive: true, force: true });
@@ -20,3 +20,4 @@ for (const file of [
 ]) {
   cpSync(`node_modules/swagger-ui-dist/${file}`, `dist/http/docs/${file}`);
 }
+chmodSync('dist/terminal/main.js', 0o755); // the command `parley`

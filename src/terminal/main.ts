@@ -1,0 +1,71 @@
+#!/usr/bin/env node
+/** The command `parley`: reads what is wanted, does it, ends with a code that says how it went. */
+import { readFileSync } from 'node:fs';
+import type { ReadStream, WriteStream } from 'node:tty';
+import { EXIT, HELP } from './help.ts';
+import { createKeeper, type Keeper } from './keep.ts';
+import { createStyle } from './lines.ts';
+import { listen } from './listen.ts';
+import { Failure } from './login.ts';
+import { Left } from './prompts.ts';
+import { send } from './send.ts';
+import { type CommandName, readSettings, type Settings, systemLanguage, WrongUse } from './settings.ts';
+import type { Terminal } from './terminal.ts';
+import { createSay } from './texts.ts';
+import { visit } from './visit.ts';
+
+const SHOW_CURSOR = '\u001b[?25h';
+const SIGNAL_CODES = { SIGTERM: 143, SIGHUP: 129 } as const;
+
+type Run = (settings: Settings, terminal: Terminal, keeper: Keeper) => Promise<number>;
+
+const RUN: Record<Exclude<CommandName, 'help' | 'serve'>, Run> = {
+  async chat({ server }, terminal, keeper) {
+    const { input, output, say } = terminal;
+    if (!input.isTTY || !output.isTTY) throw new WrongUse(say('needsTerminal'));
+    for (const [signal, code] of Object.entries(SIGNAL_CODES)) process.once(signal, () => process.exit(code));
+    process.once('exit', () => {
+      if (!output.destroyed) output.write(SHOW_CURSOR);
+    });
+    return visit({ terminal, server, keeper });
+  },
+  send,
+  listen,
+};
+
+async function main(argv: readonly string[]): Promise<number> {
+  const settings = readSettings(argv);
+  const { command, language, locale } = settings;
+  if (settings.version) {
+    const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'));
+    process.stdout.write(`${version}\n`);
+    return EXIT.done;
+  }
+  if (settings.help || command === 'help') {
+    process.stdout.write(HELP[language]);
+    return EXIT.done;
+  }
+  if (command === 'serve') {
+    await import('../main.ts');
+    return EXIT.done; // the server lives on, until a signal
+  }
+  // They are what they are: isTTY is looked at before anything that only a terminal has is used.
+  const [input, output] = [process.stdin as ReadStream, process.stdout as WriteStream];
+  const style = createStyle(output.isTTY && output.hasColors());
+  const terminal = { input, output, say: createSay(language), style, language, locale };
+  return RUN[command](settings, terminal, createKeeper(settings.stateDir, settings.server));
+}
+
+function codeOf(error: unknown): number {
+  if (error instanceof Left) return EXIT.interrupted;
+  if (error instanceof Failure) {
+    process.stderr.write(`parley: ${error.message}\n`);
+    return error.exitCode;
+  }
+  if (!(error instanceof WrongUse)) throw error;
+  const say = createSay(systemLanguage());
+  process.stderr.write(`parley: ${error.message}\n${say('tryHelp')}\n`);
+  return EXIT.wrongUse;
+}
+
+process.exitCode = await main(process.argv.slice(2)).catch(codeOf);

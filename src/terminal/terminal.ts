@@ -1,0 +1,14 @@
+/** The terminal that somebody sits at, and how to speak to them. */
+import type { ReadStream, WriteStream } from 'node:tty';
+import type { Style } from './lines.ts';
+import type { Language, Say } from './texts.ts';
+
+export type Terminal = {
+  input: ReadStream;
+  output: WriteStream;
+  say: Say;
+  style: Style;
+  language: Language;
+  /** For times and dates. */
+  locale: string;
+};

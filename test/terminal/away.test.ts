@@ -1,0 +1,65 @@
+// The server goes while somebody writes, and comes back.
+import { describe, expect, test } from 'vitest';
+import { startNode } from '../support/app.ts';
+import { hasLeft, hasTmux, openChat } from '../support/pane.ts';
+import { freePort } from '../support/process.ts';
+import { redisProxy } from '../support/proxy.ts';
+import { client } from '../support/wire.ts';
+
+describe.skipIf(!hasTmux)('while the server is away', () => {
+  test('what is typed stays, what is sent is kept, and both people have it once and in order when it is back', async () => {
+    const PORT = String(await freePort());
+    const first = await startNode({ PORT });
+    const { prefix, url } = first;
+    const other = await startNode({}, { prefix });
+    const alice = await client(other, 'alice');
+    const pane = await openChat({ url }, 'bob');
+    await pane.type('half a sent');
+    await pane.shows('half a sent');
+    await first.close();
+    await pane.shows('No connection to the server.');
+    await pane.shows('everybody (away) › half a sent');
+    await pane.type('ence');
+    await pane.keys('Enter');
+    await pane.type('and another');
+    await pane.keys('Enter');
+    await pane.shows('everybody (away, 2 waiting) ›');
+    await pane.type('still typing');
+    await pane.shows('still typing');
+    await startNode({ PORT }, { prefix });
+    await pane.shows('The connection is back.');
+    await pane.shows('everybody › still typing');
+    const screen = await pane.shows(/you {2}and another/);
+    expect(screen).toMatch(/you {2}half a sentence\n(.*\n)*?\d\d:\d\d {2}you {2}and another/);
+    const { data } = await alice.listBroadcasts();
+    expect(data?.messages.map(({ text }) => text)).toEqual(['half a sentence', 'and another']);
+  });
+
+  test('a send whose answer was lost is repeated and stored once', async () => {
+    const node = await startNode();
+    const proxy = await redisProxy(node.url);
+    const alice = await client(node, 'alice');
+    const pane = await openChat({ url: proxy.url.replace('redis:', 'http:') }, 'bob');
+    for (const text of ['one', 'two', 'three']) {
+      await pane.type(text);
+      await pane.keys('Enter');
+      proxy.cut();
+    }
+    await pane.shows(/you {2}three/);
+    const { data } = await alice.listBroadcasts();
+    expect(data?.messages.map(({ text }) => text)).toEqual(['one', 'two', 'three']);
+  });
+
+  test('who leaves before it is back is told what was not sent', async () => {
+    const node = await startNode();
+    const pane = await openChat(node, 'bob');
+    await node.close();
+    await pane.shows('(away)');
+    await pane.type('never sent');
+    await pane.keys('Enter');
+    await pane.shows('1 waiting');
+    await pane.keys('C-c');
+    const screen = await hasLeft(pane, 0);
+    expect(screen).toMatch(/Not sent, the server did not come back:\n.*everybody › never sent/);
+  });
+});

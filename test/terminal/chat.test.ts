@@ -1,0 +1,175 @@
+// The chat screen in a real pseudo-terminal. What is tested is what is to be seen.
+import { describe, expect, test } from 'vitest';
+import { sharedNode, until } from '../support/app.ts';
+import { hasLeft, hasTmux, keptLogin, openChat, openPane } from '../support/pane.ts';
+import { client } from '../support/wire.ts';
+
+/** Without the line breaks of wrapping. */
+const flat = (screen: string): string => screen.replace(/\n {7}/g, ' ').replaceAll('\n', '');
+
+describe.skipIf(!hasTmux)('the chat screen', () => {
+  const node = sharedNode();
+
+  test('two people talk, to everybody and to one another', async () => {
+    const alice = await openChat(node(), 'alice');
+    const bob = await openChat(node(), 'bob');
+    await alice.shows('bob came online');
+    await alice.type('Good morning!');
+    await alice.keys('Enter');
+    await alice.shows(/\d\d:\d\d {2}you {2}Good morning!/);
+    await bob.shows(/\d\d:\d\d {2}alice {2}Good morning!/);
+    await bob.type('/dm alice');
+    await bob.keys('Enter');
+    await bob.shows('→ alice ›');
+    await bob.type('Lunch?');
+    await bob.keys('Enter');
+    await bob.shows(/you → alice {2}Lunch\?/);
+    const screen = await alice.shows(/bob → you {2}Lunch\?/);
+    expect(screen.match(/Good morning!/g)).toHaveLength(1); // the line that was typed does not stay beside the message
+    await alice.type('/online');
+    await alice.keys('Enter');
+    await alice.shows(/online \(\d+\): .*bob/);
+    await alice.type('/dm nobody-there');
+    await alice.keys('Enter');
+    await alice.shows('nobody-there: Nobody has this name.');
+    await alice.type('/frobnicate');
+    await alice.keys('Enter');
+    await alice.shows('/frobnicate is not a command');
+    await alice.type('//etc is a text');
+    await alice.keys('Enter');
+    await bob.shows(/alice {2}\/etc is a text/);
+  });
+
+  test('what comes while one types goes above the line, which stays as it was', async () => {
+    const carol = await client(node(), 'carol');
+    const pane = await openChat(node(), 'dave', { columns: 50, rows: 14 });
+    const typed = 'a line that is longer than the fifty columns of this terminal, by far';
+    await pane.type(typed);
+    for (let count = 0; count < 3; count += 1) await pane.keys('Left');
+    await pane.shows('by far');
+    for (const number of [1, 2, 3, 4, 5, 6]) await carol.sendBroadcast(`number ${number}`);
+    await carol.sendDirect('dave', 'and one that needs more than one line of fifty columns');
+    const screen = await pane.shows('fifty columns\n');
+    const lines = screen.split('\n');
+    const start = lines.findIndex((line) => line.startsWith('everybody › '));
+    expect(lines.slice(start).join('')).toBe(`everybody › ${typed}`);
+    expect(lines.slice(0, start).filter((line) => line.includes('number')).length).toBe(6);
+    expect(lines.slice(start - 2, start)).toEqual([
+      expect.stringMatching(/^\d\d:\d\d {2}carol → you {2}and one that needs more than$/),
+      '       one line of fifty columns',
+    ]);
+    expect(await pane.cursor()).toMatchObject({ row: start + 1 });
+    await pane.type('not so ');
+    await pane.keys('Enter');
+    const sent = await pane.shows(/you {2}a line that is longer/);
+    expect(sent.replace(/\s+/g, ' ')).toContain('of this terminal, by not so far');
+  });
+
+  test('another width wraps everything anew', async () => {
+    const pane = await openChat(node(), 'erin', { columns: 80, rows: 16 });
+    const text = 'Every word of this message is to be found in the right order, whatever the width is.';
+    await pane.type(text);
+    await pane.keys('Enter');
+    await pane.shows('you  Every word');
+    await pane.type('half a sentence that is being typed while the size changes');
+    const widths = [
+      { columns: 40, rows: 16, first: 'Every word of this message' },
+      { columns: 100, rows: 20, first: text },
+      { columns: 30, rows: 24, first: 'Every word of' },
+    ];
+    for (const { columns, rows, first } of widths) {
+      await pane.resize(columns, rows);
+      // A terminal rewraps by itself at once, not as it should be: what counts is what the client makes of it.
+      await pane.shows(new RegExp(`^\\d\\d:\\d\\d {2}you {2}${first}$`, 'm'));
+      const screen = await pane.screen();
+      expect(flat(screen)).toContain(`you  ${text}`);
+      expect(screen.match(/›/g), screen).toHaveLength(1);
+      expect(screen.slice(screen.indexOf('everybody ›')).replaceAll('\n', '')).toBe(
+        'everybody › half a sentence that is being typed while the size changes',
+      );
+    }
+  });
+
+  test('Chinese: the words, the widths, and a line of wide characters that is being typed', async () => {
+    const alice = await client(node(), 'frank');
+    const pane = await openChat(node(), '李雷', { columns: 40, rows: 14, lang: 'zh_CN.UTF-8' });
+    await pane.type('我们中午一起去吃饭好不好？我知道一家很不错的餐厅');
+    await pane.shows('餐厅');
+    await alice.sendDirect('李雷', '今天天气很好，我们去公园走走吧，晚上再一起看电影👩‍👩‍👧');
+    const lines = (await pane.shows('电影')).split('\n');
+    const start = lines.findIndex((line) => line.startsWith('所有人 › '));
+    expect(lines.slice(start)).toEqual(['所有人 › 我们中午一起去吃饭好不好？我知', '道一家很不错的餐厅']);
+    expect(lines.slice(start - 2, start)).toEqual([
+      expect.stringMatching(/^\d\d:\d\d {2}frank → 我 {2}今天天气很好，我们去$/),
+      '       公园走走吧，晚上再一起看电影👩‍👩‍👧',
+    ]);
+    expect(await pane.cursor()).toMatchObject({ column: 18, row: start + 1 });
+    await pane.keys('Enter');
+    await pane.shows(/我 {2}我们中午/);
+    await pane.type('/help');
+    await pane.keys('Enter');
+    await pane.shows('查看历史消息');
+  });
+
+  test('messages that came while away are shown at once, and acknowledged when they were seen, not before', async () => {
+    const grace = await client(node(), 'grace');
+    const heidi = await client(node(), 'heidi');
+    for (const text of ['first', 'second']) await grace.sendDirect('heidi', text);
+    const unread = async () => (await heidi.getMailbox()).data?.unread;
+    const stateDir = await keptLogin(node(), 'heidi');
+    const pane = await openPane(['chat', '--server', node().url], { stateDir });
+    await pane.shows('Mailbox 2 new');
+    await grace.sendDirect('heidi', 'third');
+    await pane.shows('Mailbox 3 new');
+    expect(await unread()).toBe(3);
+    await pane.keys('Enter');
+    const screen = await pane.shows(/─ new ─/);
+    for (const text of ['first', 'second', 'third']) expect(screen).toContain(`grace → you  ${text}`);
+    await until('it is acknowledged', async () => (await unread()) === 0);
+    await grace.sendDirect('heidi', 'fourth');
+    await pane.shows('fourth');
+    await until('it is acknowledged', async () => (await unread()) === 0);
+  });
+
+  test('history goes back page by page', async () => {
+    const ivan = await client(node(), 'ivan');
+    await client(node(), 'judy');
+    for (let number = 1; number <= 45; number += 1) await ivan.sendDirect('judy', `number-${number}.`);
+    const pane = await openChat(node(), 'judy', { rows: 60 });
+    await pane.type('/dm ivan');
+    await pane.keys('Enter');
+    await pane.shows('→ ivan ›');
+    for (const oldest of ['number-26.', 'number-6.', 'number-1.']) {
+      await pane.type('/history');
+      await pane.keys('Enter');
+      await pane.shows(oldest);
+    }
+    await pane.type('/history');
+    await pane.keys('Enter');
+    await pane.shows('That was the beginning.');
+  });
+
+  test.each([['C-c'], ['C-d']])('%s leaves the terminal clean', async (key) => {
+    const pane = await openChat(node(), `ken-${key.toLowerCase()}`);
+    if (key === 'C-c') {
+      await pane.type('something unfinished');
+      await pane.shows('unfinished');
+    }
+    await pane.keys(key);
+    const screen = await hasLeft(pane, 0);
+    expect(screen).toContain('Goodbye.');
+    if (key === 'C-c') expect(screen).toContain('Not sent: something unfinished');
+  });
+
+  test('/menu goes back to the menu, /quit leaves', async () => {
+    const pane = await openChat(node(), 'leo');
+    await pane.type('/menu');
+    await pane.keys('Enter');
+    await pane.shows('● Talk to everybody');
+    await pane.keys('Enter');
+    await pane.shows('everybody ›');
+    await pane.type('/quit');
+    await pane.keys('Enter');
+    await hasLeft(pane, 0);
+  });
+});

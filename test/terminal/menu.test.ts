@@ -1,0 +1,176 @@
+// The menus in a real pseudo-terminal: before login and after, and what is kept between two visits.
+import { readdirSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { createKeeper } from '../../src/terminal/keep.ts';
+import { sharedNode, startNode, until } from '../support/app.ts';
+import { emptyFolder, hasLeft, hasTmux, keptLogin, openPane, type Pane } from '../support/pane.ts';
+import { freePort } from '../support/process.ts';
+import { client } from '../support/wire.ts';
+
+const password = 'correct horse battery';
+
+/** Down to the item, and Enter. */
+async function choose(pane: Pane, item: string): Promise<void> {
+  for (let steps = 0; !(await pane.screen()).includes(`● ${item}`); steps += 1) {
+    if (steps > 20) throw new Error(`no such item: ${item}\n${await pane.screen()}`);
+    const before = await pane.screen();
+    await pane.keys('Down');
+    await until('it moves', async () => (await pane.screen()) !== before);
+  }
+  await pane.keys('Enter');
+}
+
+async function answer(pane: Pane, question: RegExp, text: string): Promise<void> {
+  await pane.shows(new RegExp(`◆ {2}${question.source}`));
+  await pane.type(text);
+  await pane.keys('Enter');
+}
+
+describe.skipIf(!hasTmux)('the menu', () => {
+  const node = sharedNode();
+
+  test('register, and be in; the passwords are not to be seen', async () => {
+    const pane = await openPane(['--server', node().url]);
+    await pane.shows('● Log in');
+    await choose(pane, 'Register');
+    await answer(pane, /Username/, 'alice');
+    await answer(pane, /Password/, 'short');
+    await pane.shows('8 to 72 bytes, please.');
+    await pane.keys('C-u');
+    await pane.type(password);
+    await pane.keys('Enter');
+    await answer(pane, /The password once more/, 'something else');
+    await pane.shows('The two passwords differ.');
+    await pane.keys('C-u');
+    await pane.type(password);
+    await pane.keys('Enter');
+    await pane.shows('Registered. Welcome, alice.');
+    await choose(pane, 'No, log out when I leave');
+    const screen = await pane.shows('alice · 1 online');
+    expect(screen).not.toContain(password);
+    await choose(pane, 'Quit');
+    await hasLeft(pane, 0);
+  });
+
+  test('a wrong password is told, and the menu is there again; Chinese by LANG', async () => {
+    await client(node(), '韩梅梅');
+    const pane = await openPane(['--server', node().url], { lang: 'zh_CN.UTF-8' });
+    await pane.shows('● 登录');
+    await pane.keys('Enter');
+    await answer(pane, /用户名/, '韩梅梅');
+    await answer(pane, /密码/, 'not my password');
+    await pane.shows('在这台电脑上保持登录？');
+    await pane.keys('Enter');
+    await pane.shows('用户不存在或密码错误。您也可以注册。');
+    await pane.shows(/◆ {2}您想做什么？/);
+    await choose(pane, '退出');
+    expect(await hasLeft(pane, 0)).toContain('再见。');
+  });
+
+  test('it is alive: who is online and how many messages are new change while it is open', async () => {
+    const stateDir = await keptLogin(node(), 'bob');
+    const pane = await openPane(['--server', node().url], { stateDir });
+    await pane.shows(/◆ {2}bob · \d+ online/);
+    await choose(pane, 'Who is online');
+    await pane.shows('● Back');
+    const carol = await client(node(), 'carol');
+    const stream = carol.events();
+    await stream.next();
+    await pane.shows('○ carol');
+    await stream.return();
+    await choose(pane, 'carol');
+    await pane.shows('→ carol ›');
+    await pane.shows('carol went offline');
+    await pane.type('/menu');
+    await pane.keys('Enter');
+    await pane.shows('● Who is online');
+    await carol.sendDirect('bob', 'for the mailbox');
+    await pane.shows('Mailbox 1 new');
+    await choose(pane, 'Mailbox');
+    await pane.shows(/carol → you {2}for the mailbox/);
+    await until('it is acknowledged', async () => {
+      const bob = await client(node(), 'bob');
+      return (await bob.getMailbox()).data?.unread === 0;
+    });
+    await choose(pane, 'Conversations');
+    await pane.shows('● carol');
+    await pane.keys('Escape');
+    await pane.shows('● Conversations');
+    await choose(pane, 'Message somebody');
+    await choose(pane, 'Somebody else …');
+    await answer(pane, /Username/, 'nobody-there');
+    await pane.shows('Nobody has this name.');
+    await pane.shows(/◆ {2}Username\n│ {2}nobody-there/);
+    await pane.keys('C-c');
+    await hasLeft(pane, 0);
+  });
+
+  test('who stays logged in is in at once the next time, from a file that only they can read', async () => {
+    const stateDir = emptyFolder();
+    await client(node(), 'dave');
+    const pane = await openPane(['--server', node().url], { stateDir });
+    await pane.shows('● Log in');
+    await pane.keys('Enter');
+    await answer(pane, /Username/, 'dave');
+    await answer(pane, /Password/, password);
+    await pane.shows('Stay logged in');
+    await choose(pane, 'Yes, keep a key in');
+    await pane.shows(/dave · \d+ online/);
+    const [file = ''] = readdirSync(join(stateDir, 'parley'));
+    expect(statSync(join(stateDir, 'parley', file)).mode & 0o777).toBe(0o600);
+    await choose(pane, 'Quit');
+    await hasLeft(pane, 0);
+    const again = await openPane(['--server', node().url], { stateDir });
+    await again.shows(/◆ {2}dave · \d+ online/);
+    await choose(again, 'Log out');
+    await again.shows('● Log in');
+    expect(createKeeper(stateDir, node().url).storage.get()).toBeUndefined();
+    await again.keys('C-c');
+    await hasLeft(again, 0);
+  });
+
+  test('a session that is ended elsewhere leads back to the first menu, out of a chat too', async () => {
+    const stateDir = await keptLogin(node(), 'erin');
+    const pane = await openPane(['--server', node().url], { stateDir });
+    await pane.shows('● Talk to everybody');
+    await pane.keys('Enter');
+    await pane.shows('everybody ›');
+    const { storage } = createKeeper(stateDir, node().url);
+    const twin = await client(node(), 'erin');
+    await twin.restore(await storage.get());
+    await twin.logout();
+    await pane.shows('The session has ended. Please log in again.');
+    await pane.shows('● Log in');
+    await pane.keys('C-d');
+    await hasLeft(pane, 0);
+  });
+
+  test('a server that is not there is told; what was typed is kept until it is', async () => {
+    const PORT = String(await freePort());
+    const pane = await openPane(['--server', `http://127.0.0.1:${PORT}`]);
+    await pane.shows('● Log in');
+    await choose(pane, 'Register');
+    await answer(pane, /Username/, 'frank');
+    await answer(pane, /Password/, password);
+    await answer(pane, /The password once more/, password);
+    await pane.shows('The server does not answer.');
+    await pane.shows('● Try again');
+    await startNode({ PORT });
+    await pane.keys('Enter');
+    await pane.shows('Registered. Welcome, frank.');
+    await pane.keys('C-c');
+    await hasLeft(pane, 0);
+  });
+
+  test.each([
+    ['SIGTERM', 143],
+    ['SIGHUP', 129],
+  ] as const)('%s leaves the terminal clean, with the cursor that a menu hides', async (signal, exitCode) => {
+    const pane = await openPane(['--server', node().url]);
+    await pane.shows('● Log in');
+    await until('the menu hides the cursor', async () => !(await pane.cursor()).isVisible);
+    pane.kill(signal);
+    await hasLeft(pane, exitCode);
+  });
+});
