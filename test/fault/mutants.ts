@@ -53,8 +53,8 @@ export const MUTANTS: Mutant[] = [
   },
   {
     guard: 'a hole is read, not stepped over',
-    fault: 'tiny-buffer',
-    seconds: 20,
+    fault: 'slow-network',
+    seconds: 40,
     patches: [
       ['live/tail.js', 'if (entry.seq !== at.seq + 1 || before !== at.mark)\n            return false;', ''],
     ],
@@ -150,7 +150,7 @@ export const MUTANTS: Mutant[] = [
   },
   {
     guard: 'the deadline of every request',
-    fault: 'slow-network',
+    fault: 'stop-redis',
     seconds: 30,
     patches: [
       ['http/deadline.js', 'const DEADLINE_MS = 4_500', 'const DEADLINE_MS = 60_000'],

@@ -53,12 +53,14 @@ export const NETWORK_FAULTS = {
     pauseMs: [1_000, 4_000],
   },
   'slow-network': {
-    what: 'answers of Redis come up to 1 s late, or a few bytes a millisecond',
+    what: 'answers of Redis come up to 1 s late, or a few bytes a millisecond; the subscriber is cut meanwhile',
     strike: async ({ nodes }, random, wait) => {
       const { proxy } = random.pick(nodes);
       if (random.share() < 0.5) proxy.delay(random.between(50, 1_000));
       else proxy.drip(random.between(16, 256));
-      await wait(random.between(2_000, 6_000));
+      await wait(random.between(500, 2_000));
+      proxy.reset('subscriber');
+      await wait(random.between(2_000, 4_000));
       proxy.delay(0);
       proxy.drip(0);
     },
