@@ -1,6 +1,7 @@
 // `parley send` and `parley listen` in pipes, and what the command says to whom it does not understand.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { sharedNode, until } from '../support/app.ts';
 import { emptyFolder, keptLogin, PARLEY } from '../support/pane.ts';
@@ -83,6 +84,14 @@ test('who stays logged in needs no password', async () => {
   const { exitCode } = await run(['send', '--all', 'from grace'], { XDG_STATE_HOME: stateDir });
   expect(exitCode).toBe(0);
   expect((await run(['send', '--all', 'again'], { XDG_STATE_HOME: stateDir })).exitCode).toBe(0);
+});
+
+test('serve starts the server, as it is set up by the environment, and SIGTERM stops it', async () => {
+  const env = { PORT: '0', BCRYPT_COST: '4', DATA_DIR: join(emptyFolder(), 'data'), PATH: '/nonexistent' };
+  const serving = start(['serve'], env);
+  await until('it listens', () => serving.said.stdout.includes('Parley listens on'), 15_000);
+  serving.child.kill('SIGTERM');
+  expect(await serving.exited).toBe(0);
 });
 
 describe('the exit code says how it went', () => {
