@@ -30,9 +30,6 @@ async function main(): Promise<void> {
     await redis?.stop();
     throw error;
   });
-  banner(config, app.address.port, redis);
-  if (config.BCRYPT_COST < 10)
-    log.warn(`BCRYPT_COST ${config.BCRYPT_COST} is for tests: stolen hashes would be easy to try`);
 
   let stopping = false;
   const stop = async (signal: string) => {
@@ -50,6 +47,11 @@ async function main(): Promise<void> {
     log.error({ err: error }, 'a bug of ours: unhandled rejection'),
   );
   process.on('uncaughtException', (error) => log.error({ err: error }, 'a bug of ours: uncaught exception'));
+
+  // Not before it can be stopped: who reads that it listens may send a signal at once.
+  banner(config, app.address.port, redis);
+  if (config.BCRYPT_COST < 10)
+    log.warn(`BCRYPT_COST ${config.BCRYPT_COST} is for tests: stolen hashes would be easy to try`);
 }
 
 const randomSecret = (): string => randomBytes(32).toString('hex');
