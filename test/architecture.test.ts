@@ -210,7 +210,7 @@ describe('who may touch what', () => {
         .filter(([, command, key = '']) =>
           command === 'PUBLISH'
             ? !/^(ARGV\[\d+\]|channel)$/.test(key)
-            : command !== 'TIME' && !/^(KEYS\[\d+\]|[a-z]+)\)?$/.test(key),
+            : !['TIME', 'INFO'].includes(command!) && !/^(KEYS\[\d+\]|[a-z]+)\)?$/.test(key),
         )
         .map(([call]) => `${file}: ${call}`),
     );
