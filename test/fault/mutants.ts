@@ -36,6 +36,7 @@ export const MUTANTS: Mutant[] = [
     seconds: 20,
     patches: [
       ['store/redis.js', 'autoResendUnfulfilledCommands: false', 'autoResendUnfulfilledCommands: true'],
+      ['store/redis.js', 'maxRetriesPerRequest: 0', 'maxRetriesPerRequest: 20'],
     ],
   },
   {
