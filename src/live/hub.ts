@@ -16,14 +16,12 @@ import { hearEntry, Reader, type ReaderHome } from './reader.ts';
 import { freshGaps, Replay } from './replay.ts';
 import type { PresenceChange } from './roster.ts';
 import { type PresenceMode, Stream, type StreamHost } from './stream.ts';
+import { createSweep } from './sweep.ts';
 import { Tail } from './tail.ts';
 import { createTurn, feed, type PresenceTold, presenceBytes } from './turn.ts';
 
 export const HEARTBEAT_MS = 25_000;
 const TICK_MS = 1_000;
-/** The slow look at every log's end: what a lost wake-up costs at most. */
-const SWEEP_MS = 5_000;
-const SWEEP_AT_ONCE = 200;
 
 export type StreamRequest = {
   username: string;
@@ -53,7 +51,8 @@ export class Hub {
   readonly #readers = new Map<string, Reader>();
   readonly #tail: Tail;
   readonly #home: ReaderHome;
-  readonly #timers: NodeJS.Timeout[];
+  readonly #sweep: ReturnType<typeof createSweep>;
+  readonly #clock: NodeJS.Timeout;
   #arrived = new Set<Reader>();
   #presence: PresenceTold | undefined;
   #isScheduled = false;
@@ -82,7 +81,8 @@ export class Hub {
       },
       left: (reader) => this.#release(reader),
     };
-    this.#timers = [setInterval(() => this.#tick(), TICK_MS), setInterval(() => void this.sweep(), SWEEP_MS)];
+    this.#sweep = createSweep({ store, logs, broadcasts: this.#tail, readers: this.#readers });
+    this.#clock = setInterval(() => this.#tick(), TICK_MS);
   }
 
   async start(): Promise<void> {
@@ -147,6 +147,7 @@ export class Hub {
   }
 
   tellPresence({ total, ...changes }: PresenceChange): void {
+    if (this.#presence) this.#flush(); // told in the same turn: neither may replace the other
     const isCrowd = total > this.#options.limits.presenceFanoutLimit;
     const count = presenceBytes(ownBlock({ kind: 'presence', total }));
     const all = isCrowd ? count : presenceBytes(ownBlock({ kind: 'presence', ...changes, total }));
@@ -154,27 +155,16 @@ export class Hub {
     this.#schedule();
   }
 
-  /** Compare every tail with its log: on a slow timer, and after the subscriber was away. */
-  async sweep(): Promise<void> {
-    const { store, logs } = this.#options;
-    const readers = [...this.#readers.values()];
-    const tails = [this.#tail, ...readers.map((reader) => reader.tail)];
-    const { keys } = store;
-    const metas = [keys.broadcasts.meta, ...readers.map(({ username }) => keys.inbox(username).meta)];
-    try {
-      for (let i = 0; i < tails.length; i += SWEEP_AT_ONCE) {
-        const heads = await logs.heads(metas.slice(i, i + SWEEP_AT_ONCE));
-        await Promise.all(heads.map((head, index) => tails[i + index]!.compare(head)));
-      }
-    } catch {
-      // Redis is away; the next sweep, or the subscriber's return, comes by itself.
-    }
+  /** After the subscriber was away: what was missed is read. */
+  sweep(): Promise<void> {
+    return this.#sweep.all();
   }
 
   /** Every stream is told to come back, here or elsewhere, at a moment of its own. */
   stop(): void {
     this.#isClosing = true;
-    for (const timer of this.#timers) clearInterval(timer);
+    clearInterval(this.#clock);
+    this.#sweep.stop();
     for (const stream of [...this.streams()]) stream.end('shutdown');
   }
 

@@ -13,7 +13,7 @@ const SPARE_DESCRIPTORS = 40;
 /** V8 keeps what it once took; a leak of a run is more than this. */
 const SPARE_MEGABYTES = 150;
 
-/** On every node exactly those are online who listen. `leave`: these readers go now. */
+/** On every node exactly those are online who listen, and whoever is told of presence believes so. `leave`: these readers go now. */
 export async function checkPresence(options: {
   readers: Reader[];
   client: Client;
@@ -27,16 +27,21 @@ export async function checkPresence(options: {
   const asking = stay[0]!.session;
   const wanted = [...new Set(stay.map(({ history }) => history.username))].sort().join();
   const leftMs = Math.max(1_000, healedAtMs + PRESENCE_WITHIN_MS - performance.now());
-  const lists = () => Promise.all(nodes.map(({ url }) => online(client, asking, url)));
-  const isRight = async () => (await lists()).every((list) => list.join() === wanted);
+  const beliefs = () => stay.flatMap(({ watch }) => (watch ? [watch.believed()] : []));
+  const lists = async () => [
+    ...(await Promise.all(nodes.map(({ url }) => online(client, asking, url)))),
+    ...beliefs(),
+  ];
+  const isRight = async () => (await lists()).every((list) => list?.join() === wanted);
   const notes: Note[] = [];
   if (!(await until(isRight, leftMs))) {
     const seen = (await lists()).map((list) => {
+      if (!list) return 'no list';
       const missing = wanted.split(',').filter((name) => !list.includes(name));
       const ghosts = list.filter((name) => !wanted.split(',').includes(name));
       return `missing: ${missing.join(' ') || 'nobody'}, ghosts: ${ghosts.join(' ') || 'nobody'}`;
     });
-    notes.push({ rule: 'presence within 20 s', what: seen.join('; ') });
+    notes.push({ rule: 'presence within 20 s', what: `nodes, then devices: ${seen.join('; ')}` });
   }
   return { tookMs: performance.now() - healedAtMs, notes };
 }

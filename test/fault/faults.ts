@@ -16,8 +16,15 @@ const MIXED: Fault = {
   strike: async (world, random, wait) => {
     const chosen = random
       .some(GROUPS, random.between(1, 2))
-      .map((group) => random.pick(Object.values(group).filter((fault) => !fault.isAlone)));
-    await Promise.all(chosen.map((fault) => fault.strike(world, random, wait)));
+      .map((group) => random.pick(Object.entries(group).filter(([, fault]) => !fault.isAlone)));
+    await Promise.all(
+      chosen.map(async ([name, fault]) => {
+        const blow = { name, fromMs: world.now(), toMs: Number.POSITIVE_INFINITY };
+        world.mixed.push(blow);
+        await fault.strike(world, random, wait);
+        blow.toMs = world.now();
+      }),
+    );
   },
   pauseMs: [500, 3_000],
 };

@@ -77,15 +77,16 @@ export async function mailboxes(client: Client, sessions: Session[]): Promise<Ma
   return all;
 }
 
-/** Who is online, as one node lists it. */
-export async function online(client: Client, session: Session, url: string): Promise<string[]> {
+/** Who is online, as one node lists it; undefined when it does not. */
+export async function online(client: Client, session: Session, url: string): Promise<string[] | undefined> {
   const users: string[] = [];
   let cursor = '';
   do {
     const { status, body } = await client
       .ask('GET', `/v1/online?limit=${PAGE}${cursor}`, { token: session.token, url })
       .catch(() => ({ status: 0, body: undefined }));
-    if (status !== 200) return ['?'];
+    if (status === 401) await session.renew().catch(() => {});
+    if (status !== 200) return undefined;
     for (const { username } of body.users) users.push(username);
     cursor = body.nextCursor === null ? '' : `&cursor=${body.nextCursor}`;
   } while (cursor);

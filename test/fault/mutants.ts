@@ -82,9 +82,7 @@ export const MUTANTS: Mutant[] = [
     guard: 'the slow look at every log’s end',
     fault: 'silent-subscriber',
     seconds: 30,
-    patches: [
-      ['live/hub.js', 'setInterval(() => void this.sweep(), SWEEP_MS)', 'setInterval(() => {}, SWEEP_MS)'],
-    ],
+    patches: [['live/sweep.js', 'void look(next())', '']],
   },
   {
     guard: 'the probe of a silent subscriber',
@@ -116,7 +114,7 @@ export const MUTANTS: Mutant[] = [
   },
   {
     guard: 'what a gap tells reaches to where the stream goes on',
-    fault: 'kill-redis-everysec',
+    fault: 'crash-in-a-flood',
     seconds: 60,
     patches: [
       ['live/replay.js', 'await tails.broadcasts.refresh();', ''],
@@ -140,6 +138,12 @@ export const MUTANTS: Mutant[] = [
     fault: 'old-snapshot',
     seconds: 20,
     patches: [['store/presence.js', 'answer.redis === (redisProcess ?? answer.redis)', 'true']],
+  },
+  {
+    guard: 'devices are told that changes of presence were missed',
+    fault: 'drop-subscriber',
+    seconds: 30,
+    patches: [['app.js', 'hub.tellPresence({ total: roster.total(), resync: true });', '']],
   },
   {
     guard: 'a stream whose socket does not drain is not fed',

@@ -2,10 +2,12 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Client } from './client.ts';
 import type { Ack, Send } from './history.ts';
+import { online } from './inspect.ts';
 import { until } from './processes.ts';
 import type { Random } from './random.ts';
 import { type Reader, startReader } from './reader.ts';
 import { openSession, register, type Session } from './session.ts';
+import { createWatch } from './watch.ts';
 import { send, type Wanted } from './writer.ts';
 
 export type Crowd = {
@@ -26,6 +28,8 @@ const KEYLESS_SHARE = 0.1;
 const POPULAR = 8;
 /** The first so many acknowledge; the others let their mailboxes fill. */
 const TIDY = 12;
+/** One device in so many is told who comes and goes. */
+const WATCHED = 10;
 const ACK_EVERY_MS = 700;
 const REST_EVERY_MS = 600;
 /** Longer than the grace of presence, and shorter. */
@@ -106,8 +110,11 @@ export async function gather(options: { client: Client; random: Random; now: () 
     /** Everybody listens. */
     async listen(): Promise<void> {
       for (const [device, all] of [sessions, others].entries())
-        for (const session of all)
-          readers.push(startReader({ client, session, now, name: `${session.username}/${device}` }));
+        for (const [index, session] of all.entries()) {
+          const fetchList = () => online(client, session, client.target());
+          const watch = index % WATCHED === 0 ? createWatch(fetchList) : undefined;
+          readers.push(startReader({ client, session, now, name: `${session.username}/${device}`, watch }));
+        }
       if (!(await until(() => readers.every((reader) => reader.isOpen()), OPEN_WITHIN_MS)))
         throw new Error('the readers could not open their streams');
     },

@@ -69,10 +69,17 @@ export function removeFolder(folder: string): void {
   folders.delete(folder);
 }
 
+/** This machine does not allow what a fault needs: it is left out, and that is said. */
+export class NotPossibleHere extends Error {}
+
 /** A small disk of its own; needs root on Linux. Throws where that is not allowed. */
 export function smallDisk(megabytes: number): string {
   const folder = temporaryFolder();
-  execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${megabytes}m`, 'tmpfs', folder], { stdio: 'pipe' });
+  try {
+    execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${megabytes}m`, 'tmpfs', folder], { stdio: 'pipe' });
+  } catch {
+    throw new NotPossibleHere('a tmpfs cannot be mounted here; it needs root');
+  }
   mounts.add(folder);
   return folder;
 }

@@ -8,6 +8,7 @@ import { createParser } from 'eventsource-parser';
 import { type Client, GIVE_UP_MS } from './client.ts';
 import type { ReaderEvent, ReaderHistory } from './history.ts';
 import type { Session } from './session.ts';
+import type { Watch } from './watch.ts';
 
 export type Reader = {
   history: ReaderHistory;
@@ -23,6 +24,8 @@ export type Reader = {
   rest(ms: number): void;
   /** The newest direct message that it was sent by somebody else. */
   newest: string | undefined;
+  /** Who it believes to be online, if it asked to be told. */
+  watch: Watch | undefined;
   close(): void;
 };
 
@@ -36,8 +39,10 @@ export function startReader(options: {
   session: Session;
   name: string;
   now: () => number;
+  /** Only some are told of presence: it goes to everybody. */
+  watch?: Watch | undefined;
 }): Reader {
-  const { client, session, name, now } = options;
+  const { client, session, name, now, watch } = options;
   const history: ReaderHistory = { name, username: session.username, sids: [], events: [], breaks: [] };
   let lastEventId: string | undefined;
   let retryMs = FIRST_RETRY_MS;
@@ -57,6 +62,7 @@ export function startReader(options: {
   function hear(kind: string | undefined, text: string): void {
     const data = JSON.parse(text);
     const common = { atMs: now(), stream };
+    if (kind === 'ready' || kind === 'presence') watch?.hear(kind, data);
     if (kind === 'dm' || kind === 'broadcast') {
       const { id, seq, from, to } = data;
       record({
@@ -86,7 +92,7 @@ export function startReader(options: {
     stream += 1;
     if (!history.sids.includes(session.sid)) history.sids.push(session.sid);
     return new Promise((resolve) => {
-      const request = http.get(`${to}/v1/events?presence=off`, {
+      const request = http.get(`${to}/v1/events?presence=${watch ? 'all' : 'off'}`, {
         agent: false,
         headers: {
           Authorization: `Bearer ${session.token}`,
@@ -168,6 +174,7 @@ export function startReader(options: {
     history,
     session,
     newest: undefined,
+    watch,
     isOpen: () => isOpen,
     url: () => url,
     pause: (ms) => {

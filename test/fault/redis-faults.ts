@@ -7,9 +7,21 @@ import { smallDisk } from './processes.ts';
 const LOST: Cost = { gaps: ['epoch', 'future', 'lost'], refusals: [404] };
 /** What a crash under `everysec` takes away here. */
 const UNSYNCED_MS = 1_000;
+/** So much is lost that the log is still shorter than what was seen, while readers find out, and it goes on growing. */
+const LATE_MS: [number, number] = [100, 400];
 /** How exactly the size of the file is known for a moment. */
 const SIZE_KNOWN_MS = 250;
 const KILOBYTE = 1_024;
+
+const crash: Fault['strike'] = async (world, random, wait) => {
+  const lostMs = random.between(0, UNSYNCED_MS);
+  const fromMs = world.now() - lostMs - SIZE_KNOWN_MS;
+  await world.redis.kill();
+  world.redis.forget(lostMs);
+  world.losses.push({ fromMs, toMs: world.now() });
+  await wait(random.between(100, 1_000));
+  await world.redis.start();
+};
 
 export const REDIS_FAULTS = {
   'kill-redis-always': {
@@ -25,16 +37,22 @@ export const REDIS_FAULTS = {
     what: 'SIGKILL Redis (everysec), cut up to 1 s off its file, start it again',
     fsync: 'everysec',
     cost: LOST,
-    strike: async (world, random, wait) => {
-      const lostMs = random.between(0, UNSYNCED_MS);
-      const fromMs = world.now() - lostMs - SIZE_KNOWN_MS;
-      await world.redis.kill();
-      world.redis.forget(lostMs);
-      world.losses.push({ fromMs, toMs: world.now() });
-      await wait(random.between(100, 1_000));
-      await world.redis.start();
-    },
+    strike: crash,
     pauseMs: [4_000, 8_000],
+    isAlone: true,
+  },
+  'crash-in-a-flood': {
+    what: 'the same amid a flood, and when Redis is back its answers come up to 0.4 s late',
+    fsync: 'everysec',
+    cost: LOST,
+    strike: async (world, random, wait) => {
+      await world.flood(400, KILOBYTE);
+      for (const { proxy } of world.nodes) proxy.delay(random.between(...LATE_MS), 'commands');
+      await crash(world, random, wait);
+      await world.flood(60, KILOBYTE);
+      for (const { proxy } of world.nodes) proxy.delay(0);
+    },
+    pauseMs: [1_000, 2_000],
     isAlone: true,
   },
   'stop-redis': {

@@ -30,6 +30,7 @@ export function describeRun(result: RunResult): string {
       `back ${spread(result.backMs)}, accepted ${spread(result.acceptedMs)}, delayed ${spread(result.delaysMs)}, ` +
       `drained ${seconds(drainMs)}, presence ${seconds(presenceMs)}, gone ${seconds(goneMs)} s`,
   ];
+  for (const what of result.slow.slice(0, SHOWN_VIOLATIONS)) lines.push(`  slow, no violation: ${what}`);
   const byRule = grouped(verdict.violations, ({ rule }) => rule);
   for (const [rule, all] of byRule) {
     lines.push(`  ${rule}: ${all.length}`);

@@ -4,13 +4,13 @@ import { delays, isMessage } from './check-reader.ts';
 import { check, type Verdict } from './checker.ts';
 import { type Asked, createClient } from './client.ts';
 import { act, faultOf } from './faults.ts';
-import type { History, Loss, Note, Send } from './history.ts';
+import type { History, Loss, Note, ReaderHistory, Send } from './history.ts';
 import { mailboxes, storedLogs } from './inspect.ts';
 import type { Node } from './node.ts';
 import { CROWD, gather } from './people.ts';
 import { until } from './processes.ts';
 import { createRandom } from './random.ts';
-import { closeWorld, heal, openWorld } from './world.ts';
+import { type Blow, closeWorld, heal, openWorld } from './world.ts';
 
 export type RunOptions = { fault: string; seed: number; seconds: number; dist: string };
 
@@ -25,6 +25,8 @@ export type RunResult = {
   /** Ms from a broken stream to the next `ready`, and from Redis' return to a writer's next 201. */
   backMs: number[];
   acceptedMs: number[];
+  /** Returns that took longer than promised, and what else acted meanwhile. */
+  slow: string[];
   /** Ms from a 201, or from `ready` if that came later, to the arrival. */
   delaysMs: number[];
   /** After peace: until all had all, until presence was right, until those who left were gone. */
@@ -70,7 +72,8 @@ export async function run({ fault: name, seed, seconds, dist }: RunOptions): Pro
     const losses: Loss[] = [];
     const notes: Note[] = [];
     const { flood, settleAgain } = people;
-    const world = { ...servers, readers, losses, notes, now, flood, settleAgain };
+    const mixed: Blow[] = [];
+    const world = { ...servers, readers, losses, notes, mixed, now, flood, settleAgain };
     const blows = await act(fault, world, random.fork(), AbortSignal.timeout(seconds * 1_000));
     await heal(servers);
     const healedAtMs = performance.now();
@@ -111,6 +114,7 @@ export async function run({ fault: name, seed, seconds, dist }: RunOptions): Pro
         unknowns: sends.reduce((sum, each) => sum + each.unknowns, 0),
       },
       deliveries: arrivals.length,
+      slow: mixed.length > 0 ? slowReturns(history.readers, mixed) : [],
       backMs: history.readers.flatMap(({ breaks }) => breaks.map(({ atMs, backAtMs }) => backAtMs - atMs)),
       acceptedMs: acceptedAgain(
         sends,
@@ -136,6 +140,17 @@ function acceptedAgain(sends: Send[], backs: number[]): number[] {
     took.push(...first.values());
   }
   return took;
+}
+
+function slowReturns(readers: ReaderHistory[], mixed: Blow[]): string[] {
+  return readers.flatMap(({ name, breaks }) =>
+    breaks.flatMap(({ atMs, backAtMs }) => {
+      if (backAtMs - atMs <= PROMISED_ANSWER_MS) return [];
+      const acted = mixed.filter(({ fromMs, toMs }) => fromMs < backAtMs && toMs > atMs);
+      const told = acted.map(({ name, fromMs, toMs }) => `${name} ${Math.round(fromMs)}–${Math.round(toMs)}`);
+      return [`${name} was away ${Math.round(atMs)}–${Math.round(backAtMs)} ms; ${told.join(', ')}`];
+    }),
+  );
 }
 
 /** What the servers did wrong by themselves. While its process was stopped, nobody could answer. */

@@ -5,6 +5,8 @@ import { until } from './processes.ts';
 import type { Reader } from './reader.ts';
 import { type Fsync, type RedisServer, startRedisServer } from './redis-server.ts';
 
+export type Blow = { name: string; fromMs: number; toMs: number };
+
 export type World = {
   redis: RedisServer;
   nodes: Node[];
@@ -14,6 +16,8 @@ export type World = {
   /** What the fault has taken away, and what it has found by itself. */
   losses: Loss[];
   notes: Note[];
+  /** What acted when, in a mixture. */
+  mixed: Blow[];
   /** Whoever has lost their account registers again. */
   settleAgain(): Promise<void>;
   /** Ms since the run began. */

@@ -3,6 +3,7 @@ import { EventEmitter } from 'node:events';
 import type { ServerResponse } from 'node:http';
 import { onTestFinished } from 'vitest';
 import { Hub, type HubOptions } from '../../src/live/hub.ts';
+import type { PresenceMode } from '../../src/live/stream.ts';
 import { createWake } from '../../src/store/wake.ts';
 import { testLogs, testStore } from './store.ts';
 
@@ -72,14 +73,14 @@ export async function testHub(limits: Partial<HubOptions['limits']> = {}) {
     hub.stop();
     wake.stop();
   });
-  const open = async (username: string) => {
+  const open = async (username: string, presence: PresenceMode = 'off') => {
     const res = new StuckResponse();
     await hub.open(res as unknown as ServerResponse, [], {
       username,
       sid: `session of ${username}`,
       expiresAtMs: Number.POSITIVE_INFINITY,
       lastEventId: undefined,
-      presence: 'off',
+      presence,
     });
     return res;
   };

@@ -6,7 +6,7 @@ import { once } from 'node:events';
 import { connect, createServer, type Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 
-export type Which = 'all' | 'subscriber';
+export type Which = 'all' | 'subscriber' | 'commands';
 
 export type TcpProxy = {
   url: string;
@@ -16,8 +16,8 @@ export type TcpProxy = {
   hang(isHanging: boolean): void;
   /** Nothing passes in either direction, until it is false again. */
   freeze(isFrozen: boolean): void;
-  /** Every answer comes so much later. */
-  delay(ms: number): void;
+  /** Answers come so much later. */
+  delay(ms: number, which?: Which): void;
   /** Answers come in pieces of so many bytes, one a millisecond, and the server waits meanwhile. 0: as they are. */
   drip(bytes: number, which?: Which): void;
   /** Gone, as if Redis were down: connections end and new ones are not served, until it is false again. */
@@ -41,11 +41,14 @@ type Pair = {
   lateCount: number;
 };
 
+const isMeant = ({ isSubscriber }: Pair, which: Which): boolean =>
+  which === 'all' || isSubscriber === (which === 'subscriber');
+
 /** `target`: a port of this machine, or the path of a unix socket. */
 export async function openProxy(target: number | string): Promise<TcpProxy> {
   const pairs = new Set<Pair>();
   let [hanging, frozen, refusing] = [false, false, false];
-  let delayMs = 0;
+  let lateness: { ms: number; which: Which } = { ms: 0, which: 'all' };
   let drops: { bytes: number; which: Which } = { bytes: 0, which: 'all' };
   let subscribers = 0;
 
@@ -70,8 +73,8 @@ export async function openProxy(target: number | string): Promise<TcpProxy> {
     upstream.on('data', (bytes) => {
       if (hanging) pair.held.push(bytes);
       else if (pair.isSilent) return;
-      else if (drops.bytes > 0 && (drops.which === 'all' || pair.isSubscriber)) drip(pair, bytes);
-      else if (delayMs > 0 || pair.lateCount > 0) later(pair, bytes);
+      else if (drops.bytes > 0 && isMeant(pair, drops.which)) drip(pair, bytes);
+      else if (pair.lateCount > 0 || (lateness.ms > 0 && isMeant(pair, lateness.which))) later(pair, bytes);
       else client.write(bytes);
     });
     if (frozen) freeze(pair);
@@ -103,7 +106,7 @@ export async function openProxy(target: number | string): Promise<TcpProxy> {
   }
 
   function later(pair: Pair, bytes: Buffer): void {
-    const dueAtMs = performance.now() + delayMs;
+    const dueAtMs = performance.now() + lateness.ms;
     pair.lateCount += 1;
     pair.late = pair.late.then(async () => {
       await sleep(Math.max(0, dueAtMs - performance.now()));
@@ -137,8 +140,8 @@ export async function openProxy(target: number | string): Promise<TcpProxy> {
         else for (const socket of [pair.client, pair.upstream]) socket.resume();
       }
     },
-    delay: (ms) => {
-      delayMs = ms;
+    delay: (ms, which = 'all') => {
+      lateness = { ms, which };
     },
     drip: (bytes, which = 'all') => {
       drops = { bytes, which };
@@ -149,8 +152,7 @@ export async function openProxy(target: number | string): Promise<TcpProxy> {
     },
     cut,
     reset: (which) => {
-      for (const { client, isSubscriber } of pairs)
-        if (which === 'all' || isSubscriber) client.resetAndDestroy();
+      for (const pair of pairs) if (isMeant(pair, which)) pair.client.resetAndDestroy();
     },
     subscriberCount: () => subscribers,
     close: () => {

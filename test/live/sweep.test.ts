@@ -1,0 +1,63 @@
+import { expect, onTestFinished, test, vi } from 'vitest';
+import type { Reader } from '../../src/live/reader.ts';
+import { createSweep } from '../../src/live/sweep.ts';
+import type { Tail } from '../../src/live/tail.ts';
+import type { Logs } from '../../src/store/logs.ts';
+import type { Store } from '../../src/store/redis.ts';
+import { testHub } from '../support/hub.ts';
+
+/** So many listen; what was looked at is counted by the log's name. */
+function watched(count: number) {
+  vi.useFakeTimers();
+  onTestFinished(() => void vi.useRealTimers());
+  const looks = new Map<string, number>();
+  const tail = { compare: async () => {} } as unknown as Tail;
+  const names = Array.from({ length: count }, (_, index) => `user${index}`);
+  const readers = new Map(names.map((username) => [username, { username, tail } as unknown as Reader]));
+  const keys = { broadcasts: { meta: 'broadcasts' }, inbox: (name: string) => ({ meta: name }) };
+  const heads = async (metas: string[]) => {
+    for (const meta of metas) looks.set(meta, (looks.get(meta) ?? 0) + 1);
+    return metas.map(() => ({ epoch: '', seq: 0, mark: '' }));
+  };
+  const sweep = createSweep({
+    ...{ store: { keys } as unknown as Store, logs: { heads } as unknown as Logs },
+    ...{ broadcasts: tail, readers },
+  });
+  onTestFinished(() => sweep.stop());
+  return { sweep, looks, readers };
+}
+
+test('every inbox of a crowd has its turn, once in a round, and the broadcasts are looked at each time', async () => {
+  const { looks, readers } = watched(2_500);
+  await vi.advanceTimersByTimeAsync(5_000);
+  expect(looks.size).toBe(1 + 1_000);
+  readers.delete('user7');
+  readers.delete('user1100');
+  await vi.advanceTimersByTimeAsync(10_000);
+  expect(looks.get('broadcasts')).toBe(3);
+  looks.delete('broadcasts');
+  expect(looks.size).toBe(2_499);
+  expect([...looks.values()].every((times) => times === 1)).toBe(true);
+  await vi.advanceTimersByTimeAsync(5_000);
+  expect(looks.get('user0')).toBe(2);
+});
+
+test('after the subscriber was away all are looked at, at once', async () => {
+  const { sweep, looks } = watched(2_500);
+  await sweep.all();
+  expect(looks.size).toBe(2_501);
+});
+
+// A resync and a change that were told in one turn of the event loop: the later one replaced the earlier.
+test('presence that is told twice in a turn is written twice', async () => {
+  const { hub, open } = await testHub();
+  const res = await open('alice', 'all');
+  res.drain();
+  hub.tellPresence({ total: 2, resync: true });
+  hub.tellPresence({ total: 2, online: ['bob'], offline: [] });
+  await vi.waitFor(() => {
+    res.drain();
+    expect(res.taken).toContain('"resync":true');
+    expect(res.taken).toContain('"online":["bob"]');
+  });
+});
