@@ -2,7 +2,6 @@
  * What each operation of the contract does, in values. `Operations` is made from the generated contract: an operation
  * that is missing here, or that the contract does not know, does not compile. Nobody here sees a request or a response.
  */
-import type { ServerResponse } from 'node:http';
 import type { Accounts } from '../chat/accounts.ts';
 import type { Mailbox } from '../chat/mailbox.ts';
 import type { Messages, Sent } from '../chat/messages.ts';
@@ -12,7 +11,7 @@ import { invalid } from '../chat/problems.ts';
 import type { Login, Sessions } from '../chat/sessions.ts';
 import type { Tickets } from '../chat/tickets.ts';
 import type { operations } from '../contract.d.ts';
-import type { Hub } from '../live/hub.ts';
+import type { Hub, StreamAnswer } from '../live/hub.ts';
 
 export type OperationId = keyof operations;
 /** What needs no token. The contract says the same (`security: []`); a test compares the two. */
@@ -41,7 +40,7 @@ export type Answer<Id extends OperationId> = {
     status: Status;
     headers?: Record<string, string>;
   } & (operations[Id]['responses'][Status] extends { content: { 'text/event-stream': unknown } }
-    ? { stream: (res: ServerResponse, head: string[]) => Promise<void> }
+    ? { stream: (answer: StreamAnswer) => Promise<void> }
     : Body<JsonOf<operations[Id]['responses'][Status]>>);
 }[keyof operations[Id]['responses'] & Success];
 
@@ -109,8 +108,8 @@ export function createOperations(rooms: Rooms): Operations {
     ackMailbox: async ({ caller, body }) => ({ status: 200, body: await mailbox.ack(caller, body.upTo) }),
     openStream: async ({ caller, query, header }) => ({
       status: 200,
-      stream: (res, head) =>
-        hub.open(res, head, {
+      stream: (answer) =>
+        hub.open(answer, {
           ...caller,
           lastEventId: header['Last-Event-ID'] ?? query.lastEventId,
           presence: query.presence ?? 'all',

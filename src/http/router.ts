@@ -4,11 +4,13 @@
  */
 import type { Caller } from '../chat/model.ts';
 import { Problem } from '../chat/problems.ts';
+import type { StreamAnswer } from '../live/hub.ts';
 import { networkOf } from './address.ts';
 import { bearerToken } from './auth.ts';
 import { readJson } from './body.ts';
 import type { Route } from './contract.ts';
 import { type Deadline, meetDeadline, setDeadline } from './deadline.ts';
+import { streamAnswer } from './event-stream.ts';
 import { headOf, type ParleyRequest, type ParleyResponse } from './exchange.ts';
 import type { Operations } from './operations.ts';
 import { allowOnly } from './problem-json.ts';
@@ -29,7 +31,7 @@ type AnyAnswer = {
   headers?: Record<string, string>;
   body?: unknown;
   json?: string;
-  stream?: (res: ParleyResponse, head: string[]) => Promise<void>;
+  stream?: (answer: StreamAnswer) => Promise<void>;
 };
 
 /** What is at a path: its operations by method, and what answers all other methods. */
@@ -78,7 +80,7 @@ export function createRouter({ routes, operations, authenticate, redeem, fail }:
       deadline ??= setDeadline(late); // not before: a slow sender keeps nobody waiting
       const operation = operations[route.operationId] as AnyOperation;
       const answer = await operation({ caller, address, ...inputs, body });
-      if (answer.stream) await answer.stream(res, headOf(res));
+      if (answer.stream) await answer.stream(streamAnswer(res));
       if (meetDeadline(deadline) && !answer.stream) write(res, answer);
     } catch (error) {
       if (deadline) meetDeadline(deadline);

@@ -13,6 +13,7 @@ import type { Config } from '../config.ts';
 import type { Logger } from '../logger.ts';
 import type { Metrics } from '../metrics.ts';
 import { readContract } from './contract.ts';
+import { serveStreams, takeStreams } from './event-stream.ts';
 import { createBegin, type ParleyRequest, type ParleyResponse, setHeaders } from './exchange.ts';
 import { createOperations, type Rooms } from './operations.ts';
 import { createPages } from './pages.ts';
@@ -66,6 +67,7 @@ export function createHttpServer({ rooms, config, log, metrics }: HttpOptions): 
   Object.setPrototypeOf(OurResponse.prototype, app.response);
   app.request = OurRequest.prototype as unknown as typeof app.request;
   app.response = OurResponse.prototype as unknown as typeof app.response;
+  takeStreams(OurRequest.prototype, contract.routes.find((each) => each.operationId === 'openStream')!.path);
 
   const begin = createBegin(log, metrics);
   const operations = createOperations(rooms);
@@ -89,6 +91,7 @@ export function createHttpServer({ rooms, config, log, metrics }: HttpOptions): 
     // node was told to make them of classes that are Express' too
     serve as unknown as (req: IncomingMessage, res: ServerResponse) => void,
   );
+  serveStreams(server, (req) => new OurResponse(req) as ParleyResponse, serve);
   server.on('clientError', answerRaw);
   // node would answer 417 without a word; an expectation that is not understood may be passed over (RFC 9110).
   server.on('checkExpectation', (req, res) => void server.emit('request', req, res));

@@ -6,7 +6,7 @@
  * Known limit: presence goes to everybody, so a change costs one write per stream; above `presenceFanoutLimit`
  * accounts only the number is told.
  */
-import type { ServerResponse } from 'node:http';
+import type { Writable } from 'node:stream';
 import type { Logs, Window } from '../store/logs.ts';
 import type { Store } from '../store/redis.ts';
 import type { Wake } from '../store/wake.ts';
@@ -22,6 +22,14 @@ import { createTurn, feed, type PresenceTold, presenceBytes } from './turn.ts';
 
 export const HEARTBEAT_MS = 25_000;
 const TICK_MS = 1_000;
+
+/** The answer that becomes a stream. */
+export type StreamAnswer = {
+  /** The client went, or was told that this took too long. */
+  isOver(): boolean;
+  /** Send its head. Answers what takes the events. */
+  begin(): Writable;
+};
 
 export type StreamRequest = {
   username: string;
@@ -101,8 +109,8 @@ export class Hub {
     return size;
   }
 
-  /** Open a stream on a response that has no head yet; `head` is names and values of headers. Throws StoreUnavailable before the first byte. */
-  async open(res: ServerResponse, head: string[], request: StreamRequest): Promise<void> {
+  /** Open a stream on an answer that has no head yet. Throws StoreUnavailable before the first byte. */
+  async open(answer: StreamAnswer, request: StreamRequest): Promise<void> {
     const { limits, roster, isRevoked } = this.#options;
     const reader = this.#readerOf(request.username);
     reader.opening += 1;
@@ -117,7 +125,7 @@ export class Hub {
       const gaps = cursor
         ? await replay.verify()
         : freshGaps(request.lastEventId !== undefined, mailbox.droppedFrom, mailbox.start.seq);
-      if (res.destroyed || res.headersSent) return; // the client went, or was told that this took too long
+      if (answer.isOver()) return;
       const ready = ownBlock({
         kind: 'ready',
         username: request.username,
@@ -129,8 +137,8 @@ export class Hub {
         heartbeatMs: HEARTBEAT_MS,
       });
       const slot = Math.floor((Math.random() * HEARTBEAT_MS) / TICK_MS);
-      const stream = new Stream(reader, res, { ...request, replay, slot });
-      stream.start(head, ready, gaps);
+      const stream = new Stream(reader, answer.begin(), { ...request, replay, slot });
+      stream.start(ready, gaps);
       reader.streams.push(stream);
       if (this.#isClosing) stream.end('shutdown');
       else if (isRevoked(request.sid)) stream.end('revoked');
@@ -217,10 +225,14 @@ export class Hub {
   #tick(): void {
     const now = this.#options.store.now();
     this.#second = (this.#second + 1) % (HEARTBEAT_MS / TICK_MS);
-    for (const stream of [...this.streams()]) {
-      if (stream.expiresAtMs <= now) stream.end('expired');
-      else if (stream.isStalled(performance.now())) stream.end('slow');
-      else if (stream.slot === this.#second) stream.heartbeat();
+    const monotonicMs = performance.now();
+    for (const { streams } of this.#readers.values()) {
+      for (let i = streams.length - 1; i >= 0; i -= 1) {
+        const stream = streams[i]!; // from the end: one that ends leaves the list
+        if (stream.expiresAtMs <= now) stream.end('expired');
+        else if (stream.isStalled(monotonicMs)) stream.end('slow');
+        else if (stream.slot === this.#second) stream.heartbeat();
+      }
     }
   }
 }

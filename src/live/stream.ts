@@ -6,7 +6,7 @@
  * event loop as the comparison, and is fed by the hub. So catching up after being offline, resuming and being slow are
  * one mechanism, and a slow reader costs at most MAX_STREAM_BYTES.
  */
-import type { ServerResponse } from 'node:http';
+import type { Writable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { components } from '../contract.d.ts';
 import { StoreUnavailable } from '../store/redis.ts';
@@ -26,12 +26,6 @@ export type StreamHost = {
   counted(what: Count, howMany: number): void;
   closed(stream: Stream): void;
 };
-
-const STREAM_HEADERS = [
-  ...['Content-Type', 'text/event-stream'],
-  ...['Cache-Control', 'no-cache, no-transform'],
-  ...['X-Accel-Buffering', 'no'],
-];
 
 /** The codes after which a client should come back. */
 const RECONNECT: Record<GoodbyeCode, boolean> = {
@@ -59,18 +53,18 @@ export class Stream {
   /** In which second of the heartbeat period it is this stream's turn. */
   readonly slot: number;
   readonly #host: StreamHost;
-  readonly #res: ServerResponse;
+  readonly #out: Writable;
   #skippedPresence = false;
   #mailbox: Buffer | undefined;
   #stalled: { length: number; sinceMs: number } | undefined;
 
   constructor(
     host: StreamHost,
-    res: ServerResponse,
+    out: Writable,
     options: { sid: string; expiresAtMs: number; presence: PresenceMode; replay: Replay; slot: number },
   ) {
     this.#host = host;
-    this.#res = res;
+    this.#out = out;
     this.sid = options.sid;
     this.expiresAtMs = options.expiresAtMs;
     this.presence = options.presence;
@@ -78,26 +72,24 @@ export class Stream {
     this.slot = options.slot;
   }
 
-  /** Send the head, `ready` and the gaps; then catch up. */
-  start(head: string[], ready: Buffer, gaps: Gap[]): void {
-    this.#res.on('close', () => this.#close());
-    this.#res.writeHead(200, [...head, ...STREAM_HEADERS]);
+  /** Send `ready` and the gaps; then catch up. */
+  start(ready: Buffer, gaps: Gap[]): void {
+    this.#out.on('close', () => this.#close());
     this.#host.counted('gaps', gaps.length);
     const events = [ready, ...gaps.map((gap) => ownBlock({ kind: 'gap', ...gap }))];
-    this.#res.write(Buffer.concat([retryLine(retryMs()), burst(glue(events), formatCursor(this.replay.at))]));
-    forget(this.#res);
+    this.#out.write(Buffer.concat([retryLine(retryMs()), burst(glue(events), formatCursor(this.replay.at))]));
     void this.#catchUp();
   }
 
   /** Whether `bytes` more fit; something always fits into an empty buffer. */
   hasRoom(bytes: number): boolean {
-    const queued = this.#res.writableLength;
+    const queued = this.#out.writableLength;
     return queued === 0 || queued + bytes <= this.#host.maxBytes;
   }
 
   /** Write to a live stream; who does has asked for room, and moves the position. */
   feed(bytes: Buffer): void {
-    this.#res.write(bytes);
+    this.#out.write(bytes);
   }
 
   /** The socket does not drain, or the log jumped: read on from where this stream stands. */
@@ -115,12 +107,12 @@ export class Stream {
   }
 
   heartbeat(): void {
-    if (this.state !== 'closed' && !this.#res.writableNeedDrain) this.#res.write(HEARTBEAT);
+    if (this.state !== 'closed' && !this.#out.writableNeedDrain) this.#out.write(HEARTBEAT);
   }
 
   /** Called every second. True when nothing has left for too long. */
   isStalled(nowMs: number): boolean {
-    const length = this.#res.writableLength;
+    const length = this.#out.writableLength;
     if (length === 0) this.#stalled = undefined;
     else if (!this.#stalled || length < this.#stalled.length) this.#stalled = { length, sinceMs: nowMs };
     else return nowMs - this.#stalled.sinceMs > STALLED_AFTER_MS;
@@ -130,8 +122,8 @@ export class Stream {
   end(code: GoodbyeCode): void {
     if (this.state === 'closed') return;
     const goodbye = burst(ownBlock({ kind: 'goodbye', code, reconnect: RECONNECT[code] }), undefined);
-    this.#res.end(code === 'shutdown' ? Buffer.concat([retryLine(retryMs()), goodbye]) : goodbye);
-    setTimeout(() => this.#res.destroy(), GOODBYE_MS).unref();
+    this.#out.end(code === 'shutdown' ? Buffer.concat([retryLine(retryMs()), goodbye]) : goodbye);
+    setTimeout(() => this.#out.destroy(), GOODBYE_MS).unref();
     this.#close();
   }
 
@@ -143,14 +135,14 @@ export class Stream {
 
   async #catchUp(): Promise<void> {
     while (this.state === 'replaying') {
-      if (this.#res.writableNeedDrain) await drained(this.#res);
+      if (this.#out.writableNeedDrain) await drained(this.#out);
       else if (this.replay.isLevel()) this.#goLive();
       else {
         try {
           this.#write(await this.replay.next());
         } catch (error) {
           if (!(error instanceof StoreUnavailable)) {
-            this.#res.destroy(); // a bug: the reader comes back, and the process logs it
+            this.#out.destroy(); // a bug: the reader comes back, and the process logs it
             throw error;
           }
           await sleep(STORE_RETRY_MS, undefined, { ref: false }); // Redis is away; the stream is not
@@ -169,7 +161,7 @@ export class Stream {
     }
     this.#mailbox = undefined;
     this.#skippedPresence = false;
-    if (blocks.length > 0) this.#res.write(burst(glue(blocks), undefined));
+    if (blocks.length > 0) this.#out.write(burst(glue(blocks), undefined));
   }
 
   #write({ blocks, messages, gaps }: Batch): void {
@@ -177,26 +169,16 @@ export class Stream {
     this.#host.counted('deliveries', messages);
     this.#host.counted('replays', messages);
     this.#host.counted('gaps', gaps);
-    this.#res.write(burst(glue(blocks), formatCursor(this.replay.at)));
+    this.#out.write(burst(glue(blocks), formatCursor(this.replay.at)));
   }
 }
 
-/**
- * What node keeps of a request for as long as its answer is open, and no stream needs: the headers of both. They would be
- * a quarter of an idle stream. That there was a head must stay true (`headersSent`).
- */
-function forget(res: ServerResponse & { _header?: string }): void {
-  res._header = 'sent';
-  res.req.headers = {};
-  res.req.rawHeaders = [];
-}
-
-async function drained(res: ServerResponse): Promise<void> {
+async function drained(out: Writable): Promise<void> {
   await new Promise<void>((resolve) => {
     const done = () => {
-      res.off('drain', done).off('close', done);
+      out.off('drain', done).off('close', done);
       resolve();
     };
-    res.on('drain', done).on('close', done);
+    out.on('drain', done).on('close', done);
   });
 }

@@ -110,7 +110,9 @@ export class Tail {
     if (seq > this.#accepted.seq) await this.refresh();
     const isRecent = seq > this.frontier.seq - 2 * this.#keep && seq <= this.frontier.seq;
     if (isRecent && seq < this.#oldest) {
-      this.#filling ??= this.#fill();
+      this.#filling ??= this.#fill().finally(() => {
+        this.#filling = undefined;
+      });
       await this.#filling;
     }
     const index = seq - this.#oldest;
@@ -128,19 +130,15 @@ export class Tail {
 
   /** Read what is recent and not in memory: once, however many streams ask for it. */
   async #fill(): Promise<void> {
-    try {
-      const { epoch, seq } = this.frontier;
-      const before = this.#oldest;
-      const older: Framed[] = [];
-      for (let after = Math.max(seq - 2 * this.#keep, 0); after + 1 < before; after = older.at(-1)!.seq) {
-        const { head, entries } = await this.#owner.fetch({ after, before, count: READ_COUNT });
-        if (head.epoch !== epoch || entries.length === 0) return;
-        older.push(...entries.map((entry) => this.#framed(entry)));
-      }
-      if (this.frontier.epoch === epoch && this.#oldest === before) this.#recent.unshift(...older);
-    } finally {
-      this.#filling = undefined;
+    const { epoch, seq } = this.frontier;
+    const before = this.#oldest;
+    const older: Framed[] = [];
+    for (let after = Math.max(seq - 2 * this.#keep, 0); after + 1 < before; after = older.at(-1)!.seq) {
+      const { head, entries } = await this.#owner.fetch({ after, before, count: READ_COUNT });
+      if (head.epoch !== epoch || entries.length === 0) return;
+      older.push(...entries.map((entry) => this.#framed(entry)));
     }
+    if (this.frontier.epoch === epoch && this.#oldest === before) this.#recent.unshift(...older);
   }
 
   async #read(): Promise<void> {

@@ -214,6 +214,28 @@ test('a crowd that comes back to a node which remembers nothing costs one read, 
   expect(reads).toBe(1 + 1);
 });
 
+// With nothing to fill, the fill was over at once, and was then kept as one that is under way: for good.
+test('who comes back before there was anything keeps nobody later from the memory', async () => {
+  const log = memoryLog();
+  let reads = 0;
+  const read = (window: Window) => {
+    reads += 1;
+    return log.read(window);
+  };
+  const { tail, take } = follow({ ...log, read }, 10);
+  await tail.open();
+  tail.hear(log.append());
+  take();
+  await tail.from(0, 100); // from the start of the log: there is nothing before what is in memory
+  for (let n = 0; n < 3; n += 1) tail.hear(log.append());
+  tail.take(false); // nobody listens: nothing is kept
+  tail.hear(log.append());
+  take();
+  reads = 0;
+  for (let n = 0; n < 10; n += 1) await tail.from(2, 100);
+  expect(reads).toBe(1);
+});
+
 test('what comes while nobody listens is not kept, and whoever comes back later gets it from the log', async () => {
   const log = memoryLog();
   let reads = 0;

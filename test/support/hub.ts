@@ -1,17 +1,15 @@
 /** A hub alone, over a real Redis, with streams whose sockets the test holds in its hands. */
 import { EventEmitter } from 'node:events';
-import type { ServerResponse } from 'node:http';
+import type { Writable } from 'node:stream';
 import { onTestFinished } from 'vitest';
 import { Hub, type HubOptions } from '../../src/live/hub.ts';
 import type { PresenceMode } from '../../src/live/stream.ts';
 import { createWake } from '../../src/store/wake.ts';
 import { testLogs, testStore } from './store.ts';
 
-/** A response whose socket takes nothing until it is drained. */
-export class StuckResponse extends EventEmitter {
-  readonly req = { headers: {}, rawHeaders: [] };
+/** A socket that takes nothing until it is drained. */
+export class StuckSocket extends EventEmitter {
   destroyed = false;
-  headersSent = false;
   writableNeedDrain = false;
   /** What was written and not taken yet. */
   queued: Buffer[] = [];
@@ -20,10 +18,6 @@ export class StuckResponse extends EventEmitter {
 
   get writableLength(): number {
     return this.queued.reduce((sum, { length }) => sum + length, 0);
-  }
-  writeHead(): this {
-    this.headersSent = true;
-    return this;
   }
   write(bytes: Buffer): boolean {
     this.queued.push(bytes);
@@ -74,15 +68,16 @@ export async function testHub(limits: Partial<HubOptions['limits']> = {}) {
     wake.stop();
   });
   const open = async (username: string, presence: PresenceMode = 'off') => {
-    const res = new StuckResponse();
-    await hub.open(res as unknown as ServerResponse, [], {
+    const socket = new StuckSocket();
+    const answer = { isOver: () => socket.destroyed, begin: () => socket as unknown as Writable };
+    await hub.open(answer, {
       username,
       sid: `session of ${username}`,
       expiresAtMs: Number.POSITIVE_INFINITY,
       lastEventId: undefined,
       presence,
     });
-    return res;
+    return socket;
   };
   return { store, logs, wake, hub, counts, open };
 }

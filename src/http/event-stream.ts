@@ -1,0 +1,81 @@
+/**
+ * How an event stream leaves HTTP. For as long as an answer is open, node keeps a parser, a request, a response and
+ * their headers beside the socket: more than half of an idle stream. So a request for a stream is treated as an upgrade
+ * (to WebSocket, say): once its head has been read, node lets go of the connection and hands over the socket. The head
+ * of the answer is written by a response, which is then let go of as well; the body ends when the connection does.
+ *
+ * Relies on node asking a request whether it is an `upgrade`. Where a later node does not ask, and where another answer
+ * is still due on the connection, the stream goes through its response like any other answer: heavier, else the same.
+ */
+import type { IncomingMessage, Server } from 'node:http';
+import type { Socket } from 'node:net';
+import type { Writable } from 'node:stream';
+import type { StreamAnswer } from '../live/hub.ts';
+import { headOf, type ParleyRequest, type ParleyResponse } from './exchange.ts';
+
+const STREAM_HEADERS = [
+  ...['Content-Type', 'text/event-stream'],
+  ...['Cache-Control', 'no-cache, no-transform'],
+  ...['X-Accel-Buffering', 'no'],
+];
+
+/** Responses whose connection node has let go of, until they are over. */
+const own = new WeakSet<ParleyResponse>();
+
+/** What requests answer when node asks whether they are an upgrade. `path`: of the stream. */
+export function takeStreams(prototype: IncomingMessage, path: string): void {
+  const isStream = ({ method, url = '' }: IncomingMessage) =>
+    method === 'GET' && url.startsWith(path) && (url.length === path.length || url[path.length] === '?');
+  Object.defineProperty(prototype, 'upgrade', {
+    get(this: IncomingMessage): boolean {
+      return isStream(this) && !isAnswering(this.socket);
+    },
+    set: () => {}, // what the client asks for; nothing else is upgraded here
+  });
+}
+
+/** Whether an earlier answer is still due. Node's own affair: where it is called otherwise, pipelined answers would mix. */
+const isAnswering = (socket: Socket & { _httpMessage?: object }): boolean => Boolean(socket._httpMessage);
+
+/** A request whose connection node has let go of goes the way of all others, with a response of its own. */
+export function serveStreams(
+  server: Server,
+  createResponse: (req: IncomingMessage) => ParleyResponse,
+  serve: (req: ParleyRequest, res: ParleyResponse) => void,
+): void {
+  server.on('upgrade', (req, socket: Socket) => {
+    const res = createResponse(req);
+    res.shouldKeepAlive = false;
+    res.removeHeader('Transfer-Encoding'); // not in chunks: the end of the connection is the end
+    res.assignSocket(socket);
+    res.on('finish', () => socket.destroySoon()); // a problem, and no stream
+    socket.on('error', ignore).on('end', endToo).resume();
+    own.add(res);
+    serve(req as ParleyRequest, res);
+  });
+}
+
+const ignore = (): void => {};
+function endToo(this: Socket): void {
+  this.end();
+}
+
+export function streamAnswer(res: ParleyResponse): StreamAnswer {
+  return {
+    isOver: () => res.destroyed || res.headersSent,
+    begin: () => {
+      res.writeHead(200, [...headOf(res), ...STREAM_HEADERS]);
+      return own.has(res) ? letGo(res) : res;
+    },
+  };
+}
+
+function letGo(res: ParleyResponse): Writable {
+  const socket = res.socket!; // it is not over
+  socket.cork();
+  process.nextTick(() => socket.uncork()); // with the first events: one write
+  res.flushHeaders();
+  res.detachSocket(socket);
+  res.emit('close'); // as an exchange it is over
+  return socket;
+}
