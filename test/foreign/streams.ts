@@ -1,0 +1,105 @@
+/**
+ * All readers at once, each with an account of its own, through a dropped connection and a restart of their node. What is
+ * said while they are away must be there when they are back: each message once, in order, on a stream that went on.
+ */
+import type { Listen } from './readers/reader.ts';
+import type { Servers } from './servers.ts';
+import { until } from './servers.ts';
+
+/** A reader waits for as long as the stream's `retry:` says; some double it. */
+const BACK_WITHIN_MS = 20_000;
+
+type Event = { kind: string; id: string; text: string; resumed: boolean };
+type Told = { direct: string[]; broadcasts: string[] };
+export type Reading = { name: string; listen: Listen };
+
+/** Answers what went wrong with each reader; nothing if it has all. */
+export async function readStreams(servers: Servers, readings: Reading[]): Promise<Map<string, string[]>> {
+  const done = new AbortController();
+  const writer = await logIn(servers.backUrl, 'writer');
+  const told: Told = { direct: [], broadcasts: [] };
+  const readers = await Promise.all(
+    readings.map(async ({ name, listen }) => {
+      const token = await logIn(servers.backUrl, name);
+      const events: Event[] = [];
+      listen({
+        url: servers.frontUrl,
+        token,
+        ticket: async () => (await call(servers.backUrl, '/v1/events/ticket', {}, token))['ticket'] as string,
+        signal: done.signal,
+        hear: (event) => events.push(event as Event),
+      });
+      return { name, events };
+    }),
+  );
+  const tell = async (text: string) => {
+    const say = (path: string) => call(servers.backUrl, path, { text }, writer);
+    await Promise.all(readers.map(({ name }) => say(`/v1/dm/${name}`)));
+    await say('/v1/broadcasts');
+    told.direct.push(text);
+    told.broadcasts.push(text);
+  };
+  const isBehind = ({ events }: { events: Event[] }) => missing(events, told);
+  /** Who is late is late once: the others are not waited for again. */
+  const allHave = (what: string) =>
+    until(what, () => !readers.some(isBehind), BACK_WITHIN_MS).catch(() => undefined);
+  try {
+    await until('all listen', () => readers.every(({ events }) => events.length > 0), BACK_WITHIN_MS).catch(
+      () => undefined,
+    );
+    await tell('live');
+    await allHave('live');
+    await servers.drop(async () => {
+      await tell('while the connection was gone');
+      await tell('and once more');
+    });
+    await allHave('after a dropped connection');
+    await servers.restart(async () => {
+      await tell('while the node was gone');
+      await tell('and again');
+    });
+    await allHave('after a restart');
+    await tell('live again');
+    await allHave('live again');
+  } finally {
+    done.abort();
+  }
+  return new Map(readers.map(({ name, events }) => [name, faultsOf(events, told)]));
+}
+
+/** The texts of a kind, in the order in which they came; what comes again with an id that is known is dropped. */
+function textsOf(events: Event[], kind: string): string[] {
+  const messages = new Map(events.filter((event) => event.kind === kind).map((event) => [event.id, event]));
+  return [...messages.values()].map(({ text }) => text);
+}
+
+const missing = (events: Event[], told: Told): boolean =>
+  textsOf(events, 'dm').length < told.direct.length ||
+  textsOf(events, 'broadcast').length < told.broadcasts.length;
+
+function faultsOf(events: Event[], told: Told): string[] {
+  const same = (one: string[], other: string[]) => JSON.stringify(one) === JSON.stringify(other);
+  const [direct, broadcasts] = [textsOf(events, 'dm'), textsOf(events, 'broadcast')];
+  const begins = events.filter(({ kind }) => kind === 'ready').map(({ resumed }) => resumed);
+  return [
+    ...(same(direct, told.direct) ? [] : [`direct messages: ${direct.join(' | ')}`]),
+    ...(same(broadcasts, told.broadcasts) ? [] : [`broadcasts: ${broadcasts.join(' | ')}`]),
+    ...(begins.length >= 3 ? [] : [`it began ${begins.length} times, not 3`]),
+    ...(begins.slice(1).every(Boolean) ? [] : ['it began anew instead of resuming']),
+    ...(events.some(({ kind }) => kind === 'gap') ? ['it was told of a gap'] : []),
+  ];
+}
+
+async function call(url: string, path: string, body: object, token = ''): Promise<Record<string, unknown>> {
+  const headers = { 'Content-Type': 'application/json', ...(token && { Authorization: `Bearer ${token}` }) };
+  const init = { method: 'POST', headers, body: JSON.stringify(body) };
+  const response = await fetch(`${url}${path}`, init);
+  if (!response.ok) throw new Error(`${path}: ${response.status} ${await response.text()}`);
+  return (await response.json()) as Record<string, unknown>;
+}
+
+async function logIn(url: string, username: string): Promise<string> {
+  const who = { username, password: 'correct horse battery' };
+  await call(url, '/v1/register', who);
+  return (await call(url, '/v1/login', who))['accessToken'] as string;
+}
