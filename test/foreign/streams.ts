@@ -39,28 +39,31 @@ export async function readStreams(servers: Servers, readings: Reading[]): Promis
     told.direct.push(text);
     told.broadcasts.push(text);
   };
-  const isBehind = ({ events }: { events: Event[] }) => missing(events, told);
-  /** Who is late is late once: the others are not waited for again. */
-  const allHave = (what: string) =>
-    until(what, () => !readers.some(isBehind), BACK_WITHIN_MS).catch(() => undefined);
+  /** Who is late once is not waited for again. */
+  const late = new Set<string>();
+  const allHave = async () => {
+    const behind = () => readers.filter(({ name, events }) => !late.has(name) && isBehind(events, told));
+    await until('all are told', () => behind().length === 0, BACK_WITHIN_MS).catch(() => {
+      for (const { name } of behind()) late.add(name);
+    });
+  };
   try {
-    await until('all listen', () => readers.every(({ events }) => events.length > 0), BACK_WITHIN_MS).catch(
-      () => undefined,
-    );
+    const listen = () => readers.every(({ events }) => events.length > 0);
+    await until('all listen', listen, BACK_WITHIN_MS).catch(() => undefined);
     await tell('live');
-    await allHave('live');
+    await allHave();
     await servers.drop(async () => {
       await tell('while the connection was gone');
       await tell('and once more');
     });
-    await allHave('after a dropped connection');
+    await allHave();
     await servers.restart(async () => {
       await tell('while the node was gone');
       await tell('and again');
     });
-    await allHave('after a restart');
+    await allHave();
     await tell('live again');
-    await allHave('live again');
+    await allHave();
   } finally {
     done.abort();
   }
@@ -73,7 +76,7 @@ function textsOf(events: Event[], kind: string): string[] {
   return [...messages.values()].map(({ text }) => text);
 }
 
-const missing = (events: Event[], told: Told): boolean =>
+const isBehind = (events: Event[], told: Told): boolean =>
   textsOf(events, 'dm').length < told.direct.length ||
   textsOf(events, 'broadcast').length < told.broadcasts.length;
 
