@@ -72,7 +72,7 @@ export const generators: Generator[] = [
     ],
     // It tells the compiler not to look; here it shall.
     afterwards: () => writeFileSync(swagger, readFileSync(swagger, 'utf8').replace('// @ts-nocheck\n', '')),
-    note: 'compiled without its `@ts-nocheck`; it leaves out the parameters in headers (`Idempotency-Key`), which are added by hand',
+    note: 'compiled without its `@ts-nocheck`; it leaves out the parameters in headers (`Idempotency-Key`), which are added by hand; does not percent-encode what goes into a path (no username needs it)',
   },
   {
     name: 'orval',
@@ -80,7 +80,7 @@ export const generators: Generator[] = [
     bin: 'orval',
     args: () => ['--config', 'orval.config.ts'],
     says: [/^🍻 orval v/, /^🎉 parley - Your OpenAPI spec has been converted/],
-    note: 'the `fetch` client; the last version for Node 20',
+    note: 'the `fetch` client; the last version for Node 20; does not percent-encode what goes into a path (no username needs it)',
   },
 ];
 
