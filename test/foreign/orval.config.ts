@@ -1,0 +1,12 @@
+/** Orval takes some of its options from a file only. */
+export default {
+  parley: {
+    input: process.env['CONTRACT'],
+    output: {
+      target: 'generated/orval/client.ts',
+      client: 'fetch',
+      headers: true,
+      override: { mutator: { path: 'clients/orval-fetch.ts', name: 'orvalFetch' } },
+    },
+  },
+};

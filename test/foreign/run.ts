@@ -1,0 +1,99 @@
+/**
+ * `npm run foreign [openapi.yaml]`: generators of clients and readers of streams that nobody here wrote, against a real
+ * Parley. Installs them when they are missing, prints what came of it and writes docs/foreign-tools.md. With another
+ * contract than Parley's own, to see what the tools say of it, nothing is written.
+ *
+ * Ends by itself, within three minutes, with 1 if anything is not as it should be.
+ */
+import { execFileSync } from 'node:child_process';
+import { existsSync, statSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import type { Connect } from './calls.ts';
+import { converse } from './conversation.ts';
+import { compile, generate, generators, HERE, ROOT } from './generators.ts';
+import { type ClientResult, type Faults, type StreamResult, table, write } from './report.ts';
+import { type Servers, startServers } from './servers.ts';
+import { type Reading, readStreams } from './streams.ts';
+import { readers } from './tools.ts';
+
+const WITHIN_MS = 170_000;
+
+const OWN_CONTRACT = join(ROOT, 'openapi.yaml');
+
+function install(): void {
+  const [wanted, present] = ['package-lock.json', 'node_modules/.package-lock.json'].map((file) =>
+    join(HERE, file),
+  );
+  if (existsSync(present!) && statSync(present!).mtimeMs >= statSync(wanted!).mtimeMs) return;
+  execFileSync('npm', ['ci', '--no-audit', '--no-fund'], { cwd: HERE, stdio: 'inherit', timeout: 120_000 });
+}
+
+async function talk(name: string, url: string): Promise<Faults> {
+  try {
+    const { connect } = (await import(`./clients/${name}.ts`)) as { connect: Connect };
+    await converse(connect, url, name);
+    return [];
+  } catch (error) {
+    return [String(error instanceof Error ? error.stack : error)];
+  }
+}
+
+async function tryClients(contract: string): Promise<Omit<ClientResult, 'conversation'>[]> {
+  const warnings = await Promise.all(generators.map((generator) => generate(generator, contract)));
+  const strict = await compile();
+  return generators.map((generator, index) => ({
+    generator,
+    warnings: warnings[index]!,
+    strict: strict.get(generator.name)!,
+  }));
+}
+
+async function tryReaders(servers: Servers): Promise<StreamResult[]> {
+  const readings = readers.flatMap(({ name, listen }) => (listen ? [{ name, listen }] : []));
+  const loaded: Reading[] = [];
+  for (const { name, listen } of readings) loaded.push({ name, listen: await listen() });
+  const faults = await readStreams(servers, loaded);
+  return readers.map((reader) => ({ reader, faults: faults.get(reader.name) }));
+}
+
+async function main(): Promise<number> {
+  const contract = resolve(process.argv[2] ?? OWN_CONTRACT);
+  install();
+  const generated = await tryClients(contract);
+  const servers = await startServers();
+  const clients: ClientResult[] = [];
+  // One after the other: each looks at the newest broadcast.
+  for (const each of generated) {
+    clients.push({ ...each, conversation: await talk(each.generator.name, servers.backUrl) });
+  }
+  const streams = await tryReaders(servers);
+  await servers.stop();
+
+  const text = table(clients, streams);
+  process.stdout.write(`${text}\n`);
+  if (contract === OWN_CONTRACT) write(text);
+  const faults = [
+    ...clients.flatMap(({ generator: { name }, warnings, strict, conversation }) =>
+      Object.entries({ warnings, strict, conversation }).flatMap(([what, said]) => told(name, what, said)),
+    ),
+    ...streams.flatMap(({ reader, faults = [] }) => told(reader.name, 'stream', faults)),
+  ];
+  for (const line of faults) process.stderr.write(`${line}\n`);
+  return faults.length === 0 ? 0 : 1;
+}
+
+const told = (name: string, what: string, faults: Faults): Faults =>
+  faults.map((line) => `${name}, ${what}: ${line}`);
+
+setTimeout(() => {
+  process.stderr.write(`foreign: not done within ${WITHIN_MS / 1_000} s\n`);
+  process.exit(1);
+}, WITHIN_MS).unref();
+
+main().then(
+  (code) => process.exit(code),
+  (error: unknown) => {
+    process.stderr.write(`foreign: ${error instanceof Error ? error.stack : String(error)}\n`);
+    process.exit(1);
+  },
+);
