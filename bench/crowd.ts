@@ -5,9 +5,6 @@ import type { ReaderJobs } from './readers.ts';
 import type { RedisServer, Server } from './servers.ts';
 import { startWorker, type Worker } from './stage.ts';
 
-/** `RUNS=1 npm run bench storm` for a quick look. */
-export const runs = (usual: number): number => Number(process.env['RUNS'] ?? usual);
-
 /** After this, nobody is counted as coming any more, and V8 has cleaned up as it does by itself. */
 const SETTLE_MS = 10_000;
 

@@ -70,8 +70,10 @@ const COLUMNS: [title: string, cell: (row: Row) => string][] = [
 ];
 
 /** Markdown; columns that all rows leave empty are left out. */
-export function table(rows: Row[]): string {
-  const used = COLUMNS.filter(([, cell]) => rows.some((row) => cell(row) !== ''));
+export function table(rows: Row[], without: string[] = []): string {
+  const used = COLUMNS.filter(
+    ([title, cell]) => !without.includes(title) && rows.some((row) => cell(row) !== ''),
+  );
   const lines = [used.map(([title]) => title), ...rows.map((row) => used.map(([, cell]) => cell(row)))];
   const widths = used.map((_, column) => Math.max(...lines.map((line) => line[column]!.length)));
   const text = lines.map((line) => `| ${line.map((cell, i) => cell.padEnd(widths[i]!)).join(' | ')} |`);

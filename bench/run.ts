@@ -6,6 +6,7 @@
  * this machine's loopback. What is compared is measured in turns within one run, the order alternated.
  */
 import { execFileSync } from 'node:child_process';
+import { rewrite } from './document.ts';
 import { type Figure, figures, ONLY_BY_NAME } from './figures/index.ts';
 import { machine, print, type Row, write } from './report.ts';
 import { build } from './servers.ts';
@@ -29,6 +30,10 @@ async function measure(name: string, figure: Figure): Promise<Row[]> {
 }
 
 const asked = process.argv.slice(2);
+if (asked[0] === '--docs') {
+  rewrite(asked.slice(1));
+  process.exit(0);
+}
 const unknown = asked.filter((name) => !(name in figures));
 if (unknown.length > 0) {
   process.stderr.write(

@@ -9,8 +9,9 @@
 import bcrypt from 'bcrypt';
 import { accounts, seed, usernameOf } from '../accounts.ts';
 import type { Call, CallerJobs } from '../callers.ts';
-import { commandCalls, runs, startCrowd, sumOf, usedMemory } from '../crowd.ts';
+import { commandCalls, startCrowd, sumOf, usedMemory } from '../crowd.ts';
 import type { Row } from '../report.ts';
+import { orderOf, runsOf } from '../runs.ts';
 import { type RedisServer, type Server, startParley, startRedis } from '../servers.ts';
 import { type Started, startWorker, type Worker } from '../stage.ts';
 import { quantile, summary } from '../stats.ts';
@@ -41,7 +42,7 @@ const direct = (to: string): Call => ({
 const KINDS: Kind[] = [
   {
     // Few: each goes to the whole crowd.
-    ...{ name: 'broadcast', batch: 20 },
+    ...{ name: 'broadcast', batch: 10 },
     call: () => ({ method: 'POST', path: '/v1/broadcasts', token: sender.token, body: { text: TEXT } }),
   },
   { name: 'dm', batch: 200, call: () => direct(reader.username) },
@@ -82,9 +83,8 @@ export const growth: Figure = async (say) => {
   for (const kind of KINDS) {
     for (const world of worlds) await once(caller, world, kind);
     const found = worlds.map((): Run[] => []);
-    for (let run = 0; run < runs(RUNS); run += 1) {
-      const order = run % 2 ? [...worlds.keys()].reverse() : worlds.keys();
-      for (const i of order) found[i]!.push(await once(caller, worlds[i]!, kind));
+    for (let run = 0; run < runsOf(RUNS); run += 1) {
+      for (const i of orderOf(run, worlds.length)) found[i]!.push(await once(caller, worlds[i]!, kind));
     }
     const of = worlds.map((world, i) => rowOf(kind, world, found[i]!, found[0]!));
     for (const row of of)

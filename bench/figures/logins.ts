@@ -6,9 +6,10 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import bcrypt from 'bcrypt';
 import { accounts, seed, usernameOf } from '../accounts.ts';
 import type { Answer, Call, CallerJobs } from '../callers.ts';
-import { runs, startCrowd } from '../crowd.ts';
+import { startCrowd } from '../crowd.ts';
 import type { LoadJobs } from '../load.ts';
 import type { Row } from '../report.ts';
+import { runsOf } from '../runs.ts';
 import { freePort, startParley, startRedis } from '../servers.ts';
 import { createQuiet, startWorker, watchCpu } from '../stage.ts';
 import { percentile, quantile, summary } from '../stats.ts';
@@ -64,7 +65,7 @@ export const logins: Figure = async (say) => {
   const quiet = createQuiet(PATIENCE_MS);
   await part(3, LOGINS_PER_SECOND);
   const found: { calm: Part; storm: Part }[] = [];
-  for (let run = 0; run < runs(RUNS); run += 1) {
+  for (let run = 0; run < runsOf(RUNS); run += 1) {
     await quiet();
     const calm = await part(QUIET_SECONDS, 0);
     const storm = await part(STORM_SECONDS, LOGINS_PER_SECOND);

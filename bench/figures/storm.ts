@@ -6,9 +6,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { accounts, seed } from '../accounts.ts';
 import type { Call, CallerJobs } from '../callers.ts';
-import { commandCalls, runs, sumOf } from '../crowd.ts';
+import { commandCalls, sumOf } from '../crowd.ts';
 import type { Row } from '../report.ts';
 import type { Back, ReturnerJobs } from '../returners.ts';
+import { runsOf } from '../runs.ts';
 import { startParley, startRedis } from '../servers.ts';
 import { createQuiet, rssBytes, startWorker, watchCpu } from '../stage.ts';
 import { stampedText } from '../stamp.ts';
@@ -85,7 +86,7 @@ export const storm: Figure = async (say) => {
   const quiet = createQuiet(PATIENCE_MS);
   await once(false);
   const found: { alone: Run; sending: Run }[] = [];
-  for (let run = 0; run < runs(RUNS); run += 1) {
+  for (let run = 0; run < runsOf(RUNS); run += 1) {
     await quiet();
     found.push({ alone: await once(false), sending: await once(true) });
   }
