@@ -43,14 +43,19 @@ export async function footprint(
   const found: [what: string, bytes: number, runs: number, note?: string][] = [
     ['an account', bytesPerAccount, 1, 'of a million, seeded; a bcrypt hash and a name of ten letters'],
     ['a session', await bytesOfEach(logins), 1],
-    ['a broadcast', await bytesOfEach(Array(MANY / 10).fill(broadcast)), 1, `${TEXT.length} characters`],
+    ['a broadcast', await bytesOfEach(Array(MANY / 20).fill(broadcast)), 1, `${TEXT.length} characters`],
     [
       'a direct message',
       await bytesOfEach(Array(MANY).fill(dm)),
       1,
       'in the conversation and in both inboxes, with what finds it again by its id',
     ],
-    ['the first message of two accounts', await bytesOfEach(firsts), 1, 'the logs themselves: twelve keys'],
+    [
+      'the first message of two accounts',
+      await bytesOfEach(firsts),
+      1,
+      'two inboxes and a conversation begin: ten keys',
+    ],
   ];
   return found.map(([what, bytes, runs, note]) => ({
     figure: 'growth',
