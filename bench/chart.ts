@@ -8,7 +8,7 @@ export type Bar = { label: string; value: number; min: number; max: number; isOu
 export type Chart = { title: string; unit: string; scale: 'linear' | 'log'; bars: Bar[] };
 
 const WIDTH_PX = 760;
-const LABEL_PX = 250;
+const LABEL_PX = 280;
 const VALUE_PX = 110;
 const BARS_PX = WIDTH_PX - LABEL_PX - VALUE_PX;
 const ROW_PX = 26;
