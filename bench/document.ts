@@ -67,12 +67,14 @@ function section(name: string, performance: Performance): string {
   return `\n${parts.filter(Boolean).join('\n\n')}\n`;
 }
 
+/** Figures that were measured together share a line. */
 function machines(performance: Performance): string {
-  const figures = Object.entries(performance);
-  const lines = figures.map(
-    ([name, { machine }]) => `- ${name}, ${machine.at.slice(0, 10)}: ${machineLine(machine)}`,
-  );
-  return `\n${lines.join('\n')}\n`;
+  const figures = new Map<string, string[]>();
+  for (const [name, { machine }] of Object.entries(performance)) {
+    const line = `${machineLine(machine)}, ${machine.at.slice(0, 10)}`;
+    figures.set(line, [...(figures.get(line) ?? []), name]);
+  }
+  return `\n${[...figures].map(([line, names]) => `- ${names.join(', ')}: ${line}`).join('\n')}\n`;
 }
 
 const readData = (): Performance => {
