@@ -52,6 +52,8 @@ export const storm: Figure = async (say) => {
     body,
   });
   const dm: Call = { method: 'POST', path: `/v1/dm/${to.username}`, token: from.token, body };
+  // Else all cursors would say that there was no broadcast yet, which only the first day of a server knows.
+  await sender.ask('call', { port, calls: missed });
   await returners.ask('open', { port, tokens: accounts(STREAMS).map(({ token }) => token) });
   await sleep(SETTLE_MS);
 
