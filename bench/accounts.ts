@@ -1,28 +1,34 @@
 /** Accounts without bcrypt: rows as src/store/accounts.ts writes them, and access tokens made with the bench's own secret. */
+import { mass } from './mass.ts';
 import { built, type RedisServer, SECRET } from './servers.ts';
 
 const { createTokens } = await built<typeof import('../src/chat/tokens.ts')>('chat/tokens.js');
 const { createKeys } = await built<typeof import('../src/store/keys.ts')>('store/keys.js');
 
 const tokens = createTokens({ secret: SECRET, accessTtlSeconds: 3_600, now: Date.now });
-const AT_ONCE = 5_000;
+/** As long as a hash by bcrypt, and the hash of nothing. */
+const NOBODY = `$2b$12$${'nobody logs in here'.padEnd(53, '.')}`;
 
 export type Account = { username: string; token: string };
 
 export const usernameOf = (index: number): string => `user${String(index).padStart(6, '0')}`;
 
-export async function seed(redis: RedisServer, prefix: string, count: number): Promise<void> {
+export async function seed(
+  redis: RedisServer,
+  prefix: string,
+  count: number,
+  passwordHash: string = NOBODY,
+): Promise<void> {
   const keys = createKeys(prefix);
   const createdAt = new Date().toISOString();
-  for (let from = 0; from < count; from += AT_ONCE) {
-    const rows = redis.client.pipeline();
-    for (let index = from; index < Math.min(count, from + AT_ONCE); index += 1) {
+  function* rows() {
+    for (let index = 0; index < count; index += 1) {
       const username = usernameOf(index);
-      const row = { displayName: username, passwordHash: 'nobody logs in here', createdAt };
-      rows.hset(keys.account(username), row);
+      const fields = ['displayName', username, 'passwordHash', passwordHash, 'createdAt', createdAt];
+      yield ['HSET', keys.account(username), ...fields];
     }
-    await rows.exec();
   }
+  await mass(redis, rows());
 }
 
 /** One session each. */

@@ -8,12 +8,12 @@ import { connect, type Socket } from 'node:net';
 export function request(
   method: 'GET' | 'POST',
   path: string,
-  options: { token: string; accept?: string; body?: object },
+  options: { token?: string | undefined; accept?: string; body?: object | undefined },
 ): Buffer {
   const { token, accept = 'application/json', body } = options;
   const json = body === undefined ? '' : JSON.stringify(body);
   const lines = [`${method} ${path} HTTP/1.1`, 'Host: 127.0.0.1', `Accept: ${accept}`];
-  lines.push(`Authorization: Bearer ${token}`);
+  if (token) lines.push(`Authorization: Bearer ${token}`);
   if (body) lines.push('Content-Type: application/json', `Content-Length: ${Buffer.byteLength(json)}`);
   return Buffer.from(`${lines.join('\r\n')}\r\n\r\n${json}`);
 }

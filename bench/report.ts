@@ -21,6 +21,8 @@ export type Row = {
   /** What one of `unit` costs the subject, in CPU time: says more than rates where others use the machine too. */
   serverMicros?: number;
   rssBytes?: number;
+  /** Commands that Redis ran for one of what the case names, also those that scripts call. */
+  redisCommands?: number;
   note?: string;
 };
 
@@ -63,20 +65,31 @@ const COLUMNS: [title: string, cell: (row: Row) => string][] = [
   ],
   ['server µs each', ({ serverMicros }) => (serverMicros ? short(serverMicros) : '')],
   ['RSS', ({ rssBytes }) => (rssBytes ? `${Math.round(rssBytes / 2 ** 20)} MiB` : '')],
+  ['Redis commands each', ({ redisCommands }) => (redisCommands ? short(redisCommands) : '')],
   ['runs', (row) => String(row.value.runs)],
 ];
 
-export function print(rows: Row[], on: Machine): void {
-  const used = COLUMNS.filter(([, cell]) => rows.some((row) => cell(row) !== ''));
+/** Markdown; columns that all rows leave empty are left out. */
+export function table(rows: Row[], without: string[] = []): string {
+  const used = COLUMNS.filter(
+    ([title, cell]) => !without.includes(title) && rows.some((row) => cell(row) !== ''),
+  );
   const lines = [used.map(([title]) => title), ...rows.map((row) => used.map(([, cell]) => cell(row)))];
   const widths = used.map((_, column) => Math.max(...lines.map((line) => line[column]!.length)));
   const text = lines.map((line) => `| ${line.map((cell, i) => cell.padEnd(widths[i]!)).join(' | ')} |`);
   text.splice(1, 0, `|${widths.map((width) => '-'.repeat(width + 2)).join('|')}|`);
+  return text.join('\n');
+}
+
+export const machineLine = (on: Machine): string =>
+  `${on.cpu}, ${on.cores} cores, ${on.memoryGiB} GiB, Linux ${on.kernel}, node ${on.node}, redis ${on.redis}, load before ${on.loadBefore.toFixed(2)}`;
+
+export function print(rows: Row[], on: Machine): void {
   const notes = rows.flatMap((row) => (row.note ? [`${row.figure}, ${row.case}: ${row.note}`] : []));
   process.stdout.write(
-    `\n${on.cpu}, ${on.cores} cores, ${on.memoryGiB} GiB, Linux ${on.kernel}, node ${on.node}, redis ${on.redis}, load before ${on.loadBefore.toFixed(2)}\n` +
+    `\n${machineLine(on)}\n` +
       `Server, Redis, load generator and readers share these cores: trust ratios more than rates.\n\n` +
-      `${text.join('\n')}\n${notes.map((note) => `\n${note}`).join('')}\n`,
+      `${table(rows)}\n${notes.map((note) => `\n${note}`).join('')}\n`,
   );
 }
 

@@ -1,24 +1,28 @@
 /**
  * `npm run bench [figure …]`: builds, measures, prints one table and writes bench/results/<time>.json. Needs a
- * redis-server on the PATH and Linux. Without a name every figure is measured, about ten minutes.
+ * redis-server on the PATH and Linux. Without a name every figure is measured but the soak, which takes half an hour.
+ * `npm run bench -- --docs results.json …` measures nothing: it writes these results into docs/performance.md.
  *
  * Each figure starts what it needs and ends it. Servers, Redis, senders and readers are processes of their own, on
  * this machine's loopback. What is compared is measured in turns within one run, the order alternated.
  */
 import { execFileSync } from 'node:child_process';
-import { type Figure, figures } from './figures/index.ts';
+import { rewrite } from './document.ts';
+import { type Figure, figures, ONLY_BY_NAME } from './figures/index.ts';
 import { machine, print, type Row, write } from './report.ts';
 import { build } from './servers.ts';
 import { requireLinux } from './stage.ts';
 
 /** One figure may take so long; then something hangs, and everything that was started is ended. */
 const FIGURE_WITHIN_MS = 10 * 60_000;
+const SOAK_WITHIN_MS = 24 * 60 * 60_000;
 
 async function measure(name: string, figure: Figure): Promise<Row[]> {
+  const withinMs = name === ONLY_BY_NAME ? SOAK_WITHIN_MS : FIGURE_WITHIN_MS;
   const late = setTimeout(() => {
-    process.stderr.write(`bench: ${name} has not ended after ${FIGURE_WITHIN_MS / 60_000} minutes\n`);
+    process.stderr.write(`bench: ${name} has not ended after ${withinMs / 60_000} minutes\n`);
     process.exit(1);
-  }, FIGURE_WITHIN_MS);
+  }, withinMs);
   const startedAt = performance.now();
   const rows = await figure((line) => process.stderr.write(`${name}: ${line}\n`));
   process.stderr.write(`${name}: done in ${Math.round((performance.now() - startedAt) / 1_000)} s\n`);
@@ -27,6 +31,10 @@ async function measure(name: string, figure: Figure): Promise<Row[]> {
 }
 
 const asked = process.argv.slice(2);
+if (asked[0] === '--docs') {
+  rewrite(asked.slice(1));
+  process.exit(0);
+}
 const unknown = asked.filter((name) => !(name in figures));
 if (unknown.length > 0) {
   process.stderr.write(
@@ -40,7 +48,7 @@ const on = machine(redisVersion ?? 'unknown');
 build();
 const rows: Row[] = [];
 for (const [name, load] of Object.entries(figures)) {
-  if (asked.length > 0 && !asked.includes(name)) continue;
+  if (asked.length > 0 ? !asked.includes(name) : name === ONLY_BY_NAME) continue;
   rows.push(...(await measure(name, await load())));
 }
 print(rows, on);

@@ -22,7 +22,7 @@ export function build(): void {
   execFileSync(process.execPath, ['scripts/build.mjs'], { cwd: path('..'), stdio: 'inherit' });
 }
 
-async function freePort(): Promise<number> {
+export async function freePort(): Promise<number> {
   const probe = createServer().listen(0, HOST);
   await once(probe, 'listening');
   const { port } = probe.address() as AddressInfo; // it listens on TCP

@@ -1,89 +1,131 @@
 /**
- * Whether a send costs more when there are more accounts: Redis commands per message, counted by Redis itself, also
- * those that scripts call; and latency over one connection. Two Redis with a server each, measured in turns.
+ * Whether a call costs more when there are more accounts, with the same crowd online: latency over one connection, and
+ * Redis commands, counted by Redis itself, also those that scripts call. A Redis and a server for each size, measured
+ * in turns. And what Redis keeps of an account, a session, a message.
+ *
+ * The crowd is the same at every size: at the smallest, most of it are tokens without an account, which nothing that
+ * is measured here looks at.
  */
-import { setTimeout as sleep } from 'node:timers/promises';
+import bcrypt from 'bcrypt';
 import { accounts, seed, usernameOf } from '../accounts.ts';
-import type { LoadJobs, Target } from '../load.ts';
+import type { Call, CallerJobs } from '../callers.ts';
+import { commandCalls, startCrowd, sumOf, usedMemory } from '../crowd.ts';
 import type { Row } from '../report.ts';
+import { orderOf, runsOf } from '../runs.ts';
 import { type RedisServer, type Server, startParley, startRedis } from '../servers.ts';
-import { startWorker, type Worker } from '../stage.ts';
-import { type Counts, percentile, summary } from '../stats.ts';
+import { type Started, startWorker, type Worker } from '../stage.ts';
+import { quantile, summary } from '../stats.ts';
+import { footprint } from './footprint.ts';
 import type { Figure } from './index.ts';
 
-const SIZES = [10, 100_000];
+const SIZES = [1_000, 100_000, 1_000_000];
+const ONLINE = 10_000;
 const RUNS = 5;
-const MESSAGES = 1_000;
-const WITHIN_SECONDS = 20;
-const IDLE_MS = 3_000;
+/** A node's own commands (beats, its slow look at all logs) fall into some batches: the fewest are the call's own. */
+const BATCHES = 3;
+const PASSWORD = 'correct horse battery';
+/** As the default, 12, bcrypt would be all of a login's time. */
+const COST = 4;
+const TEXT = 'a message of about the length that people write';
+const UNREAD = 20;
 
-type World = { size: number; redis: RedisServer; server: Server };
-type Run = { commands: number; p50: number; latencies: Counts };
+type World = { size: number; redis: RedisServer; server: Server; bytesPerAccount: number };
+type Run = { commands: number; micros: number[] };
+type Kind = { name: string; batch: number; call: (index: number) => Call };
+
+const [sender, reader, mailboxOwner] = accounts(3) as [Account, Account, Account];
+type Account = ReturnType<typeof accounts>[number];
+
+const direct = (to: string): Call => ({
+  ...{ method: 'POST', path: `/v1/dm/${to}`, token: sender.token, body: { text: TEXT } },
+});
+const KINDS: Kind[] = [
+  {
+    // Few: each goes to the whole crowd.
+    ...{ name: 'broadcast', batch: 10 },
+    call: () => ({ method: 'POST', path: '/v1/broadcasts', token: sender.token, body: { text: TEXT } }),
+  },
+  { name: 'dm', batch: 200, call: () => direct(reader.username) },
+  {
+    ...{ name: `login (bcrypt cost ${COST})`, batch: 100 },
+    call: (index) => {
+      const body = { username: usernameOf(index), password: PASSWORD };
+      return { method: 'POST', path: '/v1/login', body };
+    },
+  },
+  {
+    ...{ name: 'listOnline', batch: 100 },
+    call: () => ({ method: 'GET', path: '/v1/online', token: sender.token }),
+  },
+  {
+    ...{ name: `mailbox of ${UNREAD}`, batch: 200 },
+    call: () => ({ method: 'GET', path: '/v1/mailbox', token: mailboxOwner.token }),
+  },
+];
 
 export const growth: Figure = async (say) => {
+  const started: Started[] = [];
+  const caller = startWorker<CallerJobs>('callers.ts');
   const worlds: World[] = [];
   for (const size of SIZES) {
     const redis = await startRedis();
-    const server = await startParley(redis);
-    await seed(redis, server.prefix, size);
-    worlds.push({ size, redis, server });
+    const server = await startParley(redis, { BCRYPT_COST: String(COST) });
+    const before = await usedMemory(redis);
+    await seed(redis, server.prefix, size, await bcrypt.hash(PASSWORD, COST));
+    const bytesPerAccount = ((await usedMemory(redis)) - before) / size;
+    worlds.push({ size, redis, server, bytesPerAccount });
+    started.push(await startCrowd(server, accounts(ONLINE)), server, redis);
+    const unread = Array.from({ length: UNREAD }, () => direct(mailboxOwner.username));
+    await caller.ask('call', { port: server.port, calls: unread });
+    say(`${size.toLocaleString('en')} accounts, ${ONLINE.toLocaleString('en')} online`);
   }
-  const load = startWorker<LoadJobs>('load.ts');
   const rows: Row[] = [];
-  for (const kind of ['broadcast', 'dm'] as const) {
-    for (const world of worlds) await once(load, world, kind);
-    const runs = worlds.map((): Run[] => []);
-    for (let run = 0; run < RUNS; run += 1) {
-      const order = run % 2 ? [1, 0] : [0, 1];
-      for (const i of order) runs[i]!.push(await once(load, worlds[i]!, kind));
+  for (const kind of KINDS) {
+    for (const world of worlds) await once(caller, world, kind);
+    const found = worlds.map((): Run[] => []);
+    for (let run = 0; run < runsOf(RUNS); run += 1) {
+      for (const i of orderOf(run, worlds.length)) found[i]!.push(await once(caller, worlds[i]!, kind));
     }
-    const [few, many] = runs as [Run[], Run[]]; // one list per size
-    for (const [i, { size }] of worlds.entries()) {
-      const latencies = runs[i]!.map((run) => run.latencies);
-      const row: Row = {
-        figure: 'growth',
-        case: `${kind}, ${size.toLocaleString('en')} accounts`,
-        subject: 'parley',
-        value: summary(runs[i]!.map(({ commands }) => commands)),
-        unit: 'Redis commands',
-        latencyMs: { p50: percentile(latencies, 0.5), p99: percentile(latencies, 0.99) },
-      };
-      if (i === 1) {
-        const ratio = summary(many.map(({ commands }, run) => commands / few[run]!.commands));
-        Object.assign(row, { ratio: { ...ratio, to: `${SIZES[0]} accounts` }, goal: '1.00' });
-      }
-      rows.push(row);
-      say(`${row.case}: ${row.value.median.toFixed(2)} commands, p50 ${row.latencyMs?.p50} ms`);
-    }
+    const of = worlds.map((world, i) => rowOf(kind, world, found[i]!, found[0]!));
+    for (const row of of)
+      say(`${row.case}: ${row.value.median.toFixed(2)} ms, ${row.redisCommands} commands`);
+    rows.push(...of);
   }
-  for (const each of [load, ...worlds.flatMap(({ server, redis }) => [server, redis])]) await each.stop();
+  const { redis, server, bytesPerAccount } = worlds.at(-1)!;
+  rows.push(...(await footprint(caller, redis, server, bytesPerAccount, PASSWORD)));
+  for (const each of [caller, ...started]) await each.stop();
   return rows;
 };
 
-/** Commands per message: what Redis counted, minus what an idle node sends in the same time, minus our own INFO. */
-async function once(load: Worker<LoadJobs>, { size, redis, server }: World, kind: 'broadcast' | 'dm') {
-  const [{ token } = { token: '' }] = accounts(1);
-  const path = kind === 'dm' ? `/v1/dm/${usernameOf(size - 1)}` : '/v1/broadcasts';
-  const target: Target = { path, token, text: 'a message of about the length that people write' };
-  const idle = await counted(redis, () => sleep(IDLE_MS));
-  const busy = await counted(redis, () =>
-    load.ask('drive', { port: server.port, targets: [target], seconds: WITHIN_SECONDS, count: MESSAGES }),
-  );
-  const own = idle.calls * (busy.ms / idle.ms);
-  const { latencies } = busy.result;
-  return { commands: (busy.calls - own) / MESSAGES, p50: percentile([latencies], 0.5), latencies };
+async function once(caller: Worker<CallerJobs>, { size, redis, server }: World, kind: Kind): Promise<Run> {
+  const commands: number[] = [];
+  const micros: number[] = [];
+  for (let batch = 0; batch < BATCHES; batch += 1) {
+    const calls = Array.from({ length: kind.batch }, (_, i) => kind.call((i * 997 + batch) % size));
+    const before = sumOf(await commandCalls(redis));
+    const answers = await caller.ask('call', { port: server.port, calls });
+    // The INFO before was counted after it had answered.
+    commands.push((sumOf(await commandCalls(redis)) - before - 1) / calls.length);
+    micros.push(...answers.map((answer) => answer.micros));
+    const refused = answers.find(({ status }) => status >= 300 || status === 0);
+    if (refused) throw new Error(`${kind.name} was answered ${refused.status}`);
+  }
+  return { commands: Math.min(...commands), micros };
 }
 
-async function counted<T>(redis: RedisServer, work: () => Promise<T>) {
-  const before = await calls(redis);
-  const startedAt = performance.now();
-  const result = await work();
-  const ms = performance.now() - startedAt;
-  // The INFO before was counted after it had answered.
-  return { result, ms, calls: (await calls(redis)) - before - 1 };
-}
-
-async function calls(redis: RedisServer): Promise<number> {
-  const info = await redis.client.info('commandstats');
-  return [...info.matchAll(/calls=(\d+)/g)].reduce((sum, [, count]) => sum + Number(count), 0);
+function rowOf({ name }: Kind, { size }: World, found: Run[], few: Run[]): Row {
+  const median = ({ micros }: Run) => quantile(micros, 0.5);
+  const all = found.flatMap(({ micros }) => micros);
+  const row: Row = {
+    figure: 'growth',
+    case: `${name}, ${size.toLocaleString('en')} accounts`,
+    subject: 'parley',
+    value: summary(found.map((run) => median(run) / 1_000)),
+    unit: 'ms',
+    latencyMs: { p50: quantile(all, 0.5) / 1_000, p99: quantile(all, 0.99) / 1_000 },
+    redisCommands: Math.min(...found.map(({ commands }) => commands)),
+  };
+  if (found === few) return row;
+  const ratio = summary(found.map((run, i) => median(run) / median(few[i]!)));
+  return { ...row, ratio: { ...ratio, to: `${SIZES[0]!.toLocaleString('en')} accounts` }, goal: '≤ 1.1' };
 }

@@ -3,9 +3,16 @@ import type { Row } from '../report.ts';
 
 export type Figure = (say: (line: string) => void) => Promise<Row[]>;
 
+/** Measured only when it is asked for by name: it takes half an hour. */
+export const ONLY_BY_NAME = 'soak';
+
 export const figures: Record<string, () => Promise<Figure>> = {
   sends: async () => (await import('./sends.ts')).sends,
   fanout: async () => (await import('./fanout.ts')).fanout,
   memory: async () => (await import('./memory.ts')).memory,
+  idle: async () => (await import('./idle.ts')).idle,
+  logins: async () => (await import('./logins.ts')).logins,
+  storm: async () => (await import('./storm.ts')).storm,
+  soak: async () => (await import('./soak.ts')).soak,
   growth: async () => (await import('./growth.ts')).growth,
 };

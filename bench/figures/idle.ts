@@ -1,0 +1,91 @@
+/**
+ * What streams cost to which nobody says anything: the server's share of a core, heartbeats and all. Once alone, and
+ * once while one account comes and one goes every second, which everybody is told.
+ */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { type Account, accounts, seed } from '../accounts.ts';
+import { commandCalls, startCrowd, sumOf } from '../crowd.ts';
+import type { ReaderJobs } from '../readers.ts';
+import type { Row } from '../report.ts';
+import { runsOf } from '../runs.ts';
+import { type RedisServer, type Server, startParley, startRedis } from '../servers.ts';
+import { createQuiet, rssBytes, startWorker, type Worker, watchCpu } from '../stage.ts';
+import { summary } from '../stats.ts';
+import type { Figure } from './index.ts';
+
+const STREAMS = 10_000;
+const RUNS = 5;
+/** More than a heartbeat's period: every stream gets at least one. */
+const WINDOW_MS = 30_000;
+const PATIENCE_MS = 60_000;
+/** More than come within one run: each goes 5 s after its stream did. */
+const VISITORS = 100;
+/** Until the last visitor is off presence, and everybody has been told. */
+const GONE_MS = 7_000;
+
+type Run = { cpu: Record<string, number>; commands: number };
+
+export const idle: Figure = async (say) => {
+  const redis = await startRedis();
+  const server = await startParley(redis);
+  await seed(redis, server.prefix, STREAMS + VISITORS);
+  const readers = await startCrowd(server, accounts(STREAMS));
+  const visitors = startWorker<ReaderJobs>('readers.ts');
+  const pids = { server: server.pid, redis: redis.pid, readers: readers.pid };
+  const people = accounts(VISITORS, STREAMS);
+  const quiet = createQuiet(PATIENCE_MS);
+  const found: { alone: Run; visited: Run }[] = [];
+  for (let run = 0; run < runsOf(RUNS); run += 1) {
+    await quiet();
+    const alone = await watched(redis, pids, () => sleep(WINDOW_MS));
+    const visited = await watched(redis, pids, () => visit(server, visitors, people));
+    await sleep(GONE_MS);
+    found.push({ alone, visited });
+    const share = ({ cpu }: Run) => `server ${(cpu['server']! * 100).toFixed(2)} %`;
+    say(`${share(alone)}, ${Math.round(alone.commands)} Redis commands/s; with visitors ${share(visited)}`);
+  }
+  const rss = rssBytes(server.pid);
+  for (const each of [readers, visitors, server, redis]) await each.stop();
+  const streams = `${STREAMS.toLocaleString('en')} idle streams`;
+  const [alone, visited] = [found.map((run) => run.alone), found.map((run) => run.visited)];
+  return [
+    { ...rowOf(streams, alone), goal: '≤ 1', rssBytes: rss },
+    rowOf(`${streams}, each second one comes and one goes`, visited),
+  ];
+};
+
+async function watched(
+  redis: RedisServer,
+  pids: Record<string, number>,
+  work: () => Promise<unknown>,
+): Promise<Run> {
+  const before = sumOf(await commandCalls(redis));
+  const startedAt = performance.now();
+  const cpuOf = watchCpu(pids);
+  await work();
+  const cpu = cpuOf();
+  const seconds = (performance.now() - startedAt) / 1_000;
+  return { cpu, commands: (sumOf(await commandCalls(redis)) - before) / seconds };
+}
+
+async function visit({ port }: Server, visitors: Worker<ReaderJobs>, people: Account[]): Promise<void> {
+  const startedAt = performance.now();
+  for (let second = 0; second < WINDOW_MS / 1_000; second += 1) {
+    const tokens = [people[second % people.length]!.token];
+    await visitors.ask('open', { port, path: '/v1/events', tokens, sampleEvery: 1 });
+    await visitors.ask('close', undefined);
+    await sleep(Math.max(0, startedAt + (second + 1) * 1_000 - performance.now()));
+  }
+}
+
+function rowOf(name: string, found: Run[]): Row {
+  const median = (of: (run: Run) => number) => summary(found.map(of)).median;
+  const names = Object.keys(found[0]!.cpu);
+  return {
+    ...{ figure: 'idle', case: name, subject: 'parley' },
+    value: summary(found.map(({ cpu }) => cpu['server']! * 100)),
+    unit: '% of a core',
+    cpu: Object.fromEntries(names.map((each) => [each, median(({ cpu }) => cpu[each]!)])),
+    note: `Redis runs ${Math.round(median(({ commands }) => commands)).toLocaleString('en')} commands/s for it`,
+  };
+}
