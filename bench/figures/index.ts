@@ -8,4 +8,5 @@ export const figures: Record<string, () => Promise<Figure>> = {
   fanout: async () => (await import('./fanout.ts')).fanout,
   memory: async () => (await import('./memory.ts')).memory,
   growth: async () => (await import('./growth.ts')).growth,
+  workers: async () => (await import('./workers.ts')).workers,
 };
