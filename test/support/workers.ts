@@ -26,6 +26,8 @@ export async function startWorkers(settings: Record<string, string> = {}): Promi
         Number(said[2]),
       ]),
     );
+  // The log is written a moment later than the banner.
+  await until('the log names both', () => pids().size === 2 || parley.child.exitCode !== null);
   return { ...parley, node: { url: parley.url } as TestNode, pids };
 }
 
