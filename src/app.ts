@@ -1,7 +1,5 @@
 /** One node, put together: store, rules, streams, HTTP. And how it starts and stops. */
 import { once } from 'node:events';
-import type { Server } from 'node:http';
-import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createAccounts } from './chat/accounts.ts';
@@ -15,11 +13,12 @@ import { createTickets } from './chat/tickets.ts';
 import { createTokens } from './chat/tokens.ts';
 import type { Config } from './config.ts';
 import { createHttpServer } from './http/server.ts';
+import { listen } from './listen.ts';
 import { parseCursor } from './live/cursor.ts';
 import { Hub } from './live/hub.ts';
 import { createRoster } from './live/roster.ts';
 import type { Logger } from './logger.ts';
-import { createMetrics, type Metrics } from './metrics.ts';
+import { createMetrics, createMetricsServer, type Metrics } from './metrics.ts';
 import { createAccountStore } from './store/accounts.ts';
 import { createLimitStore } from './store/limits.ts';
 import { createLogs } from './store/logs.ts';
@@ -36,6 +35,8 @@ export type AppOptions = {
   isEphemeral?: boolean;
   jwtSecret: string;
   log: Logger;
+  /** Shares its port with others; the primary serves the metrics of all. */
+  isWorker?: boolean;
 };
 
 export type App = {
@@ -54,7 +55,8 @@ const READY_WITHIN_MS = 1_000;
 
 const randomId = (): string => Math.random().toString(36).slice(2, 10).padEnd(8, '0');
 
-export async function startApp({ config, redisUrl, isEphemeral, jwtSecret, log }: AppOptions): Promise<App> {
+export async function startApp(options: AppOptions): Promise<App> {
+  const { config, redisUrl, isEphemeral, jwtSecret, log, isWorker = false } = options;
   const nodeId = `n-${randomId()}`;
   const store = await openStore({
     url: redisUrl,
@@ -108,7 +110,7 @@ export async function startApp({ config, redisUrl, isEphemeral, jwtSecret, log }
   });
   sessionStore.onRevoked((sid) => hub.endSession(sid));
 
-  const passwords = createPasswords(config.BCRYPT_COST);
+  const passwords = createPasswords(config.BCRYPT_COST, config.WORKERS);
   const tokens = createTokens({ secret: jwtSecret, accessTtlSeconds: config.ACCESS_TTL_SECONDS, now });
   const presence = createPresence({ store: presenceStore, accounts: accountStore });
   let isClosing = false;
@@ -173,7 +175,8 @@ export async function startApp({ config, redisUrl, isEphemeral, jwtSecret, log }
   await hub.start();
   await roster.start();
   const address = await listen(server, config.PORT, config.HOST);
-  const metricsServer = metrics && serveMetrics(metrics);
+  if (isWorker) metrics?.share();
+  const metricsServer = metrics && !isWorker ? createMetricsServer(metrics) : undefined;
   const metricsAddress = metricsServer && (await listen(metricsServer, config.METRICS_PORT, config.HOST));
 
   return {
@@ -196,19 +199,6 @@ export async function startApp({ config, redisUrl, isEphemeral, jwtSecret, log }
       store.close();
     },
   };
-}
-
-async function listen(server: Server, port: number, host: string): Promise<AddressInfo> {
-  server.listen(port, host);
-  await once(server, 'listening');
-  return server.address() as AddressInfo; // it listens on TCP
-}
-
-function serveMetrics(metrics: Metrics): Server {
-  return createServer(async (_req, res) => {
-    const text = await metrics.text();
-    res.setHeader('Content-Type', metrics.contentType).end(text);
-  });
 }
 
 async function answersInTime(ping: Promise<unknown>): Promise<void> {

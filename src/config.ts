@@ -3,7 +3,11 @@
  * the value of a secret. `.env.example` says the same to people; a test compares the two.
  */
 import { isIP } from 'node:net';
+import { availableParallelism } from 'node:os';
 import type { Limit } from './store/logs.ts';
+
+/** More than any machine has a use for. */
+const MAX_WORKERS = 256;
 
 type Setting<T> = { default: string; parse: (text: string) => T; reason: string; secret?: true };
 
@@ -19,6 +23,13 @@ function integer(min: number, max: number) {
       throw new Rule(`a whole number from ${min} to ${max}`);
     return number;
   };
+}
+
+function workers(value: string): number {
+  if (value === 'auto') return availableParallelism();
+  if (!/^\d{1,3}$/.test(value) || Number(value) < 1 || Number(value) > MAX_WORKERS)
+    throw new Rule(`a whole number from 1 to ${MAX_WORKERS}, or auto`);
+  return Number(value);
 }
 
 function limit(value: string): Limit {
@@ -85,6 +96,11 @@ const SETTINGS = {
     default: '127.0.0.1',
     parse: text,
     reason: 'nothing outside this machine reaches Parley unless you say so',
+  },
+  WORKERS: {
+    default: '1',
+    parse: workers,
+    reason: 'nodes on this port, each a process; auto: one for each core',
   },
   REDIS_URL: { default: '', parse: redisUrl, secret: true, reason: 'empty: a private Redis is started' },
   KEY_PREFIX: { default: 'parley:', parse: keyPrefix, reason: 'lets several things share one Redis' },

@@ -1,14 +1,11 @@
-/** The process: configuration, the private Redis if none is given, one node, and how both end. */
+/** The process: configuration, the private Redis if none is given, one node or several workers. */
 import { randomBytes } from 'node:crypto';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { startApp } from './app.ts';
 import { type Config, readConfig } from './config.ts';
+import { endInOrder } from './ending.ts';
 import { createLogger } from './logger.ts';
 import { type PrivateRedis, startPrivateRedis } from './store/embedded.ts';
-
-/** SIGTERM to exit, whatever hangs. */
-const STOP_WITHIN_MS = 9_500;
 
 async function main(): Promise<void> {
   const config = readConfig();
@@ -20,36 +17,25 @@ async function main(): Promise<void> {
         path: config.PATH,
         log: (message) => log.warn(message),
       });
-  const app = await startApp({
-    config,
+  const given = {
     redisUrl: config.REDIS_URL ?? redis!.url,
     isEphemeral: redis?.durable === false,
     jwtSecret: config.JWT_SECRET ?? (redis?.durable ? keptSecret(config.DATA_DIR) : randomSecret()),
-    log,
-  }).catch(async (error: unknown) => {
+  };
+  // Only what is needed is loaded: a primary without a node in it is 24 MB smaller.
+  const start =
+    config.WORKERS > 1 ? (await import('./workers.ts')).startWorkers : (await import('./app.ts')).startApp;
+  const { address, close } = await start({ config, ...given, log }).catch(async (error: unknown) => {
     await redis?.stop();
     throw error;
   });
-
-  let stopping = false;
-  const stop = async (signal: string) => {
-    if (stopping) return;
-    stopping = true;
-    log.info(`${signal}: stopping`);
-    setTimeout(() => process.exit(1), STOP_WITHIN_MS).unref();
-    await app.close();
+  endInOrder(log, async () => {
+    await close();
     await redis?.stop();
-    process.exit(0);
-  };
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => void stop(signal));
-  // A bug in one request must not end the conversations of all others.
-  process.on('unhandledRejection', (error) =>
-    log.error({ err: error }, 'a bug of ours: unhandled rejection'),
-  );
-  process.on('uncaughtException', (error) => log.error({ err: error }, 'a bug of ours: uncaught exception'));
+  });
 
   // Not before it can be stopped: who reads that it listens may send a signal at once.
-  banner(config, app.address.port, redis);
+  banner(config, address.port, redis);
   if (config.BCRYPT_COST < 10)
     log.warn(`BCRYPT_COST ${config.BCRYPT_COST} is for tests: stolen hashes would be easy to try`);
 }

@@ -1,5 +1,6 @@
 /** What this node counts, for Prometheus. Hot paths count in numbers of their own scale: once per burst, not per stream. */
-import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+import { createServer, type Server } from 'node:http';
+import { AggregatorRegistry, Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
 
 export type Metrics = ReturnType<typeof createMetrics>;
 
@@ -48,6 +49,26 @@ export function createMetrics(openStreams: () => number) {
     counted: (what: keyof typeof live, howMany: number) => live[what].inc(howMany),
     redis: (seconds: number) => redis.observe(seconds),
     text: () => registry.metrics(),
-    contentType: registry.contentType,
+    /** For a worker: the primary asks for these, and serves them together with those of the others. */
+    share(): void {
+      AggregatorRegistry.setRegistries(registry);
+      new AggregatorRegistry(); // listens for the primary's question
+    },
   };
+}
+
+/** For the primary: asks all workers, and adds up. */
+export function createSharedMetrics(): { text(): Promise<string> } {
+  const registry = new AggregatorRegistry();
+  return { text: () => registry.clusterMetrics() };
+}
+
+/** On a port of its own: metrics are not for those who chat. */
+export function createMetricsServer({ text }: { text(): Promise<string> }): Server {
+  return createServer((_req, res) => {
+    text().then(
+      (all) => res.setHeader('Content-Type', Registry.PROMETHEUS_CONTENT_TYPE).end(all),
+      (error: unknown) => res.writeHead(503).end(`${error}\n`), // a worker does not answer: half a sum is no sum
+    );
+  });
 }

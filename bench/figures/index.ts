@@ -15,4 +15,5 @@ export const figures: Record<string, () => Promise<Figure>> = {
   storm: async () => (await import('./storm.ts')).storm,
   soak: async () => (await import('./soak.ts')).soak,
   growth: async () => (await import('./growth.ts')).growth,
+  workers: async () => (await import('./workers.ts')).workers,
 };

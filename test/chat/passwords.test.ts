@@ -5,7 +5,7 @@ import { createPasswords } from '../../src/chat/passwords.ts';
 const COST = 4;
 
 test('a password matches its own hash and nothing else', async () => {
-  const passwords = createPasswords(COST);
+  const passwords = createPasswords(COST, 1);
   const hash = await passwords.hash('correct horse battery');
   expect(hash).toMatch(/^\$2b\$04\$/);
   expect(await passwords.matches('correct horse battery', hash)).toBe(true);
@@ -16,25 +16,28 @@ test('a password matches its own hash and nothing else', async () => {
 });
 
 test('where there is no account nothing matches, not even what is compared with instead', async () => {
-  expect(await createPasswords(COST).matches('nobody', undefined)).toBe(false);
+  expect(await createPasswords(COST, 1).matches('nobody', undefined)).toBe(false);
 });
 
 test('of a password beyond 72 bytes bcrypt sees only the first 72: it never matches', async () => {
-  const passwords = createPasswords(COST);
+  const passwords = createPasswords(COST, 1);
   const hash = await passwords.hash('x'.repeat(72));
   expect(await passwords.matches('x'.repeat(72), hash)).toBe(true);
   expect(await passwords.matches('x'.repeat(73), hash)).toBe(false);
   expect(await passwords.matches(`${'x'.repeat(72)}é`, hash)).toBe(false);
 });
 
-test('a crowd beyond the queue is told `busy` at once; those inside are served, and then there is room again', async () => {
-  const passwords = createPasswords(COST);
-  const room = Math.max(1, availableParallelism() - 1) * 16;
-  const crowd = Array.from({ length: room + 5 }, (_, n) => passwords.hash(`password ${n}`));
-  const outcomes = await Promise.allSettled(crowd);
-  const refused = outcomes.flatMap((each) => (each.status === 'rejected' ? [each.reason] : []));
-  expect(refused).toHaveLength(5);
-  for (const problem of refused) expect(problem).toMatchObject({ code: 'busy', retryAfterSeconds: 2 });
-  expect(outcomes.slice(0, room).every(({ status }) => status === 'fulfilled')).toBe(true);
-  await expect(passwords.hash('after the crowd')).resolves.toMatch(/^\$2b\$/);
-});
+test.each([1, 3])(
+  'a crowd beyond the queue is told `busy` at once; those inside are served, and then there is room again (%i workers)',
+  async (workers) => {
+    const passwords = createPasswords(COST, workers);
+    const room = Math.max(1, Math.floor((availableParallelism() - 1) / workers)) * 16;
+    const crowd = Array.from({ length: room + 5 }, (_, n) => passwords.hash(`password ${n}`));
+    const outcomes = await Promise.allSettled(crowd);
+    const refused = outcomes.flatMap((each) => (each.status === 'rejected' ? [each.reason] : []));
+    expect(refused).toHaveLength(5);
+    for (const problem of refused) expect(problem).toMatchObject({ code: 'busy', retryAfterSeconds: 2 });
+    expect(outcomes.slice(0, room).every(({ status }) => status === 'fulfilled')).toBe(true);
+    await expect(passwords.hash('after the crowd')).resolves.toMatch(/^\$2b\$/);
+  },
+);

@@ -1,5 +1,5 @@
 /** Parley as its own process, from the sources, for tests that kill it. */
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { createServer } from 'node:net';
 import { onTestFinished } from 'vitest';
@@ -42,5 +42,25 @@ export async function startProcess(settings: Record<string, string>, cwd = proce
   let ended = false;
   void exited.then(() => (ended = true));
   await until('it listens', () => ended || output.includes('listens on'), 15_000);
-  return { child, url: `http://127.0.0.1:${port}`, output: () => output, exited };
+  const url = /listens on (\S+)/.exec(output)?.[1] ?? `http://127.0.0.1:${port}`;
+  return { child, url, output: () => output, exited };
+}
+
+/** All that this process has started, and what that has: of those that live. */
+export function descendants(pid: number): number[] {
+  const rows = execFileSync('ps', ['-A', '-o', 'pid=,ppid=,stat='], { encoding: 'utf8' })
+    .trim()
+    .split('\n')
+    .map((row) => row.trim().split(/\s+/))
+    .filter(([, , state]) => !state!.startsWith('Z'));
+  const children = (of: number): number[] =>
+    rows.filter(([, parent]) => Number(parent) === of).map(([child]) => Number(child));
+  const all = children(pid);
+  for (const child of all) all.push(...children(child));
+  return all;
+}
+
+export function isAlive(pid: number): boolean {
+  const state = spawnSync('ps', ['-o', 'stat=', '-p', String(pid)], { encoding: 'utf8' }).stdout.trim();
+  return state !== '' && !state.startsWith('Z');
 }

@@ -38,14 +38,19 @@ const fits = (data: unknown): boolean => validate(data);
 export async function openStream(
   url: string,
   token: string | undefined,
-  options: { lastEventId?: string; presence?: string; query?: Record<string, string> } = {},
+  options: {
+    lastEventId?: string;
+    presence?: string;
+    query?: Record<string, string>;
+    agent?: http.Agent;
+  } = {},
 ): Promise<StreamClient> {
   const query = new URLSearchParams({
     ...(options.presence && { presence: options.presence }),
     ...options.query,
   });
   const request = http.get(`${url}/v1/events?${query}`, {
-    agent: false,
+    agent: options.agent ?? false,
     headers: {
       ...(token !== undefined && { Authorization: `Bearer ${token}` }),
       ...(options.lastEventId !== undefined && { 'Last-Event-ID': options.lastEventId }),

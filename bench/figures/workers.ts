@@ -1,0 +1,138 @@
+/**
+ * What a second worker gives: sends accepted per second, and deliveries per second to many streams, at WORKERS=1 and 2.
+ * Where load, readers and Redis need the cores too, more workers cannot show more per second; the CPU time of all
+ * processes of the server for one send or delivery then tells what the division itself costs.
+ */
+import { readFileSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { accounts, seed, usernameOf } from '../accounts.ts';
+import type { LoadJobs, Target } from '../load.ts';
+import type { ReaderJobs } from '../readers.ts';
+import type { Row } from '../report.ts';
+import { type Server, startParley, startRedis } from '../servers.ts';
+import { createQuiet, startWorker, watchCpu } from '../stage.ts';
+import { stampedText } from '../stamp.ts';
+import { summary } from '../stats.ts';
+import type { Figure } from './index.ts';
+
+const WORKERS = [1, 2];
+const RUNS = 7;
+const SECONDS = 1;
+const WARM_UP_SECONDS = 2;
+const CONNECTIONS = 64;
+const STREAMS = 1_000;
+/** Of one run of deliveries: each goes to all streams. */
+const BROADCASTS = 400;
+const DELIVERED_WITHIN_MS = 20_000;
+const PATIENCE_MS = 30_000;
+
+type Run = { perSecond: number; cpu: Record<string, number> };
+
+export const workers: Figure = async (say) => {
+  const redis = await startRedis();
+  const load = startWorker<LoadJobs>('load.ts');
+  const servers: Server[] = [];
+  for (const count of WORKERS) {
+    const prefix = `workers-${count}:`; // who hears the other's broadcasts works for it
+    const env = { WORKERS: String(count), KEY_PREFIX: prefix };
+    servers.push({
+      ...(await startParley(redis, env)),
+      name: `${count} worker${count > 1 ? 's' : ''}`,
+      prefix,
+    });
+    await seed(redis, prefix, STREAMS + 2 * CONNECTIONS);
+  }
+  const readers = servers.map(() => startWorker<ReaderJobs>('readers.ts'));
+  const quiet = createQuiet(PATIENCE_MS);
+  const rows: Row[] = [];
+
+  /** Both in turns, the order alternated. */
+  async function compare(name: string, unit: string, once: (i: number, seconds: number) => Promise<Run>) {
+    for (const i of servers.keys()) await once(i, WARM_UP_SECONDS);
+    const runs = servers.map((): Run[] => []);
+    for (let run = 0; run < RUNS; run += 1) {
+      await quiet();
+      for (const i of run % 2 ? [1, 0] : [0, 1]) runs[i]!.push(await once(i, SECONDS));
+      say(`${name}: ${runs.map((each) => Math.round(each.at(-1)!.perSecond)).join(' and ')} ${unit}`);
+    }
+    const ratio = summary(runs[1]!.map(({ perSecond }, run) => perSecond / runs[0]![run]!.perSecond));
+    for (const [i, { name: subject }] of servers.entries()) {
+      const row = rowOf(subject, name, unit, runs[i]!);
+      rows.push(i === 1 ? { ...row, ratio: { ...ratio, to: servers[0]!.name } } : row);
+    }
+  }
+
+  for (const kind of ['broadcast', 'dm'] as const) {
+    await compare(`${kind}, ${CONNECTIONS} connections`, '/s', async (i, seconds) => {
+      const server = servers[i]!;
+      const watched = watchCpu({ ...pidsOf(server), redis: redis.pid, load: load.pid });
+      const { port } = server;
+      const { perSecond, failed } = await load.ask('drive', { port, seconds, targets: targetsOf(kind) });
+      if (failed > 0) throw new Error(`${server.name} refused ${failed} requests`);
+      return { perSecond, cpu: watched() };
+    });
+  }
+
+  const tokens = accounts(STREAMS, 2 * CONNECTIONS).map(({ token }) => token);
+  for (const [i, { port }] of servers.entries())
+    await readers[i]!.ask('open', { port, path: '/v1/events?presence=off', tokens, sampleEvery: 25 });
+  await compare(`broadcasts to ${STREAMS} streams`, 'deliveries/s', async (i) => {
+    const [server, reader] = [servers[i]!, readers[i]!];
+    await reader.ask('heard', undefined);
+    const watched = watchCpu({ ...pidsOf(server), redis: redis.pid, load: load.pid, reader: reader.pid });
+    const startedAt = performance.now();
+    const [targets, count] = [targetsOf('broadcast'), BROADCASTS];
+    const { failed } = await load.ask('drive', { port: server.port, targets, seconds: 60, count });
+    if (failed > 0) throw new Error(`${server.name} refused ${failed} requests`);
+    let [bytes, sampledBytes, sampled] = [0, 0, 0];
+    const delivered = () => bytes / (sampledBytes / sampled);
+    while (!(delivered() > 0.999 * BROADCASTS * STREAMS)) {
+      if (performance.now() - startedAt > DELIVERED_WITHIN_MS) throw new Error('not all was delivered');
+      await sleep(10);
+      const heard = await reader.ask('heard', undefined);
+      bytes += heard.bytes;
+      sampledBytes += heard.sampledBytes;
+      sampled += heard.sampledDeliveries;
+    }
+    return { perSecond: delivered() / ((performance.now() - startedAt) / 1_000), cpu: watched() };
+  });
+  for (const each of [load, ...readers, ...servers, redis]) await each.stop();
+  return rows;
+};
+
+/** The server, and its workers where it has some: the Redis is not its child. */
+function pidsOf({ pid }: Server): Record<string, number> {
+  const children = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8')
+    .trim()
+    .split(' ')
+    .filter(Boolean);
+  return { server: pid, ...Object.fromEntries(children.map((child, i) => [`worker${i}`, Number(child)])) };
+}
+
+/** Every connection is an account of its own, that writes to one other. */
+function targetsOf(kind: 'broadcast' | 'dm'): Target[] {
+  return accounts(CONNECTIONS).map(({ token }, i) => ({
+    path: kind === 'dm' ? `/v1/dm/${usernameOf(CONNECTIONS + i)}` : '/v1/broadcasts',
+    token,
+    text: stampedText(0),
+  }));
+}
+
+function rowOf(subject: string, name: string, unit: string, runs: Run[]): Row {
+  const median = (pick: (run: Run) => number) => summary(runs.map(pick)).median;
+  const serverOf = ({ cpu }: Run) =>
+    Object.entries(cpu).reduce((sum, [who, share]) => (/^server|^worker/.test(who) ? sum + share : sum), 0);
+  const others = Object.keys(runs[0]!.cpu).filter((who) => !/^server|^worker/.test(who));
+  return {
+    figure: 'workers',
+    case: name,
+    subject,
+    value: summary(runs.map(({ perSecond }) => perSecond)),
+    unit,
+    cpu: {
+      server: median(serverOf),
+      ...Object.fromEntries(others.map((who) => [who, median(({ cpu }) => cpu[who]!)])),
+    },
+    serverMicros: median((run) => (serverOf(run) * 1e6) / run.perSecond),
+  };
+}

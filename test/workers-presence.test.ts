@@ -1,0 +1,33 @@
+/** A worker that dies: in a file of its own, because it takes as long as presence may be wrong. */
+import { expect, test } from 'vitest';
+import { person, until } from './support/app.ts';
+import { call } from './support/contract.ts';
+import { listenOn, startWorkers } from './support/workers.ts';
+
+test('a killed worker is replaced, more slowly each time; its people are offline within 20 s, the others notice nothing', async () => {
+  const { node, pids, output } = await startWorkers();
+  const [alice, bob] = [await person(node, 'alice'), await person(node, 'bob')];
+  const [living, dying] = [...pids().keys()];
+  const watching = await listenOn(living!, alice);
+  const stream = await listenOn(dying!, bob);
+  await until('bob is online', async () => {
+    const { body } = await call(node, 'listOnline', { token: alice.token });
+    return body.total === 2;
+  });
+  const killedAt = Date.now();
+  process.kill(pids().get(dying!)!, 'SIGKILL');
+  await until('his stream has ended', () => stream.isClosed);
+  await until('there is another worker', () => pids().size === 3);
+  process.kill([...pids().values()].at(-1)!, 'SIGKILL');
+  await until('and another', () => pids().size === 4);
+  expect([...output().matchAll(/started again in (\d+) ms: SIGKILL/g)].map((said) => said[1])).toEqual([
+    '100',
+    '200',
+  ]);
+  const anew = await listenOn([...pids().keys()].at(-1)!, await person(node, 'carol'));
+  const hasLeft = () => watching.events.some(({ data }) => data.offline?.includes('bob'));
+  await until('bob is told to be offline', hasLeft, 20_000 - (Date.now() - killedAt));
+  const { body } = await call(node, 'listOnline', { token: alice.token });
+  expect(body.users.map(({ username }: { username: string }) => username).sort()).toEqual(['alice', 'carol']);
+  expect([watching.isClosed, anew.isClosed]).toEqual([false, false]);
+}, 40_000);
