@@ -50,7 +50,7 @@ const COLUMNS: [title: string, cell: (row: Row) => string][] = [
   ['figure', (row) => row.figure],
   ['case', (row) => row.case],
   ['subject', (row) => row.subject],
-  ['median (min–max)', (row) => `${range(row.value)} ${row.unit}`],
+  ['median (min–max)', (row) => (row.value.runs > 0 ? `${range(row.value)} ${row.unit}` : '–')],
   ['ratio', (row) => (row.ratio ? `${range(row.ratio)} of ${row.ratio.to}` : '')],
   ['goal', (row) => row.goal ?? ''],
   ['p50 / p99 ms', ({ latencyMs }) => (latencyMs ? `${short(latencyMs.p50)} / ${short(latencyMs.p99)}` : '')],
