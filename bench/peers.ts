@@ -20,12 +20,7 @@ const NCHAN_MODULE = '/usr/lib/nginx/modules/ngx_nchan_module.so';
 const folder = fileURLToPath(new URL('peers/', import.meta.url));
 const say = (line: string): boolean => process.stderr.write(`bench: ${line}\n`);
 
-const node = (
-  name: string,
-  file: string,
-  protocol: Entry['protocol'],
-  env: NodeJS.ProcessEnv = {},
-): Peer => ({
+const node = (name: string, file: string, entry: Omit<Entry, 'path'>, env: NodeJS.ProcessEnv = {}): Peer => ({
   start: async (redis) => {
     const { found, ...started } = await startProgram(process.execPath, [...flags, `${folder}${file}`], {
       env: { REDIS_URL: redis.url, JWT_SECRET: SECRET, NODE_ENV: 'production', ...env },
@@ -36,11 +31,13 @@ const node = (
       name,
       prefix: name,
       port: Number(found[1]),
-      entry: { path: '/v1/events', protocol },
+      entry: { path: '/v1/events', ...entry },
     };
   },
   missing: installed,
 });
+
+const SOCKET_IO = { protocol: 'socket.io' } as const;
 
 const peers = {
   parley: {
@@ -50,11 +47,16 @@ const peers = {
     }),
   },
   nchan: { start: startNchan, missing: nchanInstalled },
-  'socket.io streams': node('socket.io streams', 'socketio.mjs', 'socket.io', { ADAPTER: 'streams' }),
-  'socket.io pub/sub': node('socket.io pub/sub', 'socketio.mjs', 'socket.io', { ADAPTER: 'pubsub' }),
-  'better-sse': node('better-sse', 'better-sse.mjs', 'sse'),
-  tutorial: node('tutorial', 'tutorial.mjs', 'sse'),
-  'tutorial, key made once': node('tutorial, key made once', 'tutorial.mjs', 'sse', { JWT_KEY: 'once' }),
+  'socket.io streams': node('socket.io streams', 'socketio.mjs', SOCKET_IO, { ADAPTER: 'streams' }),
+  'socket.io pub/sub': node('socket.io pub/sub', 'socketio.mjs', SOCKET_IO, { ADAPTER: 'pubsub' }),
+  'better-sse': node('better-sse', 'better-sse.mjs', { protocol: 'sse', ready: 'event:ready' }),
+  tutorial: node('tutorial', 'tutorial.mjs', { protocol: 'sse' }),
+  'tutorial, key made once': node(
+    'tutorial, key made once',
+    'tutorial.mjs',
+    { protocol: 'sse' },
+    { JWT_KEY: 'once' },
+  ),
 } satisfies Record<string, Peer>;
 
 export type PeerName = keyof typeof peers;
