@@ -9,7 +9,7 @@ import type { Subject } from './peers.ts';
 import type { ReaderJobs } from './readers.ts';
 import type { Row } from './report.ts';
 import type { RedisServer } from './servers.ts';
-import { createQuiet, OTHERS_LIMIT, type Worker, watchCpu } from './stage.ts';
+import { createQuiet, OTHERS_LIMIT, rssBytes, type Worker, watchCpu } from './stage.ts';
 import { percentile, summary } from './stats.ts';
 
 const CONNECTIONS = 16;
@@ -39,6 +39,7 @@ export type Step = {
   p50: number;
   p99: number;
   cpu: Record<string, number>;
+  rssBytes: number;
   isGood: boolean;
 };
 /** A subject with its streams open. */
@@ -51,7 +52,7 @@ export type Stand = {
 
 const quiet = createQuiet(PATIENCE_MS);
 
-/** The last rate that passes; undefined if none does. `before` is what the first run found: it saves the way up to it. */
+/** The last rate that passes; undefined if none does. `before` is what an earlier run found: it saves the way up to it. */
 export async function highest(
   stand: Stand,
   climb: Climb,
@@ -62,6 +63,8 @@ export async function highest(
   let best: Step | undefined;
   let failures = 0;
   let rate = before ? before.offered / rateStep ** STEPS_BELOW : firstRate;
+  // A server that has just started is not yet what it will be.
+  if (!before) await offer(stand, climb, rate);
   while (failures < FAILURES && rate < highestRate) {
     const step = await tried(stand, climb, rate, say);
     failures = step.isGood ? 0 : failures + 1;
@@ -123,6 +126,7 @@ async function offer({ subject, redis, load, reader }: Stand, climb: Climb, rate
     p50: percentile(latencies, 0.5),
     p99,
     cpu,
+    rssBytes: rssBytes(subject.pid),
     isGood: isWhole && p99 <= climb.p99Ms,
   };
 }
@@ -141,6 +145,7 @@ export function rowOf(subject: Subject, found: Found, row: Pick<Row, 'figure' | 
     value: summary(best.map(({ perSecond }) => perSecond)),
     latencyMs: { p50: median(best.map(({ p50 }) => p50)), p99: median(best.map(({ p99 }) => p99)) },
     cpu: Object.fromEntries(names.map((name) => [name, median(best.map(({ cpu }) => cpu[name]!))])),
+    rssBytes: median(best.map((step) => step.rssBytes)),
     ...(inVain > 0 && { note: `${subject.name}: ${inVain} more runs found no rate that is good enough` }),
   };
 }

@@ -11,8 +11,8 @@ import type { Row } from './report.ts';
 import { flags, freePort, type RedisServer, SECRET, type Server, startParley } from './servers.ts';
 import { startProgram, temporaryFolder } from './stage.ts';
 
-/** `entry`: how a stream of everything that concerns its reader is opened. */
-export type Subject = Server & { entry: Entry };
+/** `entry`: how its streams are opened. `pathOf`: where one that is to hear an account's dms too has a path of its own. */
+export type Subject = Server & { entry: Entry; pathOf?: (username: string) => string };
 type Peer = { start(redis: RedisServer): Promise<Subject>; missing?: () => string | undefined };
 
 const NGINX = '/usr/sbin/nginx';
@@ -97,6 +97,7 @@ async function startNchan(): Promise<Subject> {
   return {
     ...{ pid: Number(started.found[1]), stop: started.stop, name: 'nchan', prefix: 'nchan:', port },
     entry: { path: '/v1/events', protocol: 'sse', ready: ': hi' },
+    pathOf: (username) => `/v1/events/all?user=${username}`,
   };
 }
 

@@ -52,7 +52,6 @@ export const fanout: Figure = async (say) => {
   for (let run = 0; run < runsOf(RUNS) && performance.now() - startedAt < BEGIN_WITHIN_MS; run += 1) {
     for (const i of orderOf(run, stands.length)) {
       const stand = stands[i]!;
-      // The first run is the warm-up too: it climbs from far below.
       found[i]!.push(await highest(stand, climbOf(stand), say, found[i]![0]));
     }
   }

@@ -6,6 +6,8 @@ export type Figure = (say: (line: string) => void) => Promise<Row[]>;
 export const figures: Record<string, () => Promise<Figure>> = {
   sends: async () => (await import('./sends.ts')).sends,
   fanout: async () => (await import('./fanout.ts')).fanout,
+  spread: async () => (await import('./spread.ts')).spread,
+  dm: async () => (await import('./dm.ts')).dm,
   memory: async () => (await import('./memory.ts')).memory,
   growth: async () => (await import('./growth.ts')).growth,
 };
