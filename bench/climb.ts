@@ -9,7 +9,7 @@ import type { Subject } from './peers.ts';
 import type { ReaderJobs } from './readers.ts';
 import type { Row } from './report.ts';
 import type { RedisServer } from './servers.ts';
-import { createQuiet, OTHERS_LIMIT, rssBytes, type Worker, watchCpu } from './stage.ts';
+import { createQuiet, OTHERS_LIMIT, rssBytes, startWorker, type Worker, watchCpu } from './stage.ts';
 import { percentile, summary } from './stats.ts';
 
 const CONNECTIONS = 16;
@@ -47,8 +47,24 @@ export type Stand = {
   subject: Subject;
   redis: RedisServer;
   load: Worker<LoadJobs>;
-  reader: Worker<ReaderJobs>;
+  readers: Worker<ReaderJobs>[];
 };
+
+/** Opens a stream for each token, shared out to `processes` readers. */
+export async function openReaders(
+  subject: Subject,
+  tokens: string[],
+  options: { processes: number; sampleEvery: number },
+): Promise<Worker<ReaderJobs>[]> {
+  const { processes, sampleEvery } = options;
+  const readers = Array.from({ length: processes }, () => startWorker<ReaderJobs>('readers.ts'));
+  const each = Math.ceil(tokens.length / processes);
+  for (const [i, reader] of readers.entries()) {
+    const part = tokens.slice(i * each, (i + 1) * each);
+    await reader.ask('open', { port: subject.port, ...subject.entry, tokens: part, sampleEvery });
+  }
+  return readers;
+}
 
 const quiet = createQuiet(PATIENCE_MS);
 
@@ -93,12 +109,12 @@ async function tried(stand: Stand, climb: Climb, rate: number, say: (line: strin
   return steps.reduce((calm, step) => (step.cpu['others']! < calm.cpu['others']! ? step : calm));
 }
 
-async function offer({ subject, redis, load, reader }: Stand, climb: Climb, rate: number): Promise<Step> {
+async function offer({ subject, redis, load, readers }: Stand, climb: Climb, rate: number): Promise<Step> {
   const { targets, streams } = climb;
-  const heard = () => reader.ask('heard', undefined);
+  const heard = () => Promise.all(readers.map((reader) => reader.ask('heard', undefined)));
   await heard();
-  const pids = { server: subject.pid, redis: redis.pid, load: load.pid, reader: reader.pid };
-  const watched = watchCpu(pids);
+  const pids = Object.fromEntries(readers.map(({ pid }, i) => [`reader${i || ''}`, pid]));
+  const watched = watchCpu({ server: subject.pid, redis: redis.pid, load: load.pid, ...pids });
   const startedAt = performance.now();
   const { sent, accepted } = await load.ask('offer', {
     ...{ port: subject.port, ...targets[0]!, targets },
@@ -108,12 +124,15 @@ async function offer({ subject, redis, load, reader }: Stand, climb: Climb, rate
   const cpu = watched();
   // What is still under way is heard, and counts as late as it is; it is not counted as delivered in these seconds
   // unless it is: the time until the last answer is part of them.
-  const parts = [await heard()];
+  const parts = await heard();
   const deadline = performance.now() + LAST_DELIVERIES_MS;
+  let isLate: boolean;
   do {
     await sleep(300);
-    parts.push(await heard());
-  } while (parts.at(-1)!.sampledDeliveries > 0 && performance.now() < deadline);
+    const more = await heard();
+    isLate = more.some(({ sampledDeliveries }) => sampledDeliveries > 0);
+    parts.push(...more);
+  } while (isLate && performance.now() < deadline);
   const total = (of: 'bytes' | 'sampledBytes' | 'sampledDeliveries') =>
     parts.reduce((sum, part) => sum + part[of], 0);
   const deliveries = total('bytes') / (total('sampledBytes') / total('sampledDeliveries'));

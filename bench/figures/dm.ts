@@ -4,10 +4,9 @@
  * in both inboxes before it answers.
  */
 import { accounts, seed, usernameOf } from '../accounts.ts';
-import { type Climb, type Found, highest, ratioOf, rowOf, type Stand } from '../climb.ts';
+import { type Climb, type Found, highest, openReaders, ratioOf, rowOf, type Stand } from '../climb.ts';
 import type { LoadJobs } from '../load.ts';
 import { type PeerName, startSubjects } from '../peers.ts';
-import type { ReaderJobs } from '../readers.ts';
 import type { Row } from '../report.ts';
 import { orderOf, runsOf } from '../runs.ts';
 import { startRedis } from '../servers.ts';
@@ -16,6 +15,7 @@ import type { Figure } from './index.ts';
 
 const READERS = 1_000;
 const SENDERS = 64;
+const READER_PROCESSES = 1;
 const RUNS = 5;
 /** No run begins later than this. */
 const BEGIN_WITHIN_MS = 6 * 60_000;
@@ -32,9 +32,8 @@ export const dm: Figure = async (say) => {
   const stands: Stand[] = [];
   for (const subject of subjects) {
     await seed(redis, subject.prefix, READERS + SENDERS);
-    const reader = startWorker<ReaderJobs>('readers.ts');
-    await reader.ask('open', { port: subject.port, ...subject.entry, tokens, sampleEvery: 1 });
-    stands.push({ subject, redis, load, reader });
+    const readers = await openReaders(subject, tokens, { processes: READER_PROCESSES, sampleEvery: 1 });
+    stands.push({ subject, redis, load, readers });
   }
   const climb: Climb = {
     targets: tokens.map((_, i) => ({ path: `/v1/dm/${usernameOf(i)}`, token: senders[i % SENDERS]!.token })),
@@ -47,7 +46,7 @@ export const dm: Figure = async (say) => {
       found[i]!.push(await highest(stands[i]!, climb, say, found[i]![0]));
     }
   }
-  for (const each of [load, ...stands.flatMap(({ reader, subject }) => [reader, subject]), redis])
+  for (const each of [load, ...stands.flatMap(({ readers, subject }) => [...readers, subject]), redis])
     await each.stop();
   const what = { figure: 'dm', case: `${READERS} readers, p99 ≤ ${P99_MS} ms`, unit: 'dms/s' };
   const rows = stands.map(({ subject }, i): Row => {
