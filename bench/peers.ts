@@ -77,7 +77,7 @@ export async function startSubjects(redis: RedisServer, figure: string, names: P
 export function leftOutRow(figure: string, subject: string, why: string): Row {
   say(`${figure}: left out: ${subject} (${why})`);
   const value = { median: 0, min: 0, max: 0, runs: 0 };
-  return { figure, case: 'left out', subject, value, unit: '', note: `left out: ${subject} (${why})` };
+  return { figure, case: 'left out', subject, value, unit: '', note: `${subject} (${why})` };
 }
 
 async function startNchan(): Promise<Subject> {

@@ -1,6 +1,7 @@
 /**
  * `npm run bench [figure …]`: builds, measures, prints one table and writes bench/results/<time>.json. Needs a
- * redis-server on the PATH and Linux. Without a name every figure is measured, about ten minutes.
+ * redis-server on the PATH and Linux; the peers are installed when they are first needed (bench/peers.ts). Without a
+ * name every figure is measured, each within ten minutes; `RUNS=2` makes it shorter.
  *
  * Each figure starts what it needs and ends it. Servers, Redis, senders and readers are processes of their own, on
  * this machine's loopback. What is compared is measured in turns within one run, the order alternated.
