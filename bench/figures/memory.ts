@@ -22,7 +22,8 @@ const WARM_UP_STREAMS = 500;
 const RUNS = 5;
 /** No run begins later than this. */
 const BEGIN_WITHIN_MS = 7 * 60_000;
-const SETTLE_MS = 30_000;
+const WARM_UP_SETTLE_MS = 10_000;
+const SETTLE_MS = 25_000;
 const KIB = 1_024;
 const SUBJECTS: PeerName[] = ['parley', 'nchan', 'socket.io streams', 'better-sse'];
 
@@ -61,7 +62,7 @@ async function once(sizes: number[]) {
   };
   await openAll(tokens.slice(0, WARM_UP_STREAMS));
   for (const { readers } of stands) await readers.ask('close', undefined);
-  await sleep(SETTLE_MS / 2);
+  await sleep(WARM_UP_SETTLE_MS);
   const runs = new Map<string, Run>();
   for (const { subject } of stands) runs.set(subject.name, { before: rssBytes(subject.pid), after: [] });
   for (const [i, size] of sizes.entries()) {
