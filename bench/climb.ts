@@ -22,7 +22,9 @@ const FAILURES = 2;
 const STEPS_BELOW = 2;
 /** How often a step is tried that failed while others used the machine. */
 const ATTEMPTS = 3;
-const PATIENCE_MS = 90_000;
+/** How often a figure may do that in all, and how long it may wait for others to be done. */
+const REPEATS = 15;
+const PATIENCE_MS = 60_000;
 
 export type Climb = {
   targets: Pick<Target, 'path' | 'token'>[];
@@ -66,47 +68,46 @@ export async function openReaders(
   return readers;
 }
 
-const quiet = createQuiet(PATIENCE_MS);
+/** Climbs for one figure: what it may wait and try again is counted over all of its climbs, so that it comes to an end. */
+export function createClimber(say: (line: string) => void) {
+  const quiet = createQuiet(PATIENCE_MS);
+  let repeatsLeft = REPEATS;
 
-/** The last rate that passes; undefined if none does. `before` is what an earlier run found: it saves the way up to it. */
-export async function highest(
-  stand: Stand,
-  climb: Climb,
-  say: (line: string) => void,
-  before?: Step,
-): Promise<Step | undefined> {
-  const { firstRate, rateStep, highestRate } = climb;
-  let best: Step | undefined;
-  let failures = 0;
-  let rate = before ? before.offered / rateStep ** STEPS_BELOW : firstRate;
-  // A server that has just started is not yet what it will be.
-  if (!before) await offer(stand, climb, rate);
-  while (failures < FAILURES && rate < highestRate) {
-    const step = await tried(stand, climb, rate, say);
-    failures = step.isGood ? 0 : failures + 1;
-    if (step.isGood) best = step;
-    // Far below the limit the first run takes two steps at once.
-    rate *= !before && step.isGood && step.p99 < climb.p99Ms / 2 ? rateStep ** 2 : rateStep;
+  /** If no attempt passes, the one during which others used the machine least. */
+  async function tried(stand: Stand, climb: Climb, rate: number): Promise<Step> {
+    let calmest: Step | undefined;
+    for (let attempt = 1; ; attempt += 1) {
+      await quiet();
+      const step = await offer(stand, climb, rate);
+      const { perSecond, p50, p99, cpu } = step;
+      const shares = Object.entries(cpu).map(([name, share]) => `${name} ${share.toFixed(2)}`);
+      const latency = `p50 ${p50.toFixed(1)} p99 ${p99.toFixed(1)} ms`;
+      const where = `${stand.subject.name}, ${Math.round(rate)}/s`;
+      say(`${where}: ${Math.round(perSecond)} deliveries/s, ${latency}, ${shares.join(' ')}`);
+      if (step.isGood || cpu['others']! < OTHERS_LIMIT) return step;
+      if (!calmest || cpu['others']! < calmest.cpu['others']!) calmest = step;
+      if (attempt === ATTEMPTS || repeatsLeft === 0) return calmest;
+      repeatsLeft -= 1;
+    }
   }
-  return best;
-}
 
-/** If no attempt passes, the one during which others used the machine least. */
-async function tried(stand: Stand, climb: Climb, rate: number, say: (line: string) => void): Promise<Step> {
-  const steps: Step[] = [];
-  while (steps.length < ATTEMPTS) {
-    await quiet();
-    const step = await offer(stand, climb, rate);
-    const { perSecond, p50, p99, cpu } = step;
-    const shares = Object.entries(cpu).map(([name, share]) => `${name} ${share.toFixed(2)}`);
-    const latency = `p50 ${p50.toFixed(1)} p99 ${p99.toFixed(1)} ms`;
-    say(
-      `${stand.subject.name}, ${Math.round(rate)}/s: ${Math.round(perSecond)} deliveries/s, ${latency}, ${shares.join(' ')}`,
-    );
-    if (step.isGood || cpu['others']! < OTHERS_LIMIT) return step;
-    steps.push(step);
-  }
-  return steps.reduce((calm, step) => (step.cpu['others']! < calm.cpu['others']! ? step : calm));
+  /** The last rate that passes; undefined if none does. `before` is what an earlier run found: it saves the way up to it. */
+  return async (stand: Stand, climb: Climb, before?: Step): Promise<Step | undefined> => {
+    const { firstRate, rateStep, highestRate } = climb;
+    let best: Step | undefined;
+    let failures = 0;
+    let rate = before ? before.offered / rateStep ** STEPS_BELOW : firstRate;
+    // A server that has just started is not yet what it will be.
+    if (!before) await offer(stand, climb, rate);
+    while (failures < FAILURES && rate < highestRate) {
+      const step = await tried(stand, climb, rate);
+      failures = step.isGood ? 0 : failures + 1;
+      if (step.isGood) best = step;
+      // Far below the limit the first run takes two steps at once.
+      rate *= !before && step.isGood && step.p99 < climb.p99Ms / 2 ? rateStep ** 2 : rateStep;
+    }
+    return best;
+  };
 }
 
 async function offer({ subject, redis, load, readers }: Stand, climb: Climb, rate: number): Promise<Step> {

@@ -4,7 +4,7 @@
  * in both inboxes before it answers.
  */
 import { accounts, seed, usernameOf } from '../accounts.ts';
-import { type Climb, type Found, highest, openReaders, ratioOf, rowOf, type Stand } from '../climb.ts';
+import { type Climb, createClimber, type Found, openReaders, ratioOf, rowOf, type Stand } from '../climb.ts';
 import type { LoadJobs } from '../load.ts';
 import { type PeerName, startSubjects } from '../peers.ts';
 import type { Row } from '../report.ts';
@@ -39,11 +39,12 @@ export const dm: Figure = async (say) => {
     targets: tokens.map((_, i) => ({ path: `/v1/dm/${usernameOf(i)}`, token: senders[i % SENDERS]!.token })),
     ...{ streams: 1, p99Ms: P99_MS, firstRate: 1_500, rateStep: 1.12, highestRate: 50_000 },
   };
+  const highest = createClimber(say);
   const found = stands.map((): Found => []);
   const startedAt = performance.now();
   for (let run = 0; run < runsOf(RUNS) && performance.now() - startedAt < BEGIN_WITHIN_MS; run += 1) {
     for (const i of orderOf(run, stands.length)) {
-      found[i]!.push(await highest(stands[i]!, climb, say, found[i]![0]));
+      found[i]!.push(await highest(stands[i]!, climb, found[i]![0]));
     }
   }
   for (const each of [load, ...stands.flatMap(({ readers, subject }) => [...readers, subject]), redis])
