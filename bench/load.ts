@@ -56,7 +56,8 @@ const jobs = {
 
   /**
    * Open loop: what is due is written, pipelined, with the moment in its text. A server that falls behind is offered no
-   * less for that, and the time that a message waits in front of it counts.
+   * less for that, and the time that a message waits in front of it counts. `targets`: many, in turns, instead of one.
+   * What is not stamped goes beside a measurement: the readers' latencies do not know it.
    */
   async offer(job: {
     port: number;
@@ -65,10 +66,15 @@ const jobs = {
     token: string;
     perSecond: number;
     seconds: number;
+    targets?: { path: string; token: string }[];
+    isStamped?: boolean;
   }): Promise<Offered> {
-    const { port, connections, path, token, perSecond, seconds } = job;
-    const template = request('POST', path, { token, body: { text: stampedText(0) } });
-    const stampAt = template.indexOf(stampedText(0));
+    const { port, connections, path, token, perSecond, seconds, isStamped = true } = job;
+    const text = isStamped ? stampedText(0) : stampedText(0).slice(1);
+    const templates = (job.targets ?? [{ path, token }]).map((target) => {
+      const bytes = request('POST', target.path, { token: target.token, body: { text } });
+      return { bytes, stampAt: bytes.indexOf(text) };
+    });
     let [sent, accepted, failed] = [0, 0, 0];
     const sockets: Socket[] = [];
     for (let i = 0; i < connections; i += 1) {
@@ -84,8 +90,9 @@ const jobs = {
       const now = clockUs();
       const passed = Math.min((now - startedAt) / 1e6, seconds);
       for (const due = Math.floor(passed * perSecond); sent < due; sent += 1) {
-        const bytes = Buffer.from(template);
-        bytes.write(stampedText(clockUs()), stampAt, 'latin1');
+        const template = templates[sent % templates.length]!;
+        const bytes = Buffer.from(template.bytes);
+        if (isStamped) bytes.write(stampedText(clockUs()), template.stampAt, 'latin1');
         sockets[sent % connections]!.write(bytes);
       }
       if (passed >= seconds) break;

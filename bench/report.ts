@@ -12,7 +12,7 @@ export type Row = {
   subject: string;
   value: Summary;
   unit: string;
-  /** To what the value is compared, run by run. */
+  /** Parley's value divided by the one of `to`, run by run. */
   ratio?: Summary & { to: string };
   goal?: string;
   latencyMs?: { p50: number; p99: number };
@@ -52,8 +52,8 @@ const COLUMNS: [title: string, cell: (row: Row) => string][] = [
   ['figure', (row) => row.figure],
   ['case', (row) => row.case],
   ['subject', (row) => row.subject],
-  ['median (min–max)', (row) => `${range(row.value)} ${row.unit}`],
-  ['ratio', (row) => (row.ratio ? `${range(row.ratio)} of ${row.ratio.to}` : '')],
+  ['median (min–max)', (row) => (row.value.runs > 0 ? `${range(row.value)} ${row.unit}` : '–')],
+  ["Parley's ratio", (row) => (row.ratio ? `${range(row.ratio)} of ${row.ratio.to}` : '')],
   ['goal', (row) => row.goal ?? ''],
   ['p50 / p99 ms', ({ latencyMs }) => (latencyMs ? `${short(latencyMs.p50)} / ${short(latencyMs.p99)}` : '')],
   [

@@ -1,6 +1,7 @@
 /**
  * `npm run bench [figure …]`: builds, measures, prints one table and writes bench/results/<time>.json. Needs a
- * redis-server on the PATH and Linux. Without a name every figure is measured but the soak, which takes half an hour.
+ * redis-server on the PATH and Linux; the peers are installed when they are first needed (bench/peers.ts). Without a
+ * name every figure is measured, each within ten minutes, but the soak, which takes half an hour; `RUNS=2` is shorter.
  * `npm run bench -- --docs results.json …` measures nothing: it writes these results into docs/performance.md.
  *
  * Each figure starts what it needs and ends it. Servers, Redis, senders and readers are processes of their own, on

@@ -59,7 +59,7 @@ export async function startRedis(): Promise<RedisServer> {
 }
 
 /** Flags for the servers' node, for a profile: `NODE_FLAGS="--cpu-prof --cpu-prof-dir=/tmp/prof" npm run bench sends` */
-const flags = (process.env['NODE_FLAGS'] ?? '').split(' ').filter(Boolean);
+export const flags = (process.env['NODE_FLAGS'] ?? '').split(' ').filter(Boolean);
 
 export async function startParley(redis: RedisServer, env: NodeJS.ProcessEnv = {}): Promise<Server> {
   const prefix = 'parley:';

@@ -9,6 +9,8 @@ export const ONLY_BY_NAME = 'soak';
 export const figures: Record<string, () => Promise<Figure>> = {
   sends: async () => (await import('./sends.ts')).sends,
   fanout: async () => (await import('./fanout.ts')).fanout,
+  spread: async () => (await import('./spread.ts')).spread,
+  dm: async () => (await import('./dm.ts')).dm,
   memory: async () => (await import('./memory.ts')).memory,
   idle: async () => (await import('./idle.ts')).idle,
   logins: async () => (await import('./logins.ts')).logins,

@@ -1,60 +1,104 @@
 /**
  * What an idle stream costs the server in resident memory. Before: the server has served some streams and is idle
  * again. After: all are open, nothing happens but heartbeats, for long enough that V8 has cleaned up as it does by itself.
+ * All servers stand side by side, each with its own readers: they only wait. nchan's shows its worker alone, and its
+ * streams are the only ones that are not authenticated.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { accounts, seed } from '../accounts.ts';
+import { descriptors, leftOutRow, type PeerName, type Subject, startSubjects } from '../peers.ts';
 import type { ReaderJobs } from '../readers.ts';
 import type { Row } from '../report.ts';
-import { startParley, startRedis } from '../servers.ts';
-import { rssBytes, startWorker } from '../stage.ts';
+import { runsOf } from '../runs.ts';
+import { startRedis } from '../servers.ts';
+import { rssBytes, startWorker, type Worker } from '../stage.ts';
 import { summary } from '../stats.ts';
 import type { Figure } from './index.ts';
 
-const STREAMS = 10_000;
+/** 18,000 and what else a process has open stay below the 20,000 files that many systems allow. */
+const SIZES = [10_000, 18_000];
+const SPARE_DESCRIPTORS = 500;
 const WARM_UP_STREAMS = 500;
-const RUNS = 3;
-const SETTLE_MS = 30_000;
+const RUNS = 5;
+/** No run begins later than this. */
+const BEGIN_WITHIN_MS = 7 * 60_000;
+const WARM_UP_SETTLE_MS = 10_000;
+const SETTLE_MS = 25_000;
 const KIB = 1_024;
+const SUBJECTS: PeerName[] = ['parley', 'nchan', 'socket.io streams', 'better-sse'];
+
+/** Resident bytes with no stream, and with each of `sizes`. */
+type Run = { before: number; after: number[] };
 
 export const memory: Figure = async (say) => {
-  const runs = [];
-  for (let run = 0; run < RUNS; run += 1) {
-    const { before, after } = await once();
-    say(`${Math.round(before / KIB)} KiB without, ${Math.round(after / KIB)} KiB with ${STREAMS} streams`);
-    runs.push({ before, after });
+  const sizes = SIZES.filter((size) => size + SPARE_DESCRIPTORS <= descriptors());
+  const tooLarge = SIZES.filter((size) => !sizes.includes(size)).map((size) =>
+    leftOutRow('memory', `${size} streams`, `not more than ${descriptors()} open files (ulimit -Hn)`),
+  );
+  const runs = new Map<string, Run[]>();
+  let leftOut: Row[] = [];
+  const startedAt = performance.now();
+  for (let run = 0; run < runsOf(RUNS) && performance.now() - startedAt < BEGIN_WITHIN_MS; run += 1) {
+    const measured = await once(sizes);
+    leftOut = measured.leftOut;
+    for (const [name, { before, after }] of measured.runs) {
+      runs.set(name, [...(runs.get(name) ?? []), { before, after }]);
+      const each = after.map((bytes, i) => `${Math.round(bytes / KIB)} with ${sizes[i]}`);
+      say(`${name}: ${Math.round(before / KIB)} KiB without streams, ${each.join(', ')}`);
+    }
   }
-  const perStream = runs.map(({ before, after }) => (after - before) / STREAMS / KIB);
-  const row: Row = {
-    figure: 'memory',
-    case: `${STREAMS} idle streams`,
-    subject: 'parley',
-    value: summary(perStream),
-    unit: 'KiB RSS per stream',
-    goal: '≤ 12',
-    rssBytes: summary(runs.map(({ after }) => after)).median,
-  };
-  return [row];
+  return [...sizes.flatMap((size, i) => rowsOf(runs, size, i)), ...tooLarge, ...leftOut];
 };
 
-async function once(): Promise<{ before: number; after: number }> {
+async function once(sizes: number[]) {
   const redis = await startRedis();
-  const server = await startParley(redis);
-  await seed(redis, server.prefix, STREAMS);
-  const readers = startWorker<ReaderJobs>('readers.ts');
-  const tokens = accounts(STREAMS).map(({ token }) => token);
-  const open = (some: string[]) =>
-    readers.ask('open', {
-      ...{ port: server.port, path: '/v1/events' },
-      ...{ tokens: some, sampleEvery: Number.POSITIVE_INFINITY },
-    });
-  await open(tokens.slice(0, WARM_UP_STREAMS));
-  await readers.ask('close', undefined);
-  await sleep(SETTLE_MS / 2);
-  const before = rssBytes(server.pid);
-  await open(tokens);
-  await sleep(SETTLE_MS);
-  const after = rssBytes(server.pid);
-  for (const each of [readers, server, redis]) await each.stop();
-  return { before, after };
+  const { subjects, leftOut } = await startSubjects(redis, 'memory', SUBJECTS);
+  const tokens = accounts(sizes.at(-1) ?? 0).map(({ token }) => token);
+  const stands = subjects.map((subject) => ({ subject, readers: startWorker<ReaderJobs>('readers.ts') }));
+  await seed(redis, subjects[0]!.prefix, tokens.length);
+  const openAll = async (some: string[]) => {
+    // One after the other: where all compete, a server that is starved keeps more than it does otherwise.
+    for (const { subject, readers } of stands) await open(subject, readers, some);
+  };
+  await openAll(tokens.slice(0, WARM_UP_STREAMS));
+  for (const { readers } of stands) await readers.ask('close', undefined);
+  await sleep(WARM_UP_SETTLE_MS);
+  const runs = new Map<string, Run>();
+  for (const { subject } of stands) runs.set(subject.name, { before: rssBytes(subject.pid), after: [] });
+  for (const [i, size] of sizes.entries()) {
+    await openAll(tokens.slice(sizes[i - 1] ?? 0, size));
+    await sleep(SETTLE_MS);
+    for (const { subject } of stands) runs.get(subject.name)!.after.push(rssBytes(subject.pid));
+  }
+  for (const { subject, readers } of stands) {
+    await readers.stop();
+    await subject.stop();
+  }
+  await redis.stop();
+  return { runs, leftOut };
+}
+
+const open = (subject: Subject, readers: Worker<ReaderJobs>, tokens: string[]) =>
+  readers.ask('open', {
+    ...{ port: subject.port, ...subject.entry, tokens, sampleEvery: Number.POSITIVE_INFINITY },
+    // With presence, as an account has it that does not ask for anything else.
+    ...(subject.name === 'parley' && { path: '/v1/events' }),
+  });
+
+function rowsOf(runs: Map<string, Run[]>, size: number, index: number): Row[] {
+  const perStream = (name: string) =>
+    runs.get(name)!.map(({ before, after }) => (after[index]! - before) / size / KIB);
+  const parley = perStream('parley');
+  return [...runs.keys()].map((name) => {
+    const ratio = summary(perStream(name).map((kib, run) => parley[run]! / kib));
+    return {
+      figure: 'memory',
+      case: `${size} idle streams`,
+      subject: name,
+      value: summary(perStream(name)),
+      unit: 'KiB RSS per stream',
+      rssBytes: summary(runs.get(name)!.map(({ after }) => after[index]!)).median,
+      ...(name === 'parley' ? { goal: '≤ 10' } : { ratio: { ...ratio, to: name } }),
+    };
+  });
 }

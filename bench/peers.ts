@@ -1,0 +1,145 @@
+/**
+ * Whom Parley is compared with. The programs and their packages stand in bench/peers/, a package of its own that is
+ * installed when it is first needed; nginx and nchan come from Debian. What cannot be had is left out and said.
+ * All of them take sends at Parley's paths, so that one load generator drives all; how their streams begin is `Entry`.
+ */
+import { execFileSync } from 'node:child_process';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import type { Entry } from './readers.ts';
+import type { Row } from './report.ts';
+import { flags, freePort, type RedisServer, SECRET, type Server, startParley } from './servers.ts';
+import { startProgram, temporaryFolder } from './stage.ts';
+
+/** `entry`: how its streams are opened. `pathOf`: where one that is to hear an account's dms too has a path of its own. */
+export type Subject = Server & { entry: Entry; pathOf?: (username: string) => string };
+type Peer = { start(redis: RedisServer): Promise<Subject>; missing?: () => string | undefined };
+
+const NGINX = '/usr/sbin/nginx';
+const NCHAN_MODULE = '/usr/lib/nginx/modules/ngx_nchan_module.so';
+const folder = fileURLToPath(new URL('peers/', import.meta.url));
+const say = (line: string): boolean => process.stderr.write(`bench: ${line}\n`);
+
+const node = (name: string, file: string, entry: Omit<Entry, 'path'>, env: NodeJS.ProcessEnv = {}): Peer => ({
+  start: async (redis) => {
+    const { found, ...started } = await startProgram(process.execPath, [...flags, `${folder}${file}`], {
+      env: { REDIS_URL: redis.url, JWT_SECRET: SECRET, NODE_ENV: 'production', ...env },
+      until: /listens on (\d+)/,
+    });
+    return {
+      ...started,
+      name,
+      prefix: name,
+      port: Number(found[1]),
+      entry: { path: '/v1/events', ...entry },
+    };
+  },
+  missing: installed,
+});
+
+const SOCKET_IO = { protocol: 'socket.io' } as const;
+
+const peers = {
+  parley: {
+    start: async (redis) => ({
+      ...(await startParley(redis)),
+      entry: { path: '/v1/events?presence=off', protocol: 'sse' },
+    }),
+  },
+  nchan: { start: startNchan, missing: nchanInstalled },
+  'socket.io streams': node('socket.io streams', 'socketio.mjs', SOCKET_IO, { ADAPTER: 'streams' }),
+  'socket.io pub/sub': node('socket.io pub/sub', 'socketio.mjs', SOCKET_IO, { ADAPTER: 'pubsub' }),
+  'better-sse': node('better-sse', 'better-sse.mjs', { protocol: 'sse', ready: 'event:ready' }),
+  tutorial: node('tutorial', 'tutorial.mjs', { protocol: 'sse' }),
+  'tutorial, key made once': node(
+    'tutorial, key made once',
+    'tutorial.mjs',
+    { protocol: 'sse' },
+    { JWT_KEY: 'once' },
+  ),
+} satisfies Record<string, Peer>;
+
+export type PeerName = keyof typeof peers;
+
+/** Starts those that can be had, in this order; the others come back as rows that say why not. */
+export async function startSubjects(redis: RedisServer, figure: string, names: PeerName[]) {
+  const subjects: Subject[] = [];
+  const leftOut: Row[] = [];
+  for (const name of names) {
+    const { start, missing }: Peer = peers[name];
+    const why = missing?.();
+    if (why === undefined) subjects.push(await start(redis));
+    else leftOut.push(leftOutRow(figure, name, why));
+  }
+  return { subjects, leftOut };
+}
+
+export function leftOutRow(figure: string, subject: string, why: string): Row {
+  say(`${figure}: left out: ${subject} (${why})`);
+  const value = { median: 0, min: 0, max: 0, runs: 0 };
+  return { figure, case: 'left out', subject, value, unit: '', note: `${subject} (${why})` };
+}
+
+async function startNchan(): Promise<Subject> {
+  const port = await freePort();
+  const place = temporaryFolder();
+  const values: Record<string, string> = {
+    ...{ PORT: String(port), FOLDER: place, DESCRIPTORS: String(descriptors()) },
+  };
+  const conf = readFileSync(`${folder}nginx.conf`, 'utf8').replace(/\b(PORT|FOLDER|DESCRIPTORS)\b/g, (name) =>
+    String(values[name]),
+  );
+  writeFileSync(`${place}/nginx.conf`, conf);
+  // Its log is what it says on standard error.
+  const command = `exec ${NGINX} -e stderr -p ${place} -c ${place}/nginx.conf 2>&1`;
+  const started = await startProgram('sh', ['-c', command], { until: /start worker process (\d+)/ });
+  // The pid is the worker's, which does the work; it ends with its master.
+  return {
+    ...{ pid: Number(started.found[1]), stop: started.stop, name: 'nchan', prefix: 'nchan:', port },
+    entry: { path: '/v1/events', protocol: 'sse', ready: ': hi' },
+    pathOf: (username) => `/v1/events/all?user=${username}`,
+  };
+}
+
+/** How many files a process of this bench may have open; node and nginx raise their soft limit to the hard one. */
+export function descriptors(): number {
+  const hard = /^Max open files\s+\S+\s+(\S+)/m.exec(readFileSync('/proc/self/limits', 'utf8'))?.[1];
+  return hard === 'unlimited' ? 1_000_000 : Math.min(1_000_000, Number(hard));
+}
+
+/** Why the packages of bench/peers/ cannot be used; installs them if they are not there. */
+function installed(): string | undefined {
+  const { dependencies } = JSON.parse(readFileSync(`${folder}package.json`, 'utf8'));
+  const isThere = ([name, version]: [string, unknown]) => {
+    const file = `${folder}node_modules/${name}/package.json`;
+    return existsSync(file) && JSON.parse(readFileSync(file, 'utf8')).version === version;
+  };
+  if (Object.entries(dependencies).every(isThere)) return undefined;
+  say('installs the peers in bench/peers');
+  return tried(() => execFileSync('npm', ['ci', '--ignore-scripts', '--no-audit', '--no-fund'], quietly));
+}
+
+function nchanInstalled(): string | undefined {
+  const isThere = () => existsSync(NCHAN_MODULE) && existsSync(NGINX);
+  if (isThere()) return undefined;
+  if (process.getuid?.() !== 0) return 'not installed: apt-get install nginx-light libnginx-mod-nchan';
+  say('installs nginx-light and libnginx-mod-nchan');
+  const failed = tried(() => {
+    execFileSync('apt-get', ['update'], quietly);
+    const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
+    execFileSync('apt-get', ['install', '-y', 'nginx-light', 'libnginx-mod-nchan'], { ...quietly, env });
+  });
+  return failed ?? (isThere() ? undefined : `there is no ${NCHAN_MODULE} after the installation`);
+}
+
+/** Standard output is for the table. */
+const quietly = { cwd: folder, stdio: ['ignore', 'ignore', 'inherit'] as ['ignore', 'ignore', 'inherit'] };
+
+function tried(work: () => void): string | undefined {
+  try {
+    work();
+    return undefined;
+  } catch (error) {
+    return error instanceof Error ? error.message.split('\n')[0] : String(error);
+  }
+}

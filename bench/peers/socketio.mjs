@@ -1,0 +1,61 @@
+/**
+ * socket.io behind Express, as the documentation of its Redis adapters says; ADAPTER is `streams` or `pubsub`. Sockets
+ * are authenticated in the handshake and join a room of their user. Sends come as POST, as they do to Parley. Nothing
+ * is stored: no history, no mailbox; the stream adapter's Redis stream is how its servers hear one another.
+ */
+import { randomUUID } from 'node:crypto';
+import { createServer } from 'node:http';
+import { createAdapter as createPubSubAdapter } from '@socket.io/redis-adapter';
+import { createAdapter as createStreamsAdapter } from '@socket.io/redis-streams-adapter';
+import express from 'express';
+import { Redis } from 'ioredis';
+import { Server } from 'socket.io';
+import { authenticated, usernameOf } from './auth.mjs';
+
+const redis = new Redis(process.env.REDIS_URL);
+const adapter =
+  process.env.ADAPTER === 'streams'
+    ? createStreamsAdapter(redis)
+    : createPubSubAdapter(redis, redis.duplicate());
+
+const app = express();
+const server = createServer(app);
+const io = new Server(server, { adapter });
+
+const roomOf = (username) => `user:${username}`;
+
+io.use((socket, next) => {
+  try {
+    socket.data.username = usernameOf(socket.handshake.auth.token);
+    next();
+  } catch (error) {
+    next(error);
+  }
+});
+io.on('connection', (socket) => {
+  socket.join(roomOf(socket.data.username));
+});
+
+app.use(express.json());
+app.use(authenticated);
+
+const messageOf = (req, to) => ({
+  id: randomUUID(),
+  from: req.username,
+  to,
+  text: req.body.text,
+  sentAt: new Date().toISOString(),
+});
+
+app.post('/v1/broadcasts', (req, res) => {
+  const message = messageOf(req);
+  io.emit('message', message);
+  res.status(201).json(message);
+});
+app.post('/v1/dm/:username', (req, res) => {
+  const message = messageOf(req, req.params.username);
+  io.to(roomOf(message.to)).emit('message', message);
+  res.status(201).json(message);
+});
+
+server.listen(0, '127.0.0.1', () => process.stdout.write(`listens on ${server.address().port}\n`));
