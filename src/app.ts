@@ -92,6 +92,7 @@ export async function startApp(options: AppOptions): Promise<App> {
     accounts: accountStore,
     now,
     onChange: (change) => hub.tellPresence(change),
+    streams: () => hub.size,
     onBeat: () => sessionStore.sync(),
   });
   const hub = new Hub({

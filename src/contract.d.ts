@@ -283,7 +283,7 @@ export interface paths {
          *     | `ready` | The first event of every stream: where it starts and how much is unread. | yes |
          *     | `dm` | A direct message to you, or one that you sent from another session. | yes |
          *     | `broadcast` | A message to everybody, except one that this session sent. | yes |
-         *     | `presence` | Who came online or went offline; changes are gathered for up to 250 ms. | no |
+         *     | `presence` | Who came online or went offline; changes are gathered for up to 250 ms, longer where very many listen. | no |
          *     | `mailbox` | Another session of yours acknowledged messages. | no |
          *     | `gap` | Some messages will not come on this stream, and which call fetches what is kept of them. | yes |
          *     | `goodbye` | The last event: why the stream ends, and whether to come back. | no |
@@ -698,7 +698,7 @@ export interface components {
         };
         /**
          * PresenceEvent
-         * @description Changes of presence, gathered for up to 250 ms. In `count` mode only `kind` and `total`.
+         * @description Changes of presence, gathered for up to 250 ms, and 0.2 ms more for each stream of the node above 1,250. In `count` mode only `kind` and `total`.
          */
         PresenceEvent: {
             /**

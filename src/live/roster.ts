@@ -9,7 +9,9 @@ import type { PresenceStore } from '../store/presence.ts';
 const BEAT_EVERY_MS = 3_000;
 /** So long an account stays online after its last stream here, so that a reconnect does not flicker. */
 const GRACE_MS = 5_000;
+/** Changes are told to every stream, together: rarely enough that a crowd coming in costs some percent of the time. */
 const GATHER_MS = 250;
+const GATHER_MS_PER_STREAM = 0.2;
 
 /** `resync`: changes were missed; whoever keeps a list must fetch it again. */
 export type PresenceChange = { total: number; online?: string[]; offline?: string[]; resync?: true };
@@ -21,10 +23,12 @@ export function createRoster(options: {
   accounts: AccountStore;
   now: () => number;
   onChange: (change: PresenceChange) => void;
+  /** How many streams this node has. */
+  streams: () => number;
   /** After each heartbeat: the moment for other chores that keep node and Redis in step. */
   onBeat: () => Promise<void>;
 }) {
-  const { presence, accounts, now, onChange, onBeat } = options;
+  const { presence, accounts, now, onChange, streams, onBeat } = options;
   /** AccountStore with a stream here; and those that announced themselves, with the moment their grace ends. */
   const here = new Set<string>();
   const announced = new Set<string>();
@@ -107,7 +111,7 @@ export function createRoster(options: {
     /** What was published: `+username` or `-username`. */
     hear(payload: string): void {
       changes.set(payload.slice(1), payload.startsWith('+') ? 'online' : 'offline');
-      gathering ??= setTimeout(() => void gathered(), GATHER_MS);
+      gathering ??= setTimeout(() => void gathered(), Math.max(GATHER_MS, streams() * GATHER_MS_PER_STREAM));
     },
 
     /** This node goes; its accounts are swept by another after a grace, unless they came back there. */

@@ -41,3 +41,24 @@ test.each([1, 3])(
     await expect(passwords.hash('after the crowd')).resolves.toMatch(/^\$2b\$/);
   },
 );
+
+// A queue that was bounded by count alone let in, on a busy machine, who was then told that it had taken too long.
+test('nobody is let in who would wait longer than a request may take', async () => {
+  const passwords = createPasswords(14, 64);
+  const startedAtMs = performance.now();
+  await passwords.hash('how long it takes');
+  const oneMs = performance.now() - startedAtMs;
+  expect(oneMs * 16, 'or the count is the bound').toBeGreaterThan(5_000);
+  const waited: number[] = [];
+  const crowd = Array.from({ length: 16 }, async (_, n) => {
+    const beganAtMs = performance.now();
+    const outcome = await passwords.hash(`password ${n}`).then(
+      () => 'served',
+      (problem) => problem.code,
+    );
+    if (outcome === 'served') waited.push(performance.now() - beganAtMs - oneMs);
+    return outcome;
+  });
+  expect(new Set(await Promise.all(crowd))).toEqual(new Set(['served', 'busy']));
+  expect(Math.max(...waited)).toBeLessThan(3_000 + 3 * oneMs);
+}, 30_000);

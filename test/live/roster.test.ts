@@ -10,7 +10,8 @@ afterEach(() => void vi.useRealTimers());
 
 function roster() {
   const arrivals: string[] = [];
-  const state = { isAway: false, isKnown: true, answers: 'came' as 'came' | 'unknown' };
+  const told: object[] = [];
+  const state = { isAway: false, isKnown: true, answers: 'came' as 'came' | 'unknown', streams: 1 };
   const made = createRoster({
     presence: {
       arrive: async (username: string) => {
@@ -28,10 +29,11 @@ function roster() {
     } as unknown as Parameters<typeof createRoster>[0]['presence'], // what the roster uses of it
     accounts: { seen: async () => {} } as unknown as Parameters<typeof createRoster>[0]['accounts'],
     now: () => 0,
-    onChange: () => {},
+    onChange: (change) => told.push(change),
+    streams: () => state.streams,
     onBeat: async () => {},
   });
-  return { made, arrivals, state };
+  return { made, arrivals, told, state };
 }
 
 test('who has a stream is announced once, and again when the node had been declared dead', async () => {
@@ -64,4 +66,20 @@ test('a node that learns from an arrival that it was declared dead beats at once
   state.answers = 'came';
   await vi.advanceTimersByTimeAsync(1);
   expect(arrivals.sort()).toEqual(['alice', 'alice', 'bob', 'bob']);
+});
+
+// Each change was told to everybody within 250 ms: above 12,000 streams the telling took longer than that.
+test('changes are gathered for 250 ms, and longer on a node with very many streams', async () => {
+  const { made, told, state } = roster();
+  made.hear('+alice');
+  await vi.advanceTimersByTimeAsync(249);
+  expect(told).toEqual([]);
+  await vi.advanceTimersByTimeAsync(1);
+  expect(told).toEqual([{ online: ['alice'], offline: [], total: 0 }]);
+  state.streams = 10_000;
+  for (const payload of ['+bob', '-bob', '-alice']) made.hear(payload);
+  await vi.advanceTimersByTimeAsync(1_999);
+  expect(told).toHaveLength(1);
+  await vi.advanceTimersByTimeAsync(1);
+  expect(told.slice(1)).toEqual([{ online: [], offline: ['bob', 'alice'], total: 0 }]);
 });
