@@ -21,7 +21,8 @@ export const PARLEY = [process.execPath, '--import', import.meta.resolve('tsx'),
 
 /** What a shell would do: say how the command ended and in which state it left the terminal. */
 const WRAPPER = `sh -c 'echo $$ > "$0"; exec "$@"' "$@"; echo "[left $?]"; stty -a; exec cat`;
-const SHELL = ['env', 'PS1=shell$ ', 'bash', '--norc', '--noprofile'];
+/** It would write its history into a folder that is being removed. */
+const SHELL = ['env', 'PS1=shell$ ', 'HISTFILE=', 'bash', '--norc', '--noprofile'];
 /** On a machine that does other things too, a process takes its time to start. */
 const WITHIN_MS = 15_000;
 
@@ -36,7 +37,7 @@ export type Pane = {
   /** What is to be seen, without the blanks at the ends of lines. */
   screen(): Promise<string>;
   /** Waits until it is to be seen; answers the screen. */
-  shows(what: string | RegExp): Promise<string>;
+  shows(what: string | RegExp, withinMs?: number): Promise<string>;
   cursor(): Promise<{ column: number; row: number; isVisible: boolean }>;
   resize(columns: number, rows: number): Promise<void>;
   kill(signal: NodeJS.Signals): void;
@@ -57,6 +58,9 @@ type PaneOptions = {
   env?: Record<string, string>;
   /** An interactive shell, with job control, which is given the command as if it were typed. */
   inShell?: boolean;
+  /** What is typed into the shell, instead of the command and its arguments, and in which folder. */
+  line?: string;
+  folder?: string;
 };
 
 /** Closes with the test. */
@@ -80,10 +84,12 @@ export async function openPane(args: readonly string[], options: PaneOptions = {
   };
   const size = ['-x', String(columns), '-y', String(rows)];
   const run = inShell ? SHELL : ['sh', '-c', WRAPPER, 'sh', pidFile, ...PARLEY, ...args];
-  await tmux('new-session', '-d', ...size, '--', ...run);
+  const startIn = options.folder ? ['-c', options.folder] : [];
+  await tmux('new-session', '-d', ...size, ...startIn, '--', ...run);
   onTestFinished(async () => void (await tmux('kill-server').catch(() => {})));
 
-  if (inShell) await tmux('send-keys', '-l', `clear; ${[...PARLEY, ...args].join(' ')}\n`);
+  const line = options.line ?? [...PARLEY, ...args].join(' ');
+  if (inShell) await tmux('send-keys', '-l', `clear; ${line}\n`);
 
   const screen = async (): Promise<string> =>
     (await tmux('capture-pane', '-p')).replace(/ +$/gm, '').trimEnd();
@@ -96,13 +102,13 @@ export async function openPane(args: readonly string[], options: PaneOptions = {
     },
     screen,
     looks: () => tmux('capture-pane', '-p', '-e'),
-    async shows(what) {
+    async shows(what, withinMs = WITHIN_MS) {
       let seen = '';
       const isThere = async () => {
         seen = await screen();
         return typeof what === 'string' ? seen.includes(what) : what.test(seen);
       };
-      await until(`to be seen: ${what}`, isThere, WITHIN_MS).catch((error: Error) => {
+      await until(`to be seen: ${what}`, isThere, withinMs).catch((error: Error) => {
         throw new Error(`${error.message}\n${seen}`);
       });
       return seen;
