@@ -34,7 +34,7 @@ const LINES_KEPT_FOR_ARROW_UP = 200;
 
 const PASTES_MARKED = '\u001b[?2004h';
 export const PASTES_PLAIN = '\u001b[?2004l';
-/** Stopping takes effect at once; where there is no shell to come back from, nothing stops, and it goes on. */
+/** Where there is no shell to come back from nothing stops, and it goes on. A stop that comes later ends with SIGCONT. */
 const STOPPED_WITHIN_MS = 50;
 
 export function openScreen(options: {
@@ -115,6 +115,8 @@ export function openScreen(options: {
   }
 
   let pasted: string | undefined;
+  let isDrawn = true;
+  let timer: ReturnType<typeof setTimeout> | undefined;
 
   function onKey(typed: string | undefined, key: Key): void {
     if (key.name === 'paste-start') pasted = '';
@@ -148,24 +150,32 @@ export function openScreen(options: {
   }
 
   function suspend(): void {
-    const { rows } = editor.getCursorPos();
-    clearLine(rows);
+    clearLine(editor.getCursorPos().rows);
     surface.write(PASTES_PLAIN);
     flush();
+    isDrawn = false;
     input.setRawMode(false);
     process.kill(0, 'SIGTSTP');
-    setTimeout(() => {
-      if (isClosed) return;
-      input.setRawMode(true);
-      surface.write(`${PASTES_MARKED}${'\n'.repeat(rows)}`);
-      editor.prompt(true);
-    }, STOPPED_WITHIN_MS);
+    timer = setTimeout(comeBack, STOPPED_WITHIN_MS);
+  }
+
+  /** By SIGCONT, or because nothing stopped us. Both may come: what is drawn already is drawn again in its place. */
+  function comeBack(): void {
+    clearTimeout(timer);
+    input.setRawMode(false); // Node believes that the mode is as it left it
+    input.setRawMode(true);
+    const { rows } = editor.getCursorPos();
+    if (isDrawn) clearLine(rows);
+    surface.write(`${PASTES_MARKED}${'\n'.repeat(rows)}`);
+    editor.prompt(true);
+    isDrawn = true;
   }
 
   const onEnd = (): void => void keys.end();
   emitKeypressEvents(input);
   input.on('keypress', onKey).once('end', onEnd).resume();
   output.on('resize', resize);
+  process.on('SIGCONT', comeBack);
   surface.write(PASTES_MARKED);
   editor.on('line', (line) => {
     clearLine(enteredRows + 1); // what was sent is shown when the server has it
@@ -190,6 +200,8 @@ export function openScreen(options: {
       isClosed = true;
       input.off('keypress', onKey).off('end', onEnd).pause();
       output.off('resize', resize);
+      process.off('SIGCONT', comeBack);
+      clearTimeout(timer);
       const typed = editor.line;
       clearLine(editor.getCursorPos().rows);
       surface.write(PASTES_PLAIN);
