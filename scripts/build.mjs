@@ -1,23 +1,66 @@
-// Builds dist/: compiles src, and puts beside it what is read at run time.
+// Builds dist/: compiles src, and puts beside it what is read at run time. Does nothing when nothing has changed. It is
+// made beside the old one and takes its place at once: a server may be running from there.
 import { execFileSync } from 'node:child_process';
-import { chmodSync, cpSync, rmSync } from 'node:fs';
-import { bundlePage } from './page.mjs';
+import {
+  chmodSync,
+  cpSync,
+  existsSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  statSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
+import { bundlePage, copyReference } from './page.mjs';
 
-rmSync('dist', { recursive: true, force: true });
-execFileSync('node_modules/.bin/tsc', ['-p', 'tsconfig.build.json'], { stdio: 'inherit' });
-cpSync('src/contract.d.ts', 'dist/contract.d.ts'); // the types of parley/client begin with it
-cpSync('src/store/lua', 'dist/store/lua', { recursive: true });
-cpSync('src/http/docs', 'dist/http/docs', { recursive: true });
-for (const file of ['index.html', 'icon.svg']) cpSync(`src/web/${file}`, `dist/web/${file}`);
-await bundlePage('dist/web');
-// The reference page is Swagger UI; these files of it, and its licence, are all that is served.
-for (const file of [
-  'swagger-ui-bundle.js',
-  'swagger-ui.css',
-  'swagger-ui-bundle.js.LICENSE.txt',
-  'LICENSE',
-  'NOTICE',
-]) {
-  cpSync(`node_modules/swagger-ui-dist/${file}`, `dist/http/docs/${file}`);
+const SOURCES = [
+  'src',
+  'scripts',
+  'openapi.yaml',
+  'tsconfig.json',
+  'tsconfig.build.json',
+  'package-lock.json',
+];
+const BUILT = 'dist/built';
+
+function changedAtMs(path) {
+  const { mtimeMs } = statSync(path);
+  if (!statSync(path).isDirectory()) return mtimeMs;
+  return Math.max(mtimeMs, ...readdirSync(path).map((name) => changedAtMs(`${path}/${name}`)));
 }
-chmodSync('dist/terminal/main.js', 0o755); // the command `parley`
+
+async function build(folder) {
+  execFileSync('node_modules/.bin/tsc', ['-p', 'tsconfig.build.json', '--outDir', folder], {
+    stdio: 'inherit',
+  });
+  cpSync('src/contract.d.ts', `${folder}/contract.d.ts`); // the types of parley/client begin with it
+  cpSync('src/store/lua', `${folder}/store/lua`, { recursive: true });
+  cpSync('src/http/docs', `${folder}/http/docs`, { recursive: true });
+  for (const file of ['index.html', 'icon.svg']) cpSync(`src/web/${file}`, `${folder}/web/${file}`);
+  await bundlePage(`${folder}/web`);
+  copyReference(`${folder}/http/docs`);
+  chmodSync(`${folder}/terminal/main.js`, 0o755); // the command `parley`
+}
+
+function swap(fresh, old) {
+  try {
+    if (existsSync('dist')) renameSync('dist', old);
+    renameSync(fresh, 'dist');
+  } catch (error) {
+    if (!existsSync(BUILT)) throw error; // else another build was quicker
+  }
+}
+
+if (!existsSync(BUILT) || statSync(BUILT).mtimeMs <= Math.max(...SOURCES.map(changedAtMs))) {
+  const startedAt = new Date();
+  const [fresh, old] = [`dist.${process.pid}`, `dist.${process.pid}.old`];
+  try {
+    await build(fresh);
+    writeFileSync(`${fresh}/built`, '');
+    utimesSync(`${fresh}/built`, startedAt, startedAt); // what was changed meanwhile is newer
+    swap(fresh, old);
+  } finally {
+    for (const folder of [fresh, old]) rmSync(folder, { recursive: true, force: true });
+  }
+}

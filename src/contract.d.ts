@@ -58,8 +58,11 @@ export interface paths {
         put?: never;
         /**
          * Get new tokens
-         * @description Answers with a new access token and a new refresh token for the same session. The old refresh token is dead from
-         *     then on: using it again ends the session, since somebody else may hold it.
+         * @description Answers with a new access token and a new refresh token for the same session. The old refresh token is used up:
+         *     using it again ends the session, since somebody else may hold it.
+         *
+         *     No answer came? Repeat the call with the same token. Within 30 s, and as long as none of the tokens that were
+         *     given for it was used, that is no second use. Go on with the refresh token of the answer that came last.
          */
         post: operations["refresh"];
         delete?: never;
@@ -526,7 +529,7 @@ export interface components {
             tokenType: "Bearer";
             /** @description How many seconds the access token lives. */
             expiresIn: number;
-            /** @description For one call of `refresh`, which gives the next one. Lives 30 days unless configured otherwise. */
+            /** @description For one call of `refresh`, which gives the next one; the call may be repeated when no answer came. Lives 30 days unless configured otherwise. */
             refreshToken: string;
             account: components["schemas"]["Account"];
             online: components["schemas"]["OnlineSummary"];

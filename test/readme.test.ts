@@ -2,13 +2,15 @@
 // Only the address is exchanged: the README says port 3000, the test takes a free one.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { expect, type TestContext, test } from 'vitest';
 import { findNativeServer } from '../src/store/embedded.ts';
+import { hasTmux, openPane } from './support/pane.ts';
+import { client } from './support/wire.ts';
 
 const readme = readFileSync(new URL('../README.md', import.meta.url), 'utf8');
 const blocks = [...readme.matchAll(/^```sh\n(.*?)^```$/gms)].map((match) => match[1]!);
@@ -131,3 +133,63 @@ test
     ({ onTestFinished }) => readmeHolds(PATH, 'data is kept in', onTestFinished),
     PATIENCE_MS,
   );
+
+/** A clone, as far as building it and running the command go. */
+function cloneFor(onTestFinished: Finish): string {
+  const folder = mkdtempSync(join(tmpdir(), 'parley-clone-'));
+  onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
+  const files = ['src', 'scripts', 'openapi.yaml', 'package.json', 'tsconfig.json', 'tsconfig.build.json'];
+  for (const file of files) cpSync(join(ROOT, file), join(folder, file), { recursive: true });
+  symlinkSync(join(ROOT, 'node_modules'), join(folder, 'node_modules'));
+  return folder;
+}
+
+const section = /^## In a terminal\n(.*?)^## /ms.exec(readme)?.[1] ?? '';
+const inTerminal = [...section.matchAll(/^```bash\n(.*?)^```$/gms)].map((match) => match[1]!.trim());
+
+test('the README has a block to chat in a terminal, and one for pipes', () => {
+  expect(inTerminal).toHaveLength(2);
+  expect(inTerminal[0]).toContain('npm run chat');
+  expect(inTerminal[1]).toMatch(/parley send.*parley listen/s);
+});
+
+test.skipIf(!hasTmux)(
+  'its lines for the terminal do what it says: pipes, then the menu and a chat',
+  async ({ onTestFinished }) => {
+    const [chat = '', pipes = ''] = inTerminal;
+    const folder = cloneFor(onTestFinished);
+    const { parley, address } = await startParley('/nowhere', folder);
+    onTestFinished(() => end(parley));
+    await client({ url: address }, 'bob');
+    const alice = await client({ url: address }, 'alice');
+    // npm would look for a newer npm, and say so between our lines.
+    const env = { PARLEY_SERVER: address, npm_config_update_notifier: 'false' };
+
+    const piped = await openPane([], { env, folder, inShell: true, columns: 200, line: pipes });
+    await piped.shows(/^\{"id":"[^"]*","kind":"dm","from":"alice","to":"bob","text":"Lunch\?"/m, PATIENCE_MS);
+    await piped.keys('C-c');
+    await piped.shows(/shell\$$/);
+
+    const pane = await openPane([], { env, folder, inShell: true, line: chat });
+    await pane.shows('● Log in', PATIENCE_MS);
+    await pane.keys('Enter');
+    await pane.shows(/◆ {2}Username/);
+    await pane.type('bob');
+    await pane.keys('Enter');
+    await pane.shows(/◆ {2}Password/);
+    await pane.type('correct horse battery');
+    await pane.keys('Enter');
+    await pane.shows('Stay logged in on this computer?');
+    await pane.keys('Enter');
+    await pane.shows('● Talk to everybody');
+    await pane.keys('Enter');
+    await pane.shows('everybody ›');
+    await alice.sendBroadcast('Good morning!');
+    await pane.shows('alice  Good morning!');
+    await pane.type('/help\n');
+    await pane.shows('/history');
+    await pane.type('/quit\n');
+    await pane.shows(/Goodbye\.\n+shell\$$/);
+  },
+  120_000,
+);

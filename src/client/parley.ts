@@ -49,7 +49,7 @@ export function createParley(options: ParleyOptions = {}) {
   const open = createClient<paths>({ baseUrl, fetch: send });
   const sessions = createSessions({
     exchange: (refreshToken) =>
-      once((signal) => open.POST('/v1/refresh', { body: { refreshToken }, signal }), undefined),
+      repeatedly((signal) => open.POST('/v1/refresh', { body: { refreshToken }, signal }), undefined),
     storage: options.storage,
     lock: options.lock ?? tabLock,
     lockName: `parley ${baseUrl}`,

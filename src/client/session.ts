@@ -1,11 +1,11 @@
 /**
  * The session: its tokens, in memory and where the caller keeps them, and when they are renewed.
  *
- * A refresh token serves once; used again, it ends the session. So within a client there is one refresh at a time,
- * whoever waits for it; and clients that share a storage (the tabs of a browser) take turns: under a lock each looks
- * first whether another was faster, and only then presents the newest token that is stored. The lock is
- * `navigator.locks` where there is one (browsers give it to https and localhost only). Without it two tabs can present
- * one token in the same moment, which ends the session; drawing the moment by chance makes that rare, not impossible.
+ * A refresh token serves once; used again it ends the session, but for a repeat within 30 s. So within a client there is
+ * one refresh at a time, whoever waits for it; and clients that share a storage (the tabs of a browser) take turns: under
+ * a lock each looks first whether another was faster, and only then presents the newest token that is stored. The lock is
+ * `navigator.locks` where there is one (browsers give it to https and localhost only). Two tabs without it that present
+ * one token in the same moment are a repeat to the server; what the later one stores is what both present next.
  */
 import type { components } from '../contract.d.ts';
 import type { Clock } from './clock.ts';

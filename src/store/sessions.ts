@@ -5,6 +5,11 @@
  */
 import type { Store } from './redis.ts';
 
+/** For how long a refresh may be repeated: three attempts of `parley/client`, of which each waits 10 s. */
+const REPEAT_GRACE_MS = 30_000;
+/** Of the tokens that repeats were given, the newest so many serve: late answers are few, and the hash stays small. */
+const REPEATS_GOOD = 4;
+
 export type SessionStore = ReturnType<typeof createSessionStore>;
 
 export function createSessionStore(store: Store, options: { accessTtlMs: number; refreshTtlMs: number }) {
@@ -45,6 +50,7 @@ export function createSessionStore(store: Store, options: { accessTtlMs: number;
         [
           ...[presentedHash, nextHash, new Date(now()).toISOString(), refreshTtlMs],
           ...[keys.channels.revoked, sid, deadAt],
+          ...[REPEAT_GRACE_MS, REPEATS_GOOD],
         ],
       );
       if (outcome === 'reused') learn(sid, deadAt);

@@ -8,13 +8,15 @@ import { createStyle } from './lines.ts';
 import { listen } from './listen.ts';
 import { Failure } from './login.ts';
 import { Left } from './prompts.ts';
+import { PASTES_PLAIN } from './screen.ts';
 import { send } from './send.ts';
 import { type CommandName, readSettings, type Settings, systemLanguage, WrongUse } from './settings.ts';
 import type { Terminal } from './terminal.ts';
 import { createSay } from './texts.ts';
 import { visit } from './visit.ts';
 
-const SHOW_CURSOR = '\u001b[?25h';
+/** Whatever happened: the cursor is to be seen, and pastes are as they were. */
+const CLEAN = `\u001b[?25h${PASTES_PLAIN}`;
 const SIGNAL_CODES = { SIGTERM: 143, SIGHUP: 129 } as const;
 
 type Run = (settings: Settings, terminal: Terminal, keeper: Keeper) => Promise<number>;
@@ -25,7 +27,7 @@ const RUN: Record<Exclude<CommandName, 'help' | 'serve'>, Run> = {
     if (!input.isTTY || !output.isTTY) throw new WrongUse(say('needsTerminal'));
     for (const [signal, code] of Object.entries(SIGNAL_CODES)) process.once(signal, () => process.exit(code));
     process.once('exit', () => {
-      if (!output.destroyed) output.write(SHOW_CURSOR);
+      if (!output.destroyed) output.write(CLEAN);
     });
     return visit({ terminal, server, keeper });
   },
@@ -51,7 +53,7 @@ async function main(argv: readonly string[]): Promise<number> {
   }
   // They are what they are: isTTY is looked at before anything that only a terminal has is used.
   const [input, output] = [process.stdin as ReadStream, process.stdout as WriteStream];
-  const style = createStyle(output.isTTY && output.hasColors());
+  const style = createStyle(output.isTTY && output.hasColors()); // which looks at NO_COLOR, as the menus do
   const terminal = { input, output, say: createSay(language), style, language, locale };
   return RUN[command](settings, terminal, createKeeper(settings.stateDir, settings.server));
 }

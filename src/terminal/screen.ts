@@ -4,9 +4,18 @@
  *
  * Readline writes to a surface of ours instead of the terminal. So what belongs together leaves in one write, and a new
  * width takes effect when we are ready: terminals differ in how they rewrap, so everything in sight is drawn anew.
+ * It also gets its keys from us: of what is pasted (as the terminal marks it) a line break does not end the line, and
+ * Ctrl-Z stops the whole job, `npm run chat` with all its processes, not this process alone.
  */
-import { clearScreenDown, createInterface, cursorTo, type Key, moveCursor } from 'node:readline';
-import { Writable } from 'node:stream';
+import {
+  clearScreenDown,
+  createInterface,
+  cursorTo,
+  emitKeypressEvents,
+  type Key,
+  moveCursor,
+} from 'node:readline';
+import { PassThrough, Writable } from 'node:stream';
 import type { ReadStream, WriteStream } from 'node:tty';
 import type { Block } from './lines.ts';
 
@@ -22,6 +31,11 @@ export type Screen = {
 /** More than the tallest terminal shows. */
 const REMEMBERED_BLOCKS = 300;
 const LINES_KEPT_FOR_ARROW_UP = 200;
+
+const PASTES_MARKED = '\u001b[?2004h';
+export const PASTES_PLAIN = '\u001b[?2004l';
+/** Where there is no shell to come back from nothing stops, and it goes on. A stop that comes later ends with SIGCONT. */
+const STOPPED_WITHIN_MS = 50;
 
 export function openScreen(options: {
   input: ReadStream;
@@ -54,8 +68,12 @@ export function openScreen(options: {
     }),
     { isTTY: true, columns: output.columns, rows: output.rows },
   );
+  const keys = Object.assign(new PassThrough(), {
+    isTTY: true,
+    setRawMode: (isRaw: boolean) => input.setRawMode(isRaw),
+  });
   const editor = createInterface({
-    input,
+    input: keys,
     output: surface,
     terminal: true,
     historySize: LINES_KEPT_FOR_ARROW_UP,
@@ -96,21 +114,75 @@ export function openScreen(options: {
     drawAbove(lines.slice(-room).join('\n'), rows);
   }
 
-  /** Before the editor sees the key: to the end of the line, whose rows are then known. */
-  function onKey(_: string | undefined, { name }: Key): void {
-    if (name !== 'return' && name !== 'enter') return;
-    editor.write(null, { ctrl: true, name: 'e' });
-    enteredRows = editor.getCursorPos().rows;
+  let pasted: string | undefined;
+  let isDrawn = true;
+  let timer: ReturnType<typeof setTimeout> | undefined;
+
+  function onKey(typed: string | undefined, key: Key): void {
+    if (key.name === 'paste-start') pasted = '';
+    else if (key.name === 'paste-end') {
+      insert(pasted ?? '');
+      pasted = undefined;
+    } else if (pasted !== undefined) pasted += key.sequence ?? '';
+    else {
+      if (key.name === 'return' || key.name === 'enter') {
+        // To the end of the line, whose rows are then known.
+        editor.write(null, { ctrl: true, name: 'e' });
+        enteredRows = editor.getCursorPos().rows;
+      }
+      keys.emit('keypress', typed, key);
+    }
   }
 
-  input.prependListener('keypress', onKey);
+  /** At the cursor, with its line breaks: the editor has no way to do that, but shows a line that has some. */
+  function insert(text: string): void {
+    const clean = text
+      .replace(/\r\n?/g, '\n')
+      .replace(/\n+$/, '')
+      .replace(/(?![\n\t])\p{Cc}/gu, '');
+    const { line, cursor } = editor;
+    const { rows } = editor.getCursorPos();
+    clearLine(rows);
+    surface.write('\n'.repeat(rows));
+    const after = { line: line.slice(0, cursor) + clean + line.slice(cursor), cursor: cursor + clean.length };
+    Object.assign(editor, after);
+    editor.prompt(true);
+  }
+
+  function suspend(): void {
+    clearLine(editor.getCursorPos().rows);
+    surface.write(PASTES_PLAIN);
+    flush();
+    isDrawn = false;
+    input.setRawMode(false);
+    process.kill(0, 'SIGTSTP');
+    timer = setTimeout(comeBack, STOPPED_WITHIN_MS);
+  }
+
+  /** By SIGCONT, or because nothing stopped us. Both may come: what is drawn already is drawn again in its place. */
+  function comeBack(): void {
+    clearTimeout(timer);
+    input.setRawMode(false); // Node believes that the mode is as it left it
+    input.setRawMode(true);
+    const { rows } = editor.getCursorPos();
+    if (isDrawn) clearLine(rows);
+    surface.write(`${PASTES_MARKED}${'\n'.repeat(rows)}`);
+    editor.prompt(true);
+    isDrawn = true;
+  }
+
+  const onEnd = (): void => void keys.end();
+  emitKeypressEvents(input);
+  input.on('keypress', onKey).once('end', onEnd).resume();
   output.on('resize', resize);
+  process.on('SIGCONT', comeBack);
+  surface.write(PASTES_MARKED);
   editor.on('line', (line) => {
     clearLine(enteredRows + 1); // what was sent is shown when the server has it
     editor.prompt();
     onLine(line);
   });
-  editor.on('SIGCONT', () => editor.prompt(true)); // back from Ctrl-Z
+  editor.on('SIGTSTP', suspend);
   editor.on('SIGINT', onLeave);
   editor.on('close', () => {
     if (!isClosed) onLeave();
@@ -123,13 +195,16 @@ export function openScreen(options: {
       editor.setPrompt(prompt);
       editor.prompt(true);
     },
-    type: (text) => editor.write(text),
+    type: insert,
     close() {
       isClosed = true;
-      input.off('keypress', onKey);
+      input.off('keypress', onKey).off('end', onEnd).pause();
       output.off('resize', resize);
+      process.off('SIGCONT', comeBack);
+      clearTimeout(timer);
       const typed = editor.line;
       clearLine(editor.getCursorPos().rows);
+      surface.write(PASTES_PLAIN);
       editor.close();
       flush();
       return typed;

@@ -1,6 +1,7 @@
 /** Tells screen readers what has just come: new messages only, not the history that somebody scrolls through. */
 import type { Message } from '../client/index.ts';
 import { el, part } from './dom.ts';
+import { displayNameOf } from './names.ts';
 import type { Store } from './state.ts';
 import { say } from './words.ts';
 
@@ -12,7 +13,8 @@ const KEPT = 10;
 export function createAnnouncer({ state }: Store): (message: Message) => void {
   const region = part('announcer', HTMLElement);
   return ({ from, text }) => {
-    const spoken = say(state.language, 'saidTo', { name: from, text: text.slice(0, SPOKEN_CHARACTERS) });
+    const name = displayNameOf(state, from);
+    const spoken = say(state.language, 'saidTo', { name, text: text.slice(0, SPOKEN_CHARACTERS) });
     region.append(el('p', {}, spoken));
     if (region.childElementCount > KEPT) region.firstElementChild?.remove();
   };

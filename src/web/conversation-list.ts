@@ -2,8 +2,9 @@
 
 import { avatar } from './avatar.ts';
 import { arrange, el, part, write } from './dom.ts';
+import { displayNameOf, usernameBeside } from './names.ts';
 import { routeTo } from './route.ts';
-import type { Store } from './state.ts';
+import { isStale, type Store } from './state.ts';
 import { EVERYBODY, lastOf, type Talk } from './talk.ts';
 import { moment } from './time.ts';
 import { say } from './words.ts';
@@ -18,7 +19,13 @@ export function showConversations({ state, watch }: Store): void {
       'a',
       { class: 'talk', href: routeTo(name) },
       avatar(name),
-      el('span', { class: 'name', dir: 'auto' }, name),
+      el(
+        'span',
+        { class: 'names' },
+        el('span', { class: 'name', dir: 'auto' }),
+        ' ',
+        el('span', { class: 'username', dir: 'auto' }),
+      ),
       el('time', {}),
       el('span', { class: 'preview', dir: 'auto' }),
       el('span', { class: 'badge', 'aria-hidden': 'true' }),
@@ -28,9 +35,10 @@ export function showConversations({ state, watch }: Store): void {
   }
 
   function update(element: HTMLElement, { talk }: Item): void {
-    const [link, name, time, preview, badge, count] = [
+    const [link, name, username, time, preview, badge, count] = [
       '.talk',
       '.name',
+      '.username',
       'time',
       '.preview',
       '.badge',
@@ -42,12 +50,16 @@ export function showConversations({ state, watch }: Store): void {
       Element,
       Element,
       Element,
+      Element,
     ]; // as made above
     const last = lastOf(talk);
     const said = talk.outgoing.at(-1)?.text ?? last?.text ?? '';
     const isMine = talk.outgoing.length > 0 || last?.from === state.me;
-    const who = isMine ? say(state.language, 'me') : talk.name === EVERYBODY ? last?.from : undefined;
-    write(name, talk.name === EVERYBODY ? say(state.language, 'everybody') : talk.name);
+    const isEverybody = talk.name === EVERYBODY;
+    const speaker = isEverybody && last ? displayNameOf(state, last.from) : undefined;
+    const who = isMine ? say(state.language, 'me') : speaker;
+    write(name, isEverybody ? say(state.language, 'everybody') : displayNameOf(state, talk.name));
+    write(username, isEverybody ? '' : usernameBeside(state, talk.name));
     write(time, last ? moment(state.language, last.sentAt) : '');
     // Longer ones are cut by the sheet; nobody needs 4,000 characters here.
     write(
@@ -60,7 +72,7 @@ export function showConversations({ state, watch }: Store): void {
     write(count, talk.unread > 0 ? `, ${say(state.language, 'unread', { n: talk.unread })}` : '');
     if (state.open === talk.name) link.setAttribute('aria-current', 'page');
     else link.removeAttribute('aria-current');
-    element.classList.toggle('is-online', state.online.has(talk.name));
+    element.classList.toggle('is-online', state.online.has(talk.name) && !isStale(state));
   }
 
   /** Everybody, whoever something was said with, and the one that is open. */

@@ -4,13 +4,14 @@ import { createAnnouncer } from './announcer.ts';
 import { showComposer } from './composer.ts';
 import { showConnection } from './connection-bar.ts';
 import { showConversations } from './conversation-list.ts';
-import { part, translate } from './dom.ts';
+import { part, translate, write } from './dom.ts';
 import { createHistory } from './history.ts';
 import { claim, createTabStorage, keepUnfinished, readUnfinished } from './kept.ts';
 import { type Listening, startListening } from './listening.ts';
 import { showLogin } from './login-form.ts';
 import { createMailbox, type Mailbox } from './mailbox.ts';
 import { showMessages } from './message-list.ts';
+import { displayNameOf, followNames, learnNames, usernameBeside } from './names.ts';
 import { showPeople } from './people-list.ts';
 import { readRoute, routeTo } from './route.ts';
 import { createSending } from './sending.ts';
@@ -82,6 +83,7 @@ function follow(): void {
   if (talk.name !== EVERYBODY) {
     void parley.getUser(talk.name).then(({ data }) => {
       talk.user = data;
+      if (data) learnNames(state, [data]);
       changed();
     });
   }
@@ -121,7 +123,8 @@ watch(() => {
   Object.assign(door, { hidden: isIn });
   Object.assign(house, { hidden: !isIn });
   house.classList.toggle('is-open', state.open !== undefined);
-  part('me', HTMLElement).textContent = state.me ?? '';
+  write(part('my-name', HTMLElement), displayNameOf(state, state.me ?? ''));
+  write(part('my-username', HTMLElement), usernameBeside(state, state.me ?? ''));
   part('language', HTMLButtonElement).textContent = say(otherLanguage(state.language), 'language');
   if (isIn && !wasIn) focusTalk();
   if (!isIn && (wasIn || document.activeElement === document.body))
@@ -137,6 +140,7 @@ showConnection(store, () => {
 });
 showConversations(store);
 showPeople(store, find);
+followNames(parley, store);
 showHeader(store);
 showMessages(store, {
   older: (talk) => void history.older(talk),

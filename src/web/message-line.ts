@@ -2,6 +2,7 @@
 import type { Message } from '../client/index.ts';
 import { avatar } from './avatar.ts';
 import { el, write } from './dom.ts';
+import { displayNameOf, usernameBeside } from './names.ts';
 import type { State } from './state.ts';
 import { wordFor } from './state.ts';
 import type { Outgoing, Talk } from './talk.ts';
@@ -49,7 +50,15 @@ export function makeLine(line: Line, me: string, acts: Acts): HTMLElement {
     'li',
     { class: isMine ? 'message mine' : 'message' },
     avatar(from),
-    el('p', { class: 'head' }, el('span', { class: 'from', dir: 'auto' }, from), ' ', el('time', {})),
+    el(
+      'p',
+      { class: 'head' },
+      el('span', { class: 'from', dir: 'auto' }),
+      ' ',
+      el('span', { class: 'username', dir: 'auto' }),
+      ' ',
+      el('time', {}),
+    ),
     el('p', { class: 'text', dir: 'auto' }, text),
   );
   if (line.kind === 'outgoing') element.append(footOf(line.outgoing, acts));
@@ -64,7 +73,8 @@ function footOf(outgoing: Outgoing, acts: Acts): HTMLElement {
   return el('p', { class: 'foot' }, el('span', { class: 'fate' }), again, discard);
 }
 
-export function updateLine(element: HTMLElement, line: Line, { language }: State): void {
+export function updateLine(element: HTMLElement, line: Line, state: State): void {
+  const { language } = state;
   const time = element.querySelector('time')!;
   time.dateTime = line.sentAt;
   write(time, line.kind === 'day' ? day(language, line.sentAt) : clock(language, line.sentAt));
@@ -72,6 +82,9 @@ export function updateLine(element: HTMLElement, line: Line, { language }: State
   const full = fullTime(language, line.sentAt);
   if (element.title !== full) element.title = full;
   element.classList.toggle('first', line.isFirst);
+  const from = line.kind === 'message' ? line.message.from : (state.me ?? '');
+  write(element.querySelector('.from')!, displayNameOf(state, from));
+  write(element.querySelector('.username')!, usernameBeside(state, from));
   if (line.kind === 'message') return;
   const { failure } = line.outgoing;
   element.classList.toggle('failed', failure !== undefined);

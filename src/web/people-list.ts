@@ -2,8 +2,9 @@
 
 import { avatar } from './avatar.ts';
 import { arrange, el, part, write } from './dom.ts';
+import { displayNameOf, usernameBeside } from './names.ts';
 import { routeTo } from './route.ts';
-import type { Store } from './state.ts';
+import { isStale, type Store } from './state.ts';
 import { say } from './words.ts';
 
 export function showPeople(
@@ -13,6 +14,8 @@ export function showPeople(
   const list = part('people', HTMLUListElement);
   const total = part('online-total', HTMLElement);
   const hint = part('people-hint', HTMLElement);
+  const stale = part('people-stale', HTMLElement);
+  const section = part('online', HTMLElement);
   const form = part('finder', HTMLFormElement);
   const field = part('find', HTMLInputElement);
   const problem = part('find-problem', HTMLElement);
@@ -25,10 +28,22 @@ export function showPeople(
         'a',
         { class: 'person', href: routeTo(key) },
         avatar(key),
-        el('span', { class: 'name', dir: 'auto' }, key),
+        el(
+          'span',
+          { class: 'names' },
+          el('span', { class: 'name', dir: 'auto' }),
+          ' ',
+          el('span', { class: 'username', dir: 'auto' }),
+        ),
         el('span', { class: 'you' }),
       ),
     );
+
+  function update(element: HTMLElement, { key }: { key: string }): void {
+    write(element.querySelector('.name')!, displayNameOf(state, key));
+    write(element.querySelector('.username')!, usernameBeside(state, key));
+    write(element.querySelector('.you')!, key === state.me ? say(state.language, 'you') : '');
+  }
 
   function show(): void {
     const { me, online, language, onlineTotal } = state;
@@ -37,17 +52,20 @@ export function showPeople(
       return;
     }
     const wanted = field.value.trim().toLowerCase();
+    const called = (name: string) => displayNameOf(state, name);
     const names = [...online]
-      .filter((name) => name.includes(wanted))
-      .sort((one, other) => one.localeCompare(other));
+      .filter((name) => name.includes(wanted) || called(name).toLowerCase().includes(wanted))
+      .sort((one, other) => called(one).localeCompare(called(other)) || one.localeCompare(other));
     const others = names.filter((name) => name !== me);
     const mine = names.includes(me) ? [me] : [];
     arrange(
       list,
       [...mine, ...others].map((key) => ({ key })),
       make,
-      (element, { key }) => write(element.querySelector('.you')!, key === me ? say(language, 'you') : ''),
+      update,
     );
+    section.classList.toggle('is-stale', isStale(state));
+    write(stale, isStale(state) && online.size > 0 ? say(language, 'stalePeople') : '');
     write(total, String(onlineTotal));
     if (wanted) write(hint, names.length === 0 ? say(language, 'noMatch') : '');
     else if (onlineTotal > online.size + 1) write(hint, say(language, 'tooMany'));

@@ -1,5 +1,6 @@
 /** Who is online: the list as it was asked for, and the changes that the stream tells since. */
 import type { Parley, StreamEvent } from '../client/index.ts';
+import { learnNames } from './names.ts';
 import type { Store } from './state.ts';
 
 /** More names than anybody reads. Beyond it there is the number, and a field to write a name in. */
@@ -20,6 +21,7 @@ export function createPresence(parley: Parley, { state, changed }: Store) {
       const { data } = await parley.listOnline({ limit: LISTED });
       if (!data || turn !== asked) return;
       state.online = new Set(data.users.map(({ username }) => username));
+      learnNames(state, data.users);
       for (const [name, isOnline] of mine) put(name, isOnline);
       state.onlineTotal = data.total;
       changed();

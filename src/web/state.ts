@@ -14,6 +14,8 @@ export type State = {
   retryAtMs: number;
   /** The stream left something out, and nobody has taken note yet. */
   hasGap: boolean;
+  /** Of all who are or were in sight. */
+  displayNames: Map<string, string>;
   online: Set<string>;
   onlineTotal: number;
   talks: Map<string, Talk>;
@@ -30,6 +32,7 @@ const nobody = () => ({
   connection: { kind: 'idle' } as const,
   retryAtMs: 0,
   hasGap: false,
+  displayNames: new Map<string, string>(),
   online: new Set<string>(),
   onlineTotal: 0,
   talks: new Map<string, Talk>(),
@@ -65,6 +68,9 @@ export function createStore(language: Language) {
     },
   };
 }
+
+/** Without a stream nobody is told who comes and goes: what `online` says was true when it broke. */
+export const isStale = ({ connection }: State): boolean => connection.kind !== 'open';
 
 /** What a problem is called on the page; those that people do not cause share one word. */
 export function wordFor(code: ProblemCode): Word {

@@ -1,18 +1,21 @@
 /** Whose talk is open: the name, and whether they are there to read it. */
 import { part, write } from './dom.ts';
-import type { Store } from './state.ts';
+import { displayNameOf, usernameBeside } from './names.ts';
+import { isStale, type Store } from './state.ts';
 import { EVERYBODY } from './talk.ts';
 import { moment } from './time.ts';
 import { say } from './words.ts';
 
 export function showHeader({ state, watch }: Store): void {
   const name = part('talk-name', HTMLElement);
+  const beside = part('talk-username', HTMLElement);
   const about = part('talk-about', HTMLElement);
 
   function aboutOpen(): string {
     const { language, open, online, talks } = state;
     if (open === undefined) return '';
     if (open === EVERYBODY) return say(language, 'aboutEverybody');
+    if (isStale(state)) return say(language, 'staleOne');
     if (online.has(open)) return say(language, 'isOnline');
     const lastSeenAt = talks.get(open)?.user?.lastSeenAt;
     if (!lastSeenAt) return say(language, 'isOffline');
@@ -21,7 +24,9 @@ export function showHeader({ state, watch }: Store): void {
 
   watch(() => {
     const { language, open, me, talks } = state;
-    write(name, open === EVERYBODY ? say(language, 'everybody') : (open ?? ''));
+    const username = open === undefined || open === EVERYBODY ? '' : usernameBeside(state, open);
+    write(name, open === EVERYBODY ? say(language, 'everybody') : displayNameOf(state, open ?? ''));
+    write(beside, username && `${username} · `);
     write(about, aboutOpen());
     let unread = 0;
     for (const talk of talks.values()) unread += talk.unread;

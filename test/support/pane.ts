@@ -21,6 +21,8 @@ export const PARLEY = [process.execPath, '--import', import.meta.resolve('tsx'),
 
 /** What a shell would do: say how the command ended and in which state it left the terminal. */
 const WRAPPER = `sh -c 'echo $$ > "$0"; exec "$@"' "$@"; echo "[left $?]"; stty -a; exec cat`;
+/** It would write its history into a folder that is being removed. */
+const SHELL = ['env', 'PS1=shell$ ', 'HISTFILE=', 'bash', '--norc', '--noprofile'];
 /** On a machine that does other things too, a process takes its time to start. */
 const WITHIN_MS = 15_000;
 
@@ -28,10 +30,14 @@ export type Pane = {
   /** By their names: `Enter`, `C-c`, `Down`. */
   keys(...names: string[]): Promise<void>;
   type(text: string): Promise<void>;
+  /** As a terminal does it: marked as a paste for who asked for that, line breaks as carriage returns. */
+  paste(text: string): Promise<void>;
+  /** What is to be seen, with the sequences for colours and the like. */
+  looks(): Promise<string>;
   /** What is to be seen, without the blanks at the ends of lines. */
   screen(): Promise<string>;
   /** Waits until it is to be seen; answers the screen. */
-  shows(what: string | RegExp): Promise<string>;
+  shows(what: string | RegExp, withinMs?: number): Promise<string>;
   cursor(): Promise<{ column: number; row: number; isVisible: boolean }>;
   resize(columns: number, rows: number): Promise<void>;
   kill(signal: NodeJS.Signals): void;
@@ -43,14 +49,33 @@ export function emptyFolder(): string {
   return folder;
 }
 
-type PaneOptions = { columns?: number; rows?: number; lang?: string; stateDir?: string };
+type PaneOptions = {
+  columns?: number;
+  rows?: number;
+  lang?: string;
+  stateDir?: string;
+  /** `NO_COLOR` and the like. */
+  env?: Record<string, string>;
+  /** An interactive shell, with job control, which is given the command as if it were typed. */
+  inShell?: boolean;
+  /** What is typed into the shell, instead of the command and its arguments, and in which folder. */
+  line?: string;
+  folder?: string;
+};
 
 /** Closes with the test. */
 export async function openPane(args: readonly string[], options: PaneOptions = {}): Promise<Pane> {
   const { columns = 80, rows = 24, lang = 'en_GB.UTF-8', stateDir = emptyFolder() } = options;
   const folder = emptyFolder();
   const [socket, pidFile] = [join(folder, 'tmux'), join(folder, 'pid')];
-  const env = { PATH: process.env['PATH'], HOME: stateDir, TERM: 'xterm-256color', LC_CTYPE: 'C.UTF-8' };
+  const { inShell = false } = options;
+  const env = {
+    ...options.env,
+    PATH: process.env['PATH'],
+    HOME: stateDir,
+    TERM: 'xterm-256color',
+    LC_CTYPE: 'C.UTF-8',
+  };
   const tmux = async (...words: string[]): Promise<string> => {
     const { stdout } = await promisify(execFile)('tmux', ['-u', '-S', socket, '-f', '/dev/null', ...words], {
       env: { ...env, LANG: lang, XDG_STATE_HOME: stateDir },
@@ -58,22 +83,32 @@ export async function openPane(args: readonly string[], options: PaneOptions = {
     return stdout;
   };
   const size = ['-x', String(columns), '-y', String(rows)];
-  await tmux('new-session', '-d', ...size, '--', 'sh', '-c', WRAPPER, 'sh', pidFile, ...PARLEY, ...args);
+  const run = inShell ? SHELL : ['sh', '-c', WRAPPER, 'sh', pidFile, ...PARLEY, ...args];
+  const startIn = options.folder ? ['-c', options.folder] : [];
+  await tmux('new-session', '-d', ...size, ...startIn, '--', ...run);
   onTestFinished(async () => void (await tmux('kill-server').catch(() => {})));
+
+  const line = options.line ?? [...PARLEY, ...args].join(' ');
+  if (inShell) await tmux('send-keys', '-l', `clear; ${line}\n`);
 
   const screen = async (): Promise<string> =>
     (await tmux('capture-pane', '-p')).replace(/ +$/gm, '').trimEnd();
   return {
     keys: async (...names) => void (await tmux('send-keys', ...names)),
     type: async (text) => void (await tmux('send-keys', '-l', text)),
+    async paste(text) {
+      await tmux('set-buffer', '--', text);
+      await tmux('paste-buffer', '-p');
+    },
     screen,
-    async shows(what) {
+    looks: () => tmux('capture-pane', '-p', '-e'),
+    async shows(what, withinMs = WITHIN_MS) {
       let seen = '';
       const isThere = async () => {
         seen = await screen();
         return typeof what === 'string' ? seen.includes(what) : what.test(seen);
       };
-      await until(`to be seen: ${what}`, isThere, WITHIN_MS).catch((error: Error) => {
+      await until(`to be seen: ${what}`, isThere, withinMs).catch((error: Error) => {
         throw new Error(`${error.message}\n${seen}`);
       });
       return seen;

@@ -7,6 +7,9 @@ import { client } from '../support/wire.ts';
 /** Without the line breaks of wrapping. */
 const flat = (screen: string): string => screen.replace(/\n {7}/g, ' ').replaceAll('\n', '');
 
+const flatAfter = (screen: string, prompt: string): string[] =>
+  screen.slice(screen.lastIndexOf(`${prompt} ›`)).split('\n');
+
 describe.skipIf(!hasTmux)('the chat screen', () => {
   const node = sharedNode();
 
@@ -159,6 +162,58 @@ describe.skipIf(!hasTmux)('the chat screen', () => {
     const screen = await hasLeft(pane, 0);
     expect(screen).toContain('Goodbye.');
     if (key === 'C-c') expect(screen).toContain('Not sent: something unfinished');
+  });
+
+  test('what is pasted is one message with all its lines, and waits for Enter', async () => {
+    const bob = await client(node(), 'mia');
+    const pane = await openChat(node(), 'nick', { columns: 50, rows: 20 });
+    await pane.type('a list: ');
+    await pane.paste('one\ntwo\tand a half\n\n\u001b[31mthree\u0007\n');
+    await pane.type('!');
+    expect(flatAfter(await pane.shows('three!'), 'everybody')).toEqual([
+      'everybody › a list: one',
+      expect.stringMatching(/^two +and a half$/),
+      '',
+      '[31mthree!',
+    ]);
+    await bob.sendBroadcast('meanwhile');
+    const meanwhile = await pane.shows(/meanwhile\neverybody › a list: one\ntwo/);
+    expect(meanwhile.match(/›/g), meanwhile).toHaveLength(1);
+    await pane.keys('Enter');
+    const screen = await pane.shows(
+      /you {2}a list: one\n {7}two +and a half\n\n {7}\[31mthree!\neverybody ›/,
+    );
+    expect(screen.match(/›/g), screen).toHaveLength(1);
+    expect((await bob.listBroadcasts({ limit: 1 })).data?.messages[0]?.text).toBe(
+      'a list: one\ntwo\tand a half\n\n[31mthree!',
+    );
+    await pane.keys('C-c');
+    await hasLeft(pane, 0);
+  });
+
+  test('Ctrl-Z gives the terminal back to the shell as it was; fg brings the line back as it was typed', async () => {
+    const bob = await client(node(), 'oscar');
+    const pane = await openChat(node(), 'peggy', { inShell: true, rows: 40 });
+    await pane.type('half a th');
+    await pane.shows('half a th');
+    await pane.keys('C-z');
+    await pane.shows(/Stopped[^$]*\nshell\$$/);
+    await pane.type('stty -a | tr " " "\\n" | grep -xE "icanon;?|echo;?|isig;?" | sort | xargs\n');
+    await pane.shows('echo icanon isig');
+    await pane.paste('echo pasted to the shell');
+    await pane.keys('Enter');
+    await pane.shows(/^pasted to the shell$/m);
+    await bob.sendBroadcast('while it was stopped');
+    await pane.type('fg\n');
+    await pane.shows(/while it was stopped\neverybody › half a th$/);
+    await pane.type('ought');
+    await pane.keys('Enter');
+    await pane.shows('you  half a thought');
+    await pane.paste('still\none');
+    await pane.keys('Enter');
+    await pane.shows(/you {2}still\n {7}one/);
+    await pane.type('/quit\n');
+    await pane.shows(/Goodbye\.\n+shell\$$/);
   });
 
   test('/menu goes back to the menu, /quit leaves', async () => {

@@ -30,6 +30,30 @@ async function answer(pane: Pane, question: RegExp, text: string): Promise<void>
 describe.skipIf(!hasTmux)('the menu', () => {
   const node = sharedNode();
 
+  test('NO_COLOR: no colour anywhere, in menus, questions and the chat', async () => {
+    const colors = new RegExp(`${'\u001b'}\\[(?:\\d+;)*(?:[39][0-7]|4[0-7]|10[0-7])[;m]`);
+    const env = { NO_COLOR: '1' };
+    const stateDir = await keptLogin(node(), 'norbert');
+    const pane = await openPane(['chat', '--server', node().url], { env, stateDir });
+    await pane.shows('● Talk to everybody');
+    expect(await pane.looks()).not.toMatch(colors);
+    await pane.keys('Enter');
+    await pane.shows('everybody ›');
+    await pane.type('hello\n');
+    await pane.shows('you  hello');
+    expect(await pane.looks()).not.toMatch(colors);
+    await pane.type('/menu\n');
+    await pane.shows('● Talk to everybody');
+    await choose(pane, 'Log out');
+    await choose(pane, 'Log in');
+    await pane.shows(/◆ {2}Username/);
+    await pane.type('norbert');
+    await pane.shows('norbert');
+    expect(await pane.looks()).not.toMatch(colors);
+    await pane.keys('C-c');
+    await hasLeft(pane, 0);
+  });
+
   test('register, and be in; the passwords are not to be seen', async () => {
     const pane = await openPane(['--server', node().url]);
     await pane.shows('● Log in');

@@ -1,0 +1,99 @@
+/** The reference at /docs as people use it: every call with its sample, tried against this server, and nothing else. */
+import { expect, test } from 'vitest';
+import { readContract } from '../../src/http/contract.ts';
+import { person, startNode, tell } from '../support/app.ts';
+import { openWindow, PASSWORD, sharedBrowser, type Window } from '../support/browser.ts';
+
+const theBrowser = sharedBrowser();
+/** The page listens for 8 s, and takes its time for a form. */
+const PATIENCE_MS = 60_000;
+const { document: contract } = readContract();
+const operations = Object.entries(contract.paths).flatMap(([path, item]) =>
+  Object.entries(item).map(([method, { operationId }]) => ({ path, method, operationId })),
+);
+
+async function openReference(page: Window, at = ''): Promise<void> {
+  await page.goto(`${new URL(page.url()).origin}/docs${at}`);
+  await page.locator('.opblock').first().waitFor();
+}
+
+/** Opens an operation, tries it, and answers the status and what came. */
+async function attempt(page: Window, operationId: string, body?: object): Promise<[string, string]> {
+  const operation = page.locator(`.opblock[id$="-${operationId}"]`);
+  await operation.locator('.opblock-summary-control').click();
+  if (body) await operation.locator('textarea.body-param__text').fill(JSON.stringify(body));
+  await operation.getByRole('button', { name: 'Execute' }).click();
+  const row = operation.locator('.live-responses-table .response').first();
+  await row.waitFor({ timeout: 15_000 });
+  return [
+    await row.locator('.response-col_status').innerText(),
+    await row.locator('.response-col_description').innerText(),
+  ];
+}
+
+test(
+  'a call is tried here and now: log in, and the calls after it are yours, the stream too',
+  async () => {
+    const node = await startNode();
+    const bob = await person(node, 'bob');
+    await person(node, 'alice');
+    await tell(bob, 'alice', 'Read this in the reference');
+    const page = await openWindow(theBrowser(), node);
+    await openReference(page);
+    expect((await attempt(page, 'getMe'))[0]).toContain('401');
+    const [status] = await attempt(page, 'login', { username: 'alice', password: PASSWORD });
+    expect(status).toContain('200');
+    await page.getByText('Logged in as alice.').waitFor();
+    const [, mailbox] = await attempt(page, 'getMailbox');
+    expect(mailbox).toContain('Read this in the reference');
+    const [, heard] = await attempt(page, 'openStream');
+    expect(heard).toMatch(/event: ready.*event: dm.*Read this in the reference/s);
+  },
+  PATIENCE_MS,
+);
+
+test(
+  'every call shows how it is made with curl, at the address of this server',
+  async () => {
+    const node = await startNode();
+    const page = await openWindow(theBrowser(), node);
+    await openReference(page);
+    for (const { operationId, path } of operations) {
+      const operation = page.locator(`.opblock[id$="-${operationId}"]`);
+      await operation.locator('.opblock-summary-control').click();
+      const sample = operation.locator('.sample').first();
+      await sample.waitFor();
+      expect(await sample.locator('h4').textContent(), operationId).toBe('curl');
+      const said = await sample.locator('code').innerText();
+      expect(said, operationId).toContain(`${node.url}${path.replace(/\{.*/, '')}`);
+    }
+  },
+  PATIENCE_MS,
+);
+
+test.each([
+  ['light', 1100],
+  ['dark', 1100],
+  ['dark', 360],
+] as const)(
+  'each event of the stream is described, to be read in the %s scheme at %i px',
+  async (colorScheme, width) => {
+    const page = await openWindow(theBrowser(), await startNode(), {
+      colorScheme,
+      viewport: { width, height: 740 },
+    });
+    await openReference(page, '#/stream/openStream');
+    const table = page.locator('.opblock.is-open .renderedMarkdown table').first();
+    await table.waitFor();
+    const { StreamEvent } = contract.components['schemas'] as {
+      StreamEvent: { discriminator: { mapping: object } };
+    };
+    const kinds = Object.keys(StreamEvent.discriminator.mapping);
+    expect(await table.locator('tbody td:first-child').allInnerTexts()).toEqual(kinds);
+    // It was dark grey on dark blue: only the sheet of the library knew of tables.
+    const colors = await page.evaluate(`['td:nth-child(2)', 'th'].map((cell) =>
+    getComputedStyle(document.querySelector('.opblock.is-open .renderedMarkdown table ' + cell)).color)`);
+    expect(new Set(colors as string[]).size).toBe(1);
+    expect(await page.evaluate('document.documentElement.scrollWidth')).toBe(width);
+  },
+);
