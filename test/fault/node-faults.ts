@@ -76,6 +76,13 @@ export const NODE_FAULTS = {
     },
     pauseMs: [2_000, 4_000],
   },
+  'short-tokens': {
+    what: 'access tokens live for 10 s: streams end, and sessions are refreshed all the time',
+    env: { ACCESS_TTL_SECONDS: '10' },
+    strike: async () => {},
+    pauseMs: [1_000, 1_000],
+    isAlone: true,
+  },
   'half-open': {
     what: 'readers go away without a word, and come back by another connection',
     strike: async ({ readers }, random) => {

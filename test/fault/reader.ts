@@ -135,7 +135,7 @@ export function startReader(options: {
       request.on('response', (answer) => {
         response = answer;
         answered(answer.statusCode ?? 0);
-        answer.on('error', () => {}).on('close', () => end(false));
+        answer.on('error', () => {});
         if (answer.statusCode === 401) {
           session.renew().then(
             () => end(true),
@@ -144,6 +144,7 @@ export function startReader(options: {
           answer.resume();
           return;
         }
+        answer.on('close', () => end(false));
         if (answer.statusCode !== 200) {
           answer.resume();
           return;

@@ -40,7 +40,7 @@ export async function openSession(client: Client, username: string): Promise<Ses
         refreshToken = answer.body.refreshToken;
         return;
       }
-      // A refresh whose answer was lost has used up the token; and a Redis that lost the account has lost all of it.
+      // A Redis that lost the account has lost the session too.
       if (answer.status === 401 && refreshToken === undefined) await register(client, username);
       else if (answer.status !== 401) await sleep(RETRY_MS);
       if (answer.status === 401) refreshToken = undefined;
