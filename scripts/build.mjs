@@ -20,7 +20,7 @@ const SOURCES = [
   'openapi.yaml',
   'tsconfig.json',
   'tsconfig.build.json',
-  'package-lock.json',
+  'package.json',
 ];
 const BUILT = 'dist/built';
 

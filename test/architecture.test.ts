@@ -192,14 +192,14 @@ describe('who may touch what', () => {
     expect(offenders(/process\s*\.\s*env\b|\benv\b[^;\n]*from 'node:process'/, readers)).toEqual([]);
   });
 
-  test('a response is written by the router, problems, pages, the server and a stream; metrics have a server of their own', () => {
+  test('a response is written by the router, problems, pages, the server and what begins a stream; metrics have a server of their own', () => {
     const writers = [
       'http/router.ts',
       'http/exchange.ts',
+      'http/event-stream.ts',
       'http/problem-json.ts',
       'http/pages.ts',
       'http/server.ts',
-      'live/stream.ts',
     ];
     // To the client a response is what it has received.
     const receivers = modules.filter((file) => roomOf(file) === 'client');

@@ -67,8 +67,8 @@ export const generators: Generator[] = [
     // biome-ignore format: a command line
     args: (contract) => ['generate', '-p', contract, '-o', 'generated/swagger-typescript-api', '-n', 'client.ts', '--responses', '--enum-style=union'],
     says: [
-      /^ℹ (Code generator will use the default template|try to get swagger by path|start generating)/,
-      /^✔ api file "client.ts" created in /,
+      /^(?:ℹ|\[info\]) (Code generator will use the default template|try to get swagger by path|start generating)/,
+      /^(?:✔|\[success\]) api file "client.ts" created in /,
     ],
     // It tells the compiler not to look; here it shall.
     afterwards: () => writeFileSync(swagger, readFileSync(swagger, 'utf8').replace('// @ts-nocheck\n', '')),
