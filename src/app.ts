@@ -170,7 +170,7 @@ export async function startApp(options: AppOptions): Promise<App> {
   await wake.start(() => {
     // After the subscriber was away: what was missed is read.
     void hub.sweep();
-    hub.tellPresence({ total: roster.total(), resync: true });
+    roster.missed();
     sessionStore.sync().catch(() => {});
   });
   await hub.start();

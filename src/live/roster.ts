@@ -37,6 +37,7 @@ export function createRoster(options: {
   let total = 0;
   let gathering: NodeJS.Timeout | undefined;
   let isBeating = false;
+  let misses = 0;
 
   const seen = (username: string) => accounts.seen(username, new Date(now()).toISOString());
 
@@ -49,21 +50,23 @@ export function createRoster(options: {
 
   async function depart(username: string): Promise<void> {
     leaving.delete(username);
-    announced.delete(username);
+    announced.delete(username); // whatever comes of it: who is back by then says so again
+    let said: Awaited<ReturnType<typeof presence.leave>> | undefined;
     try {
-      if ((await presence.leave(username)) === 'went') await seen(username);
+      said = await presence.leave(username);
     } catch {
-      if (here.has(username)) return;
-      announced.add(username); // Redis is away: again later
-      leaving.set(username, performance.now() + BEAT_EVERY_MS);
+      if (!here.has(username)) leaving.set(username, performance.now() + BEAT_EVERY_MS); // Redis is away: again later
     }
+    if (said === 'went') await seen(username).catch(() => {}); // a moment nobody waits for
   }
 
   async function gathered(): Promise<void> {
     gathering = undefined;
     const told = [...changes];
     changes.clear();
+    const before = misses;
     total = await presence.total().catch(() => total);
+    if (misses !== before) return; // older than what everybody has been told to fetch
     const pick = (state: string) => told.filter(([, to]) => to === state).map(([username]) => username);
     onChange({ online: pick('online'), offline: pick('offline'), total });
   }
@@ -112,6 +115,18 @@ export function createRoster(options: {
     hear(payload: string): void {
       changes.set(payload.slice(1), payload.startsWith('+') ? 'online' : 'offline');
       gathering ??= setTimeout(() => void gathered(), Math.max(GATHER_MS, streams() * GATHER_MS_PER_STREAM));
+    },
+
+    /**
+     * What was published may not have been heard. Everybody fetches the list again; what was gathered before is older than
+     * that list, and what would have taken it back may be what was missed.
+     */
+    missed(): void {
+      misses += 1;
+      changes.clear();
+      clearTimeout(gathering);
+      gathering = undefined;
+      onChange({ total, resync: true });
     },
 
     /** This node goes; its accounts are swept by another after a grace, unless they came back there. */

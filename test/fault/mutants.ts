@@ -143,7 +143,7 @@ export const MUTANTS: Mutant[] = [
     guard: 'devices are told that changes of presence were missed',
     fault: 'drop-subscriber',
     seconds: 30,
-    patches: [['app.js', 'hub.tellPresence({ total: roster.total(), resync: true });', '']],
+    patches: [['live/roster.js', 'onChange({ total, resync: true });', '']],
   },
   {
     guard: 'a stream whose socket does not drain is not fed',

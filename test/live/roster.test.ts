@@ -11,7 +11,14 @@ afterEach(() => void vi.useRealTimers());
 function roster() {
   const arrivals: string[] = [];
   const told: object[] = [];
-  const state = { isAway: false, isKnown: true, answers: 'came' as 'came' | 'unknown', streams: 1 };
+  const state = {
+    isAway: false,
+    isKnown: true,
+    answers: 'came' as 'came' | 'unknown',
+    streams: 1,
+    isFull: false,
+    slowMs: 0,
+  };
   const made = createRoster({
     presence: {
       arrive: async (username: string) => {
@@ -25,9 +32,16 @@ function roster() {
       },
       retire: async () => {},
       sweep: async () => [],
-      total: async () => 0,
+      total: async () => {
+        if (state.slowMs) await new Promise((resolve) => setTimeout(resolve, state.slowMs));
+        return 0;
+      },
     } as unknown as Parameters<typeof createRoster>[0]['presence'], // what the roster uses of it
-    accounts: { seen: async () => {} } as unknown as Parameters<typeof createRoster>[0]['accounts'],
+    accounts: {
+      seen: async () => {
+        if (state.isFull) throw new StoreUnavailable('no memory');
+      },
+    } as unknown as Parameters<typeof createRoster>[0]['accounts'],
     now: () => 0,
     onChange: (change) => told.push(change),
     streams: () => state.streams,
@@ -82,4 +96,38 @@ test('changes are gathered for 250 ms, and longer on a node with very many strea
   expect(told).toHaveLength(1);
   await vi.advanceTimersByTimeAsync(1);
   expect(told.slice(1)).toEqual([{ online: [], offline: ['bob', 'alice'], total: 0 }]);
+});
+
+// Redis had no memory: it forgot who left, and could not take the moment when. The whole was tried again later, and whoever
+// came back before that was taken for announced: offline for everybody, for good.
+test('who comes back after a departure that was half done is announced', async () => {
+  const { made, arrivals, state } = roster();
+  await made.arrived('alice');
+  state.isFull = true;
+  made.left('alice');
+  await vi.advanceTimersByTimeAsync(6_000);
+  await made.arrived('alice');
+  expect(arrivals).toEqual(['alice', 'alice']);
+});
+
+// A node was stopped for half a minute. What it then read first was old: that its own people had gone. That they were back
+// was published while it had no subscriber; the list that devices fetched had them, and then came the old change.
+test('what was gathered before changes were missed is not told after the order to fetch the list', async () => {
+  const { made, told, state } = roster();
+  made.hear('-alice');
+  made.missed();
+  await vi.advanceTimersByTimeAsync(1_000);
+  expect(told.splice(0)).toEqual([{ total: 0, resync: true }]);
+  state.slowMs = 100;
+  made.hear('-alice');
+  await vi.advanceTimersByTimeAsync(300); // gathered, and being counted
+  made.missed();
+  await vi.advanceTimersByTimeAsync(1_000);
+  expect(told).toEqual([{ total: 0, resync: true }]);
+  state.slowMs = 0;
+  made.hear('-bob');
+  await vi.advanceTimersByTimeAsync(250 - 1);
+  made.hear('+bob');
+  await vi.advanceTimersByTimeAsync(250);
+  expect(told.slice(1)).toEqual([{ online: ['bob'], offline: [], total: 0 }]);
 });
