@@ -82,7 +82,7 @@ export const MUTANTS: Mutant[] = [
     guard: 'the slow look at every log’s end',
     fault: 'silent-subscriber',
     seconds: 30,
-    patches: [['live/sweep.js', 'void look(next())', '']],
+    patches: [['live/sweep.js', 'void look(next())', 'undefined']],
   },
   {
     guard: 'the probe of a silent subscriber',
