@@ -701,7 +701,7 @@ export interface components {
         };
         /**
          * PresenceEvent
-         * @description Changes of presence, gathered for up to 250 ms, and 0.2 ms more for each stream of the node above 1,250. In `count` mode only `kind` and `total`.
+         * @description Changes of presence, gathered for up to 250 ms, on a node with very many streams for up to 2 s. In `count` mode only `kind` and `total`.
          */
         PresenceEvent: {
             /**

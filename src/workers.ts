@@ -8,7 +8,7 @@
  */
 import cluster, { type Worker } from 'node:cluster';
 import { once } from 'node:events';
-import type { AddressInfo } from 'node:net';
+import { type AddressInfo, createServer } from 'node:net';
 import { extname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { App, AppOptions } from './app.ts';
@@ -35,7 +35,7 @@ export async function startWorkers(options: AppOptions): Promise<Pick<App, 'addr
   });
   const stopping = new AbortController();
   const all = new Map<Worker, Promise<string>>();
-  let port = config.PORT;
+  const port = config.PORT || (await freePort(config.HOST));
 
   /** Resolves when the worker listens. */
   async function start(): Promise<Running> {
@@ -80,9 +80,17 @@ export async function startWorkers(options: AppOptions): Promise<Pick<App, 'addr
     throw error;
   });
   const address = workers[0]!.address;
-  port = address.port; // of PORT 0 a later worker would get another one
   for (const worker of workers) void keep(worker);
   return { address, close };
+}
+
+/** For all workers, also those that are started later. */
+async function freePort(host: string): Promise<number> {
+  const server = createServer();
+  const { port } = await listen(server, 0, host);
+  server.close();
+  await once(server, 'close');
+  return port;
 }
 
 /** Its own problem is told by `Report`; whatever else goes wrong with a worker ends it. */

@@ -4,8 +4,8 @@
  * (to WebSocket, say): once its head has been read, node lets go of the connection and hands over the socket. The head
  * of the answer is written by a response, which is then let go of as well; the body ends when the connection does.
  *
- * Relies on node asking a request whether it is an `upgrade`. Where a later node does not ask, and where another answer
- * is still due on the connection, the stream goes through its response like any other answer: heavier, else the same.
+ * Relies on node asking a request whether it is an `upgrade`. With a node that was not tried, and where another answer is
+ * still due on the connection, the stream goes through its response like any other answer: heavier, else the same.
  */
 import type { IncomingMessage, Server } from 'node:http';
 import type { Socket } from 'node:net';
@@ -22,13 +22,25 @@ const STREAM_HEADERS = [
 /** Responses whose connection node has let go of, until they are over. */
 const own = new WeakSet<ParleyResponse>();
 
-/** What requests answer when node asks whether they are an upgrade. `path`: of the stream. */
+/** From this version on node goes on parsing after an upgrade that the client did not ask for. */
+const UNTRIED_NODE = 26;
+
+/**
+ * What requests answer when node asks whether they are an upgrade. `path`: of the stream. Node asks again when more
+ * comes, so the answer must stay: a request with a body goes the ordinary way, and one that node would refuse as well.
+ */
 export function takeStreams(prototype: IncomingMessage, path: string): void {
-  const isStream = ({ method, url = '' }: IncomingMessage) =>
-    method === 'GET' && url.startsWith(path) && (url.length === path.length || url[path.length] === '?');
+  if (Number.parseInt(process.versions.node, 10) >= UNTRIED_NODE) return;
+  const isStream = ({ method, url = '', headers }: IncomingMessage) =>
+    method === 'GET' &&
+    url.startsWith(path) &&
+    (url.length === path.length || url[path.length] === '?') &&
+    headers.host !== undefined &&
+    headers['content-length'] === undefined &&
+    headers['transfer-encoding'] === undefined;
   Object.defineProperty(prototype, 'upgrade', {
     get(this: IncomingMessage): boolean {
-      return isStream(this) && !isAnswering(this.socket);
+      return (isStream(this) && !isAnswering(this.socket)) || this.method === 'CONNECT'; // node ends that by itself
     },
     set: () => {}, // what the client asks for; nothing else is upgraded here
   });

@@ -12,6 +12,7 @@ const GRACE_MS = 5_000;
 /** Changes are told to every stream, together: rarely enough that a crowd coming in costs some percent of the time. */
 const GATHER_MS = 250;
 const GATHER_MS_PER_STREAM = 0.2;
+const GATHER_AT_MOST_MS = 2_000;
 
 /** `resync`: changes were missed; whoever keeps a list must fetch it again. */
 export type PresenceChange = { total: number; online?: string[]; offline?: string[]; resync?: true };
@@ -45,7 +46,7 @@ export function createRoster(options: {
     const said = await presence.arrive(username);
     if (said === 'unknown') return void chores();
     if (said === 'came') total += 1; // until it is counted again
-    announced.add(username);
+    if (here.has(username)) announced.add(username); // who has gone meanwhile says so when they are back
   }
 
   async function depart(username: string): Promise<void> {
@@ -114,7 +115,10 @@ export function createRoster(options: {
     /** What was published: `+username` or `-username`. */
     hear(payload: string): void {
       changes.set(payload.slice(1), payload.startsWith('+') ? 'online' : 'offline');
-      gathering ??= setTimeout(() => void gathered(), Math.max(GATHER_MS, streams() * GATHER_MS_PER_STREAM));
+      gathering ??= setTimeout(
+        () => void gathered(),
+        Math.min(Math.max(GATHER_MS, streams() * GATHER_MS_PER_STREAM), GATHER_AT_MOST_MS),
+      );
     },
 
     /**

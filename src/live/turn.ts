@@ -65,8 +65,8 @@ export function feed(stream: Stream, reader: Reader, turn: Turn): number {
     const id = blocks.length > withoutId ? `${reader.idPart}~${turn.idPart}` : undefined;
     const bytes = presence && blocks.length === 1 ? presence.alone : burst(glue(blocks), id);
     if (!stream.hasRoom(bytes.length)) {
+      stream.skip(ack, presence !== undefined); // first: it may be live again at once
       stream.fallBehind('slow');
-      stream.skip(ack, presence !== undefined);
       return 0;
     }
     stream.feed(bytes);

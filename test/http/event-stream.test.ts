@@ -94,3 +94,23 @@ test('who closes their half of a stream ends it', async () => {
   wire.socket.end();
   await until('it is over', () => wire.isOver);
 });
+
+// Node asks again when more of a request comes; a body that came late made a second stream request of the first.
+test('a stream that is asked for with a body is answered once', async () => {
+  const alice = await person(await startNode(), 'alice');
+  const wire = await dial(alice);
+  const stream = ask({ ...alice, token: 'nonsense' }, 'GET /v1/events', 'Content-Length: 10');
+  wire.socket.write(`${ask(alice, 'GET /v1/me')}${stream}012`);
+  await until('both are answered', () => wire.said.includes('HTTP/1.1 401'));
+  wire.socket.write(`3456789${ask(alice, 'GET /v1/online')}`);
+  await until('the next is answered', () => wire.said.includes('"total"') || wire.isOver);
+  expect(wire.said.match(/HTTP\/1\.1 401/g)).toHaveLength(1);
+});
+
+test('a proxy is not what this is: CONNECT ends without an answer', async () => {
+  const alice = await person(await startNode(), 'alice');
+  const wire = await dial(alice);
+  wire.socket.write(ask(alice, 'CONNECT example.com:443'));
+  await until('it is over', () => wire.isOver);
+  expect(wire.said).toBe('');
+});

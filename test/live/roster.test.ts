@@ -90,7 +90,7 @@ test('changes are gathered for 250 ms, and longer on a node with very many strea
   expect(told).toEqual([]);
   await vi.advanceTimersByTimeAsync(1);
   expect(told).toEqual([{ online: ['alice'], offline: [], total: 0 }]);
-  state.streams = 10_000;
+  state.streams = 30_000;
   for (const payload of ['+bob', '-bob', '-alice']) made.hear(payload);
   await vi.advanceTimersByTimeAsync(1_999);
   expect(told).toHaveLength(1);
