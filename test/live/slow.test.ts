@@ -1,5 +1,5 @@
 /** Back-pressure: a slow reader costs bounded memory and no message. */
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import { listen, person, startNode, until } from '../support/app.ts';
 import { testHub } from '../support/hub.ts';
 import { draft, testLogs, testStore } from '../support/store.ts';
@@ -50,3 +50,17 @@ test('a reader that stops and goes on later gets everything in order, while othe
   expect(slowStream.messages().map(({ seq }) => seq)).toEqual(Array.from({ length: count }, (_, n) => n + 1));
   expect(slowStream.events.map(({ kind }) => kind)).not.toContain('gap');
 }, 60_000);
+
+// Above its bytes, and yet below what node takes for full: the stream was behind and live again in one step, and only then
+// told that there had been something to skip.
+test('a stream that is behind and level in one step is told what it skipped', async () => {
+  const { hub, open } = await testHub({ maxStreamBytes: 10 });
+  const socket = await open('alice', 'all');
+  socket.drain();
+  await vi.waitFor(() => expect([...hub.streams()].map(({ state }) => state)).toEqual(['live']));
+  socket.queued.push(Buffer.from('not taken yet'));
+  hub.tellPresence({ total: 2, online: ['bob'], offline: [] });
+  await vi.waitFor(() => {
+    expect(socket.queued.join('')).toContain('"resync":true');
+  });
+});
