@@ -14,14 +14,7 @@ import {
 } from 'node:fs';
 import { bundlePage, copyReference } from './page.mjs';
 
-const SOURCES = [
-  'src',
-  'scripts',
-  'openapi.yaml',
-  'tsconfig.json',
-  'tsconfig.build.json',
-  'package.json',
-];
+const SOURCES = ['src', 'scripts', 'openapi.yaml', 'tsconfig.json', 'tsconfig.build.json', 'package.json'];
 const BUILT = 'dist/built';
 
 function changedAtMs(path) {
