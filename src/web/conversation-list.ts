@@ -2,7 +2,7 @@
 
 import { avatar } from './avatar.ts';
 import { arrange, el, part, write } from './dom.ts';
-import { displayNameOf, usernameBeside } from './names.ts';
+import { bothNames, displayNameOf, usernameBeside } from './names.ts';
 import { routeTo } from './route.ts';
 import { isStale, type Store } from './state.ts';
 import { EVERYBODY, lastOf, type Talk } from './talk.ts';
@@ -19,13 +19,7 @@ export function showConversations({ state, watch }: Store): void {
       'a',
       { class: 'talk', href: routeTo(name) },
       avatar(name),
-      el(
-        'span',
-        { class: 'names' },
-        el('span', { class: 'name', dir: 'auto' }),
-        ' ',
-        el('span', { class: 'username', dir: 'auto' }),
-      ),
+      bothNames(),
       el('time', {}),
       el('span', { class: 'preview', dir: 'auto' }),
       el('span', { class: 'badge', 'aria-hidden': 'true' }),

@@ -2,7 +2,9 @@
  * What people call themselves. Anybody may take any display name, so where it is not the username the username stands
  * beside it. The list of who is online brings them; for the others in sight the server is asked, one at a time and once.
  */
+
 import type { Parley } from '../client/index.ts';
+import { el } from './dom.ts';
 import type { State, Store } from './state.ts';
 import { EVERYBODY } from './talk.ts';
 
@@ -56,3 +58,13 @@ export function followNames(parley: Parley, { state, watch, changed }: Store): v
     if (state.me !== undefined && state.connection.kind === 'open' && !isAsking) void ask();
   });
 }
+
+/** Where both names of somebody stand. */
+export const bothNames = (): HTMLElement =>
+  el(
+    'span',
+    { class: 'names' },
+    el('span', { class: 'name', dir: 'auto' }),
+    ' ',
+    el('span', { class: 'username', dir: 'auto' }),
+  );

@@ -2,7 +2,7 @@
 
 import { avatar } from './avatar.ts';
 import { arrange, el, part, write } from './dom.ts';
-import { displayNameOf, usernameBeside } from './names.ts';
+import { bothNames, displayNameOf, usernameBeside } from './names.ts';
 import { routeTo } from './route.ts';
 import { isStale, type Store } from './state.ts';
 import { say } from './words.ts';
@@ -28,13 +28,7 @@ export function showPeople(
         'a',
         { class: 'person', href: routeTo(key) },
         avatar(key),
-        el(
-          'span',
-          { class: 'names' },
-          el('span', { class: 'name', dir: 'auto' }),
-          ' ',
-          el('span', { class: 'username', dir: 'auto' }),
-        ),
+        bothNames(),
         el('span', { class: 'you' }),
       ),
     );
