@@ -22,6 +22,8 @@ import { createTurn, feed, type PresenceTold, presenceBytes } from './turn.ts';
 
 export const HEARTBEAT_MS = 25_000;
 const TICK_MS = 1_000;
+/** Whether a socket stands still is asked every so many ticks. */
+const STALLED_EVERY = 5;
 
 /** The answer that becomes a stream. */
 export type StreamAnswer = {
@@ -230,6 +232,7 @@ export class Hub {
       for (let i = streams.length - 1; i >= 0; i -= 1) {
         const stream = streams[i]!; // from the end: one that ends leaves the list
         if (stream.expiresAtMs <= now) stream.end('expired');
+        else if (stream.slot % STALLED_EVERY !== this.#second % STALLED_EVERY) continue;
         else if (stream.isStalled(monotonicMs)) stream.end('slow');
         else if (stream.slot === this.#second) stream.heartbeat();
       }

@@ -75,7 +75,8 @@ export function createRoster(options: {
   async function beat(): Promise<void> {
     const { known, dead } = await presence.beat();
     if (!known) announced.clear();
-    const missing = [...here].filter((username) => !announced.has(username));
+    const missing: string[] = [];
+    for (const username of here) if (!announced.has(username)) missing.push(username);
     await Promise.all(missing.map(announce));
     if (dead.length > 0) await Promise.all((await presence.sweep(dead)).map(seen));
     total = await presence.total();

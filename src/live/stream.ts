@@ -110,7 +110,7 @@ export class Stream {
     if (this.state !== 'closed' && !this.#out.writableNeedDrain) this.#out.write(HEARTBEAT);
   }
 
-  /** Called every second. True when nothing has left for too long. */
+  /** Called every few seconds. True when nothing has left for too long. */
   isStalled(nowMs: number): boolean {
     const length = this.#out.writableLength;
     if (length === 0) this.#stalled = undefined;

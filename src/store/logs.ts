@@ -98,15 +98,13 @@ export function createLogs(
     };
   }
 
-  /** Where logs end now; one pipeline for many. */
+  /** Where logs end now. */
   async function heads(metas: string[]): Promise<Position[]> {
-    const rows = await store.attempt(
-      Promise.all(metas.map((meta) => store.commands.hmget(meta, 'epoch', 'last', 'mark'))),
-    );
-    return rows.map(([epoch, last, mark]) => ({
-      epoch: epoch ?? '',
-      seq: Number(last ?? 0),
-      mark: mark ?? '',
+    const flat = await run('heads', metas);
+    return metas.map((_, i) => ({
+      epoch: flat[3 * i]!,
+      seq: Number(flat[3 * i + 1]),
+      mark: flat[3 * i + 2]!,
     }));
   }
 

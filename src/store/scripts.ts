@@ -15,6 +15,7 @@ export type ScriptReplies = {
   broadcast: ['appended' | 'replayed', string] | ['limited', number];
   direct: ['appended' | 'replayed', string] | ['limited', number] | ['unknown'];
   read: [meta: string[], start: number, entries: string[]];
+  heads: string[];
   ack: ['acked', number] | ['unknown'];
   unread: (string | number)[];
   register: 'created' | 'taken';

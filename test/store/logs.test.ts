@@ -128,3 +128,17 @@ test('scripts that Redis has forgotten are sent again, without an error', async 
   const all = await Promise.all(Array.from({ length: 20 }, (_, n) => logs.broadcast(draft('alice', `${n}`))));
   expect(all.every(({ outcome }) => outcome === 'appended')).toBe(true);
 });
+
+test('where many logs end is one question, also where there is no log', async () => {
+  const store = await testStore();
+  const logs = testLogs(store);
+  const { keys } = store;
+  for (const name of ['alice', 'bob', 'carol']) await account(store, name);
+  await logs.direct('alice', 'bob', draft('alice', 'one', { to: 'bob' }));
+  await logs.direct('alice', 'bob', draft('alice', 'two', { to: 'bob' }));
+  const inboxes = ['bob', 'carol', 'alice'].map((name) => keys.inbox(name));
+  const heads = await logs.heads(inboxes.map(({ meta }) => meta));
+  const read = await Promise.all(inboxes.map((inbox) => logs.read(inbox, { count: 0 })));
+  expect(heads).toEqual(read.map(({ head }) => head));
+  expect(heads.map(({ seq }) => seq)).toEqual([2, 0, 2]);
+});
