@@ -20,8 +20,11 @@ const WINDOW_MS = 30_000;
 const PATIENCE_MS = 60_000;
 /** More than come within one run: each goes 5 s after its stream did. */
 const VISITORS = 100;
-/** Until the last visitor is off presence, and everybody has been told. */
-const GONE_MS = 7_000;
+/**
+ * Until the last visitor is off presence, everybody has been told, and V8 has tidied up after it: it collects up to
+ * three times, each some 8 s after the last, once a busy process falls quiet.
+ */
+const SETTLED_MS = 30_000;
 
 type Run = { cpu: Record<string, number>; commands: number };
 
@@ -36,10 +39,10 @@ export const idle: Figure = async (say) => {
   const quiet = createQuiet(PATIENCE_MS);
   const found: { alone: Run; visited: Run }[] = [];
   for (let run = 0; run < runsOf(RUNS); run += 1) {
+    await sleep(SETTLED_MS);
     await quiet();
     const alone = await watched(redis, pids, () => sleep(WINDOW_MS));
     const visited = await watched(redis, pids, () => visit(server, visitors, people));
-    await sleep(GONE_MS);
     found.push({ alone, visited });
     const share = ({ cpu }: Run) => `server ${(cpu['server']! * 100).toFixed(2)} %`;
     say(`${share(alone)}, ${Math.round(alone.commands)} Redis commands/s; with visitors ${share(visited)}`);
