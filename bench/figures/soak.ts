@@ -16,7 +16,7 @@ import type { Figure } from './index.ts';
 
 const soakMinutes = Number(process.env['SOAK_MINUTES'] ?? 30);
 /** About half of what `fanout` finds with as many streams. */
-const BROADCASTS_PER_SECOND = Number(process.env['SOAK_RATE'] ?? 500);
+const BROADCASTS_PER_SECOND = Number(process.env['SOAK_RATE'] ?? 2_000);
 const DMS_PER_SECOND = 100;
 const STREAMS = 1_000;
 const SAMPLE_EVERY = 50;
