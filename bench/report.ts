@@ -1,4 +1,5 @@
 /** What comes out: one table to read, one JSON file to compare. The bench never asserts; goals stand beside the figures. */
+import { spawnSync } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { availableParallelism, cpus, loadavg, release, totalmem } from 'node:os';
 import { fileURLToPath } from 'node:url';
@@ -36,10 +37,18 @@ export function machine(redisVersion: string) {
     kernel: release(),
     node: process.version,
     redis: redisVersion,
+    nginx: /nginx\/(\S+)/.exec(said('/usr/sbin/nginx', '-v'))?.[1] ?? 'none',
+    /** Of this repository; what was not committed is marked with `+`. */
+    commit: said('git', 'describe', '--always', '--dirty=+', '--exclude=*').trim(),
     /** Above 0.5 somebody else was working on this machine when the bench began. */
     loadBefore: loadavg()[0]!,
     at: new Date().toISOString(),
   };
+}
+
+function said(program: string, ...args: string[]): string {
+  const { stdout, stderr } = spawnSync(program, args, { encoding: 'utf8' });
+  return `${stdout ?? ''}${stderr ?? ''}`;
 }
 
 const short = (value: number): string =>
@@ -82,7 +91,7 @@ export function table(rows: Row[], without: string[] = []): string {
 }
 
 export const machineLine = (on: Machine): string =>
-  `${on.cpu}, ${on.cores} cores, ${on.memoryGiB} GiB, Linux ${on.kernel}, node ${on.node}, redis ${on.redis}, load before ${on.loadBefore.toFixed(2)}`;
+  `${on.cpu}, ${on.cores} cores, ${on.memoryGiB} GiB, Linux ${on.kernel}, node ${on.node}, redis ${on.redis}, nginx ${on.nginx}, commit ${on.commit}, load before ${on.loadBefore.toFixed(2)}`;
 
 export function print(rows: Row[], on: Machine): void {
   const notes = rows.flatMap((row) => (row.note ? [`${row.figure}, ${row.case}: ${row.note}`] : []));

@@ -89,17 +89,18 @@ async function once(redis: RedisServer, subject: Subject): Promise<Run> {
     watchCpu({ server: subject.pid, redis: redis.pid, load: load.pid, dms: beside.pid, reader: reader.pid });
   for (let i = 0; i < WARM_UP_MESSAGES; i += 1) await tell(load, reader, subject);
   const alone = await several(load, reader, subject, watch);
+  const dms = {
+    ...{ port: subject.port, path: '', token: '', connections: 4 },
+    ...{ perSecond: DMS_PER_SECOND, isStamped: false },
+    targets: all.slice(0, DM_ACCOUNTS).map(({ token }, i) => ({
+      path: `/v1/dm/${usernameOf(STREAMS - 1 - i)}`,
+      token,
+    })),
+  };
+  const { sent, accepted } = await beside.ask('offer', { ...dms, seconds: 1 });
+  if (accepted < sent) throw new Error(`${subject.name} accepted ${accepted} of ${sent} direct messages`);
   // It is still under way when the measurement is over; then its process is ended.
-  void beside
-    .ask('offer', {
-      ...{ port: subject.port, path: '', token: '', connections: 4 },
-      ...{ perSecond: DMS_PER_SECOND, seconds: DM_SECONDS, isStamped: false },
-      targets: all.slice(0, DM_ACCOUNTS).map(({ token }, i) => ({
-        path: `/v1/dm/${usernameOf(STREAMS - 1 - i)}`,
-        token,
-      })),
-    })
-    .catch(() => {});
+  void beside.ask('offer', { ...dms, seconds: DM_SECONDS }).catch(() => {});
   for (let i = 0; i < WARM_UP_MESSAGES; i += 1) await tell(load, reader, subject);
   const mixed = await several(load, reader, subject, watch);
   for (const each of [beside, load, reader]) await each.stop();

@@ -21,6 +21,10 @@ const adapter =
 const app = express();
 const server = createServer(app);
 const io = new Server(server, { adapter });
+// As its page on memory usage advises: the first request of each connection is let go of.
+io.engine.on('connection', (rawSocket) => {
+  rawSocket.request = null;
+});
 
 const roomOf = (username) => `user:${username}`;
 
