@@ -1,6 +1,7 @@
 /** What one reader was told, held to what is stored: all of it, once, in order, nothing else, or a gap. Pure. */
 import type { Cost } from './checker.ts';
 import {
+  type Ack,
   BROADCASTS,
   type Gap,
   type History,
@@ -24,6 +25,10 @@ type GapEvent = Extract<ReaderEvent, { kind: 'gap' }>;
 export const isMessage = (event: ReaderEvent): event is Message =>
   event.kind === 'dm' || event.kind === 'broadcast';
 const logNameOf = (log: string): LogName => (log === BROADCASTS ? 'broadcasts' : 'inbox');
+/** Who listens is told of a loss within this: Redis starts, nodes are connected again and look at the logs. */
+const TOLD_WITHIN_MS = 10_000;
+/** Whoever was away when it happened is back by then, and has `ready`. */
+const AWAY_MS = 8_000;
 /** The stream has begun anew: what was seen before is no longer what the log continues. */
 const isRestart = (gap: Gap): boolean => gap.from === null;
 
@@ -38,6 +43,9 @@ export function checkReader(reader: ReaderHistory, context: Context): { repeats:
     if (restarts > context.history.losses.length)
       found('a loss is told once', `${reader.name}: ${restarts} times of the ${log}`);
   }
+  for (const { atMs, backAtMs } of reader.breaks)
+    if (backAtMs - atMs > (cost.backMs ?? Number.POSITIVE_INFINITY))
+      found('back in time', `${reader.name}: ${Math.round(backAtMs - atMs)} ms after its stream had ended`);
   const { repeats, seen } = checkOrder(reader, context);
   // That a later look at the logs would have brought it is no excuse.
   for (const [text, ms] of delays(reader, context.sends))
@@ -48,9 +56,10 @@ export function checkReader(reader: ReaderHistory, context: Context): { repeats:
 }
 
 /** Order, repeats and content, in the order of arrival. Answers the ids that came, and how often some came again. */
-function checkOrder(reader: ReaderHistory, { sends, found }: Context) {
+function checkOrder(reader: ReaderHistory, { history, sends, found }: Context) {
+  const stored = new Map([...history.stored.values()].flat().map((entry) => [entry.id, entry]));
   const seen = new Set<string>();
-  const inStream = new Set<string>();
+  const inStream = new Map<string, LogName>();
   const lastSeq = new Map<string, number>();
   let [stream, sid, repeats] = [0, '', 0];
   for (const event of reader.events) {
@@ -58,13 +67,19 @@ function checkOrder(reader: ReaderHistory, { sends, found }: Context) {
     stream = event.stream;
     if (event.kind === 'ready') sid = event.sid;
     if (event.kind === 'gap' && isRestart(event)) {
-      inStream.clear();
+      for (const [id, log] of inStream) if (log === event.log) inStream.delete(id);
       for (const log of lastSeq.keys()) if (logNameOf(log) === event.log) lastSeq.delete(log);
     }
     if (!isMessage(event)) continue;
     checkContent(reader, event, sid, sends, found);
     if (inStream.has(event.id)) found('no repeat within a stream', `${reader.name}: ${event.text}`);
-    inStream.add(event.id);
+    inStream.set(event.id, logNameOf(logOf(event)));
+    const entry = stored.get(event.id);
+    if (entry && (entry.seq !== event.seq || entry.text !== event.text || logOf(entry) !== logOf(event)))
+      found(
+        'as it is stored',
+        `${reader.name}: ${event.text} came with seq ${event.seq}, stored is ${entry.seq}`,
+      );
     if (seen.has(event.id)) {
       repeats += 1;
       continue;
@@ -117,7 +132,7 @@ function checkMissing(
 ): void {
   const { username, name } = reader;
   const isStored = new Set<string>();
-  const hasAcked = history.acks.some((ack) => ack.username === username);
+  const acks = history.acks.filter((ack) => ack.username === username);
   for (const [log, entries] of history.stored) {
     const isMine = log === BROADCASTS || log.split('|').includes(username);
     for (const entry of entries) {
@@ -125,7 +140,7 @@ function checkMissing(
       const send = sends.get(entry.text);
       if (!isMine || !send || seen.has(entry.id)) continue;
       if (entry.from === username && send.sids.some((sid) => reader.sids.includes(sid))) continue;
-      if (!gaps.some((gap) => covers(gap, log, entry, send, username, hasAcked)))
+      if (!gaps.some((gap) => covers(gap, log, entry, send, username, acks)))
         found('nothing lost', `${name}: ${log} ${entry.seq} (${entry.text}, ${entry.id}) never came`);
     }
   }
@@ -134,8 +149,19 @@ function checkMissing(
   for (const event of reader.events) {
     if (!isMessage(event) || isStored.has(event.id) || told.has(event.id)) continue;
     told.add(event.id);
+    const send = sends.get(event.text);
+    const loss = history.losses.find(
+      ({ fromMs, toMs }) =>
+        send && send.startedAtMs <= toMs && send.endedAtMs >= fromMs && event.atMs <= toMs,
+    );
+    const backAtMs = reader.events.find(
+      ({ kind, atMs }) => kind === 'ready' && loss && atMs > loss.toMs,
+    )?.atMs;
+    const wasAway = loss && backAtMs !== undefined && backAtMs < loss.toMs + AWAY_MS;
+    const dueMs = ((wasAway ? backAtMs : loss?.toMs) ?? Number.POSITIVE_INFINITY) + TOLD_WITHIN_MS;
     const wasTold = gaps.some(
-      (gap) => isRestart(gap) && gap.log === logNameOf(logOf(event)) && gap.atMs >= event.atMs,
+      (gap) =>
+        isRestart(gap) && gap.log === logNameOf(logOf(event)) && gap.atMs >= event.atMs && gap.atMs <= dueMs,
     );
     if (history.losses.length === 0)
       found('201 means stored', `${name} was told ${event.text} (${event.id}), which is not stored`);
@@ -150,10 +176,11 @@ function covers(
   entry: Stored,
   send: Send,
   username: string,
-  hasAcked: boolean,
+  acks: Ack[],
 ): boolean {
   if (gap.log !== logNameOf(log) || send.startedAtMs > gap.atMs) return false;
   if (gap.log === 'broadcasts') return (gap.from ?? 0) <= entry.seq && entry.seq <= (gap.to ?? 0);
-  // The seq of an inbox is not that of the conversation. After a restart the whole mailbox comes again.
-  return !isRestart(gap) || entry.from === username || hasAcked;
+  // The seq of an inbox is not that of the conversation. After a restart the mailbox comes again: what was not acknowledged.
+  const mayBeAcked = acks.some(({ atMs }) => atMs >= send.startedAtMs && atMs <= gap.atMs);
+  return !isRestart(gap) || entry.from === username || mayBeAcked;
 }

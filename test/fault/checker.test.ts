@@ -1,56 +1,9 @@
 /** The checker must see every kind of broken promise: a small history in which all is well, and one change that is not. */
 import { describe, expect, test } from 'vitest';
 import { type Cost, check } from './checker.ts';
-import { BROADCASTS, type History, type ReaderEvent, type Send } from './history.ts';
+import { BROADCASTS, type History, type ReaderEvent } from './history.ts';
+import { at, bob, drop, gap, good, ready, storedOf, told } from './small-history.ts';
 
-const sent = (text: string, sid: string, seq: number, to?: string): Send => ({
-  ...{ text, from: 'alice', sids: [sid], outcome: 'ok', status: 201, id: `id of ${text}`, seq, unknowns: 0 },
-  ...(to === undefined ? { kind: 'broadcast' } : { kind: 'dm', to }),
-  ...{ startedAtMs: 100 * seq, endedAtMs: 100 * seq + 10 },
-});
-const told = (send: Send, stream = 1): ReaderEvent & { id: string } => ({
-  ...{ atMs: send.endedAtMs + 5, stream, kind: send.kind, id: send.id!, seq: send.seq!, text: send.text },
-  ...{ from: send.from, ...(send.to !== undefined && { to: send.to }) },
-});
-const ready = (stream: number, sid: string): ReaderEvent => ({
-  ...{ atMs: 0, stream, kind: 'ready', sid, hasGap: false },
-});
-const gap = (atMs: number, log: 'inbox' | 'broadcasts', from: number | null, to: number): ReaderEvent => ({
-  ...{ atMs, stream: 1, kind: 'gap', log, from, to, reason: from === null ? 'lost' : 'trimmed' },
-});
-
-/** Alice sends three broadcasts and two direct messages; bob listens, and so does alice, on another device too. */
-function good(): History {
-  const casts = [1, 2, 3].map((seq) => sent(`cast${seq}`, 'alice-phone', seq));
-  const dms = [1, 2].map((seq) => sent(`dm${seq}`, 'alice-phone', seq, 'bob'));
-  const sends = [...casts, ...dms];
-  const reader = (name: string, username: string, sid: string, events: ReaderEvent[]) => ({
-    ...{ name, username, sids: [sid], events: [ready(1, sid), ...events], breaks: [] },
-  });
-  const all = () => sends.map((each) => told(each));
-  return {
-    sends,
-    readers: [
-      reader('alice/0', 'alice', 'alice-phone', []),
-      reader('alice/1', 'alice', 'alice-desk', all()),
-      reader('bob/0', 'bob', 'bob-phone', all()),
-    ],
-    acks: [{ username: 'bob', id: 'id of dm1', atMs: 900, isTaken: true }],
-    stored: new Map([
-      [BROADCASTS, casts.map((each) => told(each) as never)],
-      ['alice|bob', dms.map((each) => told(each) as never)],
-    ]),
-    mailboxes: new Map([['bob', { ids: ['id of dm2'], unread: 1 }]]),
-    notes: [],
-    losses: [],
-  };
-}
-
-const bob = (history: History) => history.readers[2]!.events;
-const at = (history: History, text: string) =>
-  bob(history).findIndex((event) => 'text' in event && event.text === text);
-const drop = (history: History, text: string) => void bob(history).splice(at(history, text), 1);
-const storedOf = (history: History, log: string) => history.stored.get(log)!;
 const rulesOf = (history: History, cost?: Cost) => check(history, cost).violations.map(({ rule }) => rule);
 
 test('a history in which every promise was kept has no violation', () => {
@@ -105,6 +58,17 @@ describe('each broken promise is seen', () => {
     ],
     ['201 means stored', 'an accepted one is gone', (history) => void storedOf(history, BROADCASTS).pop()],
     ['no holes', 'the log has a hole', (history) => void storedOf(history, BROADCASTS).splice(1, 1)],
+    ['no holes', 'the log lacks its beginning', (history) => void storedOf(history, BROADCASTS).shift()],
+    [
+      'as it is stored',
+      'one came with a seq that is not the log’s',
+      (history) => void Object.assign(bob(history)[at(history, 'cast3')]!, { seq: 4 }),
+    ],
+    [
+      'no repeat within a stream',
+      'a gap of one log hid a repeat in the other',
+      (history) => void bob(history).push(gap(999, 'inbox', null, 2), told(history.sends[0]!)),
+    ],
     [
       'stored once',
       'one is stored twice',
@@ -187,6 +151,20 @@ test('what came long after its 201 is late where that matters', () => {
   expect(rulesOf(history, { promptMs: 4 })).toContain('in time');
 });
 
+test('where the fault is no excuse, an attempt without an answer is none', () => {
+  const history = good();
+  history.sends[0]!.unknowns = 1;
+  expect(rulesOf(history)).toEqual([]);
+  expect(rulesOf(history, { unknowns: 0 })).toEqual(['every send is answered']);
+});
+
+test('whose stream has ended is back in time where that is promised', () => {
+  const history = good();
+  history.readers[2]!.breaks.push({ atMs: 100, backAtMs: 6_000 });
+  expect(rulesOf(history, { backMs: 5_900 })).toEqual([]);
+  expect(rulesOf(history, { backMs: 5_800 })).toEqual(['back in time']);
+});
+
 test('what was sent without a key may stay unknown, and is stored at most once', () => {
   const history = good();
   Object.assign(history.sends[0]!, { outcome: 'unknown', isKeyless: true });
@@ -208,27 +186,4 @@ test('a message that was sent after the gap is not covered by it', () => {
   history.losses.push({ fromMs: 0, toMs: 0 });
   bob(history).push(gap(history.sends[2]!.startedAtMs - 1, 'broadcasts', null, 3));
   expect(rulesOf(history, { gaps: ['lost'] })).toEqual(['nothing lost']);
-});
-
-describe('where the fault may lose messages', () => {
-  const cost: Cost = { gaps: ['lost'] };
-  const lose = (history: History, fromMs = 250) => {
-    storedOf(history, BROADCASTS).pop();
-    history.losses.push({ fromMs, toMs: 400 });
-  };
-
-  test('who had seen a lost one must be told afterwards', () => {
-    const history = good();
-    lose(history);
-    expect(new Set(rulesOf(history, cost))).toEqual(new Set(['a loss is told']));
-    for (const { events } of history.readers) events.push(gap(999, 'broadcasts', null, 2));
-    expect(check(history, cost)).toMatchObject({ violations: [], lost: 1 });
-  });
-
-  test('one that was answered long before must be there', () => {
-    const history = good();
-    for (const { events } of history.readers) events.push(gap(999, 'broadcasts', null, 2));
-    lose(history, 350);
-    expect(rulesOf(history, cost)).toEqual(['201 means stored']);
-  });
 });

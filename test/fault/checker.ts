@@ -17,6 +17,10 @@ export type Cost = {
   promptMs?: number;
   /** Definite answers other than 201 that a send may get. */
   refusals?: readonly number[];
+  /** How many attempts to send may end without an answer that says what happened. */
+  unknowns?: number;
+  /** Whose stream has ended has another within this. */
+  backMs?: number;
 };
 export type Violation = { rule: string; what: string };
 
@@ -52,9 +56,8 @@ function checkStored(history: History, sends: Map<string, Send>, found: Found): 
   const byText = new Map<string, Stored>();
   for (const [log, entries] of history.stored) {
     for (const [index, entry] of entries.entries()) {
-      const before = entries[index - 1];
-      if (before && entry.seq !== before.seq + 1)
-        found('no holes', `${log}: seq ${before.seq} is followed by ${entry.seq}`);
+      const before = entries[index - 1]?.seq ?? 0;
+      if (entry.seq !== before + 1) found('no holes', `${log}: seq ${before} is followed by ${entry.seq}`);
       const send = sends.get(entry.text);
       if (!send || send.kind !== entry.kind || send.from !== entry.from || logOf(send) !== log)
         found('nothing unexpected', `${log} holds ${entry.text} of ${entry.from}, which nobody sent there`);
@@ -71,6 +74,9 @@ function checkSends(
   cost: Cost,
   found: Found,
 ): number {
+  const unknowns = sends.reduce((sum, each) => sum + each.unknowns, 0);
+  if (unknowns > (cost.unknowns ?? Number.POSITIVE_INFINITY))
+    found('every send is answered', `${unknowns} attempts ended without 201 or a definite no`);
   let lost = 0;
   for (const send of sends) {
     const entry = stored.get(send.text);

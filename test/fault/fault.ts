@@ -4,6 +4,9 @@ import type { Random } from './random.ts';
 import type { Fsync } from './redis-server.ts';
 import type { World } from './world.ts';
 
+/** Where nothing that must answer is away: every send is answered, and whose stream has ended is back within 5 s. */
+export const CALM = { unknowns: 0, backMs: 5_800 } satisfies Cost;
+
 /** Ends early when the time of the run is over. */
 export type Wait = (ms: number) => Promise<void>;
 

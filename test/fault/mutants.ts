@@ -13,9 +13,13 @@ export type Mutant = {
   /** The fault under which it must show; SLOW_READERS is the measurement. */
   fault: string;
   seconds: number;
+  /** What it guards: one of these rules must break. Whatever else breaks too proves nothing. */
+  expects: string[];
   patches: Patch[];
 };
 
+const PRESENCE = 'presence within 20 s';
+const LOSS = ['in order', 'nothing lost', 'a loss is told'];
 const REPLAYED = "if stored then return { 'replayed', stored } end";
 
 export const SLOW_READERS = 'slow readers, measured';
@@ -25,6 +29,7 @@ export const MUTANTS: Mutant[] = [
     guard: 'idempotency key: a repeat is not stored again',
     fault: 'lost-answers',
     seconds: 20,
+    expects: ['stored once'],
     patches: [
       ['store/lua/broadcast.lua', REPLAYED, ''],
       ['store/lua/direct.lua', REPLAYED, ''],
@@ -34,6 +39,7 @@ export const MUTANTS: Mutant[] = [
     guard: 'nothing is sent again by the node itself',
     fault: 'lost-answers',
     seconds: 20,
+    expects: ['stored once', 'no repeat within a stream'],
     patches: [
       ['store/redis.js', 'autoResendUnfulfilledCommands: false', 'autoResendUnfulfilledCommands: true'],
       ['store/redis.js', 'maxRetriesPerRequest: 0', 'maxRetriesPerRequest: 20'],
@@ -43,6 +49,7 @@ export const MUTANTS: Mutant[] = [
     guard: 'an entry that was heard before is dropped',
     fault: 'tiny-buffer',
     seconds: 20,
+    expects: ['no repeat within a stream'],
     patches: [
       ['live/tail.js', 'if (entry.seq < at.seq)\n            return true;', ''],
       [
@@ -56,6 +63,7 @@ export const MUTANTS: Mutant[] = [
     guard: 'a hole is read, not stepped over',
     fault: 'slow-network',
     seconds: 40,
+    expects: ['nothing lost'],
     patches: [
       ['live/tail.js', 'if (entry.seq !== at.seq + 1 || before !== at.mark)\n            return false;', ''],
     ],
@@ -64,12 +72,14 @@ export const MUTANTS: Mutant[] = [
     guard: 'a wake-up names the entry before it',
     fault: 'kill-redis-everysec',
     seconds: 40,
+    expects: LOSS,
     patches: [['live/tail.js', ' || before !== at.mark', '']],
   },
   {
     guard: 'subscribe before reading',
     fault: 'none',
     seconds: 30,
+    expects: ['in time'],
     patches: [
       [
         'store/wake.js',
@@ -82,30 +92,35 @@ export const MUTANTS: Mutant[] = [
     guard: 'the slow look at every log’s end',
     fault: 'silent-subscriber',
     seconds: 30,
+    expects: ['in time'],
     patches: [['live/sweep.js', 'void look(next())', 'undefined']],
   },
   {
     guard: 'the probe of a silent subscriber',
     fault: 'silent-subscriber',
     seconds: 30,
+    expects: ['silence is noticed within 10 s'],
     patches: [['store/wake.js', 'performance.now() - heardAt > SILENT_AFTER_MS &&', 'false &&']],
   },
   {
     guard: 'what was missed is read when the subscriber is back',
     fault: 'drop-subscriber',
     seconds: 30,
+    expects: ['in time'],
     patches: [['store/wake.js', 'onRestored();\n        }\n        catch', '}\n        catch']],
   },
   {
     guard: 'epoch, end and mark of a position are compared with the log',
     fault: 'old-snapshot',
     seconds: 40,
+    expects: LOSS,
     patches: [['live/cursor.js', 'if (position.seq > 0) {', 'if (false) {']],
   },
   {
     guard: 'the mark alone',
     fault: 'kill-redis-everysec',
     seconds: 40,
+    expects: LOSS,
     patches: [
       ['live/cursor.js', 'position.mark && held', 'false && held'],
       ['live/tail.js', ' || before !== at.mark', ''],
@@ -116,6 +131,7 @@ export const MUTANTS: Mutant[] = [
     guard: 'what a gap tells reaches to where the stream goes on',
     fault: 'crash-in-a-flood',
     seconds: 60,
+    expects: ['nothing lost'],
     patches: [
       ['live/replay.js', 'await tails.broadcasts.refresh();', ''],
       ['live/replay.js', 'to: this.at.broadcasts.seq || null', 'to: part.head.seq || null'],
@@ -125,30 +141,35 @@ export const MUTANTS: Mutant[] = [
     guard: 'dead nodes are swept',
     fault: 'kill-node',
     seconds: 20,
+    expects: [PRESENCE],
     patches: [['live/roster.js', 'if (dead.length > 0)', 'if (false)']],
   },
   {
     guard: 'a node that was declared dead announces everybody again',
     fault: 'stop-node-30',
     seconds: 34,
+    expects: [PRESENCE],
     patches: [['live/roster.js', 'if (!known)', 'if (false)']],
   },
   {
     guard: 'a node takes another name when Redis is another process',
     fault: 'old-snapshot',
     seconds: 20,
+    expects: [PRESENCE],
     patches: [['store/presence.js', 'answer.redis === (redisProcess ?? answer.redis)', 'true']],
   },
   {
     guard: 'devices are told that changes of presence were missed',
     fault: 'drop-subscriber',
     seconds: 30,
+    expects: [PRESENCE],
     patches: [['live/roster.js', 'onChange({ total, resync: true });', '']],
   },
   {
     guard: 'a stream whose socket does not drain is not fed',
     fault: SLOW_READERS,
     seconds: 0,
+    expects: ['memory with 50 of 200 readers stopped'],
     patches: [
       ['live/stream.js', 'return queued === 0 || queued + bytes <= this.#host.maxBytes;', 'return true;'],
     ],
@@ -157,6 +178,7 @@ export const MUTANTS: Mutant[] = [
     guard: 'the deadline of every request',
     fault: 'stop-redis',
     seconds: 30,
+    expects: ['answered within 5 s'],
     patches: [
       ['http/deadline.js', 'const DEADLINE_MS = 4_500', 'const DEADLINE_MS = 60_000'],
       ['store/redis.js', 'const COMMAND_TIMEOUT_MS = 3_000', 'const COMMAND_TIMEOUT_MS = 60_000'],

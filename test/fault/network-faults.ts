@@ -1,5 +1,5 @@
 /** Faults between a node and Redis. Nothing is lost on the way: it is late, or the connection ends. */
-import type { Fault } from './fault.ts';
+import { CALM, type Fault } from './fault.ts';
 import { until } from './processes.ts';
 
 /** A silent subscriber is noticed within this. */
@@ -15,7 +15,7 @@ export const NETWORK_FAULTS = {
   },
   'drop-subscriber': {
     what: 'reset only what the nodes listen with',
-    cost: { promptMs: 3_000 },
+    cost: { ...CALM, promptMs: 3_000 },
     strike: async ({ nodes }, random) => random.pick(nodes).proxy.reset('subscriber'),
     pauseMs: [500, 2_000],
   },

@@ -1,6 +1,6 @@
 /** Faults of nodes, and of those who listen to them. */
 import { fileURLToPath } from 'node:url';
-import type { Fault } from './fault.ts';
+import { CALM, type Fault } from './fault.ts';
 
 const SHIFTED_CLOCK = fileURLToPath(new URL('shifted-clock.mjs', import.meta.url));
 const HOUR_MS = 3_600_000;
@@ -9,7 +9,7 @@ const KILOBYTE = 1_024;
 export const NODE_FAULTS = {
   none: {
     what: 'nothing at all',
-    cost: { promptMs: 2_000 },
+    cost: { ...CALM, promptMs: 2_000 },
     strike: async (_, __, wait) => wait(1_000),
     pauseMs: [0, 0],
     isAlone: true,
@@ -17,6 +17,7 @@ export const NODE_FAULTS = {
   'kill-node': {
     what: 'SIGKILL a node, start it again; at the end one dies and its readers stay away',
     endsWithDeath: true,
+    cost: { backMs: CALM.backMs },
     strike: async ({ nodes }, random, wait) => {
       const node = random.pick(nodes);
       await node.finish('SIGKILL');
@@ -27,6 +28,7 @@ export const NODE_FAULTS = {
   },
   'rolling-restart': {
     what: 'SIGTERM one node after the other, start each again',
+    cost: CALM,
     strike: async ({ nodes }, _, wait) => {
       for (const node of nodes) {
         await node.finish('SIGTERM');
@@ -47,7 +49,7 @@ export const NODE_FAULTS = {
     pauseMs: [1_000, 3_000],
   },
   'stop-node-30': {
-    what: 'SIGSTOP a node for 30 s: the others declare it dead',
+    what: 'SIGSTOP a node for 30 s, or to the end of the run: the others declare it dead',
     strike: async ({ nodes }, random, wait) => {
       const node = random.pick(nodes);
       node.stop();
@@ -59,6 +61,7 @@ export const NODE_FAULTS = {
   },
   'wrong-clock': {
     what: 'a node is started again with a clock that is an hour off',
+    cost: CALM,
     strike: async ({ nodes }, random) => {
       const node = random.pick(nodes);
       await node.finish('SIGTERM');
@@ -69,6 +72,7 @@ export const NODE_FAULTS = {
   },
   'slow-readers': {
     what: 'a quarter of the readers take nothing for 8 s, and there is a flood',
+    cost: CALM,
     strike: async ({ readers, flood }, random, wait) => {
       for (const reader of random.some(readers, readers.length / 4)) reader.pause(8_000);
       await flood(200, 3 * KILOBYTE);
@@ -78,13 +82,15 @@ export const NODE_FAULTS = {
   },
   'short-tokens': {
     what: 'access tokens live for 10 s: streams end, and sessions are refreshed all the time',
+    cost: CALM,
     env: { ACCESS_TTL_SECONDS: '10' },
     strike: async () => {},
     pauseMs: [1_000, 1_000],
     isAlone: true,
   },
   'half-open': {
-    what: 'readers go away without a word, and come back by another connection',
+    what: 'readers stop reading and come back by another connection; the old one stays',
+    cost: CALM,
     strike: async ({ readers }, random) => {
       for (const reader of random.some(readers, readers.length / 5)) reader.abandon();
     },

@@ -8,6 +8,8 @@ export const SECRET = 'a secret of the fault runs, 32 bytes or more';
 const LISTENS_WITHIN_MS = 15_000;
 /** A node that cannot start, because Redis is away, is tried again as a supervisor would. */
 const RETRY_MS = 300;
+/** Redis may be away for some seconds meanwhile. */
+const STARTS = 30;
 
 export type Node = Awaited<ReturnType<typeof startNode>>;
 
@@ -23,7 +25,7 @@ export async function startNode(options: { dist: string; redisPort: number; env:
   let endedByItself = 0;
 
   async function start(env: NodeJS.ProcessEnv = {}): Promise<void> {
-    for (let isUp = false; !isUp; ) {
+    for (let [isUp, tries] = [false, 1]; !isUp; tries += 1) {
       program = launch(process.execPath, [`${options.dist}/main.js`], {
         PORT: String(port),
         REDIS_URL: proxy.url,
@@ -40,6 +42,7 @@ export async function startNode(options: { dist: string; redisPort: number; env:
       await until(() => listens() || !program.isAlive(), LISTENS_WITHIN_MS);
       isUp = listens() && program.isAlive();
       if (!isUp) await finish('SIGKILL');
+      if (!isUp && tries === STARTS) throw new Error(`a node does not start:\n${said.slice(-2_000)}`);
       if (!isUp) await sleep(RETRY_MS);
     }
     startedAtMs = performance.now();

@@ -1,7 +1,7 @@
 /** Who reads and writes in a run: accounts with one device or two, and what they do all the time. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Client } from './client.ts';
-import type { Ack, Send } from './history.ts';
+import type { Ack, Note, Send } from './history.ts';
 import { online } from './inspect.ts';
 import { until } from './processes.ts';
 import type { Random } from './random.ts';
@@ -41,7 +41,9 @@ const FLOODS_AT_ONCE = 8;
 export async function gather(options: { client: Client; random: Random; now: () => number; crowd: Crowd }) {
   const { client, random, now, crowd } = options;
   const names = Array.from({ length: crowd.accounts }, (_, index) => `user${index}`);
-  const open = (username: string) => openSession(client, username);
+  /** What the server did not know any more. */
+  const ended: Note[] = [];
+  const open = (username: string) => openSession(client, username, (note) => ended.push(note));
   const sessions = await Promise.all(names.map(open));
   const others = await Promise.all(names.slice(0, crowd.withTwo).map(open));
   // Every other writer sends with the session that also listens, and so must hear no echo.
@@ -106,6 +108,7 @@ export async function gather(options: { client: Client; random: Random; now: () 
     readers,
     sends,
     acks,
+    ended,
 
     /** Everybody listens. */
     async listen(): Promise<void> {
@@ -127,15 +130,15 @@ export async function gather(options: { client: Client; random: Random; now: () 
       ]);
     },
 
-    /** Nothing new is begun; what was begun is settled, if that is possible in time. */
-    async finish(withinMs: number): Promise<void> {
+    /** Nothing new is begun; what was begun is settled, if that is possible in time. Answers whether all listen again. */
+    async finish(withinMs: number): Promise<boolean> {
       isBusy = false;
       const late = setTimeout(() => {
         isOver = true;
       }, withinMs);
       await busy;
       clearTimeout(late);
-      await until(() => readers.every((reader) => reader.isOpen()), withinMs);
+      return until(() => readers.every((reader) => reader.isOpen()), withinMs);
     },
 
     /** Many and large broadcasts, beside what is sent anyway. */

@@ -13,7 +13,7 @@ const children = new Set<ChildProcess>();
 const folders = new Set<string>();
 const mounts = new Set<string>();
 /** Of what a process says the end is kept. */
-const KEPT_CHARS = 200_000;
+const KEPT_CHARS = 4_000_000;
 
 function clean(): void {
   for (const child of children) child.kill('SIGKILL');

@@ -1,6 +1,6 @@
 /** Faults of Redis itself: it dies, stops, forgets, or has no room. */
 import type { Cost } from './checker.ts';
-import type { Fault } from './fault.ts';
+import { CALM, type Fault } from './fault.ts';
 import { smallDisk } from './processes.ts';
 
 /** What a loss may bring, and what becomes of a message to an account that is gone. */
@@ -42,7 +42,7 @@ export const REDIS_FAULTS = {
     isAlone: true,
   },
   'crash-in-a-flood': {
-    what: 'the same amid a flood, and when Redis is back its answers come up to 0.4 s late',
+    what: 'the same right after a flood, and before another; Redis, back, answers up to 0.4 s late',
     fsync: 'everysec',
     cost: LOST,
     strike: async (world, random, wait) => {
@@ -66,13 +66,13 @@ export const REDIS_FAULTS = {
   },
   'client-kill': {
     what: 'CLIENT KILL TYPE pubsub',
-    cost: { promptMs: 3_000 },
+    cost: { ...CALM, promptMs: 3_000 },
     strike: async ({ redis }) => void (await redis.admin.call('CLIENT', 'KILL', 'TYPE', 'pubsub')),
     pauseMs: [500, 2_000],
   },
   flush: {
     what: 'FLUSHALL',
-    cost: LOST,
+    cost: { ...LOST, ...CALM },
     strike: async ({ redis, losses, now, settleAgain }) => {
       await redis.admin.flushall();
       losses.push({ fromMs: 0, toMs: now() });
@@ -101,12 +101,13 @@ export const REDIS_FAULTS = {
   'disk-full': {
     what: 'the disk of the append-only file is full: Redis ends; there is room again, it is started',
     folder: () => smallDisk(8),
-    strike: async ({ redis, flood }, _, wait) => {
+    strike: async ({ redis, notes, flood }, _, wait) => {
       redis.fillDisk();
       const flooding = flood(20, KILOBYTE);
       await wait(3_000);
       redis.makeRoom();
-      if (!redis.isAlive()) await redis.start();
+      if (redis.isAlive()) notes.push({ rule: 'the fault acts', what: 'Redis did not end' });
+      else await redis.start();
       await flooding;
     },
     pauseMs: [6_000, 10_000],
@@ -123,12 +124,13 @@ export const REDIS_FAULTS = {
   },
   'script-flush': {
     what: 'SCRIPT FLUSH',
-    cost: { promptMs: 2_000 },
+    cost: { ...CALM, promptMs: 2_000 },
     strike: async ({ redis }) => void (await redis.admin.script('FLUSH')),
     pauseMs: [200, 1_000],
   },
   'tiny-buffer': {
     what: 'slow subscribers, an output buffer of 64 KB for them, and a flood',
+    cost: CALM,
     strike: async ({ redis, nodes, flood }, random, wait) => {
       const slow = random.pick(nodes).proxy;
       const limit = (bytes: number) =>

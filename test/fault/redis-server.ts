@@ -30,6 +30,8 @@ export async function startRedisServer(fsync: Fsync, folder = temporaryFolder())
   /** When it was started, or took writes again after it had been away. */
   const backAtMs: number[] = [];
   let isWanted = true;
+  let isStopped = false;
+  let isRefusing = false;
 
   const appendOnlyDir = join(folder, 'appendonlydir');
   const ballast = join(folder, 'ballast');
@@ -58,6 +60,7 @@ export async function startRedisServer(fsync: Fsync, folder = temporaryFolder())
 
   async function kill(): Promise<void> {
     isWanted = false;
+    isStopped = false;
     program.signal('SIGCONT');
     program.signal('SIGKILL');
     await program.exited;
@@ -74,15 +77,20 @@ export async function startRedisServer(fsync: Fsync, folder = temporaryFolder())
     isWanted: () => isWanted,
     said: () => program.said(),
     /** It takes and answers nothing, and stays connected. */
-    stop: () => program.signal('SIGSTOP'),
+    stop(): void {
+      isStopped = true;
+      program.signal('SIGSTOP');
+    },
     goOn(): void {
       program.signal('SIGCONT');
-      backAtMs.push(performance.now());
+      if (isStopped) backAtMs.push(performance.now());
+      isStopped = false;
     },
     /** Refuses writes from now on, or takes them again. */
-    async refuseWrites(isRefusing: boolean): Promise<void> {
-      await admin.config('SET', 'maxmemory', isRefusing ? '1mb' : '0');
-      if (!isRefusing) backAtMs.push(performance.now());
+    async refuseWrites(shall: boolean): Promise<void> {
+      await admin.config('SET', 'maxmemory', shall ? '1mb' : '0');
+      if (isRefusing && !shall) backAtMs.push(performance.now());
+      isRefusing = shall;
     },
     kill,
     async start(): Promise<void> {

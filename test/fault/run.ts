@@ -37,6 +37,7 @@ export type RunResult = {
 
 const DRAIN_WITHIN_MS = 25_000;
 const PROMISED_ANSWER_MS = 5_000;
+const PROMISED_ACCEPTED_MS = 3_000;
 /** What the machine may add when it is busy. */
 const ANSWER_MARGIN_MS = 800;
 /** A process that goes on after a stop has a queue to work off. */
@@ -77,7 +78,9 @@ export async function run({ fault: name, seed, seconds, dist }: RunOptions): Pro
     const blows = await act(fault, world, random.fork(), AbortSignal.timeout(seconds * 1_000));
     await heal(servers);
     const healedAtMs = performance.now();
-    await people.finish(DRAIN_WITHIN_MS);
+    if (!(await people.finish(DRAIN_WITHIN_MS)))
+      notes.push({ rule: 'everybody is back', what: `not within ${DRAIN_WITHIN_MS} ms after the fault` });
+    if (blows === 0) notes.push({ rule: 'the fault acts', what: 'it did not' });
 
     const history: History = {
       ...{ sends, acks, losses, readers: readers.map((reader) => reader.history) },
@@ -87,7 +90,8 @@ export async function run({ fault: name, seed, seconds, dist }: RunOptions): Pro
       check(history, fault.cost).violations.every(
         ({ rule }) => rule !== 'nothing lost' && rule !== 'a loss is told',
       );
-    await until(isWhole, DRAIN_WITHIN_MS);
+    if (!(await until(isWhole, DRAIN_WITHIN_MS)))
+      notes.push({ rule: 'all have all', what: `not within ${DRAIN_WITHIN_MS} ms after everybody was back` });
     const drainMs = performance.now() - healedAtMs;
     const presence = await checkPresence({ readers, client, nodes, healedAtMs });
     history.mailboxes = await mailboxes(client, sessions);
@@ -99,9 +103,20 @@ export async function run({ fault: name, seed, seconds, dist }: RunOptions): Pro
     const left = nodes.filter((node) => node !== doomed);
     const gone = await checkPresence({ readers, client, nodes: left, leave });
     await doomed?.start();
+    if (losses.length === 0) notes.push(...people.ended);
     history.notes.push(...presence.notes, ...gone.notes, ...notesOf(wrong, nodes, beganAtMs));
     history.notes.push(...(await checkResources({ readers, nodes, redis, empty, history })));
 
+    const acceptedMs = acceptedAgain(
+      sends,
+      redis.backAtMs.slice(1).map((atMs) => atMs - beganAtMs),
+    );
+    const latest = Math.max(0, ...acceptedMs);
+    if (mixed.length === 0 && latest > PROMISED_ACCEPTED_MS + ANSWER_MARGIN_MS)
+      notes.push({
+        rule: 'sends are accepted within 3 s',
+        what: `${Math.round(latest)} ms after Redis was back`,
+      });
     const byText = new Map(sends.map((each) => [each.text, each]));
     const arrivals = history.readers.flatMap((reader) => reader.events).filter(isMessage);
     const outcomes = (wanted: Send['outcome']) => sends.filter(({ outcome }) => outcome === wanted).length;
@@ -116,10 +131,7 @@ export async function run({ fault: name, seed, seconds, dist }: RunOptions): Pro
       deliveries: arrivals.length,
       slow: mixed.length > 0 ? slowReturns(history.readers, mixed) : [],
       backMs: history.readers.flatMap(({ breaks }) => breaks.map(({ atMs, backAtMs }) => backAtMs - atMs)),
-      acceptedMs: acceptedAgain(
-        sends,
-        redis.backAtMs.slice(1).map((atMs) => atMs - beganAtMs),
-      ),
+      acceptedMs,
       delaysMs: history.readers.flatMap((reader) => [...delays(reader, byText)].map(([, ms]) => ms)),
     };
   } finally {

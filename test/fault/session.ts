@@ -1,6 +1,7 @@
 /** One login of one account, kept alive by all means: a token that has expired is renewed, a lost account made again. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Client } from './client.ts';
+import type { Note } from './history.ts';
 
 export type Session = {
   username: string;
@@ -14,9 +15,12 @@ const PASSWORD = 'correct horse battery';
 const RETRY_MS = 200;
 const GIVE_UP_AFTER = 150;
 
-/** `sid` is a claim of the access token. */
-function sidOf(token: string): string {
-  return JSON.parse(Buffer.from(token.split('.')[1]!, 'base64url').toString()).sid;
+/** How exactly the clock of the clients tells when a token expires. */
+const CLOCK_MARGIN_MS = 2_000;
+
+/** The claims of an access token. */
+function claimsOf(token: string): { sid: string; exp: number } {
+  return JSON.parse(Buffer.from(token.split('.')[1]!, 'base64url').toString());
 }
 
 /** If the account is there already, nothing happens. */
@@ -24,7 +28,12 @@ export async function register(client: Client, username: string): Promise<void> 
   await client.ask('POST', '/v1/register', { body: { username, password: PASSWORD } }).catch(() => {});
 }
 
-export async function openSession(client: Client, username: string): Promise<Session> {
+/** `ended` is told when the server does not know any more what it must know: that is fine after a loss only. */
+export async function openSession(
+  client: Client,
+  username: string,
+  ended: (note: Note) => void,
+): Promise<Session> {
   let refreshToken: string | undefined;
   let renewing: Promise<void> | undefined;
 
@@ -36,10 +45,12 @@ export async function openSession(client: Client, username: string): Promise<Ses
         .catch(() => ({ status: 0, body: undefined }));
       if (answer.status === 200) {
         session.token = answer.body.accessToken;
-        session.sid = sidOf(session.token);
+        session.sid = claimsOf(session.token).sid;
         refreshToken = answer.body.refreshToken;
         return;
       }
+      const what = `${username}: ${refreshToken ? 'refresh' : 'login'} was answered 401`;
+      if (answer.status === 401 && session.token) ended({ rule: 'a session lasts', what });
       // A Redis that lost the account has lost the session too.
       if (answer.status === 401 && refreshToken === undefined) await register(client, username);
       else if (answer.status !== 401) await sleep(RETRY_MS);
@@ -52,10 +63,14 @@ export async function openSession(client: Client, username: string): Promise<Ses
     username,
     token: '',
     sid: '',
-    renew: () =>
-      (renewing ??= enter().finally(() => {
+    renew: () => {
+      if (!renewing && session.token && claimsOf(session.token).exp * 1_000 > Date.now() + CLOCK_MARGIN_MS)
+        ended({ rule: 'a token is good until it expires', what: username });
+      renewing ??= enter().finally(() => {
         renewing = undefined;
-      })),
+      });
+      return renewing;
+    },
   };
   await session.renew();
   return session;
