@@ -72,9 +72,9 @@ function machines(performance: Performance): string {
   const figures = new Map<string, string[]>();
   for (const [name, { machine }] of Object.entries(performance)) {
     const line = `${machineLine(machine)}, ${machine.at.slice(0, 10)}`;
-    figures.set(line, [...(figures.get(line) ?? []), name]);
+    figures.set(line, [...(figures.get(line) ?? []), `${name} ${machine.loadBefore.toFixed(2)}`]);
   }
-  return `\n${[...figures].map(([line, names]) => `- ${names.join(', ')}: ${line}`).join('\n')}\n`;
+  return `\n${[...figures].map(([line, loads]) => `- ${line}; load before: ${loads.join(', ')}`).join('\n')}\n`;
 }
 
 const readData = (): Performance => {

@@ -40,7 +40,7 @@ export function machine(redisVersion: string) {
     nginx: /nginx\/(\S+)/.exec(said('/usr/sbin/nginx', '-v'))?.[1] ?? 'none',
     /** Of this repository; what was not committed is marked with `+`. */
     commit: said('git', 'describe', '--always', '--dirty=+', '--exclude=*').trim(),
-    /** Above 0.5 somebody else was working on this machine when the bench began. */
+    /** Above 0.5 somebody else was working on this machine, or the figure before had just ended. */
     loadBefore: loadavg()[0]!,
     at: new Date().toISOString(),
   };
@@ -91,12 +91,12 @@ export function table(rows: Row[], without: string[] = []): string {
 }
 
 export const machineLine = (on: Machine): string =>
-  `${on.cpu}, ${on.cores} cores, ${on.memoryGiB} GiB, Linux ${on.kernel}, node ${on.node}, redis ${on.redis}, nginx ${on.nginx}, commit ${on.commit}, load before ${on.loadBefore.toFixed(2)}`;
+  `${on.cpu}, ${on.cores} cores, ${on.memoryGiB} GiB, Linux ${on.kernel}, node ${on.node}, redis ${on.redis}, nginx ${on.nginx}, commit ${on.commit}`;
 
 export function print(rows: Row[], on: Machine): void {
   const notes = rows.flatMap((row) => (row.note ? [`${row.figure}, ${row.case}: ${row.note}`] : []));
   process.stdout.write(
-    `\n${machineLine(on)}\n` +
+    `\n${machineLine(on)}, load before ${on.loadBefore.toFixed(2)}\n` +
       `Server, Redis, load generator and readers share these cores: trust ratios more than rates.\n\n` +
       `${table(rows)}\n${notes.map((note) => `\n${note}`).join('')}\n`,
   );
