@@ -58,6 +58,8 @@ export function createRoster(options: {
     } catch {
       if (!here.has(username)) leaving.set(username, performance.now() + BEAT_EVERY_MS); // Redis is away: again later
     }
+    // Redis may have taken this after what who is back by now said (scripts that it does not know are sent again): once more.
+    if (here.has(username)) await announce(username).catch(() => announced.delete(username));
     if (said === 'went') await seen(username).catch(() => {}); // a moment nobody waits for
   }
 

@@ -66,7 +66,9 @@ export function createPresenceStore(store: Store, nodeId: string) {
 
     /** Takes dead nodes off everybody's presence; answers who went offline by that. */
     async sweep(dead: string[]): Promise<string[]> {
-      const went = await Promise.all(shards.map((shard) => run('sweep', [shard], [channel, ...dead])));
+      const went = await Promise.all(
+        shards.map((shard) => run('sweep', [shard, keys.nodes], [channel, ...dead])),
+      );
       await attempt(commands.hdel(keys.nodes, ...dead));
       return went.flat();
     },

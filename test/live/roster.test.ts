@@ -18,6 +18,7 @@ function roster() {
     streams: 1,
     isFull: false,
     slowMs: 0,
+    leave: async () => {},
   };
   const made = createRoster({
     presence: {
@@ -25,7 +26,10 @@ function roster() {
         arrivals.push(username);
         return state.answers;
       },
-      leave: async () => 'went',
+      leave: async () => {
+        await state.leave();
+        return 'went';
+      },
       beat: async () => {
         if (state.isAway) throw new StoreUnavailable('away');
         return { known: state.isKnown, dead: [] };
@@ -70,6 +74,25 @@ test('a heartbeat without an answer may have been the one that would have told: 
   state.isAway = false;
   await vi.advanceTimersByTimeAsync(BEAT_MS);
   expect(arrivals).toEqual(['alice', 'alice']);
+});
+
+// The first `leave` of all: Redis did not know the script. Between its answer and the script as a whole the account came
+// back, and Redis took the arrival first. Everybody was told that they had gone, and nobody that they were there.
+test('who comes back while Redis is told that they left is announced again afterwards', async () => {
+  const { made, arrivals, state } = roster();
+  await made.arrived('alice');
+  let taken = () => {};
+  state.leave = () =>
+    new Promise((resolve) => {
+      taken = resolve;
+    });
+  made.left('alice');
+  await vi.advanceTimersByTimeAsync(2 * BEAT_MS);
+  await made.arrived('alice');
+  expect(arrivals).toEqual(['alice', 'alice']);
+  taken();
+  await vi.advanceTimersByTimeAsync(0);
+  expect(arrivals).toEqual(['alice', 'alice', 'alice']);
 });
 
 test('a node that learns from an arrival that it was declared dead beats at once', async () => {

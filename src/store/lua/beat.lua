@@ -5,7 +5,8 @@
 -- Replies {now (epoch ms), 1 if this node was still known | 0 if it had been swept, id of the Redis process, dead node ids …}
 local now = clock()
 local run = string.match(redis.call('INFO', 'server'), 'run_id:(%w+)')
-local reply = { now, redis.call('HEXISTS', KEYS[1], ARGV[1]), run }
+local before = redis.call('HGET', KEYS[1], ARGV[1])
+local reply = { now, (before and before ~= '0') and 1 or 0, run }
 redis.call('HSET', KEYS[1], ARGV[1], now - tonumber(ARGV[3]))
 local all = redis.call('HGETALL', KEYS[1])
 for i = 1, #all, 2 do
