@@ -25,10 +25,8 @@ type GapEvent = Extract<ReaderEvent, { kind: 'gap' }>;
 export const isMessage = (event: ReaderEvent): event is Message =>
   event.kind === 'dm' || event.kind === 'broadcast';
 const logNameOf = (log: string): LogName => (log === BROADCASTS ? 'broadcasts' : 'inbox');
-/** Who listens is told of a loss within this: Redis starts, nodes are connected again and look at the logs. */
+/** Who listens for so long is told of a loss: Redis starts, nodes are connected again and look at the logs. */
 const TOLD_WITHIN_MS = 10_000;
-/** Whoever was away when it happened is back by then, and has `ready`. */
-const AWAY_MS = 8_000;
 /** The stream has begun anew: what was seen before is no longer what the log continues. */
 const isRestart = (gap: Gap): boolean => gap.from === null;
 
@@ -146,27 +144,35 @@ function checkMissing(
   }
   // What came and is no longer stored was lost: then this reader must have been told afterwards.
   const told = new Set<string>();
+  const dueAtMs = history.losses.map(({ toMs }) => toldBy(reader, toMs));
   for (const event of reader.events) {
     if (!isMessage(event) || isStored.has(event.id) || told.has(event.id)) continue;
     told.add(event.id);
     const send = sends.get(event.text);
-    const loss = history.losses.find(
+    const loss = history.losses.findIndex(
       ({ fromMs, toMs }) =>
         send && send.startedAtMs <= toMs && send.endedAtMs >= fromMs && event.atMs <= toMs,
     );
-    const backAtMs = reader.events.find(
-      ({ kind, atMs }) => kind === 'ready' && loss && atMs > loss.toMs,
-    )?.atMs;
-    const wasAway = loss && backAtMs !== undefined && backAtMs < loss.toMs + AWAY_MS;
-    const dueMs = ((wasAway ? backAtMs : loss?.toMs) ?? Number.POSITIVE_INFINITY) + TOLD_WITHIN_MS;
+    const [from, to] = [event.atMs, dueAtMs[loss] ?? Number.POSITIVE_INFINITY];
     const wasTold = gaps.some(
-      (gap) =>
-        isRestart(gap) && gap.log === logNameOf(logOf(event)) && gap.atMs >= event.atMs && gap.atMs <= dueMs,
+      (gap) => isRestart(gap) && gap.log === logNameOf(logOf(event)) && gap.atMs >= from && gap.atMs <= to,
     );
     if (history.losses.length === 0)
       found('201 means stored', `${name} was told ${event.text} (${event.id}), which is not stored`);
     else if (!wasTold) found('a loss is told', `${name}: ${event.text} was lost, and no gap came`);
   }
+}
+
+/** When a reader must have been told: once it has listened for long enough without a break since the loss. */
+function toldBy({ events }: ReaderHistory, lossAtMs: number): number {
+  let sinceMs = Number.POSITIVE_INFINITY;
+  for (const { kind, atMs } of events) {
+    if (kind === 'ready') sinceMs = Math.max(atMs, lossAtMs);
+    if (kind !== 'end') continue;
+    if (atMs - sinceMs >= TOLD_WITHIN_MS) break;
+    sinceMs = Number.POSITIVE_INFINITY;
+  }
+  return sinceMs + TOLD_WITHIN_MS;
 }
 
 /** Whether a gap says that this reader may not have got an entry. */

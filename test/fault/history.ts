@@ -33,6 +33,7 @@ export type ReaderEvent = { atMs: number; stream: number } & (
   | { kind: 'ready'; sid: string; hasGap: boolean }
   | ({ kind: Kind } & Told)
   | ({ kind: 'gap' } & Gap)
+  | { kind: 'end' }
 );
 /** One device that listens. `backAtMs` is when its next stream was ready. */
 export type ReaderHistory = {

@@ -28,14 +28,18 @@ describe('where the fault may lose messages', () => {
     expect(new Set(rulesOf(history, cost))).toEqual(new Set(['a loss is told']));
   });
 
-  test('who was away is told when they are back', () => {
-    const history = good();
-    lose(history);
-    for (const { events, sids } of history.readers) {
-      events.push({ ...ready(2, sids[0]!), atMs: 7_000 });
-      events.push({ ...gap(16_000, 'broadcasts', null, 2), stream: 2 });
-    }
-    expect(rulesOf(history, cost)).toEqual([]);
+  test('who was away is told when they have listened for as long', () => {
+    const later = (atMs: number) => {
+      const history = good();
+      lose(history);
+      for (const { events, sids } of history.readers) {
+        events.push({ atMs: 9_000, stream: 1, kind: 'end' }, { ...ready(2, sids[0]!), atMs: 17_000 });
+        events.push({ ...gap(atMs, 'broadcasts', null, 2), stream: 2 });
+      }
+      return new Set(rulesOf(history, cost));
+    };
+    expect(later(27_000)).toEqual(new Set());
+    expect(later(27_001)).toEqual(new Set(['a loss is told']));
   });
 
   test('after a gap of the mailbox only what may have been acknowledged need not come', () => {

@@ -130,7 +130,7 @@ export async function gather(options: { client: Client; random: Random; now: () 
       ]);
     },
 
-    /** Nothing new is begun; what was begun is settled, if that is possible in time. Answers whether all listen again. */
+    /** Nothing new is begun; what was begun is settled, if that is possible in time. Answers whether all have come back. */
     async finish(withinMs: number): Promise<boolean> {
       isBusy = false;
       const late = setTimeout(() => {
@@ -138,7 +138,11 @@ export async function gather(options: { client: Client; random: Random; now: () 
       }, withinMs);
       await busy;
       clearTimeout(late);
-      return until(() => readers.every((reader) => reader.isOpen()), withinMs);
+      const away = new Set(readers);
+      return until(() => {
+        for (const reader of away) if (reader.isOpen()) away.delete(reader);
+        return away.size === 0; // each once: some end all the time
+      }, withinMs);
     },
 
     /** Many and large broadcasts, beside what is sent anyway. */

@@ -163,6 +163,7 @@ export function startReader(options: {
     while (!isClosed) {
       const mayTryAtOnce = await listen(client.target());
       if (isOpen && restMs === 0) brokenAtMs ??= now();
+      if (isOpen) record({ atMs: now(), stream, kind: 'end' });
       isOpen = false;
       url = undefined;
       response = undefined;
