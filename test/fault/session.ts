@@ -1,6 +1,6 @@
 /** One login of one account, kept alive by all means: a token that has expired is renewed, a lost account made again. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Client } from './client.ts';
+import { type Client, GIVE_UP_MS } from './client.ts';
 import type { Note } from './history.ts';
 
 export type Session = {
@@ -36,6 +36,8 @@ export async function openSession(
 ): Promise<Session> {
   let refreshToken: string | undefined;
   let renewing: Promise<void> | undefined;
+  /** What is refused for some time after may have been asked with the token before. */
+  let renewedAtMs = Number.NEGATIVE_INFINITY;
 
   async function enter(): Promise<void> {
     for (let tries = 0; tries < GIVE_UP_AFTER; tries += 1) {
@@ -44,6 +46,7 @@ export async function openSession(
         .ask('POST', refreshToken ? '/v1/refresh' : '/v1/login', { body })
         .catch(() => ({ status: 0, body: undefined }));
       if (answer.status === 200) {
+        if (session.token) renewedAtMs = performance.now();
         session.token = answer.body.accessToken;
         session.sid = claimsOf(session.token).sid;
         refreshToken = answer.body.refreshToken;
@@ -64,8 +67,9 @@ export async function openSession(
     token: '',
     sid: '',
     renew: () => {
-      if (!renewing && session.token && claimsOf(session.token).exp * 1_000 > Date.now() + CLOCK_MARGIN_MS)
-        ended({ rule: 'a token is good until it expires', what: username });
+      const isOld = performance.now() - renewedAtMs > GIVE_UP_MS;
+      const isGood = session.token && claimsOf(session.token).exp * 1_000 > Date.now() + CLOCK_MARGIN_MS;
+      if (!renewing && isOld && isGood) ended({ rule: 'a token is good until it expires', what: username });
       renewing ??= enter().finally(() => {
         renewing = undefined;
       });
