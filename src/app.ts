@@ -51,6 +51,8 @@ export type App = {
 const UNREADY_MS = 500;
 /** How long requests in flight may take after the streams have gone. */
 const DRAIN_MS = 6_000;
+/** A request that was in flight leaves its connection open: so often those are looked for. */
+const IDLE_LOOK_MS = 50;
 const READY_WITHIN_MS = 1_000;
 
 const randomId = (): string => Math.random().toString(36).slice(2, 10).padEnd(8, '0');
@@ -119,6 +121,7 @@ export async function startApp(options: AppOptions): Promise<App> {
     config,
     log,
     metrics,
+    isClosing: () => isClosing,
     rooms: {
       nodeId,
       hub,
@@ -191,9 +194,10 @@ export async function startApp(options: AppOptions): Promise<App> {
       const closed = once(server, 'close');
       server.close();
       metricsServer?.close();
-      server.closeIdleConnections();
+      const idle = setInterval(() => server.closeIdleConnections(), IDLE_LOOK_MS);
       const cut = setTimeout(() => server.closeAllConnections(), DRAIN_MS);
       await closed;
+      clearInterval(idle);
       clearTimeout(cut);
       wake.stop();
       await roster.stop();

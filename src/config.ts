@@ -131,6 +131,11 @@ const SETTINGS = {
     parse: trustProxy,
     reason: 'how many proxies stand in front, or their addresses',
   },
+  KEEP_ALIVE_SECONDS: {
+    default: '75',
+    parse: integer(1, 3_600),
+    reason: 'how long an idle connection stays open; longer than any proxy in front keeps it',
+  },
   METRICS_PORT: { default: '0', parse: integer(0, 65_535), reason: '0: no metrics' },
   LOG_LEVEL: {
     default: 'info',

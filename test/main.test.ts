@@ -59,18 +59,40 @@ test('SIGTERM: readyz says no, streams are told to come back at moments of their
   agent.destroy();
 });
 
-test('a request in flight is answered before the process ends', async () => {
+test('a client that is busy while it stops gets every answer, and is told which one is its last', async () => {
+  const parley = await startProcess({ ...WITHOUT_REDIS, DATA_DIR: join(emptyFolder(), 'data') });
+  const agent = new http.Agent({ keepAlive: true, maxSockets: 1 });
+  const livez = () =>
+    new Promise<http.IncomingMessage>((resolve, reject) => {
+      http
+        .get(`${parley.url}/livez`, { agent }, (res) => void res.resume().on('end', () => resolve(res)))
+        .on('error', reject);
+    });
+  expect((await livez()).headers).toMatchObject({ connection: 'keep-alive', 'keep-alive': 'timeout=75' });
+  parley.child.kill('SIGTERM');
+  await until('it is told', async () => (await livez()).headers.connection === 'close');
+  agent.destroy();
+  expect(await parley.exited).toBe(0);
+});
+
+test('a request in flight is answered before the process ends, and its connection does not hold that up', async () => {
   const parley = await startProcess({
     ...WITHOUT_REDIS,
     DATA_DIR: join(emptyFolder(), 'data'),
-    BCRYPT_COST: '13',
+    BCRYPT_COST: '14',
   });
-  const node = { url: parley.url } as TestNode;
-  const registering = call(node, 'register', { body: { username: 'bob', password: 'correct horse' } });
+  // fetch keeps its connection for a next request
+  const registering = fetch(`${parley.url}/v1/register`, {
+    method: 'POST',
+    headers: { 'Content-Type': 'application/json' },
+    body: JSON.stringify({ username: 'bob', password: 'correct horse' }),
+  });
   await until('it is on its way', async () => (await fetch(`${parley.url}/livez`)).ok);
   parley.child.kill('SIGTERM');
   expect((await registering).status).toBe(201);
+  const answeredAt = Date.now();
   expect(await parley.exited).toBe(0);
+  expect(Date.now() - answeredAt).toBeLessThan(2_000);
 });
 
 test('all faults of the configuration are told at once, without secrets, and nothing starts', async () => {

@@ -22,15 +22,17 @@ import { createRouter } from './router.ts';
 
 export type HttpOptions = {
   rooms: Rooms;
-  config: Pick<Config, 'CORS_ORIGINS' | 'TRUST_PROXY'>;
+  config: Pick<Config, 'CORS_ORIGINS' | 'KEEP_ALIVE_SECONDS' | 'TRUST_PROXY'>;
   log: Logger;
   metrics: Metrics | undefined;
+  /** The node is stopping: an answer is the last one on its connection. */
+  isClosing: () => boolean;
 };
 
 /** A request must have arrived by then; a slow sender holds a socket, nothing else. */
 const RECEIVE_MS = 30_000;
 
-export function createHttpServer({ rooms, config, log, metrics }: HttpOptions): Server {
+export function createHttpServer({ rooms, config, log, metrics, isClosing }: HttpOptions): Server {
   const contract = readContract();
   const app = express();
   app.disable('x-powered-by');
@@ -81,13 +83,20 @@ export function createHttpServer({ rooms, config, log, metrics }: HttpOptions): 
   const allowOrigins = config.CORS_ORIGINS.length > 0 ? crossOrigin(config.CORS_ORIGINS) : undefined;
   const serve = (req: ParleyRequest, res: ParleyResponse): void => {
     begin(req, res);
+    if (isClosing()) res.shouldKeepAlive = false; // who sends more takes a new connection, to another node
     const answer = () => void (route(req, res) || app(req, res));
     if (allowOrigins) allowOrigins(req, res, answer);
     else answer();
   };
 
   const server = createServer(
-    { IncomingMessage: OurRequest, ServerResponse: OurResponse, requestTimeout: RECEIVE_MS, keepAlive: true },
+    {
+      IncomingMessage: OurRequest,
+      ServerResponse: OurResponse,
+      requestTimeout: RECEIVE_MS,
+      keepAlive: true,
+      keepAliveTimeout: config.KEEP_ALIVE_SECONDS * 1_000,
+    },
     // node was told to make them of classes that are Express' too
     serve as unknown as (req: IncomingMessage, res: ServerResponse) => void,
   );

@@ -74,7 +74,7 @@ function checkSends(
   cost: Cost,
   found: Found,
 ): number {
-  const unknowns = sends.reduce((sum, each) => sum + each.unknowns - each.idleEnds, 0);
+  const unknowns = sends.reduce((sum, each) => sum + each.unknowns, 0);
   if (unknowns > (cost.unknowns ?? Number.POSITIVE_INFINITY))
     found('every send is answered', `${unknowns} attempts ended without 201 or a definite no`);
   let lost = 0;

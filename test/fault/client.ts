@@ -11,15 +11,6 @@ export type Asked = { url: string; what: string; atMs: number; tookMs: number; s
 /** What a caller waits for an answer; Parley promises 5 s. */
 export const GIVE_UP_MS = 8_000;
 
-/**
- * The server closed a connection because it was idle, in the moment in which it was asked again. Every client must reckon
- * with that (RFC 9112, section 9.3.1).
- */
-export class IdleEnd extends Error {}
-/** Node closes a connection that was idle for 5 s. */
-const IDLE_MS = 4_500;
-const lastUsedMs = new WeakMap<object, number>();
-
 const agent = new http.Agent({ keepAlive: true, maxSockets: 256 });
 
 export type Client = ReturnType<typeof createClient>;
@@ -77,18 +68,10 @@ function exchange(
     });
     const late = setTimeout(() => request.destroy(new Error('no answer in time')), GIVE_UP_MS);
     request.on('close', () => clearTimeout(late));
-    let idleMs = 0;
-    request.on('socket', (socket) => {
-      idleMs = performance.now() - (lastUsedMs.get(socket) ?? performance.now());
-    });
-    request.on('error', (error: NodeJS.ErrnoException) => {
-      reject(error.code === 'ECONNRESET' && idleMs > IDLE_MS ? new IdleEnd(error.message) : error);
-    });
+    request.on('error', reject);
     request.on('response', async (response) => {
       try {
-        const { socket } = response;
         const text = (await response.setEncoding('utf8').toArray()).join('');
-        lastUsedMs.set(socket, performance.now());
         resolve({ status: response.statusCode ?? 0, body: text ? JSON.parse(text) : undefined });
       } catch (error) {
         reject(error);

@@ -23,8 +23,6 @@ export type Send = {
   endedAtMs: number;
   /** How many attempts ended without an answer that says what happened. */
   unknowns: number;
-  /** … of them those by a connection that was closed in that moment because it had been idle. */
-  idleEnds: number;
 };
 
 export type Told = { id: string; seq: number; from: string; to?: string; text: string };

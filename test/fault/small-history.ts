@@ -2,17 +2,7 @@
 import { BROADCASTS, type History, type ReaderEvent, type Send } from './history.ts';
 
 export const sent = (text: string, sid: string, seq: number, to?: string): Send => ({
-  ...{
-    text,
-    from: 'alice',
-    sids: [sid],
-    outcome: 'ok',
-    status: 201,
-    id: `id of ${text}`,
-    seq,
-    unknowns: 0,
-    idleEnds: 0,
-  },
+  ...{ text, from: 'alice', sids: [sid], outcome: 'ok', status: 201, id: `id of ${text}`, seq, unknowns: 0 },
   ...(to === undefined ? { kind: 'broadcast' } : { kind: 'dm', to }),
   ...{ startedAtMs: 100 * seq, endedAtMs: 100 * seq + 10 },
 });

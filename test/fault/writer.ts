@@ -4,7 +4,7 @@
  * A definite no is a 4xx; everything else, from a reset connection to a 500, says nothing.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type Client, IdleEnd } from './client.ts';
+import type { Client } from './client.ts';
 import type { Kind, Send } from './history.ts';
 import type { Session } from './session.ts';
 
@@ -22,15 +22,7 @@ export async function send(
   const result: Send = {
     ...{ kind, text, from: session.username, ...(to !== undefined && { to }) },
     ...(isKeyless && { isKeyless }),
-    ...{
-      sids: [],
-      outcome: 'unknown',
-      status: 0,
-      startedAtMs: now(),
-      endedAtMs: 0,
-      unknowns: 0,
-      idleEnds: 0,
-    },
+    ...{ sids: [], outcome: 'unknown', status: 0, startedAtMs: now(), endedAtMs: 0, unknowns: 0 },
   };
   while (result.outcome === 'unknown' && !isOver()) {
     if (!result.sids.includes(session.sid)) result.sids.push(session.sid);
@@ -40,10 +32,7 @@ export async function send(
         ...(!isKeyless && { key: text }),
         body: { text: `${text} ${padding}`.trimEnd() },
       })
-      .catch((error) => {
-        if (error instanceof IdleEnd) result.idleEnds += 1;
-        return { status: 0, body: undefined };
-      });
+      .catch(() => ({ status: 0, body: undefined }));
     result.status = answer.status;
     result.endedAtMs = now();
     if (answer.status === 201) {
