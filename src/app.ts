@@ -176,7 +176,6 @@ export async function startApp(options: AppOptions): Promise<App> {
     roster.missed();
     sessionStore.sync().catch(() => {});
   });
-  await hub.start();
   await roster.start();
   const address = await listen(server, config.PORT, config.HOST);
   if (isWorker) metrics?.share();

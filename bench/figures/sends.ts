@@ -1,7 +1,6 @@
 /**
  * How many messages are accepted per second, answered 201, against the bare handler and a tutorial's chat on the same
- * Redis. Nobody listens: this is the write path. (Parley hears its own broadcasts, as every node does; bare subscribes
- * to nothing; the tutorial pushes to a list, without a sequence, a key, or a trim.)
+ * Redis. Nobody listens: this is the write path. (The tutorial pushes to a list, without a sequence, a key, or a trim.)
  */
 import { accounts, seed, usernameOf } from '../accounts.ts';
 import type { Driven, LoadJobs, Target } from '../load.ts';

@@ -1,23 +1,23 @@
 /**
  * All streams of this node. What arrives within one turn of the event loop is gathered and written once per stream:
- * bytes that all share, bytes of its own, and its `id:`. Owns the tail of the broadcasts, one reader per account that
- * has a stream here, and the one clock for heartbeats, expiry and stalled sockets.
+ * bytes that all share, bytes of its own, and its `id:`. Owns the broadcasts, one reader per account that has a stream
+ * here, and the one clock for heartbeats, expiry and stalled sockets.
  *
  * Known limit: presence goes to everybody, so a change costs one write per stream; above `presenceFanoutLimit`
  * accounts only the number is told.
  */
 import type { Writable } from 'node:stream';
-import type { Logs, Window } from '../store/logs.ts';
+import type { Logs } from '../store/logs.ts';
 import type { Store } from '../store/redis.ts';
 import type { Wake } from '../store/wake.ts';
+import { Broadcasts } from './broadcasts.ts';
 import { parseCursor } from './cursor.ts';
 import { ownBlock } from './frame.ts';
-import { hearEntry, Reader, type ReaderHome } from './reader.ts';
+import { Reader, type ReaderHome } from './reader.ts';
 import { freshGaps, Replay } from './replay.ts';
 import type { PresenceChange } from './roster.ts';
 import { type PresenceMode, Stream, type StreamHost } from './stream.ts';
 import { createSweep } from './sweep.ts';
-import { Tail } from './tail.ts';
 import { createTurn, feed, type PresenceTold, presenceBytes } from './turn.ts';
 
 export const HEARTBEAT_MS = 25_000;
@@ -59,7 +59,7 @@ export type HubOptions = {
 export class Hub {
   readonly #options: HubOptions;
   readonly #readers = new Map<string, Reader>();
-  readonly #tail: Tail;
+  readonly #broadcasts: Broadcasts;
   readonly #home: ReaderHome;
   readonly #sweep: ReturnType<typeof createSweep>;
   readonly #clock: NodeJS.Timeout;
@@ -73,17 +73,16 @@ export class Hub {
     const { store, wake, logs, roster, limits, counted } = options;
     this.#options = options;
     const { maxStreamBytes: maxBytes, replayLimit } = limits;
-    const owner = {
-      fetch: (window: Window) => logs.read(store.keys.broadcasts, window),
-      tailGrew: () => this.#schedule(),
-      tailJumped: () => {
+    const broadcasts = new Broadcasts({
+      ...{ store, wake, logs, replayLimit },
+      grew: () => this.#schedule(),
+      jumped: () => {
         for (const stream of this.streams()) stream.fallBehind('jump');
       },
-    };
-    this.#tail = new Tail('broadcast', owner, replayLimit);
+    });
+    this.#broadcasts = broadcasts;
     this.#home = {
-      ...{ store, wake, logs, counted, maxBytes, replayLimit },
-      broadcasts: this.#tail,
+      ...{ store, wake, logs, broadcasts, counted, maxBytes, replayLimit },
       presenceTotal: () => roster.total(),
       arrived: (reader) => {
         this.#arrived.add(reader);
@@ -91,14 +90,8 @@ export class Hub {
       },
       left: (reader) => this.#release(reader),
     };
-    this.#sweep = createSweep({ store, logs, broadcasts: this.#tail, readers: this.#readers });
+    this.#sweep = createSweep({ store, logs, broadcasts, readers: this.#readers });
     this.#clock = setInterval(() => this.#tick(), TICK_MS);
-  }
-
-  async start(): Promise<void> {
-    const { wake, store } = this.#options;
-    await wake.listen(store.keys.channels.broadcasts, (payload) => hearEntry(this.#tail, payload));
-    await this.#tail.open();
   }
 
   *streams(): Generator<Stream> {
@@ -117,11 +110,15 @@ export class Hub {
     const reader = this.#readerOf(request.username);
     reader.opening += 1;
     try {
-      const [mailbox] = await Promise.all([reader.mailbox(), roster.arrived(request.username)]);
+      const [mailbox] = await Promise.all([
+        reader.mailbox(),
+        this.#broadcasts.open(),
+        roster.arrived(request.username),
+      ]);
       const cursor = request.lastEventId === undefined ? undefined : parseCursor(request.lastEventId);
       const replay = new Replay(reader, {
         sid: request.sid,
-        at: cursor ?? { inbox: mailbox.start, broadcasts: this.#tail.frontier },
+        at: cursor ?? { inbox: mailbox.start, broadcasts: this.#broadcasts.tail.frontier },
         mailboxUntil: cursor ? 0 : mailbox.end,
       });
       const gaps = cursor
@@ -192,6 +189,7 @@ export class Hub {
     this.#readers.delete(reader.username);
     reader.close();
     this.#options.roster.left(reader.username);
+    if (this.#readers.size === 0) this.#broadcasts.close();
   }
 
   #served(asked: PresenceMode): PresenceMode {
@@ -207,14 +205,15 @@ export class Hub {
 
   #flush(): void {
     this.#isScheduled = false;
-    const broadcasts = this.#tail.take(this.#readers.size > 0);
+    const { tail } = this.#broadcasts;
+    const broadcasts = tail.take();
     const arrived = this.#arrived;
     const presence = this.#presence;
     this.#arrived = new Set();
     this.#presence = undefined;
     if (this.#readers.size === 0) return;
     for (const reader of arrived) reader.gather();
-    const turn = createTurn(broadcasts, this.#tail.frontier, presence);
+    const turn = createTurn(broadcasts, tail.frontier, presence);
     const readers = turn.shared || presence ? this.#readers.values() : arrived;
     let deliveries = 0;
     for (const reader of readers) {

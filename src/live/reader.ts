@@ -28,7 +28,7 @@ export type ReaderHome = {
   store: Store;
   wake: Wake;
   logs: Logs;
-  broadcasts: Tail;
+  broadcasts: { tail: Tail };
   maxBytes: number;
   replayLimit: number;
   presenceTotal(): number;
@@ -65,7 +65,7 @@ export class Reader implements TailOwner, StreamHost, ReplaySource {
   }
 
   get tails(): ReplaySource['tails'] {
-    return { inbox: this.tail, broadcasts: this.#home.broadcasts };
+    return { inbox: this.tail, broadcasts: this.#home.broadcasts.tail };
   }
 
   get replayLimit(): number {
@@ -123,7 +123,7 @@ export class Reader implements TailOwner, StreamHost, ReplaySource {
 
   /** Take what arrived in this turn; the frontier moves. */
   gather(): void {
-    this.arrived = this.tail.take(true);
+    this.arrived = this.tail.take();
     this.idPart = formatPosition(this.tail.frontier);
   }
 

@@ -15,7 +15,7 @@ const HEADS_AT_ONCE = 200;
 export function createSweep(options: {
   store: Store;
   logs: Logs;
-  broadcasts: Tail;
+  broadcasts: { tail: Tail };
   readers: ReadonlyMap<string, Reader>;
 }) {
   const { store, logs, broadcasts, readers } = options;
@@ -37,7 +37,7 @@ export function createSweep(options: {
   }
 
   async function look(some: Reader[]): Promise<void> {
-    const tails = [broadcasts, ...some.map((reader) => reader.tail)];
+    const tails = [broadcasts.tail, ...some.map((reader) => reader.tail)];
     const { keys } = store;
     const metas = [keys.broadcasts.meta, ...some.map(({ username }) => keys.inbox(username).meta)];
     try {

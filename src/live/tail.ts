@@ -88,14 +88,13 @@ export class Tail {
     return this.#reading;
   }
 
-  /** Pending entries become delivered ones. When nobody listens they are not even encoded. */
-  take(isHeard: boolean): Framed[] {
+  /** Pending entries become delivered ones. */
+  take(): Framed[] {
     if (this.#pending.length === 0) return [];
-    const taken = isHeard ? this.#pending.map((entry) => this.#framed(entry)) : [];
+    const taken = this.#pending.map((entry) => this.#framed(entry));
     this.frontier = this.#accepted;
     this.#pending = [];
-    if (!isHeard) this.#recent = [];
-    else if (this.#keep > 0) {
+    if (this.#keep > 0) {
       this.#recent.push(...taken);
       if (this.#recent.length > 3 * this.#keep) this.#recent = this.#recent.slice(-2 * this.#keep);
     }

@@ -30,7 +30,7 @@ function log(epoch: string, count: number) {
     const entry = entryAt(entries.length + 1);
     entries.push(entry);
     tail.hear({ epoch, before: markAt(entry.seq - 1), entry });
-    tail.take(true);
+    tail.take();
   };
   return { tail, state, append };
 }

@@ -21,7 +21,7 @@ function watched(count: number) {
   };
   const sweep = createSweep({
     ...{ store: { keys } as unknown as Store, logs: { heads } as unknown as Logs },
-    ...{ broadcasts: tail, readers },
+    ...{ broadcasts: { tail }, readers },
   });
   onTestFinished(() => sweep.stop());
   return { sweep, looks, readers };

@@ -62,7 +62,6 @@ export async function testHub(limits: Partial<HubOptions['limits']> = {}) {
     },
   });
   await wake.start(() => void hub.sweep());
-  await hub.start();
   onTestFinished(() => {
     hub.stop();
     wake.stop();
