@@ -51,8 +51,6 @@ export type App = {
 const UNREADY_MS = 500;
 /** How long requests in flight may take after the streams have gone. */
 const DRAIN_MS = 6_000;
-/** A request that was in flight leaves its connection open: so often those are looked for. */
-const IDLE_LOOK_MS = 50;
 const READY_WITHIN_MS = 1_000;
 
 const randomId = (): string => Math.random().toString(36).slice(2, 10).padEnd(8, '0');
@@ -191,12 +189,10 @@ export async function startApp(options: AppOptions): Promise<App> {
       hub.stop();
       await sleep(unreadyMs);
       const closed = once(server, 'close');
-      server.close();
+      server.close(); // with it go the idle connections; any other goes with its answer
       metricsServer?.close();
-      const idle = setInterval(() => server.closeIdleConnections(), IDLE_LOOK_MS);
       const cut = setTimeout(() => server.closeAllConnections(), DRAIN_MS);
       await closed;
-      clearInterval(idle);
       clearTimeout(cut);
       wake.stop();
       await roster.stop();

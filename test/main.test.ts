@@ -89,7 +89,8 @@ test('a request in flight is answered before the process ends, and its connectio
   });
   await until('it is on its way', async () => (await fetch(`${parley.url}/livez`)).ok);
   parley.child.kill('SIGTERM');
-  expect((await registering).status).toBe(201);
+  const answer = await registering;
+  expect([answer.status, answer.headers.get('connection')]).toEqual([201, 'close']);
   const answeredAt = Date.now();
   expect(await parley.exited).toBe(0);
   expect(Date.now() - answeredAt).toBeLessThan(2_000);

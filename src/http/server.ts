@@ -25,7 +25,7 @@ export type HttpOptions = {
   config: Pick<Config, 'CORS_ORIGINS' | 'KEEP_ALIVE_SECONDS' | 'TRUST_PROXY'>;
   log: Logger;
   metrics: Metrics | undefined;
-  /** The node is stopping: an answer is the last one on its connection. */
+  /** The node is stopping. */
   isClosing: () => boolean;
 };
 
@@ -63,7 +63,13 @@ export function createHttpServer({ rooms, config, log, metrics, isClosing }: Htt
   app.use(failPage);
 
   class OurRequest extends IncomingMessage {}
-  class OurResponse extends ServerResponse {}
+  class OurResponse extends ServerResponse {
+    /** While the node is stopping, an answer is the last one on its connection: whoever sends more goes to another node. */
+    override writeHead(...head: unknown[]): this {
+      if (isClosing()) this.shouldKeepAlive = false;
+      return super.writeHead(...(head as Parameters<ServerResponse['writeHead']>));
+    }
+  }
   // app.request and app.response inherit Express' methods and know the app; now the classes inherit from them.
   Object.setPrototypeOf(OurRequest.prototype, app.request);
   Object.setPrototypeOf(OurResponse.prototype, app.response);
@@ -83,7 +89,6 @@ export function createHttpServer({ rooms, config, log, metrics, isClosing }: Htt
   const allowOrigins = config.CORS_ORIGINS.length > 0 ? crossOrigin(config.CORS_ORIGINS) : undefined;
   const serve = (req: ParleyRequest, res: ParleyResponse): void => {
     begin(req, res);
-    if (isClosing()) res.shouldKeepAlive = false; // who sends more takes a new connection, to another node
     const answer = () => void (route(req, res) || app(req, res));
     if (allowOrigins) allowOrigins(req, res, answer);
     else answer();
