@@ -54,18 +54,21 @@ export class Reader implements TailOwner, StreamHost, ReplaySource {
   acks: { sid: string; block: Buffer }[] = NOTHING;
   idPart = '0';
   readonly #home: ReaderHome;
+  /** A reader lives within one life of this tail, and so does whatever its streams still read when they have ended. */
+  readonly #broadcasts: Tail;
   readonly #subscribed: Promise<void>;
   #opened: Promise<unknown> | undefined;
 
   constructor(username: string, home: ReaderHome) {
     this.username = username;
     this.#home = home;
+    this.#broadcasts = home.broadcasts.tail;
     this.tail = new Tail('dm', this);
     this.#subscribed = home.wake.listen(this.#keys().channel, (payload) => this.#hear(payload));
   }
 
   get tails(): ReplaySource['tails'] {
-    return { inbox: this.tail, broadcasts: this.#home.broadcasts.tail };
+    return { inbox: this.tail, broadcasts: this.#broadcasts };
   }
 
   get replayLimit(): number {

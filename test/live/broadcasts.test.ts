@@ -5,7 +5,7 @@ import { type LogPart, type Logs, START } from '../../src/store/logs.ts';
 import { StoreUnavailable } from '../../src/store/redis.ts';
 import { until } from '../support/app.ts';
 import { testHub } from '../support/hub.ts';
-import { draft, testStore } from '../support/store.ts';
+import { account, draft, testStore } from '../support/store.ts';
 
 test('a node is subscribed to the broadcasts from its first stream to its last, and each stream gets what came since', async () => {
   const { store, logs, open } = await testHub();
@@ -34,6 +34,53 @@ test('a node is subscribed to the broadcasts from its first stream to its last, 
     await until('it is not told any more', async () => (await subscribers()) === 0);
     await say('nobody is here');
   }
+});
+
+// The read came back when the node had no stream any more, and went on in the tail of those who came later.
+test('what a stream still reads when it has ended does not touch those who come later', async () => {
+  const { store, logs, open } = await testHub();
+  await account(store, 'alice', 'bob');
+  await logs.direct('bob', 'alice', draft('bob', 'hello', { to: 'alice' }));
+  const say = (text: string) => logs.broadcast(draft('bob', text));
+  for (const text of ['1', '2']) await say(text);
+  const bob = await open('bob');
+  await say('3');
+  await until('bob has it', () => {
+    bob.drain();
+    return bob.taken.includes('"text":"3"');
+  });
+  const id = /^id: (.+)$/m.exec(bob.taken.slice(bob.taken.indexOf('"text":"3"')))?.[1];
+  bob.destroy();
+
+  const { read } = logs;
+  let goOn: () => void = () => {};
+  const held = new Promise<void>((resolve) => {
+    goOn = resolve;
+  });
+  let isHeld = false;
+  const spy = vi.spyOn(logs, 'read').mockImplementation(async (log, window) => {
+    if (log.list === store.keys.inbox('alice').list && window.count > 0) {
+      isHeld = true;
+      await held;
+    }
+    return read(log, window);
+  });
+  const alice = await open('alice');
+  await until('it reads', () => {
+    alice.drain();
+    return isHeld;
+  });
+  alice.destroy();
+  goOn();
+  spy.mockRestore();
+  await until('that read is over', async () => (await store.commands.ping()) === 'PONG');
+  for (const text of ['4', '5', '6']) await say(text);
+  const late = await open('bob', 'off', id);
+  await until('he has all', () => {
+    late.drain();
+    return late.taken.includes('"text":"6"');
+  });
+  expect([...late.taken.matchAll(/"text":"(\d)"/g)].map(([, text]) => text)).toEqual(['4', '5', '6']);
 });
 
 /** What is asked of Redis, in order; reads are answered by hand. */

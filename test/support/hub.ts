@@ -66,14 +66,14 @@ export async function testHub(limits: Partial<HubOptions['limits']> = {}) {
     hub.stop();
     wake.stop();
   });
-  const open = async (username: string, presence: PresenceMode = 'off') => {
+  const open = async (username: string, presence: PresenceMode = 'off', lastEventId?: string) => {
     const socket = new StuckSocket();
     const answer = { isOver: () => socket.destroyed, begin: () => socket as unknown as Writable };
     await hub.open(answer, {
       username,
       sid: `session of ${username}`,
       expiresAtMs: Number.POSITIVE_INFINITY,
-      lastEventId: undefined,
+      lastEventId,
       presence,
     });
     return socket;
