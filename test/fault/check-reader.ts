@@ -159,7 +159,7 @@ function checkMissing(
     );
     if (history.losses.length === 0)
       found('201 means stored', `${name} was told ${event.text} (${event.id}), which is not stored`);
-    else if (!wasTold) found('a loss is told', `${name}: ${event.text} was lost, and no gap came`);
+    else if (!wasTold) found('a loss is told', `${name}: ${event.text} was lost, and no gap came in time`);
   }
 }
 

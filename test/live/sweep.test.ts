@@ -3,7 +3,7 @@ import type { Reader } from '../../src/live/reader.ts';
 import { createSweep } from '../../src/live/sweep.ts';
 import type { Tail } from '../../src/live/tail.ts';
 import type { Logs } from '../../src/store/logs.ts';
-import type { Store } from '../../src/store/redis.ts';
+import { type Store, StoreUnavailable } from '../../src/store/redis.ts';
 import { testHub } from '../support/hub.ts';
 
 /** So many listen; what was looked at is counted by the log's name. */
@@ -15,7 +15,12 @@ function watched(count: number) {
   const names = Array.from({ length: count }, (_, index) => `user${index}`);
   const readers = new Map(names.map((username) => [username, { username, tail } as unknown as Reader]));
   const keys = { broadcasts: { meta: 'broadcasts' }, inbox: (name: string) => ({ meta: name }) };
+  const away = { times: 0 };
   const heads = async (metas: string[]) => {
+    if (away.times > 0) {
+      away.times -= 1;
+      throw new StoreUnavailable('away');
+    }
     for (const meta of metas) looks.set(meta, (looks.get(meta) ?? 0) + 1);
     return metas.map(() => ({ epoch: '', seq: 0, mark: '' }));
   };
@@ -24,7 +29,7 @@ function watched(count: number) {
     ...{ broadcasts: { tail }, readers },
   });
   onTestFinished(() => sweep.stop());
-  return { sweep, looks, readers };
+  return { sweep, looks, readers, away };
 }
 
 test('every inbox of a crowd has its turn, once in a round, and the broadcasts are looked at each time', async () => {
@@ -46,6 +51,28 @@ test('after the subscriber was away all are looked at, at once', async () => {
   const { sweep, looks } = watched(2_500);
   await sweep.all();
   expect(looks.size).toBe(2_501);
+});
+
+// The subscriber was back before the connection for commands: the look failed, and the next one came with the slow round.
+test('and again until Redis has answered, however often the subscriber comes back meanwhile', async () => {
+  const { sweep, looks, away } = watched(300);
+  away.times = 4;
+  void sweep.all();
+  void sweep.all();
+  await vi.advanceTimersByTimeAsync(1_400);
+  expect(looks.size).toBe(0);
+  await vi.advanceTimersByTimeAsync(200);
+  expect(looks.size).toBe(301);
+  expect([...looks.values()].every((times) => times === 1)).toBe(true);
+});
+
+test('but not by a node that stops', async () => {
+  const { sweep, away } = watched(300);
+  away.times = 100;
+  void sweep.all();
+  sweep.stop();
+  await vi.advanceTimersByTimeAsync(60_000);
+  expect(away.times).toBe(99);
 });
 
 // A resync and a change that were told in one turn of the event loop: the later one replaced the earlier.
