@@ -46,10 +46,8 @@ export function createAccountStore({ keys, commands, run, attempt }: Store) {
 
     /** Display names, in the order asked; the username where there is none. */
     async displayNames(usernames: string[]): Promise<string[]> {
-      const names = await attempt(
-        Promise.all(usernames.map((username) => commands.hget(keys.account(username), 'displayName'))),
-      );
-      return names.map((name, index) => name ?? usernames[index]!);
+      const names = await run('names', usernames.map(keys.account));
+      return usernames.map((username, index) => names[index] || username);
     },
   };
 }

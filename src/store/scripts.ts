@@ -20,6 +20,7 @@ export type ScriptReplies = {
   unread: (string | number)[];
   register: 'created' | 'taken';
   amend: 'set' | 'unknown';
+  names: string[];
   logout: 'ended';
   refresh: 'refreshed' | 'reused' | 'unknown';
   redeem: [username: string, sid: string, expiresAtMs: string] | [];
