@@ -73,9 +73,22 @@ function leave(isWanted: boolean): void {
   changed();
 }
 
-/** Opens what the address says. */
+/** The talk that the address says. */
+const addressed = (): string | undefined => readRoute() ?? (isWide.matches ? EVERYBODY : undefined);
+
+/** At once: until `hashchange` comes, what is already being written would go to the talk before. */
+function go(hash: string): void {
+  location.hash = hash;
+  arrive();
+}
+
+function arrive(): void {
+  follow();
+  if (state.me !== undefined && state.open !== undefined) queueMicrotask(focusTalk);
+}
+
 function follow(): void {
-  state.open = readRoute() ?? (isWide.matches ? EVERYBODY : undefined);
+  state.open = addressed();
   changed();
   if (state.me === undefined || state.open === undefined) return;
   const talk = store.talk(state.open);
@@ -93,7 +106,7 @@ function follow(): void {
 async function find(name: string): Promise<string | undefined> {
   const { data, problem } = await parley.getUser(name);
   if (data) {
-    location.hash = routeTo(data.username);
+    go(routeTo(data.username));
     return undefined;
   }
   return say(
@@ -177,9 +190,14 @@ part('skip', HTMLAnchorElement).addEventListener('click', (event) => {
   event.preventDefault(); // the address says which talk is open
   (state.me === undefined ? part('username', HTMLInputElement) : text).focus();
 });
+document.addEventListener('click', (event) => {
+  const link = (event.target as Element).closest<HTMLAnchorElement>('a[href^="#/"]');
+  if (!link || event.ctrlKey || event.metaKey || event.shiftKey || event.altKey) return; // a tab of its own, a download
+  event.preventDefault();
+  go(link.hash);
+});
 addEventListener('hashchange', () => {
-  follow();
-  if (state.me !== undefined && state.open !== undefined) queueMicrotask(focusTalk);
+  if (addressed() !== state.open) arrive();
 });
 addEventListener('online', () => listening?.stream.reconnect());
 document.addEventListener('visibilitychange', changed);

@@ -41,6 +41,29 @@ test('two people talk to everybody and to one another', async () => {
   await sees(alice, 'Gladly.\nWhere?');
 });
 
+test('what is written right after a click goes to the one who was clicked, not to everybody', async () => {
+  const node = await startNode();
+  const alice = await openWindow(theBrowser(), node);
+  await register(alice, 'alice');
+  const bob = createParley({ baseUrl: node.url });
+  await bob.register({ username: 'bob', password: PASSWORD });
+  await bob.login({ username: 'bob', password: PASSWORD });
+  await bob.sendDirect('alice', 'Hi');
+  await alice.locator('#talks a[href="#/with/bob"]').waitFor();
+  // In one task: what the page does at once is done, and hashchange was not told yet.
+  await alice.evaluate(`(async () => {
+    document.querySelector('#talks a[href="#/with/bob"]').click();
+    await undefined;
+    const field = document.querySelector('#text');
+    field.value = 'Between us';
+    field.dispatchEvent(new Event('input'));
+    field.form.requestSubmit();
+  })()`);
+  await until('it was sent', async () => (await bob.getMailbox()).data?.messages.length === 1);
+  expect((await bob.listBroadcasts()).data?.messages).toEqual([]);
+  await sees(alice, 'Between us');
+});
+
 test('who goes offline leaves the list, and finds what was sent meanwhile when they come back', async () => {
   const node = await startNode();
   const alice = await openWindow(theBrowser(), node);
