@@ -82,11 +82,13 @@ function go(hash: string): void {
   arrive();
 }
 
+/** The focus goes along. */
 function arrive(): void {
   follow();
   if (state.me !== undefined && state.open !== undefined) queueMicrotask(focusTalk);
 }
 
+/** Opens it, and reads what is not known of it yet. */
 function follow(): void {
   state.open = addressed();
   changed();
