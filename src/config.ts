@@ -121,9 +121,9 @@ const SETTINGS = {
   LOGIN_LIMIT: {
     default: '10/300',
     parse: limit,
-    reason: 'failed logins of an account; of an address ten times that',
+    reason: 'failed logins of an account; of a network ten times that',
   },
-  REGISTER_LIMIT: { default: '20/3600', parse: limit, reason: 'registrations from one address' },
+  REGISTER_LIMIT: { default: '20/3600', parse: limit, reason: 'registrations from one network' },
   SEND_LIMIT: { default: '50/10', parse: limit, reason: 'messages of one account' },
   CORS_ORIGINS: { default: '', parse: origins, reason: 'pages of other origins that may call; * for all' },
   TRUST_PROXY: {

@@ -38,7 +38,7 @@ export interface paths {
          * @description Starts a session and answers with its tokens and with who is online. An account may have many sessions.
          *
          *     An unknown user and a wrong password get the same answer, `bad_credentials`, in the same time.
-         *     Failed logins are limited per account and per address: 429 says when to try again.
+         *     Failed logins are limited per account and per network: 429 says when to try again.
          */
         post: operations["login"];
         delete?: never;

@@ -9,6 +9,7 @@ import {
   canonicalUsername,
   checkDisplayName,
   checkPassword,
+  type Network,
   type User,
   unknownUser,
   usernameOrUnknown,
@@ -37,7 +38,7 @@ export function createAccounts(options: {
   return {
     async register(
       input: { username: string; password: string; displayName?: string | undefined },
-      address: string,
+      networks: Network[],
     ): Promise<Account> {
       const username = canonicalUsername(input.username);
       if (!username) {
@@ -49,8 +50,13 @@ export function createAccounts(options: {
       const displayName = input.displayName ?? input.username.normalize('NFKC');
       checkDisplayName(displayName);
       checkPassword(input.password);
-      const waitMs = await limits.take('register', address, registerLimit);
-      if (waitMs > 0) throw tooMany(waitMs, 'registrations from this address');
+      for (const { key, factor } of networks) {
+        const waitMs = await limits.take('register', key, {
+          ...registerLimit,
+          max: registerLimit.max * factor,
+        });
+        if (waitMs > 0) throw tooMany(waitMs, 'registrations from this network');
+      }
       if (await store.exists(username)) throw taken();
       const passwordHash = await passwords.hash(input.password);
       const createdAt = new Date(now()).toISOString();

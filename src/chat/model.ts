@@ -21,6 +21,9 @@ export type Json<T> = string & { [value]: T };
 /** Who acts: what a valid access token says. */
 export type Caller = { username: string; sid: string; expiresAtMs: number };
 
+/** Whose requests are counted together, and how many times a limit they have. */
+export type Network = { key: string; factor: number };
+
 /** Marks belong to the letters of many scripts (हिन्दी, ไทย). */
 const CANONICAL_ASCII = /^[a-z0-9][a-z0-9._-]{0,31}$/;
 const USERNAME = /^[\p{L}\p{N}][\p{L}\p{M}\p{N}._-]{0,31}$/u;

@@ -6,7 +6,7 @@ import type { LimitStore } from '../store/limits.ts';
 import type { Limit } from '../store/logs.ts';
 import type { SessionStore } from '../store/sessions.ts';
 import { toAccount } from './accounts.ts';
-import { type Caller, canonicalUsername } from './model.ts';
+import { type Caller, canonicalUsername, type Network } from './model.ts';
 import type { Passwords } from './passwords.ts';
 import type { Presence } from './presence.ts';
 import { Problem, tooMany } from './problems.ts';
@@ -15,8 +15,8 @@ import { newRefreshToken, newSessionId, parseRefreshToken, type Tokens } from '.
 export type Login = components['schemas']['Login'];
 export type Sessions = ReturnType<typeof createSessions>;
 
-/** An address stands for many people more often than an account does. */
-const ADDRESS_FACTOR = 10;
+/** A network stands for many people more often than an account does. */
+const NETWORK_FACTOR = 10;
 const LOGIN_USERS = 100;
 
 export function createSessions(options: {
@@ -66,12 +66,15 @@ export function createSessions(options: {
   return {
     async login(
       input: { username: string; password: string; device?: string | undefined },
-      address: string,
+      networks: Network[],
     ): Promise<Login> {
       const username = canonicalUsername(input.username);
       const counters: [string, string, Limit][] = [
         ['login', username ?? '?', loginLimit],
-        ['login-from', address, { ...loginLimit, max: loginLimit.max * ADDRESS_FACTOR }],
+        ...networks.map(({ key, factor }): [string, string, Limit] => [
+          ...(['login-from', key] as const),
+          { ...loginLimit, max: loginLimit.max * NETWORK_FACTOR * factor },
+        ]),
       ];
       const isGood = await guarded(counters, async () => {
         const account = username ? await accounts.find(username) : undefined;

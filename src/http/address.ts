@@ -1,17 +1,78 @@
 /**
- * Whose attempts are counted together. A household or an attacker holds a whole IPv6 network of 64 bits, so that one
- * counts as one address; IPv4 written as IPv6 is IPv4. Pure.
+ * Whose requests are counted together. A household holds an IPv6 network of 64 bits and often of 56, and whoever rents a
+ * server gets 48; so IPv6 is counted at all three, and the wider one has a larger limit. IPv4 written as IPv6 is IPv4.
  */
-import { isIPv4, isIPv6 } from 'node:net';
+import { isIPv4, isIPv6, type Socket } from 'node:net';
+import type { Network } from '../chat/model.ts';
+import type { Logger } from '../logger.ts';
+import type { ParleyRequest } from './exchange.ts';
+
+export type { Network };
+
+/** How many clients' worth a wider network may use, compared with one of 64 bits. */
+const FACTOR_56 = 4;
+const FACTOR_48 = 16;
+/** Answers kept for addresses that a proxy told; thrown away when full. What is longer is no address. */
+const KNOWN_ADDRESSES = 4_096;
+const LONGEST_ADDRESS = 64;
+
+const TRUSTS_ALL =
+  'TRUST_PROXY=true believes whatever address a client writes into X-Forwarded-For, so that no limit per network holds: ' +
+  'set it to the number of proxies in front, or to their addresses';
+const TRUSTS_NONE =
+  'X-Forwarded-For has come and TRUST_PROXY is false: if a proxy stands in front, everybody behind it counts as one ' +
+  'network; set TRUST_PROXY to the number of proxies in front, or to their addresses';
 
 /** `address` as the socket or a proxy says it; some proxies add the port. What is none is counted as `unknown`. */
-export function networkOf(address: string): string {
+export function networksOf(address: string): Network[] {
   const bare = /^\[(.+)\](?::\d+)?$/.exec(address)?.[1] ?? address.replace(/^([\d.]+):\d+$/, '$1');
-  if (isIPv4(bare)) return bare;
-  if (!isIPv6(bare)) return 'unknown';
+  if (isIPv4(bare)) return [{ key: bare, factor: 1 }];
+  if (!isIPv6(bare)) return [{ key: 'unknown', factor: 1 }];
   const groups = groupsOf(bare);
   const isMapped = groups.slice(0, 6).join(':') === '0:0:0:0:0:ffff';
-  return isMapped ? groups.slice(6).flatMap(bytesOf).join('.') : `${groups.slice(0, 4).join(':')}::/64`;
+  if (isMapped) return [{ key: groups.slice(6).flatMap(bytesOf).join('.'), factor: 1 }];
+  const site = groups.slice(0, 3).join(':');
+  const [subnet = 0] = bytesOf(groups[3]!);
+  return [
+    { key: `${site}:${groups[3]}::/64`, factor: 1 },
+    { key: `${site}:${(subnet << 8).toString(16)}::/56`, factor: FACTOR_56 },
+    { key: `${site}::/48`, factor: FACTOR_48 },
+  ];
+}
+
+type KnownSocket = Socket & { networks?: Network[] };
+
+/**
+ * Answers the networks of whoever sent a request. Without a proxy they are found once for each connection; behind one
+ * Express tells the address. Warns at the start, and once later, if limits per network cannot hold as it is set.
+ */
+export function createNetworksFinder(trustProxy: boolean | number | string, log: Logger) {
+  if (trustProxy === true) log.warn(TRUSTS_ALL);
+  if (trustProxy === false) {
+    let hasWarned = false;
+    return (req: ParleyRequest): Network[] => {
+      const socket: KnownSocket = req.socket;
+      if (socket.networks) return socket.networks;
+      if (!hasWarned && req.headers['x-forwarded-for'] !== undefined) {
+        hasWarned = true;
+        log.warn(TRUSTS_NONE);
+      }
+      socket.networks = networksOf(socket.remoteAddress ?? '');
+      return socket.networks;
+    };
+  }
+  const known = new Map<string, Network[]>();
+  return (req: ParleyRequest): Network[] => {
+    const told = req.ip ?? '';
+    const address = told.length > LONGEST_ADDRESS ? '' : told;
+    let networks = known.get(address);
+    if (!networks) {
+      if (known.size >= KNOWN_ADDRESSES) known.clear();
+      networks = networksOf(address);
+      known.set(address, networks);
+    }
+    return networks;
+  };
 }
 
 /** The eight groups of an IPv6 address. URL brings every spelling into one: hexadecimal, short, lower case. */

@@ -5,7 +5,7 @@
 import type { Accounts } from '../chat/accounts.ts';
 import type { Mailbox } from '../chat/mailbox.ts';
 import type { Messages, Sent } from '../chat/messages.ts';
-import type { Caller, Json, Message } from '../chat/model.ts';
+import type { Caller, Json, Message, Network } from '../chat/model.ts';
 import type { Presence } from '../chat/presence.ts';
 import { invalid } from '../chat/problems.ts';
 import type { Login, Sessions } from '../chat/sessions.ts';
@@ -24,8 +24,8 @@ type Given<T> = [T] extends [never] | [undefined] ? Record<never, never> : NonNu
 
 export type Call<Id extends OperationId> = {
   caller: Id extends PublicOperation ? undefined : Caller;
-  /** The client's network, for limits; empty where there is a caller. */
-  address: string;
+  /** Where the request comes from: limits are counted for each. */
+  networks: Network[];
   path: Given<operations[Id]['parameters']['path']>;
   query: Given<operations[Id]['parameters']['query']>;
   header: Given<operations[Id]['parameters']['header']>;
@@ -62,12 +62,12 @@ export type Rooms = {
 export function createOperations(rooms: Rooms): Operations {
   const { accounts, sessions, tickets, presence, messages, mailbox, hub, nodeId, checkReady } = rooms;
   return {
-    register: async ({ body, address }) => {
-      const account = await accounts.register(body, address);
+    register: async ({ body, networks }) => {
+      const account = await accounts.register(body, networks);
       const location = `/v1/users/${encodeURIComponent(account.username)}`;
       return { status: 201, body: account, headers: { Location: location } };
     },
-    login: async ({ body, address }) => tokens(await sessions.login(body, address)),
+    login: async ({ body, networks }) => tokens(await sessions.login(body, networks)),
     refresh: async ({ body }) => tokens(await sessions.refresh(body.refreshToken)),
     logout: async ({ caller }) => {
       await sessions.logout(caller);

@@ -2,10 +2,9 @@
  * Mounts the contract: for each operation it finds out who calls, checks the inputs, calls the operation and writes
  * what it answers. Decides nothing itself. One look-up finds the operation (Express' router would try each in turn).
  */
-import type { Caller } from '../chat/model.ts';
+import type { Caller, Network } from '../chat/model.ts';
 import { Problem } from '../chat/problems.ts';
 import type { StreamAnswer } from '../live/hub.ts';
-import { networkOf } from './address.ts';
 import { bearerToken } from './auth.ts';
 import { readJson } from './body.ts';
 import type { Route } from './contract.ts';
@@ -20,6 +19,7 @@ export type RouterOptions = {
   operations: Operations;
   authenticate: (token: string) => Caller;
   redeem: (ticket: string) => Promise<Caller>;
+  findNetworks: (req: ParleyRequest) => Network[];
   /** Answers with a problem, whatever was thrown. */
   fail: (error: unknown, res: ParleyResponse) => void;
 };
@@ -38,7 +38,14 @@ type AnyAnswer = {
 type Place = { byMethod: Map<string, Route>; others: (req: ParleyRequest, res: ParleyResponse) => never };
 
 /** Answers false for what is not of the contract. */
-export function createRouter({ routes, operations, authenticate, redeem, fail }: RouterOptions) {
+export function createRouter({
+  routes,
+  operations,
+  authenticate,
+  redeem,
+  findNetworks,
+  fail,
+}: RouterOptions) {
   const find = createFinder(routes);
   return (req: ParleyRequest, res: ParleyResponse): boolean => {
     try {
@@ -75,11 +82,9 @@ export function createRouter({ routes, operations, authenticate, redeem, fail }:
       const caller = ticket ? await redeem(String(ticket)) : identify(route, req);
       const inputs = route.hasParameters ? checkedParameters(route, name, req) : NONE;
       const body = route.checkBody && checkedBody(route.checkBody, await readJson(req));
-      // Only who has not said who they are is counted by address.
-      const address = route.isPublic ? networkOf(req.ip ?? '') : '';
       deadline ??= setDeadline(late); // not before: a slow sender keeps nobody waiting
       const operation = operations[route.operationId] as AnyOperation;
-      const answer = await operation({ caller, address, ...inputs, body });
+      const answer = await operation({ caller, networks: findNetworks(req), ...inputs, body });
       if (answer.stream) await answer.stream(streamAnswer(res));
       if (meetDeadline(deadline) && !answer.stream) write(res, answer);
     } catch (error) {

@@ -12,6 +12,7 @@ import { Problem } from '../chat/problems.ts';
 import type { Config } from '../config.ts';
 import type { Logger } from '../logger.ts';
 import type { Metrics } from '../metrics.ts';
+import { createNetworksFinder } from './address.ts';
 import { readContract } from './contract.ts';
 import { serveStreams, takeStreams } from './event-stream.ts';
 import { createBegin, type ParleyRequest, type ParleyResponse, setHeaders } from './exchange.ts';
@@ -84,6 +85,7 @@ export function createHttpServer({ rooms, config, log, metrics, isClosing }: Htt
     operations,
     authenticate: rooms.sessions.authenticate,
     redeem: rooms.tickets.redeem,
+    findNetworks: createNetworksFinder(config.TRUST_PROXY, log),
     fail,
   });
   const allowOrigins = config.CORS_ORIGINS.length > 0 ? crossOrigin(config.CORS_ORIGINS) : undefined;
