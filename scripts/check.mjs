@@ -14,6 +14,7 @@ const STEPS = [
   { name: 'types', run: () => tool('tsc', '--noEmit', '-p', '.') },
   { name: 'types in a browser', run: () => tool('tsc', '--noEmit', '-p', 'tsconfig.browser.json') },
   { name: 'contract', run: () => tool('redocly', 'lint', 'openapi.yaml') },
+  { name: 'contract elsewhere', run: () => tool('tsx', 'scripts/contract-check.ts') },
   { name: 'contract.d.ts', run: contractTypes },
 ];
 
@@ -38,9 +39,10 @@ function tool(name, ...args) {
       });
     }
     child.on('error', (error) => done(`${error.message}: run npm ci first`));
-    child.on('close', (code, signal) =>
-      done(code === 0 ? '' : said.trim() || `${name} ended with ${signal ?? code}`),
-    );
+    child.on('close', (code, signal) => {
+      if (code === 0) process.stderr.write(said.match(/^\*\*\* LEFT OUT.*\n/m)?.[0] ?? '');
+      done(code === 0 ? '' : said.trim() || `${name} ended with ${signal ?? code}`);
+    });
   });
 }
 

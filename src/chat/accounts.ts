@@ -6,16 +6,16 @@ import type { PresenceStore } from '../store/presence.ts';
 import {
   type Account,
   type Caller,
-  canonicalUsername,
   checkDisplayName,
   checkPassword,
   type Network,
+  newUsername,
   type User,
   unknownUser,
   usernameOrUnknown,
 } from './model.ts';
 import type { Passwords } from './passwords.ts';
-import { invalid, Problem, tooMany } from './problems.ts';
+import { Problem, tooMany } from './problems.ts';
 
 export type Accounts = ReturnType<typeof createAccounts>;
 
@@ -40,13 +40,7 @@ export function createAccounts(options: {
       input: { username: string; password: string; displayName?: string | undefined },
       networks: Network[],
     ): Promise<Account> {
-      const username = canonicalUsername(input.username);
-      if (!username) {
-        throw invalid(
-          '/username',
-          'must be 1 to 32 letters, digits, dots, dashes or underscores, the first a letter or digit',
-        );
-      }
+      const username = newUsername(input.username);
       const displayName = input.displayName ?? input.username.normalize('NFKC');
       checkDisplayName(displayName);
       checkPassword(input.password);

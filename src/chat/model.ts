@@ -41,6 +41,16 @@ export function canonicalUsername(name: string): string | undefined {
   return USERNAME.test(canonical) ? canonical : undefined;
 }
 
+/** A name to register. As it is sent it must be of the same characters as in its canonical form. */
+export function newUsername(name: string): string {
+  const username = canonicalUsername(name);
+  if (username && USERNAME.test(name)) return username;
+  throw invalid(
+    '/username',
+    'must be 1 to 32 letters, digits, dots, dashes or underscores, the first a letter or digit',
+  );
+}
+
 /** A name in a path: what cannot be a username is nobody's. */
 export function usernameOrUnknown(name: string): string {
   const username = canonicalUsername(name);
@@ -61,7 +71,9 @@ export function checkPassword(password: string): void {
     throw invalid('/password', 'must not contain NUL or lone surrogates');
 }
 
+/** The contract's patterns mean the same in every language, so they can say little of characters beyond ASCII. */
 export function checkText(pointer: string, text: string): void {
+  if (!/\S/.test(text)) throw invalid(pointer, 'must not be only white space');
   const found = FORBIDDEN.exec(text)?.[0];
   if (found === undefined) return;
   const code = found.codePointAt(0)!.toString(16).toUpperCase().padStart(4, '0');

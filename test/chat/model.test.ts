@@ -105,9 +105,13 @@ describe('a text', () => {
     '\u2028 and \u2029',
     '👩‍👩‍👧',
     'مرحبا \u202e',
-    '\ufeff',
+    'a\ufeff',
+    '\u200b',
     'e\u0301',
   ])('may hold %j', (text) => expect(refusal(() => checkText('/text', text))).toBe('accepted'));
+  test.each(['', ' ', '\t\r\n', '\u00a0', '\u3000', '\ufeff'])('must hold more than %j', (text) =>
+    expect(refusal(() => checkText('/text', text))).toMatchObject(refusedAt('/text')),
+  );
   test.each([
     ['\0', 'U+0000'],
     ['\u0007', 'U+0007'],

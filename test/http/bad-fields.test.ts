@@ -38,6 +38,7 @@ const NAMES = [
     'alice\0',
     'al\u200bice',
   ],
+  ...['ⓐlice', 'al﹍ice', '℻', 'alice﹒'], // allowed in their canonical form only
   ...['al\u202eice', '\u0301alice', 'ａｌ　ｉｃｅ', '㍿'.repeat(9), ...SURROGATES, ...WRONG_TYPES],
 ];
 const PASSWORDS = [

@@ -1,0 +1,48 @@
+/**
+ * Part of `npm run check`: openapi.yaml keeps to contract-rules.ts, and PyYAML and Python's `re` read it as we do. Where PyYAML
+ * is missing that half is left out, loudly; on CI it may not be.
+ */
+import { spawnSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { parse } from 'yaml';
+import { patternFaults, patternsOf, SAMPLES, yamlFaults } from './contract-rules.ts';
+
+type Said = { version: string; documents: Record<string, unknown>; found: boolean[][] };
+
+export function pythonFaults(text: string): string[] | 'no PyYAML' {
+  const document: unknown = parse(text);
+  const patterns = [...new Set(patternsOf(document).map(({ pattern }) => pattern))];
+  const script = join(import.meta.dirname, 'contract.py');
+  const input = JSON.stringify({ text, patterns, samples: SAMPLES });
+  const { error, status, stdout, stderr } = spawnSync('python3', [script], { input, encoding: 'utf8' });
+  if (error || status === 3) return 'no PyYAML';
+  if (status !== 0) return [`Python: ${stderr.trim()}`];
+  const { documents, found } = JSON.parse(stdout) as Said;
+  const faults = Object.entries(documents)
+    .filter(([, theirs]) => JSON.stringify(theirs) !== JSON.stringify(document))
+    .map(([loader]) => `${loader} of PyYAML reads another document`);
+  patterns.forEach((pattern, index) => {
+    const differs = SAMPLES.filter(
+      (sample, at) => new RegExp(pattern, 'u').test(sample) !== found[index]![at],
+    );
+    if (differs.length > 0)
+      faults.push(`Python answers otherwise for ${JSON.stringify(differs)}: ${pattern}`);
+  });
+  return faults;
+}
+
+if (process.argv[1] === import.meta.filename) {
+  const text = readFileSync(process.argv[2] ?? join(import.meta.dirname, '../openapi.yaml'), 'utf8');
+  const own = yamlFaults(text);
+  const faults = own.length > 0 ? own : patternFaults(parse(text));
+  const python = own.length > 0 ? [] : pythonFaults(text);
+  if (python !== 'no PyYAML') faults.push(...python);
+  else if (process.env['CI']) faults.push('CI must read the contract with PyYAML too: install python3-yaml');
+  else
+    process.stderr.write(
+      '*** LEFT OUT: no python3-yaml here, so the contract was not read with PyYAML. ***\n',
+    );
+  for (const fault of faults) process.stderr.write(`openapi.yaml, ${fault}\n`);
+  process.exitCode = faults.length === 0 ? 0 : 1;
+}

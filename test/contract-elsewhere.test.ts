@@ -1,0 +1,172 @@
+/** The contract as readers in other languages have it: which spellings the check refuses, since they would be read otherwise. */
+import { readFileSync } from 'node:fs';
+import { expect, test } from 'vitest';
+import { parse } from 'yaml';
+import { pythonFaults } from '../scripts/contract-check.ts';
+import { patternFault, patternFaults, patternsOf, yamlFaults } from '../scripts/contract-rules.ts';
+
+const OWN = readFileSync(new URL('../openapi.yaml', import.meta.url), 'utf8');
+
+test('the contract is one document in YAML 1.1 and 1.2, and its patterns are of the common subset', () => {
+  expect(yamlFaults(OWN)).toEqual([]);
+  expect(patternsOf(parse(OWN)).length).toBeGreaterThan(5);
+  expect(patternFaults(parse(OWN))).toEqual([]);
+});
+
+const PLAIN = [
+  ...['yes', 'No', 'ON', 'off', 'y', 'N', 'True', 'FALSE', '~', 'Null', '=', '<<'],
+  ...[
+    '012',
+    '0o17',
+    '0x1F',
+    '0b11',
+    '1_000',
+    '+1',
+    '12:30',
+    '190:20:30.15',
+    '1e3',
+    '1.5E3',
+    '.5',
+    '1.',
+    '-.inf',
+    '.NaN',
+  ],
+  ...['2026-11-23', '2026-11-23T09:14:03.481Z', '2026-1-3 09:14:03'],
+];
+
+test.each(PLAIN)('%s must be quoted', (text) => {
+  for (const where of [`a: ${text}`, `a: [${text}]`, `a: { b: ${text} }`, `- ${text}`])
+    expect(yamlFaults(where), where).not.toEqual([]);
+  expect(yamlFaults(`a: '${text}'`)).toEqual([]);
+});
+
+test.each([
+  ['a question mark within braces', 'a: { text: Lunch at noon? }'],
+  ['a question mark within brackets', 'a: [what?]'],
+  ['a colon within brackets', 'a: [/v1/dm, http://x]'],
+  ['a merge key', 'a: &a { b: c }\nd: { <<: *a, e: f }'],
+  ['a number as a key', 'responses:\n  200: { description: ok }'],
+  ['true as a key', 'true: x'],
+  ['nothing as a key', '? \n: x'],
+  ['a list as a key', '? [a]\n: x'],
+  ['a key twice', 'a: b\na: c'],
+  ['a tag', 'a: !!str 1'],
+  ['an anchor of other letters', 'a: &é b'],
+  ['an escape of YAML 1.2', 'a: "\\/v1"'],
+  ['half a character', 'a: "\\ud83d\\ude00"'],
+  ['a tab', 'a:\tb'],
+  ['a line end of YAML 1.1 only', 'a: "b\u2028c"'],
+  ['another of them', 'a: b\u0085c'],
+  ['two documents', 'a: b\n---\nc: d'],
+])('%s is refused', (_, text) => expect(yamlFaults(text)).not.toEqual([]));
+
+test('what every YAML reads alike is taken', () => {
+  const text =
+    "a: [true, false, null, 0, -1, 4000, 1.5, text, 01a207af-1159-71f8, 'a?', \"b: c\"]\n'200': &x {}\nb: *x\nc: 0.1.0\nd: |\n  a: ?\n";
+  expect(yamlFaults(text)).toEqual([]);
+});
+
+test.each([
+  ...[
+    '\\p{L}',
+    '\\P{Cc}',
+    '[\\p{L}]',
+    '(?=a)',
+    '(?!a)',
+    '(?<=a)b',
+    '(?<!a)b',
+    '(?<name>a)',
+    '(?P<name>a)',
+    '(?>a)',
+    '(?i)a',
+  ],
+  ...[
+    'a++',
+    'a*+',
+    'a?+',
+    'a*?',
+    'a{2}+',
+    '(a)\\1',
+    '\\k<a>',
+    '\\d',
+    '\\w+',
+    '\\s',
+    '\\S',
+    '\\b',
+    '\\B',
+    '\\v',
+    '\\0',
+    '\\cA',
+  ],
+  ...[
+    '\\u0041',
+    '\\u{41}',
+    '\\x{41}',
+    '\\z',
+    '\\Z',
+    '\\A',
+    '\\Qa\\E',
+    '.',
+    'é',
+    '[é]',
+    '\t',
+    '[]',
+    '[]a]',
+    '[^]',
+    '[a[b]',
+    '[[:alpha:]]',
+  ],
+  ...[
+    '[a&&b]',
+    '[a||b]',
+    '[a~~b]',
+    '[a--b]',
+    '[a-]-b]',
+    '[a-\\x20-z]',
+    '[\\d-z]',
+    'a{',
+    '{',
+    '}',
+    ']',
+    'a{,2}',
+    'a{1001}',
+    'a{2,1}',
+    '*',
+    'a**',
+  ],
+  ...['(', ')', '[a', 'a\\', '^*', '[^a]{2}', '[^a]?', '^[^a]$', '[z-a]'],
+])('the pattern %s is refused', (pattern) => expect(patternFault(pattern)).toBeTypeOf('string'));
+
+test.each([
+  '',
+  '^Bearer',
+  '^urn:[a-z_]+$',
+  '^[A-Za-z0-9_-]+$',
+  '[^\\x00-\\x20]',
+  '(?:a|b){2,3}c?',
+  '\\.\\[\\{\\\\',
+])('the pattern %s is taken', (pattern) => expect(patternFault(pattern)).toBeUndefined());
+
+test('patterns are found wherever they stand', () => {
+  const schema = {
+    properties: { pattern: { pattern: 'a' } },
+    items: [{ patternProperties: { '^x': { pattern: 'b' } } }],
+  };
+  expect(patternsOf(schema).map(({ pattern }) => pattern)).toEqual(['a', '^x', 'b']);
+});
+
+const python = pythonFaults(OWN);
+
+test.skipIf(python === 'no PyYAML' && !process.env['CI'])(
+  'PyYAML and the regular expressions of Python agree',
+  () => {
+    expect(python).toEqual([]);
+    expect(pythonFaults('a: off')).toHaveLength(2);
+    expect(pythonFaults("a: '012'\nb: 012")).toHaveLength(2);
+    expect(pythonFaults('a: { text: Lunch? }')).toEqual([expect.stringContaining("but got '?'")]);
+    expect(pythonFaults("a: { pattern: '\\p{L}' }")).toEqual([expect.stringContaining('bad escape')]);
+    expect(pythonFaults("a: { pattern: '\\d' }")).toEqual([
+      expect.stringContaining('Python answers otherwise'),
+    ]);
+  },
+);
