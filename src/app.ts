@@ -12,6 +12,7 @@ import { createSessions } from './chat/sessions.ts';
 import { createTickets } from './chat/tickets.ts';
 import { createTokens } from './chat/tokens.ts';
 import type { Config } from './config.ts';
+import { createHostCheck } from './hosts.ts';
 import { createHttpServer } from './http/server.ts';
 import { listen } from './listen.ts';
 import { parseCursor } from './live/cursor.ts';
@@ -177,7 +178,8 @@ export async function startApp(options: AppOptions): Promise<App> {
   await roster.start();
   const address = await listen(server, config.PORT, config.HOST);
   if (isWorker) metrics?.share();
-  const metricsServer = metrics && !isWorker ? createMetricsServer(metrics) : undefined;
+  const metricsServer =
+    metrics && !isWorker ? createMetricsServer(metrics, createHostCheck(config)) : undefined;
   const metricsAddress = metricsServer && (await listen(metricsServer, config.METRICS_PORT, config.HOST));
 
   return {

@@ -4,6 +4,7 @@
  */
 import { isIP } from 'node:net';
 import { availableParallelism } from 'node:os';
+import { domainToASCII } from 'node:url';
 import type { Limit } from './store/logs.ts';
 
 /** More than any machine has a use for. */
@@ -65,16 +66,31 @@ function redisUrl(value: string): string | undefined {
   return value.replace(/^unix:\/\//, '') || undefined;
 }
 
-function origins(value: string): string[] {
-  const list = value
+const list = (value: string): string[] =>
+  value
     .split(',')
     .map((each) => each.trim())
     .filter(Boolean);
-  for (const each of list) {
+
+function origins(value: string): string[] {
+  const all = list(value);
+  for (const each of all) {
     if (each !== '*' && !/^https?:\/\/[^/\s]+$/.test(each))
       throw new Rule('origins such as https://app.example, or *');
   }
-  return list;
+  return all;
+}
+
+/** Names only: a port is not compared. International names may be written as they are read. */
+function hosts(value: string): string[] {
+  const rule = 'host names such as chat.example, without a port, or *';
+  return list(value).map((each) => {
+    const bare = each.replace(/^\[(.*)\]$/, '$1');
+    if (each === '*' || isIP(bare) > 0) return bare;
+    const host = domainToASCII(each);
+    if (!/^[\w-]+(\.[\w-]+)*\.?$/.test(host)) throw new Rule(rule);
+    return host;
+  });
 }
 
 /** Express' own notions of `trust proxy`. */
@@ -96,6 +112,11 @@ const SETTINGS = {
     default: '127.0.0.1',
     parse: text,
     reason: 'nothing outside this machine reaches Parley unless you say so',
+  },
+  HOSTS: {
+    default: '',
+    parse: hosts,
+    reason: 'names that clients call this server by beside HOST and localhost; * for any',
   },
   WORKERS: {
     default: '1',

@@ -822,6 +822,7 @@ export interface components {
          *     | `username_taken` | 409 | Somebody has this username. |
          *     | `body_too_large` | 413 | More than 64 KiB. |
          *     | `unsupported_media_type` | 415 | The body is not JSON in UTF-8. |
+         *     | `misdirected_request` | 421 | The server does not answer for the host in `Host`. |
          *     | `idempotency_conflict` | 422 | The key was used with another text. |
          *     | `too_many_requests` | 429 | Over a limit; see `Retry-After`. |
          *     | `internal` | 500 | A fault of the server. |
@@ -829,7 +830,7 @@ export interface components {
          *     | `busy` | 503 | Too many logins at once; see `Retry-After`. |
          * @enum {string}
          */
-        ProblemCode: "malformed_json" | "validation_failed" | "unauthenticated" | "token_expired" | "session_ended" | "bad_credentials" | "bad_refresh_token" | "bad_ticket" | "unknown_user" | "unknown_message" | "not_found" | "method_not_allowed" | "username_taken" | "body_too_large" | "unsupported_media_type" | "idempotency_conflict" | "too_many_requests" | "internal" | "unavailable" | "busy";
+        ProblemCode: "malformed_json" | "validation_failed" | "unauthenticated" | "token_expired" | "session_ended" | "bad_credentials" | "bad_refresh_token" | "bad_ticket" | "unknown_user" | "unknown_message" | "not_found" | "method_not_allowed" | "username_taken" | "body_too_large" | "unsupported_media_type" | "misdirected_request" | "idempotency_conflict" | "too_many_requests" | "internal" | "unavailable" | "busy";
         Liveness: {
             /** @constant */
             status: "ok";
@@ -972,6 +973,26 @@ export interface components {
                  *       "status": 405,
                  *       "detail": "This path answers GET and HEAD.",
                  *       "code": "method_not_allowed",
+                 *       "requestId": "01a207a2-32f8-725a-a9c0-981e2f7757b4"
+                 *     }
+                 */
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description `misdirected_request`: the server does not answer for the host in `Host`; it is named in the setting `HOSTS`. Any path can return this. */
+        MisdirectedRequest: {
+            headers: {
+                "X-Request-Id": components["headers"]["RequestId"];
+                [name: string]: unknown;
+            };
+            content: {
+                /**
+                 * @example {
+                 *       "type": "urn:parley:problem:misdirected_request",
+                 *       "title": "The request is for another server",
+                 *       "status": 421,
+                 *       "detail": "This server does not answer for that host. If it should, name the host in the setting HOSTS.",
+                 *       "code": "misdirected_request",
                  *       "requestId": "01a207a2-32f8-725a-a9c0-981e2f7757b4"
                  *     }
                  */
@@ -2025,6 +2046,7 @@ export interface operations {
                 };
             };
             405: components["responses"]["MethodNotAllowed"];
+            421: components["responses"]["MisdirectedRequest"];
             500: components["responses"]["Internal"];
         };
     };
@@ -2055,6 +2077,7 @@ export interface operations {
                 };
             };
             405: components["responses"]["MethodNotAllowed"];
+            421: components["responses"]["MisdirectedRequest"];
             500: components["responses"]["Internal"];
             503: components["responses"]["Unavailable"];
         };

@@ -36,6 +36,8 @@ async function main(): Promise<void> {
 
   // Not before it can be stopped: who reads that it listens may send a signal at once.
   banner(config, address.port, redis);
+  if (config.HOSTS.includes('*'))
+    log.warn('HOSTS=* answers for any host: a web page of a stranger can reach this server by its own name');
   if (config.BCRYPT_COST < 10)
     log.warn(`BCRYPT_COST ${config.BCRYPT_COST} is for tests: stolen hashes would be easy to try`);
 }

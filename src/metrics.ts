@@ -1,6 +1,7 @@
 /** What this node counts, for Prometheus. Hot paths count in numbers of their own scale: once per burst, not per stream. */
-import { createServer, type Server } from 'node:http';
+import { createServer, type Server, STATUS_CODES } from 'node:http';
 import { AggregatorRegistry, Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+import type { HostCheck } from './hosts.ts';
 
 /** How often the event loop is asked how late it is. Half as often as is usual: asking is most of what an idle node does. */
 const LAG_PERIOD_MS = 20;
@@ -66,9 +67,15 @@ export function createSharedMetrics(): { text(): Promise<string> } {
   return { text: () => registry.clusterMetrics() };
 }
 
-/** On a port of its own: metrics are not for those who chat. */
-export function createMetricsServer({ text }: { text(): Promise<string> }): Server {
-  return createServer((_req, res) => {
+/** On a port of its own: metrics are not for those who chat, and not for pages of strangers either. */
+export function createMetricsServer({ text }: { text(): Promise<string> }, check: HostCheck): Server {
+  return createServer((req, res) => {
+    const isKnown = req.url?.split('?', 1)[0] === '/metrics';
+    const isRead = req.method === 'GET' || req.method === 'HEAD';
+    const status = check(req.headers.host ?? '') !== 'served' ? 421 : !isKnown ? 404 : isRead ? 200 : 405;
+    res.setHeader('Cache-Control', 'no-store');
+    if (status === 405) res.setHeader('Allow', 'GET, HEAD');
+    if (status !== 200) return void res.writeHead(status).end(`${STATUS_CODES[status]}\n`);
     text().then(
       (all) => res.setHeader('Content-Type', Registry.PROMETHEUS_CONTENT_TYPE).end(all),
       (error: unknown) => res.writeHead(503).end(`${error}\n`), // a worker does not answer: half a sum is no sum

@@ -12,6 +12,7 @@ import { type AddressInfo, createServer } from 'node:net';
 import { extname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { App, AppOptions } from './app.ts';
+import { createHostCheck } from './hosts.ts';
 import { listen } from './listen.ts';
 import { createMetricsServer, createSharedMetrics } from './metrics.ts';
 
@@ -67,7 +68,8 @@ export async function startWorkers(options: AppOptions): Promise<Pick<App, 'addr
     }
   }
 
-  const metricsServer = config.METRICS_PORT > 0 ? createMetricsServer(createSharedMetrics()) : undefined;
+  const metricsServer =
+    config.METRICS_PORT > 0 ? createMetricsServer(createSharedMetrics(), createHostCheck(config)) : undefined;
   async function close(): Promise<void> {
     stopping.abort();
     metricsServer?.close();

@@ -16,6 +16,7 @@ export const PROBLEMS = {
   username_taken: { status: 409, title: 'The username is taken' },
   body_too_large: { status: 413, title: 'The body is too large' },
   unsupported_media_type: { status: 415, title: 'The body must be JSON' },
+  misdirected_request: { status: 421, title: 'The request is for another server' },
   idempotency_conflict: { status: 422, title: 'The idempotency key belongs to another text' },
   too_many_requests: { status: 429, title: 'Too many requests' },
   internal: { status: 500, title: 'Something went wrong in the server' },

@@ -35,7 +35,6 @@ export function takeStreams(prototype: IncomingMessage, path: string): void {
     method === 'GET' &&
     url.startsWith(path) &&
     (url.length === path.length || url[path.length] === '?') &&
-    headers.host !== undefined &&
     headers['content-length'] === undefined &&
     headers['transfer-encoding'] === undefined;
   Object.defineProperty(prototype, 'upgrade', {

@@ -10,8 +10,9 @@ import helmet from 'helmet';
 import type { Logger } from '../logger.ts';
 import type { Metrics } from '../metrics.ts';
 import type { OperationId } from './operations.ts';
+import { type RequestTarget, shownPath } from './request-target.ts';
 
-export type ParleyRequest = Request;
+export type ParleyRequest = Request & { target: RequestTarget };
 export type ParleyResponse = Response & {
   requestId: string;
   operation: OperationId | 'none';
@@ -67,8 +68,9 @@ export function createBegin(log: Logger, metrics: Metrics | undefined) {
     metrics?.request(res.operation, status);
     const level = status >= 400 && status < 500 ? 'info' : 'debug';
     if (!log.isLevelEnabled(level)) return;
-    const { requestId, operation, startedAtMs, req } = res;
-    const path = req.originalUrl.split('?', 1)[0];
+    const { requestId, operation, startedAtMs } = res;
+    const req = res.req as Partial<ParleyRequest> & IncomingMessage; // without a target if that could not be read
+    const path = shownPath(req.target?.path ?? req.url ?? '');
     const ms = Math.round(performance.now() - startedAtMs);
     log[level]({ requestId, operation, method: req.method, path, status, ms }, 'request');
   }

@@ -2,6 +2,7 @@
  * Mounts the contract: for each operation it finds out who calls, checks the inputs, calls the operation and writes
  * what it answers. Decides nothing itself. One look-up finds the operation (Express' router would try each in turn).
  */
+import { parse } from 'node:querystring';
 import type { Caller, Network } from '../chat/model.ts';
 import { Problem } from '../chat/problems.ts';
 import type { StreamAnswer } from '../live/hub.ts';
@@ -49,7 +50,7 @@ export function createRouter({
   const find = createFinder(routes);
   return (req: ParleyRequest, res: ParleyResponse): boolean => {
     try {
-      const found = find(req.path);
+      const found = find(req.target.path);
       if (!found) return false;
       const route = found.place.byMethod.get(req.method ?? '') ?? found.place.others(req, res);
       void handle(route, found.name, req, res);
@@ -77,7 +78,7 @@ export function createRouter({
     };
     let deadline: Deadline | undefined;
     try {
-      const ticket = route.takesTicket && !req.headers.authorization && req.query['ticket'];
+      const ticket = route.takesTicket && !req.headers.authorization && parse(req.target.query)['ticket'];
       if (ticket) deadline = setDeadline(late);
       const caller = ticket ? await redeem(String(ticket)) : identify(route, req);
       const inputs = route.hasParameters ? checkedParameters(route, name, req) : NONE;
@@ -115,6 +116,8 @@ function createFinder(routes: Route[]) {
     }
     places.set(path.replace(/\{\w+\}$/, ''), { byMethod, others: allowOnly([...byMethod.keys()]) });
   }
+  const methods = new Set(routes.map(({ method }) => method.toUpperCase()));
+  places.set('*', { byMethod: new Map(), others: allowOnly([...methods, 'HEAD']) });
   return (path: string): { place: Place; name: string | undefined } | undefined => {
     const whole = places.get(path);
     if (whole) return path.endsWith('/') ? undefined : { place: whole, name: undefined };
@@ -131,8 +134,8 @@ function checkedParameters(route: Route, name: string | undefined, req: ParleyRe
   const flat: Record<string, unknown> = {};
   const inputs = { path: {}, query: {}, header: {} };
   if (route.pathParameter) flat[`path/${route.pathParameter}`] = name;
-  if (req.url.includes('?'))
-    for (const [key, value] of Object.entries(req.query)) flat[`query/${key}`] = value;
+  if (req.target.query)
+    for (const [key, value] of Object.entries(parse(req.target.query))) flat[`query/${key}`] = value;
   for (const header of route.headers) {
     const value = req.headers[header.toLowerCase()];
     if (value !== undefined) flat[`header/${header}`] = value;

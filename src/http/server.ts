@@ -10,6 +10,7 @@ import cors from 'cors';
 import express, { type ErrorRequestHandler } from 'express';
 import { Problem } from '../chat/problems.ts';
 import type { Config } from '../config.ts';
+import { createHostCheck } from '../hosts.ts';
 import type { Logger } from '../logger.ts';
 import type { Metrics } from '../metrics.ts';
 import { createNetworksFinder } from './address.ts';
@@ -19,11 +20,13 @@ import { createBegin, type ParleyRequest, type ParleyResponse, setHeaders } from
 import { createOperations, type Rooms } from './operations.ts';
 import { createPages } from './pages.ts';
 import { problemBody, sendProblem, toProblem } from './problem-json.ts';
+import { createHeadCheck } from './request-head.ts';
+import { shownPath } from './request-target.ts';
 import { createRouter } from './router.ts';
 
 export type HttpOptions = {
   rooms: Rooms;
-  config: Pick<Config, 'CORS_ORIGINS' | 'KEEP_ALIVE_SECONDS' | 'TRUST_PROXY'>;
+  config: Pick<Config, 'CORS_ORIGINS' | 'HOST' | 'HOSTS' | 'KEEP_ALIVE_SECONDS' | 'TRUST_PROXY'>;
   log: Logger;
   metrics: Metrics | undefined;
   /** The node is stopping. */
@@ -53,13 +56,22 @@ export function createHttpServer({ rooms, config, log, metrics, isClosing }: Htt
     sendProblem(res, problem, requestId);
   }
 
+  /** After a head that cannot be trusted, what else comes on the connection cannot be either. */
+  function refuse(problem: Problem, res: ParleyResponse): void {
+    if (problem.code !== 'misdirected_request') res.shouldKeepAlive = false;
+    fail(problem, res);
+  }
+
   // What is not of the contract: pages, and whatever is nothing.
   const failPage: ErrorRequestHandler = (error: unknown, _req, res, _next) =>
     fail(error, res as ParleyResponse);
   app.use((_req, res, next) => next(setHeaders(res as ParleyResponse)));
   app.use(createPages(contract));
   app.use((req) => {
-    throw new Problem('not_found', `There is nothing at ${req.path}. The contract is at /openapi.yaml.`);
+    throw new Problem(
+      'not_found',
+      `There is nothing at ${shownPath(req.path)}. The contract is at /openapi.yaml.`,
+    );
   });
   app.use(failPage);
 
@@ -79,6 +91,7 @@ export function createHttpServer({ rooms, config, log, metrics, isClosing }: Htt
   takeStreams(OurRequest.prototype, contract.routes.find((each) => each.operationId === 'openStream')!.path);
 
   const begin = createBegin(log, metrics);
+  const checkHead = createHeadCheck(createHostCheck(config));
   const operations = createOperations(rooms);
   const route = createRouter({
     routes: contract.routes,
@@ -91,6 +104,8 @@ export function createHttpServer({ rooms, config, log, metrics, isClosing }: Htt
   const allowOrigins = config.CORS_ORIGINS.length > 0 ? crossOrigin(config.CORS_ORIGINS) : undefined;
   const serve = (req: ParleyRequest, res: ParleyResponse): void => {
     begin(req, res);
+    const problem = checkHead(req);
+    if (problem) return void refuse(problem, res);
     const answer = () => void (route(req, res) || app(req, res));
     if (allowOrigins) allowOrigins(req, res, answer);
     else answer();
@@ -98,6 +113,7 @@ export function createHttpServer({ rooms, config, log, metrics, isClosing }: Htt
 
   const server = createServer(
     {
+      requireHostHeader: false, // node's own 400 says nothing; ours does
       IncomingMessage: OurRequest,
       ServerResponse: OurResponse,
       requestTimeout: RECEIVE_MS,
@@ -108,6 +124,7 @@ export function createHttpServer({ rooms, config, log, metrics, isClosing }: Htt
     serve as unknown as (req: IncomingMessage, res: ServerResponse) => void,
   );
   serveStreams(server, (req) => new OurResponse(req) as ParleyResponse, serve);
+  server.maxHeadersCount = 0; // else node drops what comes after the 2,000th, a second Host among them
   server.on('clientError', answerRaw);
   // node would answer 417 without a word; an expectation that is not understood may be passed over (RFC 9110).
   server.on('checkExpectation', (req, res) => void server.emit('request', req, res));

@@ -23,6 +23,7 @@ const PROBLEMS: Record<ProblemCode, readonly [en: string | null, zh: string]> = 
   username_taken: ['Somebody has this name already.', '用户名已被占用。'],
   body_too_large: ['The text is too long.', '内容过长。'],
   unsupported_media_type: [null, '服务器不接受此格式。'],
+  misdirected_request: [null, '服务器不接受此主机名。'],
   idempotency_conflict: [null, '重复的请求内容不一致。'],
   too_many_requests: [
     'Too many attempts. Try again in {seconds} s.',

@@ -21,7 +21,7 @@ async function dial({ node }: Person) {
 }
 
 const ask = ({ token }: Person, line: string, ...more: string[]): string =>
-  [`${line} HTTP/1.1`, 'Host: parley', `Authorization: Bearer ${token}`, ...more, '', ''].join('\r\n');
+  [`${line} HTTP/1.1`, 'Host: localhost', `Authorization: Bearer ${token}`, ...more, '', ''].join('\r\n');
 
 test('a stream is not in chunks: it ends with its connection', async () => {
   const alice = await person(await startNode(), 'alice');

@@ -36,7 +36,7 @@ test('who goes away before the answer is noted as gone, not as served', async ()
   const { log, lines } = recorder();
   const node = await startNode({ BCRYPT_COST: '12' }, { log });
   const body = JSON.stringify({ username: 'alice', password: PASSWORD });
-  const head = 'POST /v1/login HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n';
+  const head = 'POST /v1/login HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n';
   const socket = connect(node.address.port, '127.0.0.1');
   socket.write(`${head}Content-Length: ${body.length}\r\n\r\n${body}`, () => socket.destroy());
   await until('it is noted', () => lines().length > 0);

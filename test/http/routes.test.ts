@@ -84,7 +84,7 @@ describe('there is nothing at', () => {
 });
 
 describe('what is not HTTP is told so in the same form, and then the door is closed', () => {
-  const host = 'Host: x\r\n';
+  const host = 'Host: localhost\r\n';
   test.each([
     ['garbage', 'hello?\r\n\r\n', 400],
     ['bytes', Buffer.from([0x16, 0x03, 0x01, 0x02, 0x00, 0x01, 0x00]), 400],
@@ -125,7 +125,7 @@ describe('what is not HTTP is told so in the same form, and then the door is clo
 test('a client that goes away in the middle of its request harms nobody', async () => {
   const node = theNode();
   const head =
-    'POST /v1/login HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n';
+    'POST /v1/login HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n';
   await sendRaw(node, `${head}{"username":`);
   expect((await send(node, 'GET', '/livez')).status).toBe(200);
 });

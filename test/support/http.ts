@@ -46,11 +46,29 @@ export function send(
 }
 
 /** Whatever bytes, and what comes back until the server closes. */
-export async function sendRaw(node: { url: string }, bytes: string | Buffer): Promise<Answer> {
+export async function exchangeRaw(
+  node: { url: string },
+  bytes: string | Buffer,
+  { isWhole = true } = {},
+): Promise<string> {
   const { hostname, port } = new URL(node.url);
   const socket = connect(Number(port), hostname);
-  socket.end(bytes);
-  const all = (await socket.setEncoding('utf8').toArray()).join('');
+  if (isWhole) socket.end(bytes);
+  else socket.write(bytes);
+  return (await socket.setEncoding('utf8').toArray()).join('');
+}
+
+/** The first answer to whatever bytes. If they are not `isWhole`, this side stays open until the server closes. */
+export async function sendRaw(
+  node: { url: string },
+  bytes: string | Buffer,
+  more?: { isWhole: boolean },
+): Promise<Answer> {
+  return answerOf(await exchangeRaw(node, bytes, more));
+}
+
+/** An answer as it is on the wire. */
+export function answerOf(all: string): Answer {
   const [head = '', text = ''] = all.split('\r\n\r\n', 2);
   const [statusLine = '', ...lines] = head.split('\r\n');
   const headers = Object.fromEntries(
