@@ -1,6 +1,6 @@
 /** openapi.yaml, read once: the operations to mount and a validator for each of their inputs. */
 import { readFileSync } from 'node:fs';
-import { Ajv2020, type ErrorObject, type ValidateFunction } from 'ajv/dist/2020.js';
+import { Ajv2020, type ErrorObject, type Options, type ValidateFunction } from 'ajv/dist/2020.js';
 import addFormats from 'ajv-formats';
 import { parse } from 'yaml';
 import type { InputError } from '../chat/problems.ts';
@@ -55,12 +55,8 @@ export function readContract(): Contract {
 
 /** Parameters are one object, `query/limit`, `path/username`, `header/Last-Event-ID`, so that one validator serves. */
 export function routesOf(document: Document): Route[] {
-  const ajv = new Ajv2020({ allErrors: true, strict: false });
-  const coercing = new Ajv2020({ allErrors: true, strict: false, coerceTypes: true });
-  for (const each of [ajv, coercing]) {
-    addFormats.default(each);
-    each.addSchema({ $id: 'contract', components: document.components });
-  }
+  const forBodies = compilers(document, { strict: false });
+  const forParameters = compilers(document, { strict: false, coerceTypes: true });
   return Object.entries(document.paths).flatMap(([path, item]) =>
     METHODS.flatMap((method) => {
       const operation = item[method];
@@ -76,8 +72,8 @@ export function routesOf(document: Document): Route[] {
         isPublic: operation.security?.length === 0,
         takesTicket: operation.security?.some((scheme) => 'ticket' in scheme) ?? false,
         headers: parameters.filter((each) => each.in === 'header').map((each) => each.name),
-        checkParameters: checker(coercing.compile(absolute(parametersSchema(parameters))), 'parameters'),
-        checkBody: body && checker(ajv.compile(absolute(body)), 'body'),
+        checkParameters: checker(forParameters, absolute(parametersSchema(parameters)), 'parameters'),
+        checkBody: body && checker(forBodies, absolute(body), 'body'),
       };
       return [route];
     }),
@@ -101,9 +97,45 @@ function absolute(schema: object): object {
   return JSON.parse(JSON.stringify(schema).replaceAll('"#/components/', '"contract#/components/'));
 }
 
-function checker(validate: ValidateFunction, what: 'parameters' | 'body') {
-  return (value: unknown): InputError[] =>
-    validate(value) ? [] : (validate.errors ?? []).map((each) => toInputError(each, what));
+type Compilers = { first: Ajv2020; all: Ajv2020 };
+
+/** One stops at the first error, the other goes on to the last. */
+function compilers(document: Document, options: Options): Compilers {
+  const compiler = (allErrors: boolean) => {
+    const ajv = new Ajv2020({ ...options, allErrors });
+    addFormats.default(ajv);
+    return ajv.addSchema({ $id: 'contract', components: document.components });
+  };
+  return { first: compiler(false), all: compiler(true) };
+}
+
+/** Errors that are told at most. */
+const MAX_ERRORS = 10;
+/** A value with more parts than any that fits, by far, is not looked through for all its errors: it may have thousands. */
+const FEW_PARTS = 40;
+
+/** Stops at the first error; only where there can be but few more does it look for them. */
+function checker({ first, all }: Compilers, schema: object, what: 'parameters' | 'body') {
+  const isGood = first.compile(schema);
+  let findAll: ValidateFunction | undefined;
+  return (value: unknown): InputError[] => {
+    if (isGood(value)) return [];
+    findAll ??= all.compile(schema);
+    const { errors } = partsOf(value, FEW_PARTS) < FEW_PARTS && !findAll(value) ? findAll : isGood;
+    return (errors ?? []).slice(0, MAX_ERRORS).map((each) => toInputError(each, what));
+  };
+}
+
+/** How many values are in a value, itself included; stops counting at `enough`. */
+function partsOf(value: unknown, enough: number): number {
+  if (typeof value !== 'object' || value === null || enough <= 1) return 1;
+  let parts = 1;
+  if (Array.isArray(value) && value.length >= enough) return enough;
+  for (const key in value) {
+    parts += partsOf((value as Record<string, unknown>)[key], enough - parts);
+    if (parts >= enough) break;
+  }
+  return parts;
 }
 
 function toInputError(error: ErrorObject, what: 'parameters' | 'body'): InputError {
@@ -120,4 +152,7 @@ function toInputError(error: ErrorObject, what: 'parameters' | 'body'): InputErr
   return { pointer: what === 'body' ? path : path.slice(1).replaceAll('~1', '/'), message };
 }
 
-const escapePointer = (name: string): string => name.replaceAll('~', '~0').replaceAll('/', '~1');
+/** A name that is longer than any of ours is cut: an answer must not grow with what was sent. */
+const MAX_NAME = 100;
+const escapePointer = (name: string): string =>
+  (name.length > MAX_NAME ? `${name.slice(0, MAX_NAME)}…` : name).replaceAll('~', '~0').replaceAll('/', '~1');

@@ -1,6 +1,7 @@
 /** Bodies that are not what the contract asks for: a clear problem, and nothing changes. */
 import { brotliCompressSync, deflateSync, gzipSync } from 'node:zlib';
 import { describe, expect, test } from 'vitest';
+import { readContract } from '../../src/http/contract.ts';
 import { type Person, person, sharedNode } from '../support/app.ts';
 import { type Answer, expectProblem, send } from '../support/http.ts';
 import { everything } from '../support/state.ts';
@@ -202,3 +203,60 @@ test('every place that does not fit is named', async () => {
 
 test('JSON nested to the limit of a body is read, and refused for what it is', () =>
   giveToAll((alice, name) => give(alice, name, `${'['.repeat(30_000)}${']'.repeat(30_000)}`), misfit));
+
+describe('a body with thousands of faults costs no more than any of its size', () => {
+  /** As many of these as fit into a body. */
+  const manyOf = (field: (n: number) => string) => {
+    const fields = [];
+    for (let bytes = 2; ; ) {
+      const next = field(fields.length);
+      bytes += next.length + 1;
+      if (bytes > LIMIT) return `{${fields.join()}}`;
+      fields.push(next);
+    }
+  };
+  const hostile: Record<string, string> = {
+    'unknown fields': manyOf((n) => `"${n.toString(36)}":0`),
+    'numbered fields': manyOf((n) => `"${n}":0`),
+    'unknown fields with parts': manyOf((n) => `"${n.toString(36)}":[[]]`),
+    'one field again and again': manyOf(() => '"text":0'),
+    'one name that fills the body': `{"${'/'.repeat(LIMIT - 6)}":0}`,
+    'a list': `[${'0,'.repeat(30_000)}0]`,
+    'nothing but depth': `${'{"a":'.repeat(10_000)}0${'}'.repeat(10_000)}`,
+  };
+
+  test.each(Object.keys(hostile))('%s: at most ten faults are told, in a small answer', (kind) =>
+    giveToAll(
+      (alice, name) => give(alice, name, hostile[kind]!),
+      (answer) => {
+        expectProblem(answer, 'validation_failed');
+        expect(answer.body.errors.length).toBeLessThanOrEqual(10);
+        expect(answer.text.length).toBeLessThan(4_096);
+      },
+    ),
+  );
+
+  test.each(Object.keys(hostile))('%s: to check them takes no longer than to read them', (kind) => {
+    const { checkBody } = readContract().routes.find(({ operationId }) => operationId === 'login')!;
+    const value = JSON.parse(hostile[kind]!);
+    /** The best of several, in ms: what else the machine does is left out. */
+    const best = (work: () => void) => {
+      const times = Array.from({ length: 20 }, () => {
+        const start = performance.now();
+        work();
+        return performance.now() - start;
+      });
+      return Math.min(...times);
+    };
+    checkBody!(value);
+    expect(best(() => checkBody!(value))).toBeLessThan(best(() => JSON.parse(hostile[kind]!)) + 0.2);
+  });
+
+  test('some twenty faults of a small body: ten of them are told', async () => {
+    const alice = await theAlice();
+    const fields = Array.from({ length: 20 }, (_, n) => [`field-${n}`, 0]);
+    const answer = await give(alice, 'register', JSON.stringify(Object.fromEntries(fields)));
+    expectProblem(answer, 'validation_failed');
+    expect(answer.body.errors).toHaveLength(10);
+  });
+});
