@@ -33,8 +33,11 @@ export type HttpOptions = {
   isClosing: () => boolean;
 };
 
-/** A request must have arrived by then; a slow sender holds a socket, nothing else. */
-const RECEIVE_MS = 30_000;
+/** By when the head of a request must have arrived, and all of it: a slow sender holds a socket. */
+const HEAD_WITHIN_MS = 10_000;
+const RECEIVE_WITHIN_MS = 15_000;
+/** How often node looks for those that are late. */
+const LOOK_FOR_LATE_MS = 1_000;
 
 export function createHttpServer({ rooms, config, log, metrics, isClosing }: HttpOptions): Server {
   const contract = readContract();
@@ -116,7 +119,9 @@ export function createHttpServer({ rooms, config, log, metrics, isClosing }: Htt
       requireHostHeader: false, // node's own 400 says nothing; ours does
       IncomingMessage: OurRequest,
       ServerResponse: OurResponse,
-      requestTimeout: RECEIVE_MS,
+      headersTimeout: HEAD_WITHIN_MS,
+      requestTimeout: RECEIVE_WITHIN_MS,
+      connectionsCheckingInterval: LOOK_FOR_LATE_MS,
       keepAlive: true,
       keepAliveTimeout: config.KEEP_ALIVE_SECONDS * 1_000,
     },
