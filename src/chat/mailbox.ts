@@ -1,7 +1,8 @@
 /** The mailbox: what an account's inbox holds that it has not acknowledged; own copies do not count. */
 import type { components } from '../contract.d.ts';
+import { inboxState } from '../store/inboxes.ts';
 import type { Keys } from '../store/keys.ts';
-import { inboxState, type Logs, type Position } from '../store/logs.ts';
+import type { Logs, Position } from '../store/logs.ts';
 import type { Caller, DirectMessage } from './model.ts';
 import { Problem } from './problems.ts';
 
@@ -27,7 +28,8 @@ export function createMailbox(options: {
         after === undefined ? 0 : logs.seqInInbox(caller.username, after),
       ]);
       if (afterSeq === undefined) throw unknownMessage();
-      const { acked, unread, overflowed } = inboxState(opening);
+      const { acked, unread, overflowed, isCounted } = inboxState(opening);
+      if (!isCounted) return logs.recount(caller.username).then(() => this.list(caller, limit, after));
       const found: string[] = [];
       let seq = Math.max(acked, afterSeq);
       while (found.length <= limit && seq < opening.head.seq) {

@@ -97,21 +97,19 @@ export function createMessages(options: {
       const position = /^(\d{1,16})-(\d{1,6})$/.exec(cursor ?? `${Number.MAX_SAFE_INTEGER}-0`);
       if (!position) throw invalid('query/cursor', 'is not a cursor of this list');
       const [from, skip] = [Number(position[1]), Number(position[2])];
-      const [all, unread] = await Promise.all([
-        logs.conversations(caller.username),
-        logs.unreadBySender(caller.username),
-      ]);
+      const all = await logs.conversations(caller.username);
       all.sort(([a, atA], [b, atB]) => atB - atA || (a < b ? -1 : 1));
       const rest = [...all.filter(([, at]) => at === from).slice(skip), ...all.filter(([, at]) => at < from)];
       const shown = rest.slice(0, limit);
-      const newest = await logs.newestDirect(
-        caller.username,
-        shown.map(([other]) => other),
-      );
+      const others = shown.map(([other]) => other);
+      const [newest, unread] = await Promise.all([
+        logs.newestDirect(caller.username, others),
+        logs.unreadOf(caller.username, others),
+      ]);
       const conversations = shown.flatMap(([other], index) => {
         const last = newest[index];
         return last
-          ? [{ with: other, last: JSON.parse(last) as DirectMessage, unread: unread.get(other) ?? 0 }]
+          ? [{ with: other, last: JSON.parse(last) as DirectMessage, unread: unread[index] ?? 0 }]
           : [];
       });
       const end = shown.at(-1)?.[1];

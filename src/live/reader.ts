@@ -2,16 +2,9 @@
  * One account that has streams on this node: its inbox tail, the wake-up channel that feeds it, its streams.
  * Lives from the first stream's opening to the last one's end.
  */
+import { inboxState } from '../store/inboxes.ts';
 import type { InboxKeys } from '../store/keys.ts';
-import {
-  inboxState,
-  type LogPart,
-  type Logs,
-  type Position,
-  parseEntry,
-  START,
-  type Window,
-} from '../store/logs.ts';
+import { type LogPart, type Logs, type Position, parseEntry, START, type Window } from '../store/logs.ts';
 import type { Store } from '../store/redis.ts';
 import type { Wake } from '../store/wake.ts';
 import { formatPosition } from './cursor.ts';
@@ -83,7 +76,8 @@ export class Reader implements TailOwner, StreamHost, ReplaySource {
   async mailbox(): Promise<Mailbox> {
     await this.#subscribed;
     const part = this.#opened ? await this.#opened.then(() => this.fetch({ count: 0 })) : await this.#open();
-    const { acked, unread, overflowed } = inboxState(part);
+    const { acked, unread, overflowed, isCounted } = inboxState(part);
+    if (!isCounted) return this.#home.logs.recount(this.username).then(() => this.mailbox());
     const start = Math.max(acked, part.first - 1);
     return {
       start: start === 0 ? START : { epoch: part.head.epoch, seq: start, mark: '' },

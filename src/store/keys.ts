@@ -6,7 +6,17 @@ import { createHash } from 'node:crypto';
 
 /** The keys of one log: its entries, its meta hash, and what finds an entry again (by idempotency key). */
 export type LogKeys = { list: string; meta: string; keys: string };
-export type InboxKeys = { list: string; meta: string; ids: string; conversations: string; channel: string };
+export type InboxKeys = {
+  list: string;
+  meta: string;
+  ids: string;
+  conversations: string;
+  /** Who has unread mail here, and how much; each unread entry; whom the account has ever written to. */
+  senders: string;
+  mail: string;
+  friends: string;
+  channel: string;
+};
 
 export const PRESENCE_SHARDS = 16;
 
@@ -42,6 +52,9 @@ export function createKeys(prefix: string) {
         meta: `${base}:meta`,
         ids: `${base}:ids`,
         conversations: key(`conversations:{${username}}`),
+        senders: `${base}:senders`,
+        mail: `${base}:mail`,
+        friends: `${base}:friends`,
         channel: base,
       };
     },

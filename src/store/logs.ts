@@ -2,6 +2,7 @@
  * The three uses of a log: broadcasts, conversations, inboxes. What it owns: the form of an entry, the arithmetic of
  * positions, and the scripts that append. Every write is one script: it happened whole, or not at all.
  */
+import { createInboxes } from './inboxes.ts';
 import type { InboxKeys, LogKeys } from './keys.ts';
 import type { Store } from './redis.ts';
 
@@ -40,13 +41,6 @@ export type Appended =
   | { outcome: 'limited'; waitMs: number }
   | { outcome: 'unknown' };
 
-export type InboxState = {
-  acked: number;
-  unread: number;
-  /** True when unread messages were dropped because the inbox was full: entries (acked, first) are gone. */
-  overflowed: boolean;
-};
-
 export type Retention = { broadcasts: number; history: number; inbox: number };
 export type Limit = { max: number; windowMs: number };
 
@@ -64,15 +58,6 @@ export function parseEntry(seq: number, raw: string): Entry {
 
 export const samePosition = (a: Position, b: Position): boolean =>
   a.seq === b.seq && a.epoch === b.epoch && a.mark === b.mark;
-
-export function inboxState(part: Pick<LogPart, 'meta'>): InboxState {
-  const count = (name: string) => Number(part.meta[name] ?? 0);
-  return {
-    acked: count('acked'),
-    unread: count('received') - Math.max(count('read'), count('dropped')),
-    overflowed: count('dropped') > count('read'),
-  };
-}
 
 export type Logs = ReturnType<typeof createLogs>;
 
@@ -108,10 +93,11 @@ export function createLogs(
     }));
   }
 
-  const inboxKeys = (inbox: InboxKeys) => [inbox.list, inbox.meta, inbox.ids, inbox.conversations];
+  const inboxes = createInboxes(store);
   const logKeys = (log: LogKeys) => [log.list, log.meta, log.keys];
 
   return {
+    ...inboxes,
     read,
     heads,
 
@@ -139,47 +125,23 @@ export function createLogs(
 
     async direct(from: string, to: string, draft: Draft): Promise<Appended> {
       const [sender, reader] = [keys.inbox(from), keys.inbox(to)];
-      const reply = await run(
-        'direct',
-        [
-          ...logKeys(keys.conversation(from, to)),
-          ...[keys.limit('send', draft.limitedAs), keys.account(to)],
-          ...[...inboxKeys(sender), ...inboxKeys(reader)],
-        ],
-        [
-          ...[from, to, sender.channel, reader.channel, retention.history, retention.inbox, newEpoch()],
-          ...[draft.key, draft.sid, draft.id, draft.head, sendLimit.max, sendLimit.windowMs],
-        ],
+      const reply = await inboxes.counted([from, to], () =>
+        run(
+          'direct',
+          [
+            ...logKeys(keys.conversation(from, to)),
+            ...[keys.limit('send', draft.limitedAs), keys.account(to)],
+            ...[...inboxKeys(sender), ...inboxKeys(reader)],
+          ],
+          [
+            ...[from, to, sender.channel, reader.channel, retention.history, retention.inbox, newEpoch()],
+            ...[draft.key, draft.sid, draft.id, draft.head, sendLimit.max, sendLimit.windowMs],
+          ],
+        ),
       );
       if (reply[0] === 'unknown') return { outcome: 'unknown' };
       if (reply[0] === 'limited') return { outcome: 'limited', waitMs: reply[1] };
       return { outcome: reply[0], message: stored(reply[0], reply[1]) };
-    },
-
-    /** Acknowledge up to a message id or a position; answers what is left unread, or undefined for neither. */
-    async ack(username: string, sid: string, upTo: string | Position): Promise<number | undefined> {
-      const inbox = keys.inbox(username);
-      const target = typeof upTo === 'string' ? [upTo, '', 0, ''] : ['', upTo.epoch, upTo.seq, upTo.mark];
-      const [outcome, unread] = await run(
-        'ack',
-        [inbox.list, inbox.meta, inbox.ids],
-        [inbox.channel, sid, ...target],
-      );
-      return outcome === 'acked' ? unread : undefined;
-    },
-
-    /** The seq of a message in an inbox, by its id. */
-    async seqInInbox(username: string, id: string): Promise<number | undefined> {
-      const seq = await store.attempt(store.commands.hget(keys.inbox(username).ids, id));
-      return seq === null ? undefined : Number(seq);
-    },
-
-    async unreadBySender(username: string): Promise<Map<string, number>> {
-      const inbox = keys.inbox(username);
-      const flat = await run('unread', [inbox.list, inbox.meta]);
-      const counts = new Map<string, number>();
-      for (let i = 0; i < flat.length; i += 2) counts.set(String(flat[i]), Number(flat[i + 1]));
-      return counts;
     },
 
     /** Whom an account has talked with, and when last (epoch ms). */
@@ -199,6 +161,11 @@ export function createLogs(
     },
   };
 }
+
+const inboxKeys = (inbox: InboxKeys) => [
+  ...[inbox.list, inbox.meta, inbox.ids, inbox.conversations],
+  ...[inbox.senders, inbox.mail, inbox.friends],
+];
 
 /** A replay answers the entry as it stands in the log, an append the message alone. */
 function stored(outcome: 'appended' | 'replayed', text: string): string {

@@ -13,11 +13,11 @@ import type { Redis } from 'ioredis';
 /** The replies that each script's header promises. */
 export type ScriptReplies = {
   broadcast: ['appended' | 'replayed', string] | ['limited', number];
-  direct: ['appended' | 'replayed', string] | ['limited', number] | ['unknown'];
+  direct: ['appended' | 'replayed', string] | ['limited', number] | ['unknown'] | ['uncounted'];
   read: [meta: string[], start: number, entries: string[]];
   heads: string[];
-  ack: ['acked', number] | ['unknown'];
-  unread: (string | number)[];
+  ack: ['acked' | 'more', number] | ['unknown'] | ['uncounted'];
+  recount: 'counted' | 'more';
   register: 'created' | 'taken';
   amend: 'set' | 'unknown';
   names: string[];

@@ -1,7 +1,8 @@
 /** The inbox against a model that keeps it all in an array: whatever happens, unread and mailbox are what they should be. */
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { idOf, inboxState, type Position } from '../../src/store/logs.ts';
+import { inboxState } from '../../src/store/inboxes.ts';
+import { idOf, type Position } from '../../src/store/logs.ts';
 import { account, draft, testLogs, testStore } from '../support/store.ts';
 
 const LIMIT = 6;
@@ -65,9 +66,10 @@ test('unread, the mailbox and the overflow are exact after any history', async (
         expect(state.overflowed).toBe(model.slice(acked, kept).some(({ own }) => !own));
         const mailbox = part.entries.filter(({ seq, origin }) => seq > state.acked && origin === '-');
         expect(mailbox.map(({ message }) => idOf(message))).toEqual(waiting.map(({ id }) => id));
-        const bySender = new Map<string, number>();
-        for (const { from } of waiting) bySender.set(from, (bySender.get(from) ?? 0) + 1);
-        expect(await logs.unreadBySender(me)).toEqual(bySender);
+        const senders = ['x0', 'x1', me, 'nobody'];
+        expect(await logs.unreadOf(me, senders)).toEqual(
+          senders.map((sender) => waiting.filter(({ from }) => from === sender).length),
+        );
         expect(await store.commands.hlen(inbox.ids)).toBe(Math.min(model.length, LIMIT));
       }
     }),
@@ -111,4 +113,23 @@ test('an acknowledgement of what the inbox no longer keeps answers what is left,
     acked: 0,
     unread: 3,
   });
+});
+
+test('an acknowledgement of many is made in steps, each of which holds by itself', async () => {
+  const store = await testStore();
+  const logs = testLogs(store, { inbox: 2_000 });
+  await account(store, 'bob');
+  const ids: string[] = [];
+  for (let n = 0; n < 1_200; n += 1) {
+    const sent = draft(`x${n % 3}`, 'hi', { to: 'bob' });
+    ids.push(sent.id);
+    await logs.direct(`x${n % 3}`, 'bob', sent);
+  }
+  const hangsUp = new AbortController();
+  hangsUp.abort();
+  await expect(logs.ack('bob', 's', ids[1_099]!, hangsUp.signal)).rejects.toThrow(/abort/i);
+  expect(await logs.unreadOf('bob', ['x0', 'x1', 'x2'])).toEqual([233, 233, 234]);
+  expect(await logs.ack('bob', 's', ids[499]!)).toBe(700);
+  expect(await logs.ack('bob', 's', ids[1_099]!)).toBe(100);
+  expect(await logs.unreadOf('bob', ['x0', 'x1', 'x2'])).toEqual([33, 33, 34]);
 });

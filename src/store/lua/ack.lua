@@ -1,22 +1,45 @@
--- use: log deliver
--- Acknowledge an inbox up to a message or a position; never backwards. Tells the account's streams.
--- KEYS  1 inbox  2 inbox:meta  3 inbox:ids
--- ARGV  1 channel  2 origin session  3 message id or ''  4-6 epoch, seq, mark of a position
--- Replies {'acked', unread} | {'unknown'}
-local m = redis.call('HMGET', KEYS[2], 'epoch', 'first', 'last', 'acked')
-local first, last, acked = tonumber(m[2] or 1), tonumber(m[3] or 0), tonumber(m[4] or 0)
+-- use: log inbox
+-- Acknowledge an inbox up to a message or a position; never backwards. Tells the account's streams. What is far away is
+-- reached in several calls, each of which is an acknowledgement of its own.
+-- KEYS  1 inbox  2 inbox:meta  3 inbox:ids  4 inbox:senders  5 inbox:mail  6 inbox:friends
+-- ARGV  1 channel  2 origin session  3 message id or ''  4-6 epoch, seq, mark of a position  7 most entries of this call
+-- Replies {'acked', unread} | {'more', unread} | {'unknown'} | {'uncounted'}
+local box = inbox(KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6])
+if not box.isCounted then return { 'uncounted' } end
 local seq
 if ARGV[3] ~= '' then
   seq = tonumber(redis.call('HGET', KEYS[3], ARGV[3]) or nil)
 else
   seq = tonumber(ARGV[5])
-  if seq > last or (seq > 0 and m[1] ~= ARGV[4]) then seq = nil end
+  if seq > box.last or (seq > 0 and box.epoch ~= ARGV[4]) then seq = nil end
 end
 if not seq then return { 'unknown' } end
-if seq > acked and seq >= first then
-  local _, received, id = string.match(redis.call('LINDEX', KEYS[1], seq - first), ENTRY)
-  if ARGV[3] == '' and mark(id) ~= ARGV[6] then return { 'unknown' } end
-  redis.call('HSET', KEYS[2], 'acked', seq, 'read', received)
-  redis.call('PUBLISH', ARGV[1], 'ack ' .. ARGV[2] .. ' ' .. unread(KEYS[2]) .. ' ' .. id)
+if seq <= box.acked or seq < box.first then return { 'acked', box.unread } end
+
+local function noteAndId(at) return select(2, string.match(redis.call('LINDEX', KEYS[1], at - box.first), ENTRY)) end
+
+local note, id = noteAndId(seq)
+if ARGV[3] == '' and mark(id) ~= ARGV[6] then return { 'unknown' } end
+local low = math.max(box.acked + 1, box.first)
+local stop = math.min(seq, low + tonumber(ARGV[7]) - 1)
+if seq == box.last then
+  redis.call('UNLINK', KEYS[4], KEYS[5])
+  box.unread, stop = 0, seq
+elseif box.unread > 0 then
+  local seqs, changed = {}, {}
+  for each = low, stop do seqs[#seqs + 1] = each end
+  for _, record in ipairs(redis.call('HMGET', KEYS[5], unpack(seqs))) do
+    if record then
+      local size, next, name = string.match(record, '^(%d+) (%d+) (.+)$')
+      changed[name] = changed[name] or waiting(box, name)
+      release(box, changed[name], tonumber(size), tonumber(next))
+    end
+  end
+  redis.call('HDEL', KEYS[5], unpack(seqs))
+  for name, of in pairs(changed) do keep(box, name, of) end
 end
-return { 'acked', unread(KEYS[2]) }
+if stop < seq then note, id = noteAndId(stop) end
+box.acked, box.read = stop, tonumber(note)
+save(box)
+redis.call('PUBLISH', ARGV[1], 'ack ' .. ARGV[2] .. ' ' .. box.unread .. ' ' .. id)
+return { stop < seq and 'more' or 'acked', box.unread }

@@ -1,36 +1,47 @@
 -- deliver: one direct message at the end of an account's inbox, with the wake-up for the nodes that stream it.
--- The note of an inbox entry is the number of messages received up to it; own copies (sent from another session
--- of the account) do not count. So unread = received - max(read, dropped) at any time, and nothing can drift:
---   received  messages of others, ever       acked    position up to which all is acknowledged
---   read      `received` at acked            dropped  `received` at the newest entry that was trimmed
-local function unread(meta)
-  local m = redis.call('HMGET', meta, 'received', 'read', 'dropped')
-  return tonumber(m[1] or 0) - math.max(tonumber(m[2] or 0), tonumber(m[3] or 0))
+-- Own copies (sent from another session of the account) do not wait; with nothing waiting they are acknowledged at once.
+
+-- Drops the oldest entry.
+local function drop(box)
+  local list, ids, mail = box.list, box.ids, box.mail
+  local entry = redis.call('LPOP', list)
+  local _, note, id = string.match(entry, ENTRY)
+  local seq = box.first
+  box.first, box.bytes, box.dropped = seq + 1, box.bytes - #entry, tonumber(note)
+  redis.call('HDEL', ids, id)
+  local record = seq > box.acked and redis.call('HGET', mail, seq)
+  if not record then return end
+  local size, next, name = string.match(record, '^(%d+) (%d+) (.+)$')
+  local of = waiting(box, name)
+  release(box, of, tonumber(size), tonumber(next))
+  keep(box, name, of)
+  redis.call('HDEL', mail, seq)
 end
 
--- inbox: the four keys of it (list, meta, ids, conversations); own: this account is the sender.
-local function deliver(inbox, channel, limit, newEpoch, own, origin, id, other, message, now)
-  local list, meta, ids, conversations = inbox[1], inbox[2], inbox[3], inbox[4]
-  local epoch, first, last, before = open(meta, newEpoch)
-  local m = redis.call('HMGET', meta, 'received', 'read', 'dropped', 'acked')
-  local received, read, dropped, acked =
-    tonumber(m[1] or 0), tonumber(m[2] or 0), tonumber(m[3] or 0), tonumber(m[4] or 0)
-  local seq = last + 1
-  if not own then
-    received = received + 1
-    origin = '-'
-  elseif received == math.max(read, dropped) then
-    acked, read = seq, received
+-- name: of the other one; own: this account is the sender.
+local function deliver(box, conversations, channel, limit, newEpoch, own, origin, id, name, message, now)
+  local list, meta, ids, senders, mail = box.list, box.meta, box.ids, box.senders, box.mail
+  local seq = box.last + 1
+  if not box.epoch then
+    box.epoch = newEpoch
+    redis.call('DEL', senders, mail) -- of a log that Redis has lost
   end
-  local entry = origin .. ' ' .. received .. ' ' .. message
+  if not own then box.received = box.received + 1 end
+  local entry = (own and origin or '-') .. ' ' .. box.received .. ' ' .. message
   redis.call('RPUSH', list, entry)
   redis.call('HSET', ids, id, seq)
-  redis.call('HSET', conversations, other, now)
-  first = trim(list, first, seq, limit, function(note, old)
-    dropped = tonumber(note)
-    redis.call('HDEL', ids, old)
-  end)
-  redis.call('HSET', meta, 'epoch', epoch, 'first', first, 'last', seq, 'mark', mark(id),
-    'received', received, 'read', read, 'dropped', dropped, 'acked', acked)
-  wake(channel, epoch, seq, before, entry)
+  redis.call('HSET', conversations, name, now)
+  if not own then
+    receive(box, seq, #entry, name, waiting(box, name))
+  else
+    befriend(box, name)
+    if box.unread == 0 then box.acked, box.read = seq, box.received end
+  end
+  box.bytes = box.bytes + #entry
+  -- At most 100 a call, so that a lowered limit never blocks Redis.
+  for _ = box.first, math.min(seq - limit, box.first + 99) do drop(box) end
+  local before = box.mark
+  box.last, box.mark = seq, mark(id)
+  save(box)
+  wake(channel, box.epoch, seq, before, entry)
 end

@@ -1,0 +1,119 @@
+/**
+ * What is counted about an inbox: unread mail in all and by sender. The scripts keep the counters; this file reads them,
+ * moves acknowledgements in bounded steps, and has an inbox counted that a release without counters has written to.
+ */
+import { setImmediate } from 'node:timers/promises';
+import type { InboxKeys } from './keys.ts';
+import { type Store, StoreUnavailable } from './redis.ts';
+
+export type InboxState = {
+  acked: number;
+  unread: number;
+  /** True when unread messages were dropped because the inbox was full: entries (acked, first) are gone. */
+  overflowed: boolean;
+  /** False: an older release has written to it, see `recount`. */
+  isCounted: boolean;
+};
+
+/** Positions that one call of a script passes; each costs Redis less than a microsecond. */
+const ACK_AT_ONCE = 500;
+/** Entries that one call of a script reads whole; they may be 16 KB each. */
+const COUNT_AT_ONCE = 100;
+/** An inbox that is always found uncounted is written to by a node of an older release. */
+const ATTEMPTS = 5;
+
+export function inboxState({ meta }: { meta: Record<string, string> }): InboxState {
+  const count = (name: string) => Number(meta[name] ?? 0);
+  return {
+    acked: count('acked'),
+    unread: count('unread'),
+    overflowed: count('dropped') > count('read'),
+    isCounted: isCounted(meta['last'], meta['acked'], meta['counted']),
+  };
+}
+
+/** An inbox without entries holds nothing that could be miscounted. */
+const isCounted = (last = '0', acked = '0', counted = '0 0'): boolean => counted === `${last} ${acked}`;
+
+export function createInboxes(store: Store) {
+  const { keys, run } = store;
+
+  const countedKeys = (inbox: InboxKeys) => [
+    ...[inbox.list, inbox.meta, inbox.ids],
+    ...[inbox.senders, inbox.mail, inbox.friends],
+  ];
+
+  async function recount(username: string, signal?: AbortSignal): Promise<void> {
+    const where = countedKeys(keys.inbox(username));
+    while ((await run('recount', where, [COUNT_AT_ONCE])) === 'more') {
+      signal?.throwIfAborted();
+      await setImmediate(); // others want to be served too
+    }
+  }
+
+  /** Run what needs the inboxes of `usernames` counted. */
+  async function counted<Reply extends readonly unknown[]>(
+    usernames: string[],
+    work: () => Promise<Reply>,
+    signal?: AbortSignal,
+  ): Promise<Exclude<Reply, readonly ['uncounted']>> {
+    for (let attempt = 0; attempt < ATTEMPTS; attempt += 1) {
+      const reply = await work();
+      if (reply[0] !== 'uncounted') return reply as Exclude<Reply, readonly ['uncounted']>; // as just compared
+      for (const username of new Set(usernames)) await recount(username, signal);
+    }
+    throw new StoreUnavailable('an inbox could not be counted');
+  }
+
+  return {
+    recount,
+    counted,
+
+    /** Acknowledge up to a message id or a position; answers what is left unread, or undefined for neither. */
+    async ack(
+      username: string,
+      sid: string,
+      upTo: string | { epoch: string; seq: number; mark: string },
+      signal?: AbortSignal,
+    ): Promise<number | undefined> {
+      const inbox = keys.inbox(username);
+      const target = typeof upTo === 'string' ? [upTo, '', 0, ''] : ['', upTo.epoch, upTo.seq, upTo.mark];
+      const args = [inbox.channel, sid, ...target, ACK_AT_ONCE];
+      for (;;) {
+        const [outcome, unread] = await counted(
+          [username],
+          () => run('ack', countedKeys(inbox), args),
+          signal,
+        );
+        if (outcome === 'unknown') return undefined;
+        if (outcome === 'acked') return unread;
+        signal?.throwIfAborted();
+      }
+    },
+
+    /** The seq of a message in an inbox, by its id. */
+    async seqInInbox(username: string, id: string): Promise<number | undefined> {
+      const seq = await store.attempt(store.commands.hget(keys.inbox(username).ids, id));
+      return seq === null ? undefined : Number(seq);
+    },
+
+    /** How much unread mail `username` has of each of the others, in their order. */
+    async unreadOf(username: string, others: string[], signal?: AbortSignal): Promise<number[]> {
+      if (others.length === 0) return [];
+      const { meta, senders } = keys.inbox(username);
+      for (let attempt = 0; attempt < ATTEMPTS; attempt += 1) {
+        const [state, rows] = await store.attempt(
+          Promise.all([
+            store.commands.hmget(meta, 'last', 'acked', 'counted'),
+            store.commands.hmget(senders, ...others),
+          ]),
+        );
+        const [last, acked, at] = state.map((value) => value ?? undefined);
+        if (last === undefined) return others.map(() => 0);
+        if (isCounted(last, acked, at)) return rows.map((row) => Number.parseInt(row ?? '0', 10));
+        await recount(username, signal);
+      }
+      throw new StoreUnavailable('an inbox could not be counted');
+    },
+  };
+}

@@ -1,0 +1,73 @@
+/** Inboxes that a release without counters wrote: entries, and a meta hash with received, read and dropped alone. */
+import { v7 as uuidv7 } from 'uuid';
+import { expect, test } from 'vitest';
+import { inboxState } from '../../src/store/inboxes.ts';
+import type { Store } from '../../src/store/redis.ts';
+import { account, draft, testLogs, testStore } from '../support/store.ts';
+
+type Old = { from: string; to: string; id: string };
+
+/** Writes an inbox of `me` as release 9269ab0 did, `acked` entries of it acknowledged. */
+async function oldInbox(store: Store, me: string, count: number, acked: number): Promise<Old[]> {
+  const inbox = store.keys.inbox(me);
+  const entries: Old[] = [];
+  let [received, read] = [0, 0];
+  for (let seq = 1; seq <= count; seq += 1) {
+    const own = seq % 7 === 0;
+    const other = `x${seq % 3}`;
+    const [from, to] = own ? [me, other] : [other, me];
+    const id = uuidv7();
+    entries.push({ from, to, id });
+    if (!own) received += 1;
+    if (seq === acked) read = received;
+    const message = JSON.stringify({ id, kind: 'dm', from, to, text: `${seq}`, sentAt: '', seq });
+    await store.commands.rpush(inbox.list, `${own ? 'session' : '-'} ${received} ${message}`);
+    await store.commands.hset(inbox.ids, id, seq);
+  }
+  const mark = entries.at(-1)!.id.slice(-8);
+  await store.commands.hset(inbox.meta, { epoch: 'old00000', first: 1, last: count, mark });
+  await store.commands.hset(inbox.meta, { received, read, dropped: 0, acked });
+  return entries;
+}
+
+const SENDERS = ['x0', 'x1', 'x2'];
+const unread = (entries: Old[], me: string, from: number) =>
+  SENDERS.map((name) => entries.slice(from).filter((each) => each.from === name && each.to === me).length);
+
+async function before() {
+  const store = await testStore();
+  await account(store, 'me', ...SENDERS);
+  return { store, logs: testLogs(store), entries: await oldInbox(store, 'me', 260, 30) };
+}
+
+test('unread by sender is right at the first question', async () => {
+  const { logs, entries } = await before();
+  expect(await logs.unreadOf('me', SENDERS)).toEqual(unread(entries, 'me', 30));
+});
+
+test('a message that arrives first is counted on top of what was there', async () => {
+  const { store, logs, entries } = await before();
+  expect((await logs.direct('x1', 'me', draft('x1', 'new', { to: 'me' }))).outcome).toBe('appended');
+  const expected = unread(entries, 'me', 30);
+  expected[1]! += 1;
+  expect(await logs.unreadOf('me', SENDERS)).toEqual(expected);
+  const part = await logs.read(store.keys.inbox('me'), { count: 500 });
+  expect(part.entries).toHaveLength(261);
+  expect(inboxState(part)).toMatchObject({ acked: 30, unread: expected.reduce((a, b) => a + b) });
+});
+
+test('an acknowledgement that comes first leaves what is behind it', async () => {
+  const { logs, entries } = await before();
+  const left = unread(entries, 'me', 200);
+  expect(await logs.ack('me', 's', entries[199]!.id)).toBe(left.reduce((a, b) => a + b));
+  expect(await logs.unreadOf('me', SENDERS)).toEqual(left);
+});
+
+test('several who count at once, and a node of the old release that writes meanwhile, do not miscount', async () => {
+  const { store, logs, entries } = await before();
+  await Promise.all([logs.recount('me'), logs.recount('me'), logs.unreadOf('me', SENDERS)]);
+  // What an old node does at an acknowledgement: it moves `acked` and `read`, and counts nothing.
+  await store.commands.hset(store.keys.inbox('me').meta, { acked: 100, read: 86 });
+  const counts = await Promise.all([logs.unreadOf('me', SENDERS), logs.unreadOf('me', SENDERS)]);
+  expect(counts).toEqual([unread(entries, 'me', 100), unread(entries, 'me', 100)]);
+});
