@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createAccounts } from './chat/accounts.ts';
+import { deriveKey } from './chat/derived-keys.ts';
 import { createMailbox } from './chat/mailbox.ts';
 import { createMessages } from './chat/messages.ts';
 import { createPasswords } from './chat/passwords.ts';
@@ -141,6 +142,7 @@ export async function startApp(options: AppOptions): Promise<App> {
         loginLimit: config.LOGIN_LIMIT,
         passwords,
         tokens,
+        refreshKey: deriveKey(jwtSecret, 'refresh tokens'),
         accessTtlSeconds: config.ACCESS_TTL_SECONDS,
         now,
       }),

@@ -61,8 +61,9 @@ export interface paths {
          * @description Answers with a new access token and a new refresh token for the same session. The old refresh token is used up:
          *     using it again ends the session, since somebody else may hold it.
          *
-         *     No answer came? Repeat the call with the same token. Within 30 s, and as long as none of the tokens that were
-         *     given for it was used, that is no second use. Go on with the refresh token of the answer that came last.
+         *     Send a random `nonce` with every refresh, so that a call whose answer was lost can be repeated: within 30 s the same
+         *     token with the same nonce gets the same next refresh token again, as often as needed. Without a nonce, or with
+         *     another one, a token that was used ends the session.
          */
         post: operations["refresh"];
         delete?: never;
@@ -496,6 +497,11 @@ export interface components {
              * @example rt_9mQ2vX7cLw4sYkB1nZ8e
              */
             refreshToken: string;
+            /**
+             * @description Drawn at random for this refresh token, and the same in each repeat of the call. Store it before you send it if a repeat may come from a later run of your program.
+             * @example k2J8rQwXz0aT5vLmB7nYdg
+             */
+            nonce?: string;
         };
         AccountUpdate: {
             displayName: components["schemas"]["DisplayName"];
@@ -529,7 +535,7 @@ export interface components {
             tokenType: "Bearer";
             /** @description How many seconds the access token lives. */
             expiresIn: number;
-            /** @description For one call of `refresh`, which gives the next one; the call may be repeated when no answer came. Lives 30 days unless configured otherwise. */
+            /** @description For one call of `refresh`, which gives the next one. Lives 30 days unless configured otherwise. */
             refreshToken: string;
             account: components["schemas"]["Account"];
             online: components["schemas"]["OnlineSummary"];
@@ -1339,7 +1345,8 @@ export interface operations {
             content: {
                 /**
                  * @example {
-                 *       "refreshToken": "rt_9mQ2vX7cLw4sYkB1nZ8e"
+                 *       "refreshToken": "rt_9mQ2vX7cLw4sYkB1nZ8e",
+                 *       "nonce": "k2J8rQwXz0aT5vLmB7nYdg"
                  *     }
                  */
                 "application/json": components["schemas"]["RefreshRequest"];

@@ -1,5 +1,5 @@
 /** Sessions: login, refresh, logout, and who a token belongs to. */
-
+import { createHmac, type KeyObject } from 'node:crypto';
 import type { components } from '../contract.d.ts';
 import type { AccountStore } from '../store/accounts.ts';
 import type { LimitStore } from '../store/limits.ts';
@@ -10,7 +10,7 @@ import { type Caller, canonicalUsername, type Network } from './model.ts';
 import type { Passwords } from './passwords.ts';
 import type { Presence } from './presence.ts';
 import { Problem, tooMany } from './problems.ts';
-import { newRefreshToken, newSessionId, parseRefreshToken, type Tokens } from './tokens.ts';
+import { hashOf, newRefreshToken, newSessionId, parseRefreshToken, type Tokens } from './tokens.ts';
 
 export type Login = components['schemas']['Login'];
 export type Sessions = ReturnType<typeof createSessions>;
@@ -27,10 +27,17 @@ export function createSessions(options: {
   loginLimit: Limit;
   passwords: Passwords;
   tokens: Tokens;
+  /** Makes the token after one that was presented with a nonce. */
+  refreshKey: KeyObject;
   accessTtlSeconds: number;
   now: () => number;
 }) {
-  const { store, accounts, presence, limits, loginLimit, passwords, tokens, accessTtlSeconds, now } = options;
+  const { store, accounts, presence, limits, loginLimit, passwords, tokens, refreshKey } = options;
+  const { accessTtlSeconds, now } = options;
+
+  /** The same for every repeat, and known to nobody without the key. */
+  const nextSecret = (presentedHash: string, nonceHash: string): string =>
+    createHmac('sha256', refreshKey).update(`${presentedHash} ${nonceHash}`).digest('base64url');
 
   async function answer(username: string, sid: string, refreshToken: string): Promise<Login> {
     const [account, online] = await Promise.all([accounts.find(username), presence.summary(LOGIN_USERS)]);
@@ -95,13 +102,25 @@ export function createSessions(options: {
       return answer(username, sid, token);
     },
 
-    async refresh(refreshToken: string): Promise<Login> {
+    /** `nonce`: proves that a repeat comes from the client that asked first; each repeat gets the same next token. */
+    async refresh({
+      refreshToken,
+      nonce,
+    }: {
+      refreshToken: string;
+      nonce?: string | undefined;
+    }): Promise<Login> {
       const presented = parseRefreshToken(refreshToken);
       if (presented) {
-        const { username, sid } = presented;
-        const { token, hash } = newRefreshToken(username, sid);
-        const outcome = await store.refresh({ username, sid, presentedHash: presented.hash, nextHash: hash });
-        if (outcome === 'refreshed') return answer(username, sid, token);
+        const { username, sid, hash: presentedHash } = presented;
+        const nonceHash = nonce === undefined ? '' : hashOf(nonce);
+        const next = newRefreshToken(
+          username,
+          sid,
+          nonceHash ? nextSecret(presentedHash, nonceHash) : undefined,
+        );
+        const outcome = await store.refresh({ username, sid, presentedHash, nextHash: next.hash, nonceHash });
+        if (outcome === 'refreshed') return answer(username, sid, next.token);
       }
       throw new Problem(
         'bad_refresh_token',

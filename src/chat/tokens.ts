@@ -73,11 +73,17 @@ export function createTokens(options: { secret: string; accessTtlSeconds: number
   }
 }
 
-const hashOf = (secret: string) => createHash('sha256').update(secret).digest('base64url');
+export const hashOf = (secret: string) => createHash('sha256').update(secret).digest('base64url');
 
-/** `sid.username.secret`, the parts in base64url: it says by itself which session it refreshes. */
-export function newRefreshToken(username: string, sid: string): { token: string; hash: string } {
-  const secret = randomBytes(32).toString('base64url');
+/**
+ * `sid.username.secret`, the parts in base64url: it says by itself which session it refreshes.
+ * `secret`: random unless given.
+ */
+export function newRefreshToken(
+  username: string,
+  sid: string,
+  secret = randomBytes(32).toString('base64url'),
+): { token: string; hash: string } {
   return { token: `${sid}.${Buffer.from(username).toString('base64url')}.${secret}`, hash: hashOf(secret) };
 }
 

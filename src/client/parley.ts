@@ -48,8 +48,8 @@ export function createParley(options: ParleyOptions = {}) {
 
   const open = createClient<paths>({ baseUrl, fetch: send });
   const sessions = createSessions({
-    exchange: (refreshToken) =>
-      repeatedly((signal) => open.POST('/v1/refresh', { body: { refreshToken }, signal }), undefined),
+    exchange: (refreshToken, nonce) =>
+      repeatedly((signal) => open.POST('/v1/refresh', { body: { refreshToken, nonce }, signal }), undefined),
     storage: options.storage,
     lock: options.lock ?? tabLock,
     lockName: `parley ${baseUrl}`,

@@ -1,11 +1,12 @@
 /**
  * The session: its tokens, in memory and where the caller keeps them, and when they are renewed.
  *
- * A refresh token serves once; used again it ends the session, but for a repeat within 30 s. So within a client there is
- * one refresh at a time, whoever waits for it; and clients that share a storage (the tabs of a browser) take turns: under
- * a lock each looks first whether another was faster, and only then presents the newest token that is stored. The lock is
- * `navigator.locks` where there is one (browsers give it to https and localhost only). Two tabs without it that present
- * one token in the same moment are a repeat to the server; what the later one stores is what both present next.
+ * A refresh token serves once; used again it ends the session, unless it comes with the nonce of its first use within
+ * 30 s. So within a client there is one refresh at a time, whoever waits for it; and clients that share a storage (the
+ * tabs of a browser) take turns: under a lock each looks first whether another was faster, and only then presents the
+ * newest token that is stored. The lock is `navigator.locks` where there is one (browsers give it to https and localhost
+ * only). The nonce is stored before the request leaves, so that a reload or a restart repeats it, and so does another
+ * tab that presents the same token without a lock.
  */
 import type { components } from '../contract.d.ts';
 import type { Clock } from './clock.ts';
@@ -26,6 +27,8 @@ export type Session = {
   /** Epoch milliseconds, by the clock of this machine. */
   expiresAtMs?: number;
   refreshAtMs?: number;
+  /** There while a refresh was sent and not answered: what proves that a repeat is one. */
+  refreshNonce?: string;
 };
 
 type Maybe<T> = T | Promise<T>;
@@ -49,7 +52,7 @@ export type Sessions = ReturnType<typeof createSessions>;
 const EARLY_MS = 300_000;
 
 export function createSessions(options: {
-  exchange: (refreshToken: string) => Promise<Result<Login>>;
+  exchange: (refreshToken: string, nonce: string) => Promise<Result<Login>>;
   storage: SessionStorage | undefined;
   lock: Lock;
   lockName: string;
@@ -116,8 +119,15 @@ export function createSessions(options: {
     session.accessToken !== stale &&
     (session.refreshAtMs ?? 0) > clock.now();
 
+  /** Stored before it is sent. Read again: without a lock another tab may be doing the same. */
+  async function storeNonce(session: Session, nonce: string): Promise<string> {
+    await storage?.set({ ...session, refreshNonce: nonce });
+    const kept = await storage?.get();
+    return (kept?.refreshToken === session.refreshToken && kept.refreshNonce) || nonce;
+  }
+
   async function refresh(stale: string | undefined): Promise<Problem | undefined> {
-    const mine = current;
+    let mine = current;
     if (!mine) return LOGGED_OUT;
     const stored = storage ? await storage.get() : mine;
     if (current !== mine) return undefined; // logged in or out meanwhile
@@ -129,8 +139,13 @@ export function createSessions(options: {
       adopt('refreshed', stored);
       return undefined;
     }
+    const { refreshToken } = stored;
+    const known = stored.refreshNonce ?? (mine.refreshToken === refreshToken ? mine.refreshNonce : undefined);
+    mine = current = { ...mine, refreshToken, refreshNonce: known ?? randomId() };
+    const nonce = stored.refreshNonce ?? (await storeNonce(stored, mine.refreshNonce!));
+    if (current !== mine) return undefined;
     const askedAtMs = clock.now();
-    const { data, problem } = await exchange(stored.refreshToken);
+    const { data, problem } = await exchange(refreshToken, nonce);
     if (current !== mine) return undefined;
     if (problem) {
       if (problem.code === 'bad_refresh_token') {

@@ -68,7 +68,7 @@ export function createOperations(rooms: Rooms): Operations {
       return { status: 201, body: account, headers: { Location: location } };
     },
     login: async ({ body, networks }) => tokens(await sessions.login(body, networks)),
-    refresh: async ({ body }) => tokens(await sessions.refresh(body.refreshToken)),
+    refresh: async ({ body }) => tokens(await sessions.refresh(body)),
     logout: async ({ caller }) => {
       await sessions.logout(caller);
       return { status: 204, body: undefined };

@@ -7,8 +7,6 @@ import type { Store } from './redis.ts';
 
 /** For how long a refresh may be repeated: three attempts of `parley/client`, of which each waits 10 s. */
 const REPEAT_GRACE_MS = 30_000;
-/** Of the tokens that repeats were given, the newest so many serve: late answers are few, and the hash stays small. */
-const REPEATS_GOOD = 4;
 
 export type SessionStore = ReturnType<typeof createSessionStore>;
 
@@ -41,8 +39,15 @@ export function createSessionStore(store: Store, options: { accessTtlMs: number;
       for (const [error] of (await attempt(opened.exec())) ?? []) if (error) throw error;
     },
 
-    async refresh(session: { username: string; sid: string; presentedHash: string; nextHash: string }) {
-      const { username, sid, presentedHash, nextHash } = session;
+    async refresh(session: {
+      username: string;
+      sid: string;
+      presentedHash: string;
+      nextHash: string;
+      /** Empty: none was sent. */
+      nonceHash: string;
+    }) {
+      const { username, sid, presentedHash, nextHash, nonceHash } = session;
       const deadAt = now() + accessTtlMs;
       const outcome = await run(
         'refresh',
@@ -50,7 +55,7 @@ export function createSessionStore(store: Store, options: { accessTtlMs: number;
         [
           ...[presentedHash, nextHash, new Date(now()).toISOString(), refreshTtlMs],
           ...[keys.channels.revoked, sid, deadAt],
-          ...[REPEAT_GRACE_MS, REPEATS_GOOD],
+          ...[REPEAT_GRACE_MS, nonceHash],
         ],
       );
       if (outcome === 'reused') learn(sid, deadAt);

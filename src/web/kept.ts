@@ -37,8 +37,8 @@ export function createTabStorage() {
     },
     set(session: Session): void {
       newest = session;
-      const { id, username, refreshToken } = session;
-      keep(SESSION_KEY, { id, username, refreshToken });
+      const { id, username, refreshToken, refreshNonce } = session;
+      keep(SESSION_KEY, { id, username, refreshToken, refreshNonce });
     },
     clear(): void {
       newest = undefined;

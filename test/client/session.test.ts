@@ -93,6 +93,62 @@ test.each([1, 2, 3])('a refresh survives that its answer is lost, %i times', asy
   expect(box.session).toEqual(alice.session);
 });
 
+test('a refresh survives that the program ends before its answer comes: the next run repeats it with the nonce that is stored', async () => {
+  const [wire, clock, { box, ...tabs }] = [createWire(), testClock(), shared()];
+  const alice = await client(theNode(), 'alice', { ...wire, clock, ...tabs });
+  expect(box.session).not.toHaveProperty('refreshNonce');
+  const asked: unknown[] = [];
+  wire.instead(
+    REFRESH,
+    async (request, forward) => {
+      const stored = box.session?.refreshNonce;
+      const { nonce } = JSON.parse(await request.clone().text());
+      asked.push({ nonce, stored, status: (await forward(request)).status });
+      throw new TypeError('the process ends here');
+    },
+    9, // three attempts of the call, three of its refresh each
+  );
+  clock.aheadMs = AN_HOUR_MS + 1;
+  expect((await alice.getMe()).problem?.code).toBe('unreachable');
+  const nonce = box.session?.refreshNonce;
+  expect(nonce).toMatch(/^\w{32}$/);
+  expect(asked).toEqual(Array(9).fill({ nonce, stored: nonce, status: 200 }));
+  const again = createParley({ baseUrl: theNode().url, clock, ...tabs });
+  expect((await again.getMe()).data?.username).toBe('alice');
+  expect(box.session).toEqual(again.session);
+  expect(box.session, 'the nonce goes with its token').not.toHaveProperty('refreshNonce');
+});
+
+test('a client whose storage does not keep the nonce keeps it itself, from one call to the next', async () => {
+  const [wire, clock, { box, storage, lock }] = [createWire(), testClock(), shared()];
+  const set = ({ id, username, refreshToken }: Session) => storage.set({ id, username, refreshToken });
+  const alice = await client(theNode(), 'alice', { ...wire, clock, storage: { ...storage, set }, lock });
+  wire.instead(
+    REFRESH,
+    async (request, forward) => {
+      await forward(request);
+      throw new TypeError('the connection broke');
+    },
+    9,
+  );
+  clock.aheadMs = AN_HOUR_MS + 1;
+  expect((await alice.getMe()).problem?.code).toBe('unreachable');
+  expect((await alice.getMe()).data?.username).toBe('alice');
+  expect(box.session).not.toHaveProperty('refreshNonce');
+});
+
+test('whoever copied the storage before a refresh gets nothing with the token that it used, and is found out', async () => {
+  const [clock, { box, ...tabs }] = [testClock(), shared()];
+  const alice = await client(theNode(), 'alice', { clock, ...tabs });
+  const { id, username, refreshToken } = box.session!;
+  clock.aheadMs = AN_HOUR_MS + 1;
+  expect((await alice.getMe()).data?.username).toBe('alice');
+  const thief = createParley({ baseUrl: theNode().url, clock });
+  await thief.restore({ id, username, refreshToken });
+  expect((await thief.getMe()).problem?.code).toBe('bad_refresh_token');
+  expect((await alice.getMe()).problem?.code).toBe('session_ended');
+});
+
 test('while nobody answers the refresh, the old token serves until it expires', async () => {
   const [wire, clock] = [createWire(), testClock()];
   const alice = await client(theNode(), 'alice', { ...wire, clock });

@@ -1,4 +1,5 @@
 /** One login of one account, kept alive by all means: a token that has expired is renewed, a lost account made again. */
+import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Client, GIVE_UP_MS } from './client.ts';
 import type { Note } from './history.ts';
@@ -35,13 +36,15 @@ export async function openSession(
   ended: (note: Note) => void,
 ): Promise<Session> {
   let refreshToken: string | undefined;
+  /** Kept until the refresh token was answered: a repeat proves itself with it. */
+  let nonce = randomUUID();
   let renewing: Promise<void> | undefined;
   /** What is refused for some time after may have been asked with the token before. */
   let renewedAtMs = Number.NEGATIVE_INFINITY;
 
   async function enter(): Promise<void> {
     for (let tries = 0; tries < GIVE_UP_AFTER; tries += 1) {
-      const body = refreshToken ? { refreshToken } : { username, password: PASSWORD };
+      const body = refreshToken ? { refreshToken, nonce } : { username, password: PASSWORD };
       const answer = await client
         .ask('POST', refreshToken ? '/v1/refresh' : '/v1/login', { body })
         .catch(() => ({ status: 0, body: undefined }));
@@ -50,6 +53,7 @@ export async function openSession(
         session.token = answer.body.accessToken;
         session.sid = claimsOf(session.token).sid;
         refreshToken = answer.body.refreshToken;
+        nonce = randomUUID();
         return;
       }
       const what = `${username}: ${refreshToken ? 'refresh' : 'login'} was answered 401`;

@@ -10,8 +10,9 @@ const TOLD_WITHIN_MS = 2_000;
 
 const me = (who: Person, node: TestNode = who.node): Promise<Called> =>
   call(node, 'getMe', { token: who.token });
-const refresh = (node: TestNode, refreshToken: string): Promise<Called> =>
-  call(node, 'refresh', { body: { refreshToken } });
+const refresh = (node: TestNode, refreshToken: string, nonce?: string): Promise<Called> =>
+  call(node, 'refresh', { body: { refreshToken, nonce } });
+const [NONCE, ANOTHER] = ['only-her-client-knows-this', 'somebody-elses-own-nonce'];
 
 test('a refresh gives new tokens for the same session, and the account’s state as it is', async () => {
   const node = await startNode();
@@ -41,23 +42,27 @@ test('refresh tokens can be chained, on any node', async () => {
 });
 
 describe('a refresh whose answer was lost', () => {
-  test('can be repeated, as often as answers get lost, on any node', async () => {
+  test('is repeated with its nonce as often as answers get lost, on any node, and gets the same next token', async () => {
     const node = await startNode();
     const other = await startNode({}, { prefix: node.prefix });
     const alice = await person(node, 'alice');
+    const answers = [];
     for (const at of [node, other, node, other, node, other])
-      expect((await refresh(at, alice.refreshToken)).status).toBe(200);
-    const last = await refresh(node, alice.refreshToken);
-    expect((await me({ ...alice, token: last.body.accessToken })).status).toBe(200);
-    expect((await refresh(node, last.body.refreshToken)).status).toBe(200);
+      answers.push(await refresh(at, alice.refreshToken, NONCE));
+    for (const { status } of answers) expect(status).toBe(200);
+    const given = new Set(answers.map(({ body }) => body.refreshToken));
+    expect(given.size).toBe(1);
+    expect((await me({ ...alice, token: answers.at(-1)!.body.accessToken })).status).toBe(200);
+    expect((await refresh(node, [...given][0]!, ANOTHER)).status).toBe(200);
   });
 
-  test('and comes late does not harm who has the answer of its repeat', async () => {
+  test('and its repeats may cross: whichever answer comes last, its token serves', async () => {
     const node = await startNode();
     const alice = await person(node, 'alice');
-    const repeat = await refresh(node, alice.refreshToken);
-    await refresh(node, alice.refreshToken); // the first request, which was long on its way
-    expect((await refresh(node, repeat.body.refreshToken)).status).toBe(200);
+    const crossing = Array.from({ length: 8 }, () => refresh(node, alice.refreshToken, NONCE));
+    for (const { status } of await Promise.all(crossing)) expect(status).toBe(200);
+    const { body } = await crossing[3]!;
+    expect((await refresh(node, body.refreshToken, NONCE)).status).toBe(200);
   });
 
   test('cannot be repeated when 30 s have passed: the session ends', async () => {
@@ -66,34 +71,69 @@ describe('a refresh whose answer was lost', () => {
     const sid = alice.refreshToken.split('.')[0]!;
     const { commands, keys } = await testStore(node.prefix);
     const age = (ms: number) => commands.hincrby(keys.session('alice', sid), 'refreshedAtMs', -ms);
-    await refresh(node, alice.refreshToken);
+    await refresh(node, alice.refreshToken, NONCE);
     await age(25_000);
-    expect((await refresh(node, alice.refreshToken)).status, 'after 25 s').toBe(200);
+    expect((await refresh(node, alice.refreshToken, NONCE)).status, 'after 25 s').toBe(200);
     await age(5_001);
-    expectProblem(await refresh(node, alice.refreshToken), 'bad_refresh_token');
+    expectProblem(await refresh(node, alice.refreshToken, NONCE), 'bad_refresh_token');
     expectProblem(await me(alice), 'session_ended');
   });
 
-  test('repeated by two parties, gives them different tokens: the session ends when both have gone on', async () => {
+  test.each([
+    ['without a nonce', NONCE, undefined],
+    ['with another nonce', NONCE, ANOTHER],
+    ['with a nonce that the first use had not', undefined, NONCE],
+    ['without a nonce, as the first use was', undefined, undefined],
+  ])(
+    'cannot be repeated %s: two parties hold the token, and the session ends at once',
+    async (_, first, second) => {
+      const node = await startNode();
+      const alice = await person(node, 'alice');
+      const hers = await refresh(node, alice.refreshToken, first);
+      expectProblem(await refresh(node, alice.refreshToken, second), 'bad_refresh_token');
+      expectProblem(await refresh(node, hers.body.refreshToken, NONCE), 'bad_refresh_token');
+      expectProblem(await me(alice), 'session_ended');
+    },
+  );
+
+  test('cannot be repeated once the next token was used, not with its nonce either', async () => {
     const node = await startNode();
     const alice = await person(node, 'alice');
-    const [hers, thiefs] = await Promise.all([1, 2].map(() => refresh(node, alice.refreshToken)));
-    expect(hers!.body.refreshToken).not.toBe(thiefs!.body.refreshToken);
-    const next = await refresh(node, hers!.body.refreshToken);
-    expect(next.status).toBe(200);
-    expectProblem(await refresh(node, thiefs!.body.refreshToken), 'bad_refresh_token');
-    expectProblem(await refresh(node, next.body.refreshToken), 'bad_refresh_token');
+    const next = await refresh(node, alice.refreshToken, NONCE);
+    expect((await refresh(node, next.body.refreshToken, NONCE)).status).toBe(200);
+    expectProblem(await refresh(node, alice.refreshToken, NONCE), 'bad_refresh_token');
     expectProblem(await me(alice), 'session_ended');
   });
 
-  test('leaves four tokens that would serve, however often it is repeated', async () => {
-    const node = await startNode();
+  test('gets a token that neither the token nor the nonce before it tell, nor what is stored', async () => {
+    const [node, stranger] = [await startNode(), await startNode()];
     const alice = await person(node, 'alice');
-    const given: string[] = [];
-    for (let count = 0; count < 5; count += 1)
-      given.push((await refresh(node, alice.refreshToken)).body.refreshToken);
-    expectProblem(await refresh(node, given[0]!), 'bad_refresh_token');
+    const next = await refresh(node, alice.refreshToken, NONCE);
+    const kept = JSON.stringify(await everything(node));
+    for (const secret of [NONCE, next.body.refreshToken.split('.')[2]!]) expect(kept).not.toContain(secret);
+    expectProblem(await refresh(stranger, next.body.refreshToken), 'bad_refresh_token');
   });
+
+  test.each(['short', 'x'.repeat(129), 'sixteen or more, but spaces', ''])(
+    'has no nonce such as %j',
+    async (nonce) => {
+      const node = await startNode();
+      const alice = await person(node, 'alice');
+      expectProblem(await refresh(node, alice.refreshToken, nonce), 'validation_failed');
+      expect((await refresh(node, alice.refreshToken, NONCE)).status, 'the token is not used up').toBe(200);
+    },
+  );
+});
+
+// One node of two may still run the release before: it kept up to four tokens that serve.
+test('a session of the release before goes on, with any of the tokens that served', async () => {
+  const node = await startNode();
+  const alice = await person(node, 'alice');
+  const { commands, keys } = await testStore(node.prefix);
+  const key = keys.session('alice', alice.refreshToken.split('.')[0]!);
+  await commands.hset(key, 'refreshHash', `${'A'.repeat(43)} ${await commands.hget(key, 'refreshHash')}`);
+  const next = await refresh(node, alice.refreshToken, NONCE);
+  expect((await refresh(node, next.body.refreshToken, NONCE)).status).toBe(200);
 });
 
 describe('a session ends', () => {

@@ -174,6 +174,22 @@ test('a copied tab asks for a login of its own, and leaves the first one alone',
   expect(complaints).toEqual([]);
 });
 
+test('a reload while a refresh has no answer yet keeps the login', async () => {
+  const node = await startNode();
+  const alice = await openWindow(theBrowser(), node);
+  await register(alice, 'alice');
+  let served = 0;
+  await alice.route('**/v1/refresh', async (route) => {
+    if ((await route.fetch()).status() === 200) served += 1;
+    await route.abort();
+  });
+  await alice.reload();
+  await expect.poll(() => served).toBeGreaterThan(0);
+  await alice.unrouteAll({ behavior: 'ignoreErrors' });
+  await alice.reload();
+  await connected(alice);
+});
+
 test('a session that the server has ended leads to the door, which says why', async () => {
   const node = await startNode();
   const alice = await openWindow(theBrowser(), node);
