@@ -2,9 +2,11 @@
 import { isUtf8 } from 'node:buffer';
 import type { IncomingMessage } from 'node:http';
 import { Problem } from '../chat/problems.ts';
+import { isJsonInUtf8 } from './media-type.ts';
 
 const LIMIT_BYTES = 64 * 1_024;
-const MEDIA_TYPE = /^application\/json *(?:; *charset="?utf-8"? *)?$/i;
+/** What some editors put in front of UTF-8; a parser may pass over it (RFC 8259, section 8.1). */
+const BYTE_ORDER_MARK = [0xef, 0xbb, 0xbf];
 
 const tooLarge = () => new Problem('body_too_large', 'The body must not be larger than 64 KiB.');
 
@@ -13,7 +15,7 @@ export async function readJson(req: IncomingMessage): Promise<unknown> {
   const { 'content-length': length, 'content-type': type = '', 'content-encoding': encoding } = req.headers;
   const isChunked = req.headers['transfer-encoding'] !== undefined;
   if (!isChunked && (length === undefined || length === '0')) return undefined;
-  if (!MEDIA_TYPE.test(type) || (encoding !== undefined && encoding !== 'identity')) {
+  if (!isJsonInUtf8(type) || (encoding && encoding.toLowerCase() !== 'identity')) {
     throw new Problem(
       'unsupported_media_type',
       'Send the body as application/json in UTF-8, not compressed.',
@@ -24,7 +26,8 @@ export async function readJson(req: IncomingMessage): Promise<unknown> {
   if (bytes.length === 0) return undefined;
   if (!isUtf8(bytes)) throw new Problem('malformed_json', 'The body is not valid UTF-8.');
   try {
-    return JSON.parse(bytes.toString());
+    const hasMark = BYTE_ORDER_MARK.every((byte, i) => bytes[i] === byte);
+    return JSON.parse(bytes.toString('utf8', hasMark ? BYTE_ORDER_MARK.length : 0));
   } catch {
     throw new Problem('malformed_json', 'The body is not valid JSON.');
   }

@@ -92,6 +92,49 @@ test.each([
   }, malformed),
 );
 
+const MARK = Buffer.from([0xef, 0xbb, 0xbf]);
+
+test('a byte order mark before JSON in UTF-8 is passed over, by every operation', async () => {
+  const alice = await theAlice();
+  const sent = await give(
+    alice,
+    'sendBroadcast',
+    Buffer.concat([MARK, Buffer.from('{"text":"from a file"}\r\n')]),
+  );
+  expect([sent.status, sent.body.text]).toEqual([201, 'from a file']);
+  const updated = await give(
+    alice,
+    'updateMe',
+    Buffer.concat([MARK, Buffer.from('{"displayName":"Alice"}')]),
+  );
+  expect([updated.status, updated.body.displayName]).toEqual([200, 'Alice']);
+});
+
+test('a byte order mark inside of a text belongs to it', async () => {
+  const sent = await give(await theAlice(), 'sendBroadcast', '{"text":"a\ufeffb"}');
+  expect(sent.body.text).toBe('a\ufeffb');
+});
+
+test.each([
+  ['alone', MARK],
+  ['before nothing but a space', Buffer.concat([MARK, Buffer.from(' ')])],
+  ['twice', Buffer.concat([MARK, MARK, Buffer.from('{"text":"x"}')])],
+  ['after a space', Buffer.concat([Buffer.from(' '), MARK, Buffer.from('{"text":"x"}')])],
+  ['at the end', Buffer.concat([Buffer.from('{"text":"x"}'), MARK])],
+  ['cut off', Buffer.concat([MARK.subarray(0, 2), Buffer.from('{"text":"x"}')])],
+  ['of UTF-16', Buffer.from('\ufeff{"text":"x"}', 'utf16le')],
+  ['of UTF-16, big-endian', Buffer.from('\ufeff{"text":"x"}', 'utf16le').swap16()],
+  ['of UTF-32', Buffer.from([0xff, 0xfe, 0, 0, 0x7b, 0, 0, 0, 0x7d, 0, 0, 0])],
+  ['of nothing, before UTF-16', Buffer.from('{"text":"x"}', 'utf16le')],
+])('a byte order mark %s is not JSON', (_, bytes) =>
+  giveToAll((alice, name) => give(alice, name, bytes), malformed),
+);
+
+test.each(['identity', 'Identity', ''])('a body that is not packed may say so: %j', async (encoding) => {
+  const headers = { ...JSON_TYPE, 'Content-Encoding': encoding };
+  expect((await give(await theAlice(), 'sendBroadcast', '{"text":"x"}', headers)).status).toBe(201);
+});
+
 test.each(['[]', '"text"', '1', 'null', 'true'])('JSON that is no object: %s', (text) =>
   giveToAll((alice, name) => give(alice, name, text), misfit),
 );
@@ -110,6 +153,15 @@ test('an empty body that announces no length', () =>
 
 test.each([
   ...['text/plain', 'application/x-www-form-urlencoded', 'multipart/form-data; boundary=x', 'text/json'],
+  ...[
+    'application/json, text/plain',
+    'application/json/x',
+    'application/json x',
+    ';',
+    'application/vnd.api+json',
+  ],
+  ...['application/json; charset=utf-8; charset=utf-7', 'application/json; a=b; charset="utf-16"'],
+  ...['application/json; charset="utf-8 utf-16"', 'application/json; charset=us-ascii'],
   ...['application/xml', 'application/merge-patch+json', 'application/jsonp', 'json', '', '*/*'],
   ...[
     'application/json; charset=utf-16',
@@ -129,6 +181,11 @@ test('no content type', () =>
   giveToAll((alice, name) => give(alice, name, padded(name, 0), {}), unsupported));
 
 test.each([
+  ...['application/json;', 'application/json ;', 'application/json;;', 'application/json; charset=utf8'],
+  ...['application/json; utf-8', 'application/json;odata=verbose', 'application/json;\tcharset=utf-8\t'],
+  ...['application/json; profile="a; charset=utf-16"; charset=utf-8', 'application/json; a="\\""; b=c'],
+  ...['application/json; charset=', 'application/json; CHARSET="UTF8"', 'application/json; charset = utf-8'],
+  ...['application/json; charset=utf-8; charset=UTF-8', 'application/json; version=1; q=0.9'],
   ...[
     'application/json',
     'Application/JSON',

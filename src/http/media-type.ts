@@ -1,0 +1,29 @@
+/**
+ * Whether a Content-Type means JSON in UTF-8. `application/json` has no parameters (RFC 8259, section 11), so whatever
+ * stands behind it means nothing, and clients write all sorts; only a `charset` that says otherwise is believed. Other
+ * types that end in `+json` are formats of their own (a merge patch, say), and none that an operation here takes. Pure.
+ */
+const JSON_TYPE = /^application\/json[\t ]*(?:;|$)/i;
+
+export function isJsonInUtf8(type: string): boolean {
+  if (type === 'application/json') return true;
+  if (!JSON_TYPE.test(type)) return false;
+  return parametersOf(type).every(([name, value]) => name !== 'charset' || /^(?:utf-?8)?$/.test(value));
+}
+
+/** Names and values in lower case. A quoted value may hold anything (RFC 9110, section 5.6.4). */
+function parametersOf(type: string): [name: string, value: string][] {
+  const parts: string[] = [''];
+  let isQuoted = false;
+  for (let i = 0; i < type.length; i += 1) {
+    const char = type[i]!;
+    if (char === '"') isQuoted = !isQuoted;
+    else if (isQuoted && char === '\\') i += 1;
+    if (char === ';' && !isQuoted) parts.push('');
+    else if (char !== '"') parts[parts.length - 1] += type[i] ?? '';
+  }
+  return parts.slice(1).map((part) => {
+    const [name = '', ...value] = part.toLowerCase().split('=');
+    return [name.trim(), value.join('=').trim()];
+  });
+}
