@@ -152,6 +152,11 @@ const SETTINGS = {
     parse: trustProxy,
     reason: 'how many proxies stand in front, or their addresses',
   },
+  HSTS_SECONDS: {
+    default: '0',
+    parse: integer(0, 63_072_000),
+    reason: 'behind TLS: how long browsers come by https only, without subdomains; 0: not said',
+  },
   KEEP_ALIVE_SECONDS: {
     default: '75',
     parse: integer(1, 3_600),

@@ -1970,7 +1970,7 @@ export interface operations {
                 presence?: components["schemas"]["PresenceMode"];
             };
             header?: {
-                /** @description Where to go on: the last `id:` that you saw. Wins over `lastEventId`. Any value is accepted; one that cannot be used leads to a `gap`. */
+                /** @description Where to go on: the last `id:` that you saw. Wins over `lastEventId`. Any value is accepted; one that cannot be used leads to a `gap`. An empty one is no id. */
                 "Last-Event-ID"?: string;
             };
             path?: never;
@@ -1981,8 +1981,8 @@ export interface operations {
             /** @description The stream. */
             200: {
                 headers: {
-                    /** @description Always `no-cache, no-transform`: proxies must neither keep nor compress the stream. */
-                    "Cache-Control": "no-cache, no-transform";
+                    /** @description Always `no-store, no-transform`: proxies must neither keep nor compress the stream. */
+                    "Cache-Control": "no-store, no-transform";
                     /** @description Always `no`: nginx must not hold events back. */
                     "X-Accel-Buffering": "no";
                     "X-Request-Id": components["headers"]["RequestId"];

@@ -15,7 +15,7 @@ import { headOf, type ParleyRequest, type ParleyResponse } from './exchange.ts';
 
 const STREAM_HEADERS = [
   ...['Content-Type', 'text/event-stream'],
-  ...['Cache-Control', 'no-cache, no-transform'],
+  ...['Cache-Control', 'no-store, no-transform'],
   ...['X-Accel-Buffering', 'no'],
 ];
 

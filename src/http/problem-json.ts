@@ -50,6 +50,7 @@ export function sendProblem(res: ServerResponse, problem: Problem, requestId: st
   const { status } = PROBLEMS[problem.code];
   res.statusCode = status;
   res.setHeader('Content-Type', 'application/problem+json');
+  res.setHeader('Cache-Control', 'no-store');
   if (status === 401) res.setHeader('WWW-Authenticate', 'Bearer');
   if (problem.retryAfterSeconds !== undefined) res.setHeader('Retry-After', problem.retryAfterSeconds);
   res.end(JSON.stringify(problemBody(problem, requestId)));

@@ -98,7 +98,7 @@ export function createRouter({
 /** All headers in one list and the body as a string: node makes one write of them. */
 function write(res: ParleyResponse, { status, headers = {}, body, json }: AnyAnswer): void {
   const text = json ?? (body === undefined ? '' : JSON.stringify(body));
-  const head = headOf(res);
+  const head = [...headOf(res), 'Cache-Control', 'no-store'];
   for (const name in headers) head.push(name, headers[name]!);
   if (text) head.push('Content-Type', 'application/json', 'Content-Length', String(Buffer.byteLength(text)));
   res.writeHead(status, head).end(text);

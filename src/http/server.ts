@@ -23,10 +23,14 @@ import { problemBody, sendProblem, toProblem } from './problem-json.ts';
 import { createHeadCheck } from './request-head.ts';
 import { shownPath } from './request-target.ts';
 import { createRouter } from './router.ts';
+import { securityHeaders } from './security-headers.ts';
 
 export type HttpOptions = {
   rooms: Rooms;
-  config: Pick<Config, 'CORS_ORIGINS' | 'HOST' | 'HOSTS' | 'KEEP_ALIVE_SECONDS' | 'TRUST_PROXY'>;
+  config: Pick<
+    Config,
+    'CORS_ORIGINS' | 'HOST' | 'HOSTS' | 'HSTS_SECONDS' | 'KEEP_ALIVE_SECONDS' | 'TRUST_PROXY'
+  >;
   log: Logger;
   metrics: Metrics | undefined;
   /** The node is stopping. */
@@ -68,8 +72,11 @@ export function createHttpServer({ rooms, config, log, metrics, isClosing }: Htt
   // What is not of the contract: pages, and whatever is nothing.
   const failPage: ErrorRequestHandler = (error: unknown, _req, res, _next) =>
     fail(error, res as ParleyResponse);
-  app.use((_req, res, next) => next(setHeaders(res as ParleyResponse)));
-  app.use(createPages(contract));
+  app.use((_req, res, next) => {
+    setHeaders(res as ParleyResponse);
+    next();
+  });
+  app.use(createPages(contract, config.HSTS_SECONDS));
   app.use((req) => {
     throw new Problem(
       'not_found',
@@ -89,6 +96,7 @@ export function createHttpServer({ rooms, config, log, metrics, isClosing }: Htt
   // app.request and app.response inherit Express' methods and know the app; now the classes inherit from them.
   Object.setPrototypeOf(OurRequest.prototype, app.request);
   Object.setPrototypeOf(OurResponse.prototype, app.response);
+  Object.assign(OurResponse.prototype, { securityHeaders: securityHeaders(config.HSTS_SECONDS) });
   app.request = OurRequest.prototype as unknown as typeof app.request;
   app.response = OurResponse.prototype as unknown as typeof app.response;
   takeStreams(OurRequest.prototype, contract.routes.find((each) => each.operationId === 'openStream')!.path);
@@ -110,6 +118,7 @@ export function createHttpServer({ rooms, config, log, metrics, isClosing }: Htt
     const problem = checkHead(req);
     if (problem) return void refuse(problem, res);
     const answer = () => void (route(req, res) || app(req, res));
+    if (req.method === 'OPTIONS') setHeaders(res).setHeader('Cache-Control', 'no-store'); // a preflight is answered by cors
     if (allowOrigins) allowOrigins(req, res, answer);
     else answer();
   };

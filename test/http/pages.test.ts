@@ -2,9 +2,10 @@
 import { describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
 import { readContract } from '../../src/http/contract.ts';
-import { person, sharedNode, startNode } from '../support/app.ts';
+import { login, person, sharedNode, startNode } from '../support/app.ts';
 import { expectProblem, send } from '../support/http.ts';
 import { recorder } from '../support/log.ts';
+import { openStream } from '../support/stream.ts';
 
 const theNode = sharedNode();
 const ORIGIN = 'https://app.example';
@@ -91,12 +92,89 @@ test('every answer carries what keeps browsers from guessing, framing and leakin
       'x-content-type-options': 'nosniff',
       'x-frame-options': 'SAMEORIGIN',
       'referrer-policy': 'no-referrer',
-      'strict-transport-security': expect.any(String),
       'content-security-policy': expect.stringContaining("default-src 'none'"),
     });
     expect(headers).not.toHaveProperty('x-powered-by');
     expect(headers).not.toHaveProperty('etag', expect.stringContaining('W/'));
   }
+});
+
+test('HSTS is said if the operator said so, and never for subdomains', async () => {
+  const paths = ['/v1/me', '/v1/nothing', '/livez', '/', '/docs', '/openapi.json'];
+  for (const path of paths)
+    expect((await send(theNode(), 'GET', path)).headers).not.toHaveProperty('strict-transport-security');
+  const node = await startNode({ HSTS_SECONDS: '3600' });
+  for (const path of paths)
+    expect((await send(node, 'GET', path)).headers['strict-transport-security']).toBe('max-age=3600');
+});
+
+test('pages carry all that helmet knows', async () => {
+  for (const path of ['/', '/docs', '/docs/docs.css'])
+    expect((await send(theNode(), 'GET', path)).headers).toMatchObject({
+      'cross-origin-opener-policy': 'same-origin',
+      'origin-agent-cluster': '?1',
+      'x-dns-prefetch-control': 'off',
+      'x-permitted-cross-domain-policies': 'none',
+      'x-xss-protection': '0',
+    });
+});
+
+describe('caches', () => {
+  const PREFLIGHT = { Origin: ORIGIN, 'Access-Control-Request-Method': 'GET' };
+
+  // A cache in front that keeps what says nothing about it gave one account's answers to another.
+  test('keep no answer of the API: successes, problems, health, preflights', async () => {
+    const node = await startNode({ CORS_ORIGINS: ORIGIN });
+    const { token } = await person(node, 'alice');
+    for (const { operationId, method, path } of readContract().routes.filter(
+      (each) => each.operationId !== 'openStream',
+    )) {
+      for (const given of [{ token }, {}]) {
+        const { status, headers } = await send(node, method, path.replace('{username}', 'alice'), given);
+        expect(headers['cache-control'], `${operationId} ${status}`).toBe('no-store');
+      }
+    }
+    for (const [method, path, headers] of [
+      ...[
+        ['GET', '/v1/nothing', {}],
+        ['GET', '/nothing', {}],
+        ['DELETE', '/v1/me', {}],
+        ['HEAD', '/livez', {}],
+      ],
+      ...[
+        ['GET', '/livez', { Host: 'evil.example' }],
+        ['GET', '/v1/users/%zz', {}],
+        ['GET', '/v1/#', {}],
+      ],
+      ...[
+        ['OPTIONS', '/v1/me', PREFLIGHT],
+        ['OPTIONS', '/v1/me', { ...PREFLIGHT, Origin: 'https://other.example' }],
+      ],
+      ...[
+        ['GET', '/v1/me', { Origin: ORIGIN }],
+        ['POST', '/', {}],
+        ['GET', '/docs', { 'If-Match': '"x"' }],
+      ],
+    ] as [string, string, Record<string, string>][]) {
+      const answer = await send(node, method, path, { headers });
+      expect(answer.headers['cache-control'], `${method} ${path} ${answer.status}`).toBe('no-store');
+      if (method === 'OPTIONS') {
+        expect(answer.headers['vary']).toContain('Origin');
+        expect(answer.headers).toHaveProperty('x-request-id');
+      }
+    }
+    const stream = await openStream(node.url, (await login(node, 'alice')).token);
+    expect(stream.headers['cache-control']).toBe('no-store, no-transform');
+    stream.close();
+  });
+
+  test('ask again for pages and the contract', async () => {
+    for (const path of ['/', '/icon.svg', '/openapi.yaml', '/openapi.json'])
+      expect((await send(theNode(), 'GET', path)).headers['cache-control']).toBe('no-cache');
+    expect((await send(theNode(), 'GET', '/docs/docs.css')).headers['cache-control']).toBe(
+      'public, max-age=0',
+    );
+  });
 });
 
 describe('pages of other origins', () => {

@@ -1,9 +1,10 @@
 /** What a reader is told when it cannot get everything: never silence, never an HTTP error. */
-import { expect, test } from 'vitest';
+import { expect, onTestFinished, test } from 'vitest';
 import { formatCursor } from '../../src/live/cursor.ts';
 import { listen, person, say, startNode, tell, until } from '../support/app.ts';
 import { call } from '../support/contract.ts';
 import { testStore } from '../support/store.ts';
+import { openStream } from '../support/stream.ts';
 
 const textsOf = (stream: { messages(): { text: string }[] }) => stream.messages().map(({ text }) => text);
 
@@ -231,4 +232,33 @@ test('the start of an empty log is a cursor too', async () => {
   const again = await listen(bob, { lastEventId: stream.lastEventId! });
   expect(again.events[0]!.data).toMatchObject({ resumed: true, gap: false });
   expect((await again.next('broadcast')).data.text).toBe('1');
+});
+
+test.each(['', ' ', ' \t ', ',', ', '])(
+  'an empty id (%j) is no id: the stream is new, and nothing is missing',
+  async (empty) => {
+    const node = await startNode();
+    const [alice, bob] = [await person(node, 'alice'), await person(node, 'bob')];
+    await tell(alice, 'bob', 'hello');
+    const query = { lastEventId: empty };
+    for (const stream of [
+      await listen(bob, { lastEventId: empty }),
+      await openStream(node.url, bob.token, { query }),
+    ]) {
+      onTestFinished(() => stream.close());
+      await stream.next('dm');
+      expect(stream.events[0]!.data).toMatchObject({ kind: 'ready', resumed: false, gap: false, unread: 1 });
+      expect(stream.events.map(({ kind }) => kind)).not.toContain('gap');
+    }
+  },
+);
+
+test('an empty id in the header leaves the one in the query in force', async () => {
+  const node = await startNode();
+  const bob = await person(node, 'bob');
+  const first = await listen(bob);
+  const query = { lastEventId: first.lastEventId! };
+  const again = await openStream(node.url, bob.token, { lastEventId: '', query });
+  onTestFinished(() => again.close());
+  expect((await again.next('ready')).data).toMatchObject({ resumed: true, gap: false });
 });

@@ -10,7 +10,7 @@ test('a stream opens with the right headers, a retry of its own, and ready', asy
   const [stream] = streams;
   expect(stream!.headers).toMatchObject({
     'content-type': 'text/event-stream',
-    'cache-control': 'no-cache, no-transform',
+    'cache-control': 'no-store, no-transform',
     'x-accel-buffering': 'no',
   });
   expect(stream!.events[0]).toMatchObject({
