@@ -1,11 +1,16 @@
 /** Accounts without bcrypt: rows as src/store/accounts.ts writes them, and access tokens made with the bench's own secret. */
+import { createSecretKey } from 'node:crypto';
 import { mass } from './mass.ts';
 import { built, type RedisServer, SECRET } from './servers.ts';
 
 const { createTokens } = await built<typeof import('../src/chat/tokens.ts')>('chat/tokens.js');
 const { createKeys } = await built<typeof import('../src/store/keys.ts')>('store/keys.js');
 
-const tokens = createTokens({ secret: SECRET, accessTtlSeconds: 3_600, now: Date.now });
+const tokens = createTokens({
+  secrets: [createSecretKey(Buffer.from(SECRET))],
+  accessTtlSeconds: 3_600,
+  now: Date.now,
+});
 /** As long as a hash by bcrypt, and the hash of nothing. */
 const NOBODY = `$2b$12$${'nobody logs in here'.padEnd(53, '.')}`;
 

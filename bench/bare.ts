@@ -2,7 +2,7 @@
  * The ceiling for sends: what node:http does when there is nothing but the token check, JSON.parse, the same Redis
  * scripts through the same store, and the answer. No validation, no routing, no error handling.
  */
-import { randomUUID } from 'node:crypto';
+import { createSecretKey, randomUUID } from 'node:crypto';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { built } from './servers.ts';
@@ -12,7 +12,8 @@ const { openStore } = await built<typeof import('../src/store/redis.ts')>('store
 const { createLogs } = await built<typeof import('../src/store/logs.ts')>('store/logs.js');
 
 const { REDIS_URL: url = '', KEY_PREFIX: prefix = '', JWT_SECRET: secret = '' } = process.env;
-const tokens = createTokens({ secret, accessTtlSeconds: 3_600, now: Date.now });
+const secrets = [createSecretKey(Buffer.from(secret))];
+const tokens = createTokens({ secrets, accessTtlSeconds: 3_600, now: Date.now });
 const store = await openStore({ url, prefix, log: console });
 const logs = createLogs(store, {
   retention: { broadcasts: 10_000, history: 10_000, inbox: 10_000 },

@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { Redis } from 'ioredis';
 import { type Started, startProgram, temporaryFolder } from './stage.ts';
 
-export const SECRET = 'a secret of the bench, 32 bytes or more';
+export const SECRET = 'a secret of the bench: 32 bytes or more';
 const HOST = '127.0.0.1';
 
 export type RedisServer = Started & { url: string; client: Redis };

@@ -3,7 +3,6 @@ import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createAccounts } from './chat/accounts.ts';
-import { deriveKey } from './chat/derived-keys.ts';
 import { createMailbox } from './chat/mailbox.ts';
 import { createMessages } from './chat/messages.ts';
 import { createPasswords } from './chat/passwords.ts';
@@ -21,6 +20,7 @@ import { Hub } from './live/hub.ts';
 import { createRoster } from './live/roster.ts';
 import type { Logger } from './logger.ts';
 import { createMetrics, createMetricsServer, type Metrics } from './metrics.ts';
+import type { Secrets } from './secrets.ts';
 import { createAccountStore } from './store/accounts.ts';
 import { createLimitStore } from './store/limits.ts';
 import { createLogs } from './store/logs.ts';
@@ -35,7 +35,7 @@ export type AppOptions = {
   redisUrl: string;
   /** The Redis keeps nothing over a restart, and that is known. */
   isEphemeral?: boolean;
-  jwtSecret: string;
+  secrets: Secrets;
   log: Logger;
   /** Shares its port with others; the primary serves the metrics of all. */
   isWorker?: boolean;
@@ -58,7 +58,7 @@ const READY_WITHIN_MS = 1_000;
 const randomId = (): string => Math.random().toString(36).slice(2, 10).padEnd(8, '0');
 
 export async function startApp(options: AppOptions): Promise<App> {
-  const { config, redisUrl, isEphemeral, jwtSecret, log, isWorker = false } = options;
+  const { config, redisUrl, isEphemeral, secrets, log, isWorker = false } = options;
   const nodeId = `n-${randomId()}`;
   const store = await openStore({
     url: redisUrl,
@@ -114,7 +114,7 @@ export async function startApp(options: AppOptions): Promise<App> {
   sessionStore.onRevoked((sid) => hub.endSession(sid));
 
   const passwords = createPasswords(config.BCRYPT_COST, config.WORKERS);
-  const tokens = createTokens({ secret: jwtSecret, accessTtlSeconds: config.ACCESS_TTL_SECONDS, now });
+  const tokens = createTokens({ secrets: secrets.keys, accessTtlSeconds: config.ACCESS_TTL_SECONDS, now });
   const presence = createPresence({ store: presenceStore, accounts: accountStore });
   let isClosing = false;
   const server = createHttpServer({
@@ -142,7 +142,7 @@ export async function startApp(options: AppOptions): Promise<App> {
         loginLimit: config.LOGIN_LIMIT,
         passwords,
         tokens,
-        refreshKey: deriveKey(jwtSecret, 'refresh tokens'),
+        refreshKey: secrets.derive('refresh tokens')[0]!,
         accessTtlSeconds: config.ACCESS_TTL_SECONDS,
         now,
       }),

@@ -5,6 +5,7 @@
 import { isIP } from 'node:net';
 import { availableParallelism } from 'node:os';
 import { domainToASCII } from 'node:url';
+import { BadSecret, parseSecrets, type Secrets } from './secrets.ts';
 import type { Limit } from './store/logs.ts';
 
 /** More than any machine has a use for. */
@@ -48,9 +49,12 @@ function oneOf<T extends string>(...choices: T[]) {
   };
 }
 
-function secret(value: string): string | undefined {
-  if (value && Buffer.byteLength(value) < 32) throw new Rule('at least 32 bytes');
-  return value || undefined;
+function secrets(value: string): Secrets | undefined {
+  try {
+    return value ? parseSecrets(value) : undefined;
+  } catch (error) {
+    throw error instanceof BadSecret ? new Rule(error.message) : error;
+  }
 }
 
 function keyPrefix(value: string): string {
@@ -128,9 +132,10 @@ const SETTINGS = {
   DATA_DIR: { default: '.data', parse: text, reason: 'where the private Redis keeps its data' },
   JWT_SECRET: {
     default: '',
-    parse: secret,
+    parse: secrets,
     secret: true,
-    reason: 'signs access tokens; needed with REDIS_URL, the same on every node',
+    reason:
+      'signs access tokens; needed with REDIS_URL, the same on every node; after a comma: older ones, still good',
   },
   ACCESS_TTL_SECONDS: {
     default: '3600',

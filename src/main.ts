@@ -1,10 +1,8 @@
 /** The process: configuration, the private Redis if none is given, one node or several workers. */
-import { randomBytes } from 'node:crypto';
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { type Config, readConfig } from './config.ts';
 import { endInOrder } from './ending.ts';
-import { createLogger } from './logger.ts';
+import { createLogger, type Logger } from './logger.ts';
+import { keptSecrets, randomSecrets, type Secrets } from './secrets.ts';
 import { type PrivateRedis, startPrivateRedis } from './store/embedded.ts';
 
 async function main(): Promise<void> {
@@ -17,15 +15,7 @@ async function main(): Promise<void> {
         path: config.PATH,
         log: (message) => log.warn(message),
       });
-  const given = {
-    redisUrl: config.REDIS_URL ?? redis!.url,
-    isEphemeral: redis?.durable === false,
-    jwtSecret: config.JWT_SECRET ?? (redis?.durable ? keptSecret(config.DATA_DIR) : randomSecret()),
-  };
-  // Only what is needed is loaded: a primary without a node in it is 24 MB smaller.
-  const start =
-    config.WORKERS > 1 ? (await import('./workers.ts')).startWorkers : (await import('./app.ts')).startApp;
-  const { address, close } = await start({ config, ...given, log }).catch(async (error: unknown) => {
+  const { address, close } = await serve(config, log, redis).catch(async (error: unknown) => {
     await redis?.stop();
     throw error;
   });
@@ -42,19 +32,21 @@ async function main(): Promise<void> {
     log.warn(`BCRYPT_COST ${config.BCRYPT_COST} is for tests: stolen hashes would be easy to try`);
 }
 
-const randomSecret = (): string => randomBytes(32).toString('hex');
-
-/** Kept beside the data, so that logins survive a restart as the accounts do. */
-function keptSecret(dataDir: string): string {
-  const file = join(dataDir, 'jwt-secret');
-  mkdirSync(dataDir, { recursive: true, mode: 0o700 });
-  try {
-    writeFileSync(file, randomSecret(), { mode: 0o600, flag: 'wx' });
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
-  }
-  return readFileSync(file, 'utf8');
+async function serve(config: Config, log: Logger, redis: PrivateRedis | undefined) {
+  const options = {
+    config,
+    log,
+    redisUrl: config.REDIS_URL ?? redis!.url,
+    isEphemeral: redis?.durable === false,
+    secrets: config.JWT_SECRET ?? ownSecrets(config, log, redis),
+  };
+  // Only what is needed is loaded: a primary without a node in it is 24 MB smaller.
+  if (config.WORKERS > 1) return (await import('./workers.ts')).startWorkers(options);
+  return (await import('./app.ts')).startApp(options);
 }
+
+const ownSecrets = (config: Config, log: Logger, redis: PrivateRedis | undefined): Secrets =>
+  redis?.durable ? keptSecrets(config.DATA_DIR, (message) => log.warn(message)) : randomSecrets();
 
 function banner(config: Config, port: number, redis: PrivateRedis | undefined): void {
   const base = `http://${config.HOST.includes(':') ? `[${config.HOST}]` : config.HOST}:${port}`;

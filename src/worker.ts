@@ -14,7 +14,7 @@ async function main(): Promise<void> {
   const { address, nodeId, close } = await startApp({
     config,
     redisUrl: config.REDIS_URL!, // the primary has given both
-    jwtSecret: config.JWT_SECRET!,
+    secrets: config.JWT_SECRET!,
     isEphemeral: process.argv.includes(EPHEMERAL),
     isWorker: true,
     log,

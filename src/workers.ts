@@ -29,7 +29,7 @@ const PAUSE_MS = { shortest: 100, longest: 5_000, forgottenAfter: 60_000 };
 const STUCK_AFTER_MS = 9_000;
 
 export async function startWorkers(options: AppOptions): Promise<Pick<App, 'address' | 'close'>> {
-  const { config, redisUrl, isEphemeral = false, jwtSecret, log } = options;
+  const { config, redisUrl, isEphemeral = false, secrets, log } = options;
   cluster.setupPrimary({
     exec: join(import.meta.dirname, `worker${extname(import.meta.filename)}`),
     args: isEphemeral ? [EPHEMERAL] : [],
@@ -40,7 +40,7 @@ export async function startWorkers(options: AppOptions): Promise<Pick<App, 'addr
 
   /** Resolves when the worker listens. */
   async function start(): Promise<Running> {
-    const worker = cluster.fork({ REDIS_URL: redisUrl, JWT_SECRET: jwtSecret, PORT: String(port) });
+    const worker = cluster.fork({ REDIS_URL: redisUrl, JWT_SECRET: secrets.setting(), PORT: String(port) });
     const ended = endOf(worker).finally(() => all.delete(worker));
     all.set(worker, ended);
     const said = await Promise.race([reportOf(worker), ended]);

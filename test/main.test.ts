@@ -1,10 +1,11 @@
 /** The process: how it starts, refuses to start, and ends. */
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import http from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
-import { listen, person, say, type TestNode, until } from './support/app.ts';
+import { findNativeServer } from '../src/store/embedded.ts';
+import { JWT_SECRET, listen, person, say, type TestNode, until } from './support/app.ts';
 import { call } from './support/contract.ts';
 import { startProcess } from './support/process.ts';
 
@@ -13,6 +14,8 @@ function emptyFolder(): string {
   onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
   return folder;
 }
+
+const hasNativeRedis = (await findNativeServer(process.env['PATH'] ?? '', () => {})) !== undefined;
 
 /** With only node on the PATH there is no redis-server to be found. */
 const WITHOUT_REDIS = { PATH: '/nonexistent' };
@@ -109,8 +112,29 @@ test('all faults of the configuration are told at once, without secrets, and not
   for (const secret of ['too short', 'http://wrong']) expect(parley.output()).not.toContain(secret);
 });
 
+test.each(['a'.repeat(32), 'changeme-changeme-changeme-please', `${'x'.repeat(12)},${'y'.repeat(12)}`])(
+  'a JWT_SECRET that anybody could guess ends the start with one sentence, which does not repeat it',
+  async (secret) => {
+    const parley = await startProcess({ ...WITHOUT_REDIS, JWT_SECRET: secret });
+    expect(await parley.exited).toBe(1);
+    expect(parley.output()).toMatch(
+      /^parley: The configuration is not usable:\n {2}JWT_SECRET must be [^\n]+\n$/,
+    );
+    expect(parley.output()).not.toContain(secret);
+  },
+);
+
+test.skipIf(!hasNativeRedis)('an empty file of the secret ends the start with one sentence', async () => {
+  const folder = emptyFolder();
+  writeFileSync(join(folder, 'jwt-secret'), '', { mode: 0o600 });
+  const parley = await startProcess({ DATA_DIR: folder });
+  expect(await parley.exited).toBe(1);
+  expect(parley.output()).toMatch(/^parley: the secret in \S+jwt-secret is damaged, [^\n]+\n$/);
+  expect(readFileSync(join(folder, 'jwt-secret'), 'utf8')).toBe('');
+});
+
 test('a Redis that is not there is told in one clear line', async () => {
-  const parley = await startProcess({ REDIS_URL: 'redis://127.0.0.1:1', JWT_SECRET: 'x'.repeat(32) });
+  const parley = await startProcess({ REDIS_URL: 'redis://127.0.0.1:1', JWT_SECRET });
   expect(await parley.exited).toBe(1);
   expect(parley.output()).toMatch(/ECONNREFUSED/);
   expect(parley.output()).not.toMatch(/^\s+at /m);

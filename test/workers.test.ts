@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
-import { person, until } from './support/app.ts';
+import { person, startNode, until } from './support/app.ts';
 import { send } from './support/http.ts';
 import { descendants, freePort, isAlive, startProcess } from './support/process.ts';
 import { listenOnEach, startWorkers } from './support/workers.ts';
@@ -49,6 +49,16 @@ test('SIGTERM: streams of all workers are told to come back, and workers, Redis 
   expect(all.filter(isAlive)).toEqual([]);
   expect(output()).not.toContain('started again');
   expect(output().split('SIGTERM').at(-1)).not.toMatch(/"level":[45]0/); // Redis was there until the last worker had ended
+});
+
+test('workers accept tokens of every secret in the list, as the primary was given it', async () => {
+  const [fresh, old] = ['a fresh secret of 32 bytes or more!', 'the old secret of 32 bytes and more'];
+  const { node } = await startWorkers({ JWT_SECRET: `${fresh},${old}` });
+  const redis = { prefix: node.prefix };
+  const before = await startNode({ JWT_SECRET: old }, redis);
+  const alice = await person(before, 'alice');
+  for (let tries = 0; tries < 4; tries += 1)
+    expect((await send(node, 'GET', '/v1/me', { token: alice.token })).status).toBe(200);
 });
 
 test('Ctrl-C in a terminal reaches the workers too, and does no harm', async () => {

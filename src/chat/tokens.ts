@@ -2,8 +2,8 @@
  * Access tokens: JWT (RFC 7519) of type `at+jwt` (RFC 9068), HS256 and nothing else. jsonwebtoken checks `exp` only if
  * it is there and never looks at `typ`; here every claim is required. Refresh tokens are random; only their hash is kept.
  */
-import { createHash, createSecretKey, randomBytes } from 'node:crypto';
-import jwt from 'jsonwebtoken';
+import { createHash, type KeyObject, randomBytes } from 'node:crypto';
+import jwt, { type VerifyOptions } from 'jsonwebtoken';
 import type { Caller } from './model.ts';
 import { Problem } from './problems.ts';
 
@@ -11,19 +11,32 @@ const ISSUER = 'parley';
 const TYPE = 'at+jwt';
 /** Tokens whose signature need not be checked again; about 4 MB. */
 const REMEMBERED = 10_000;
+const EXPECTED = {
+  algorithms: ['HS256'],
+  issuer: ISSUER,
+  audience: ISSUER,
+  complete: true,
+} satisfies VerifyOptions;
 
 export type RefreshToken = { username: string; sid: string; hash: string };
 export type Tokens = ReturnType<typeof createTokens>;
 
-export function createTokens(options: { secret: string; accessTtlSeconds: number; now: () => number }) {
-  const { accessTtlSeconds, now } = options;
-  // A KeyObject made once: given a string, jsonwebtoken first tries to parse it as a public key, on every call.
-  const key = createSecretKey(Buffer.from(options.secret));
+/**
+ * `secrets`: the first signs, all verify. KeyObjects, made once: given a string, jsonwebtoken first tries to parse it as a
+ * public key, on every call.
+ */
+export function createTokens(options: {
+  secrets: readonly KeyObject[];
+  accessTtlSeconds: number;
+  now: () => number;
+}) {
+  const { secrets, accessTtlSeconds, now } = options;
+  const signing = secrets[0]!; // no list of secrets is empty
   const verified = new Map<string, Caller>();
 
   return {
     issue({ username, sid }: { username: string; sid: string }): string {
-      return jwt.sign({ sid, iat: Math.floor(now() / 1_000) }, key, {
+      return jwt.sign({ sid, iat: Math.floor(now() / 1_000) }, signing, {
         algorithm: 'HS256',
         expiresIn: accessTtlSeconds,
         issuer: ISSUER,
@@ -56,20 +69,19 @@ export function createTokens(options: { secret: string; accessTtlSeconds: number
   }
 
   function decode(token: string): jwt.Jwt {
-    try {
-      return jwt.verify(token, key, {
-        algorithms: ['HS256'],
-        issuer: ISSUER,
-        audience: ISSUER,
-        clockTimestamp: Math.floor(now() / 1_000),
-        complete: true,
-      });
-    } catch (error) {
-      if (error instanceof jwt.TokenExpiredError) {
-        throw new Problem('token_expired', 'The access token has expired: call refresh.');
+    const clockTimestamp = Math.floor(now() / 1_000);
+    for (const secret of secrets) {
+      try {
+        return jwt.verify(token, secret, { ...EXPECTED, clockTimestamp });
+      } catch (error) {
+        if (error instanceof jwt.TokenExpiredError) {
+          throw new Problem('token_expired', 'The access token has expired: call refresh.');
+        }
+        // Only then may another secret be the one; whatever else is wrong with it is wrong under all of them.
+        if (!(error instanceof Error && error.message === 'invalid signature')) break;
       }
-      throw new Problem('unauthenticated', 'The access token is not valid.');
     }
+    throw new Problem('unauthenticated', 'The access token is not valid.');
   }
 }
 

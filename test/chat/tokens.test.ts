@@ -1,11 +1,14 @@
+import { createSecretKey } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
 import { createTokens, newRefreshToken, newSessionId, parseRefreshToken } from '../../src/chat/tokens.ts';
 
 const ISSUED_AT = Date.UTC(2026, 10, 23, 9);
 const sid = newSessionId();
 
-function tokensAt(nowMs: number) {
-  return createTokens({ secret: 'x'.repeat(32), accessTtlSeconds: 60, now: () => nowMs });
+const secret = (name: string) => createSecretKey(Buffer.from(name.repeat(32)));
+
+function tokensAt(nowMs: number, secrets = [secret('x')]) {
+  return createTokens({ secrets, accessTtlSeconds: 60, now: () => nowMs });
 }
 
 describe('an access token', () => {
@@ -22,6 +25,35 @@ describe('an access token', () => {
   test('holds up to its last moment, by the clock that all nodes share, and not beyond', () => {
     expect(tokensAt(ISSUED_AT + 59_999).verify(token).sid).toBe(sid);
     expect(() => tokensAt(ISSUED_AT + 60_000).verify(token)).toThrow(
+      expect.objectContaining({ code: 'token_expired' }),
+    );
+  });
+});
+
+describe('while a secret is replaced', () => {
+  const who = { username: 'alice', sid };
+  const [old, fresh] = [secret('o'), secret('f')];
+  const issuedBy = (...secrets: (typeof old)[]) => tokensAt(ISSUED_AT, secrets).issue(who);
+
+  test('nodes that have both, in whatever order, accept the tokens of one another, and sign with their first', () => {
+    for (const token of [issuedBy(old, fresh), issuedBy(fresh, old)])
+      for (const secrets of [
+        [old, fresh],
+        [fresh, old],
+      ])
+        expect(tokensAt(ISSUED_AT, secrets).verify(token).username).toBe('alice');
+    expect(tokensAt(ISSUED_AT, [fresh]).verify(issuedBy(fresh, old)).username).toBe('alice');
+  });
+
+  test('a token of a secret that was dropped is not accepted, nor one of a secret that never was', () => {
+    for (const token of [issuedBy(old, fresh), issuedBy(secret('n'))])
+      expect(() => tokensAt(ISSUED_AT, [fresh]).verify(token)).toThrow(
+        expect.objectContaining({ code: 'unauthenticated' }),
+      );
+  });
+
+  test('a token of the older secret that has expired is reported as expired, so that the client refreshes', () => {
+    expect(() => tokensAt(ISSUED_AT + 60_000, [fresh, old]).verify(issuedBy(old))).toThrow(
       expect.objectContaining({ code: 'token_expired' }),
     );
   });

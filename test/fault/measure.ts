@@ -2,6 +2,7 @@
  * What cannot be said with yes or no: what slow readers cost the node and the others, and what a storm of returning
  * streams costs Redis. Tokens are made with the nodes' own secret; nobody needs an account to listen or to broadcast.
  */
+import { createSecretKey } from 'node:crypto';
 import http from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { SECRET } from './node.ts';
@@ -37,7 +38,11 @@ const ALL_WITHIN_MS = 60_000;
 
 async function tokenMaker(dist: string): Promise<(username: string) => string> {
   const { createTokens }: typeof import('../../src/chat/tokens.ts') = await import(`${dist}/chat/tokens.js`);
-  const tokens = createTokens({ secret: SECRET, accessTtlSeconds: 3_600, now: Date.now });
+  const tokens = createTokens({
+    secrets: [createSecretKey(Buffer.from(SECRET))],
+    accessTtlSeconds: 3_600,
+    now: Date.now,
+  });
   return (username) => tokens.issue({ username, sid: `session-of-${username}` });
 }
 

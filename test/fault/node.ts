@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { openProxy } from '../support/tcp-proxy.ts';
 import { freePort, launch, type Program, until } from './processes.ts';
 
-export const SECRET = 'a secret of the fault runs, 32 bytes or more';
+export const SECRET = 'a secret of the fault runs: 32 bytes or more';
 const LISTENS_WITHIN_MS = 15_000;
 /** A node that cannot start, because Redis is away, is tried again as a supervisor would. */
 const RETRY_MS = 300;

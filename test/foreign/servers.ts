@@ -10,7 +10,7 @@ import { openProxy } from '../support/tcp-proxy.ts';
 import { ROOT } from './generators.ts';
 
 const LISTENS_WITHIN_MS = 20_000;
-const SECRET = 'a secret of the foreign tools, 32 bytes or more';
+const SECRET = 'a secret of the foreign tools: 32 bytes or more';
 
 export type Servers = Awaited<ReturnType<typeof startServers>>;
 

@@ -4,10 +4,11 @@ import { afterAll, beforeAll, inject, onTestFinished } from 'vitest';
 import { type App, startApp } from '../../src/app.ts';
 import { type Config, readConfig } from '../../src/config.ts';
 import { createLogger, type Logger } from '../../src/logger.ts';
+import { parseSecrets } from '../../src/secrets.ts';
 import { type Called, call } from './contract.ts';
 import { openStream, type StreamClient } from './stream.ts';
 
-export const JWT_SECRET = 'a secret that only the tests know, 32+ bytes';
+export const JWT_SECRET = 'a secret that only the tests know: 32+ bytes';
 
 export type TestNode = App & { url: string; prefix: string };
 export type Person = { username: string; token: string; refreshToken: string; node: TestNode };
@@ -42,7 +43,7 @@ async function launch(settings: Settings, options: NodeOptions): Promise<TestNod
     config,
     redisUrl: options.redisUrl ?? inject('redisUrl'),
     isEphemeral: true,
-    jwtSecret: JWT_SECRET,
+    secrets: config.JWT_SECRET ?? parseSecrets(JWT_SECRET),
     log: options.log ?? createLogger('silent'),
   });
   let closed: Promise<void> | undefined;

@@ -13,11 +13,8 @@ export type Workers = Process & {
 };
 
 export async function startWorkers(settings: Record<string, string> = {}): Promise<Workers> {
-  const shared = {
-    REDIS_URL: inject('redisUrl'),
-    KEY_PREFIX: `test-${randomUUID().slice(0, 8)}:`,
-    JWT_SECRET,
-  };
+  const prefix = `test-${randomUUID().slice(0, 8)}:`;
+  const shared = { REDIS_URL: inject('redisUrl'), KEY_PREFIX: prefix, JWT_SECRET };
   const parley = await startProcess({ ...shared, WORKERS: '2', LOG_LEVEL: 'info', ...settings });
   const pids = () =>
     new Map(
@@ -28,7 +25,7 @@ export async function startWorkers(settings: Record<string, string> = {}): Promi
     );
   // The log is written a moment later than the banner.
   await until('the log names both', () => pids().size === 2 || parley.child.exitCode !== null);
-  return { ...parley, node: { url: parley.url } as TestNode, pids };
+  return { ...parley, node: { url: parley.url, prefix } as TestNode, pids };
 }
 
 /** A connection, and the name of the worker that it was handed to. */
