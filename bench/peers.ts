@@ -18,6 +18,8 @@ type Peer = { start(redis: RedisServer): Promise<Subject>; missing?: () => strin
 const NGINX = '/usr/sbin/nginx';
 const NCHAN_MODULE = '/usr/lib/nginx/modules/ngx_nchan_module.so';
 const folder = fileURLToPath(new URL('peers/', import.meta.url));
+/** The build that the figure `before` compares with. */
+const BEFORE = process.env['BEFORE'];
 const say = (line: string): boolean => process.stderr.write(`bench: ${line}\n`);
 
 const node = (name: string, file: string, entry: Omit<Entry, 'path'>, env: NodeJS.ProcessEnv = {}): Peer => ({
@@ -45,6 +47,13 @@ const peers = {
       ...(await startParley(redis)),
       entry: { path: '/v1/events?presence=off', protocol: 'sse' },
     }),
+  },
+  'parley before': {
+    start: async (redis) => ({
+      ...(await startParley(redis, {}, BEFORE)),
+      entry: { path: '/v1/events?presence=off', protocol: 'sse' },
+    }),
+    missing: () => (BEFORE ? undefined : 'set BEFORE to the dist/ of an older build'),
   },
   nchan: { start: startNchan, missing: nchanInstalled },
   'socket.io streams': node('socket.io streams', 'socketio.mjs', SOCKET_IO, { ADAPTER: 'streams' }),

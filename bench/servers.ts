@@ -61,9 +61,15 @@ export async function startRedis(): Promise<RedisServer> {
 /** Flags for the servers' node, for a profile: `NODE_FLAGS="--cpu-prof --cpu-prof-dir=/tmp/prof" npm run bench sends` */
 export const flags = (process.env['NODE_FLAGS'] ?? '').split(' ').filter(Boolean);
 
-export async function startParley(redis: RedisServer, env: NodeJS.ProcessEnv = {}): Promise<Server> {
-  const prefix = 'parley:';
-  const { found, ...started } = await startProgram(process.execPath, [...flags, path('../dist/main.js')], {
+/** `before`: an older build instead of this one (the folder dist/ of one), with data of its own. */
+export async function startParley(
+  redis: RedisServer,
+  env: NodeJS.ProcessEnv = {},
+  before?: string,
+): Promise<Server> {
+  const [name, prefix] = before ? ['parley before', 'before:'] : ['parley', 'parley:'];
+  const main = before ? `${before}/main.js` : path('../dist/main.js');
+  const { found, ...started } = await startProgram(process.execPath, [...flags, main], {
     env: {
       REDIS_URL: redis.url,
       KEY_PREFIX: prefix,
@@ -77,7 +83,7 @@ export async function startParley(redis: RedisServer, env: NodeJS.ProcessEnv = {
     },
     until: /listens on http:\/\/127\.0\.0\.1:(\d+)/,
   });
-  return { ...started, name: 'parley', prefix, port: Number(found[1]) };
+  return { ...started, name, prefix, port: Number(found[1]) };
 }
 
 /** The ceiling for sends: bench/bare.ts. */

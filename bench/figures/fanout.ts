@@ -23,16 +23,20 @@ const BEGIN_WITHIN_MS = 9 * 60_000;
 const P99_MS = 100;
 /** Parley's first rate is of another order: the way up from the others' would take minutes. */
 const FIRST_RATE = { parley: 800, others: 30 };
-const GOALS: Partial<Record<PeerName, string>> = {
+type Goals = Partial<Record<PeerName, string>>;
+const GOALS: Goals = {
   parley: '≥ 1,000,000',
   nchan: '≥ 10',
   'socket.io streams': '≥ 20',
   'better-sse': '≥ 25',
 };
 
-export const fanout: Figure = async (say) => {
+export const fanout: Figure = (say) => fanoutAgainst(GOALS, say);
+
+/** `goals`: Parley first, then whom it is compared with. */
+export async function fanoutAgainst(goals: Goals, say: Parameters<Figure>[0]): Promise<Row[]> {
   const redis = await startRedis();
-  const { subjects, leftOut } = await startSubjects(redis, 'fanout', Object.keys(GOALS) as PeerName[]);
+  const { subjects, leftOut } = await startSubjects(redis, 'fanout', Object.keys(goals) as PeerName[]);
   const load = startWorker<LoadJobs>('load.ts');
   const sender = accounts(1, STREAMS)[0]!;
   const tokens = accounts(STREAMS).map(({ token }) => token);
@@ -48,7 +52,7 @@ export const fanout: Figure = async (say) => {
   const climbOf = ({ subject }: Stand): Climb => ({
     targets: [{ path: '/v1/broadcasts', token: sender.token }],
     ...{ streams: STREAMS, p99Ms: P99_MS, rateStep: 1.25, highestRate: 12_000 },
-    firstRate: subject.name === 'parley' ? FIRST_RATE.parley : FIRST_RATE.others,
+    firstRate: subject.name.startsWith('parley') ? FIRST_RATE.parley : FIRST_RATE.others,
   });
   const highest = createClimber(say);
   const found = stands.map((): Found => []);
@@ -63,9 +67,9 @@ export const fanout: Figure = async (say) => {
     await each.stop();
   const what = { figure: 'fanout', case: `${STREAMS} streams, p99 ≤ ${P99_MS} ms`, unit: 'deliveries/s' };
   const rows = stands.map(({ subject }, i): Row => {
-    const goal = GOALS[subject.name as PeerName]!;
+    const goal = goals[subject.name as PeerName]!;
     const ratio = i > 0 && { ratio: ratioOf(found[0]!, found[i]!, subject.name) };
     return { ...rowOf(subject, found[i]!, what), ...ratio, goal };
   });
   return [...rows, ...leftOut];
-};
+}

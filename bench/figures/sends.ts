@@ -4,7 +4,7 @@
  */
 import { accounts, seed, usernameOf } from '../accounts.ts';
 import type { Driven, LoadJobs, Target } from '../load.ts';
-import { startSubjects } from '../peers.ts';
+import { type PeerName, startSubjects } from '../peers.ts';
 import type { Row } from '../report.ts';
 import { orderOf, runsOf } from '../runs.ts';
 import { type RedisServer, type Server, startBare, startParley, startRedis } from '../servers.ts';
@@ -19,6 +19,7 @@ const CONNECTIONS = [1, 64];
 const ACCOUNTS = 128;
 const PATIENCE_MS = 120_000;
 const GOALS: Record<string, string> = {
+  'parley before': '≥ 0.9',
   'bare node:http': '≥ 0.9',
   tutorial: '≥ 2',
   'tutorial, key made once': '≥ 2',
@@ -29,8 +30,19 @@ type Run = Driven & { cpu: Record<string, number> };
 
 export const sends: Figure = async (say) => {
   const redis = await startRedis();
-  const peers = await startSubjects(redis, 'sends', ['tutorial', 'tutorial, key made once']);
-  const servers: Server[] = [await startParley(redis), await startBare(redis), ...peers.subjects];
+  const bare = await startBare(redis);
+  return sendsAgainst(redis, [bare], ['tutorial', 'tutorial, key made once'], say);
+};
+
+/** Against servers that run already, and peers that it starts; ends all of them. */
+export async function sendsAgainst(
+  redis: RedisServer,
+  others: Server[],
+  names: PeerName[],
+  say: Parameters<Figure>[0],
+): Promise<Row[]> {
+  const peers = await startSubjects(redis, 'sends', names);
+  const servers: Server[] = [await startParley(redis), ...others, ...peers.subjects];
   for (const { prefix } of servers) await seed(redis, prefix, ACCOUNTS);
   const load = startWorker<LoadJobs>('load.ts');
   const quiet = createQuiet(PATIENCE_MS);
@@ -67,7 +79,7 @@ export const sends: Figure = async (say) => {
   }
   for (const each of [load, ...servers, redis]) await each.stop();
   return [...rows, ...peers.leftOut];
-};
+}
 
 async function once(
   load: Worker<LoadJobs>,
