@@ -41,7 +41,7 @@ function listen(returner: Returner, port: number, heard: (events: string) => voi
     return true;
   };
   const lines = { token: returner.token, accept: 'text/event-stream' };
-  const path = returner.id ? `/v1/events?lastEventId=${encodeURIComponent(returner.id)}` : '/v1/events';
+  const path = returner.id ? `/v1/events?after=${encodeURIComponent(returner.id)}` : '/v1/events';
   return new Promise((resolve, reject) => {
     const socket = connect({ port, host: '127.0.0.1', onread: { buffer, callback: onData } });
     returner.socket = socket;

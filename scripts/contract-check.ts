@@ -1,5 +1,5 @@
 /**
- * Part of `npm run check`: openapi.yaml keeps to contract-rules.ts, and PyYAML and Python's `re` read it as we do. Where PyYAML
+ * Part of `npm run check`: openapi.yaml keeps to contract-rules.ts and contract-shapes.ts, and PyYAML and Python's `re` read it as we do. Where PyYAML
  * is missing that half is left out, loudly; on CI it may not be.
  */
 import { spawnSync } from 'node:child_process';
@@ -7,6 +7,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parse } from 'yaml';
 import { patternFaults, patternsOf, SAMPLES, yamlFaults } from './contract-rules.ts';
+import { shapeFaults } from './contract-shapes.ts';
 
 type Said = { version: string; documents: Record<string, unknown>; found: boolean[][] };
 
@@ -35,7 +36,7 @@ export function pythonFaults(text: string): string[] | 'no PyYAML' {
 if (process.argv[1] === import.meta.filename) {
   const text = readFileSync(process.argv[2] ?? join(import.meta.dirname, '../openapi.yaml'), 'utf8');
   const own = yamlFaults(text);
-  const faults = own.length > 0 ? own : patternFaults(parse(text));
+  const faults = own.length > 0 ? own : [...patternFaults(parse(text)), ...shapeFaults(parse(text))];
   const python = own.length > 0 ? [] : pythonFaults(text);
   if (python !== 'no PyYAML') faults.push(...python);
   else if (process.env['CI']) faults.push('CI must read the contract with PyYAML too: install python3-yaml');

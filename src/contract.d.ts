@@ -296,7 +296,7 @@ export interface paths {
          *     `listBroadcasts` has the older ones.
          *
          *     **Resuming.** Come back with the last `id:` that you saw, in the header `Last-Event-ID` (most readers of
-         *     event streams do so by themselves) or in the query parameter `lastEventId`. You get exactly what came after it, then the stream goes on
+         *     event streams do so by themselves) or in the query parameter `after`. You get exactly what came after it, then the stream goes on
          *     live. At most 1,000 direct messages and 1,000 broadcasts are replayed, unless the server is configured otherwise; if
          *     more are missing, a `gap` names the older ones and the newest follow. An id that the server cannot use is never an HTTP
          *     error: `ready` says `resumed: false`, a `gap` says why, and the stream starts like a new one.
@@ -368,7 +368,7 @@ export interface paths {
          *     log or a history. It ends with the session, and its stream with the access token that it was made with.
          *
          *     An `EventSource` that loses its connection comes back with the same URL and gets 401 `bad_ticket`, at which it stops:
-         *     make a new one, with a new ticket and the last `id:` as `lastEventId`.
+         *     make a new one, with a new ticket and the last `id:` as `after`.
          */
         post: operations["createTicket"];
         delete?: never;
@@ -456,6 +456,7 @@ export interface components {
         Timestamp: string;
         /**
          * @description `all`: who comes and goes, by name. `count`: only how many are online. `off`: nothing.
+         * @default all
          * @enum {string}
          */
         PresenceMode: "all" | "count" | "off";
@@ -531,7 +532,7 @@ export interface components {
         Login: {
             /** @description Goes into the header `Authorization: Bearer <accessToken>`. A JWT; treat it as opaque. */
             accessToken: string;
-            /** @constant */
+            /** @enum {string} */
             tokenType: "Bearer";
             /** @description How many seconds the access token lives. */
             expiresIn: number;
@@ -838,13 +839,13 @@ export interface components {
          */
         ProblemCode: "malformed_json" | "validation_failed" | "unauthenticated" | "token_expired" | "session_ended" | "bad_credentials" | "bad_refresh_token" | "bad_ticket" | "unknown_user" | "unknown_message" | "not_found" | "method_not_allowed" | "username_taken" | "body_too_large" | "unsupported_media_type" | "misdirected_request" | "idempotency_conflict" | "too_many_requests" | "internal" | "unavailable" | "busy";
         Liveness: {
-            /** @constant */
+            /** @enum {string} */
             status: "ok";
         };
         Readiness: {
-            /** @constant */
+            /** @enum {string} */
             status: "ok";
-            /** @constant */
+            /** @enum {string} */
             redis: "ok";
             /** @description The id of this node. */
             node: string;
@@ -1965,12 +1966,12 @@ export interface operations {
         parameters: {
             query?: {
                 /** @description The same, for clients that cannot set the header. */
-                lastEventId?: string;
+                after?: string;
                 /** @description How much of presence to send. */
                 presence?: components["schemas"]["PresenceMode"];
             };
             header?: {
-                /** @description Where to go on: the last `id:` that you saw. Wins over `lastEventId`. Any value is accepted; one that cannot be used leads to a `gap`. An empty one is no id. */
+                /** @description Where to go on: the last `id:` that you saw. Wins over `after`. Any value is accepted; one that cannot be used leads to a `gap`. An empty one is no id. */
                 "Last-Event-ID"?: string;
             };
             path?: never;

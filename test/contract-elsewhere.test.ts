@@ -4,6 +4,7 @@ import { expect, test } from 'vitest';
 import { parse } from 'yaml';
 import { pythonFaults } from '../scripts/contract-check.ts';
 import { patternFault, patternFaults, patternsOf, yamlFaults } from '../scripts/contract-rules.ts';
+import { shapeFaults } from '../scripts/contract-shapes.ts';
 
 const OWN = readFileSync(new URL('../openapi.yaml', import.meta.url), 'utf8');
 
@@ -154,6 +155,49 @@ test('patterns are found wherever they stand', () => {
   };
   expect(patternsOf(schema).map(({ pattern }) => pattern)).toEqual(['a', '^x', 'b']);
 });
+
+type Schema = Record<string, unknown>;
+// biome-ignore lint/suspicious/noExplicitAny: a document to be bent
+const bend = (how: (document: any) => void): string[] => {
+  const document = parse(OWN);
+  how(document);
+  return shapeFaults(document);
+};
+const schemas: Record<string, Schema> = parse(OWN).components.schemas;
+
+test('the contract has nothing that generators of clients stumble over, and may grow', () => {
+  expect(bend(() => {})).toEqual([]);
+});
+
+test.each(Object.keys(schemas).filter((name) => schemas[name]!['properties']))(
+  'what is sent is strict and what is answered is open: %s',
+  (name) => {
+    const other = bend(({ components }) => {
+      const schema: Schema = components.schemas[name];
+      if (schema['additionalProperties'] === false) delete schema['additionalProperties'];
+      else schema['additionalProperties'] = false;
+    });
+    expect(other.join()).toContain(`#/components/schemas/${name}`);
+  },
+);
+
+test.each([
+  ['const', ({ components }) => Object.assign(components.schemas.Unread.properties.unread, { const: 1 })],
+  [
+    'a default beside a reference',
+    ({ components }) => Object.assign(components.schemas.Account.properties.username, { default: 'x' }),
+  ],
+  ['no absolute server', (document) => document.servers.pop()],
+  [
+    'two parameters of one name',
+    ({ paths }) => paths['/v1/events'].get.parameters.push({ name: 'last_event_id', in: 'query' }),
+  ],
+  [
+    'two parameters of one name, by reference',
+    ({ paths }) => paths['/v1/dm/{username}'].post.parameters.push({ name: 'idempotencyKey', in: 'query' }),
+  ],
+  // biome-ignore lint/suspicious/noExplicitAny: a document to be bent
+] as [string, (document: any) => void][])('%s is refused', (_, how) => expect(bend(how)).toHaveLength(1));
 
 const python = pythonFaults(OWN);
 

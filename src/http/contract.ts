@@ -7,7 +7,14 @@ import type { InputError } from '../chat/problems.ts';
 import type { OperationId } from './operations.ts';
 
 /** The parts of an OpenAPI document that the router needs. */
-type Parameter = { name: string; in: 'path' | 'query' | 'header'; required?: boolean; schema: object };
+type Parameter = {
+  name: string;
+  in: 'path' | 'query' | 'header';
+  required?: boolean;
+  schema: object;
+  /** What it was called once: still taken, but no longer told to anybody. */
+  'x-former-name'?: string;
+};
 type Ref = { $ref: string };
 type OperationObject = {
   operationId: OperationId;
@@ -32,6 +39,8 @@ export type Route = {
   isPublic: boolean;
   /** Whether a ticket in the query may stand for the access token. */
   takesTicket: boolean;
+  /** Parameters that had another name once: `query/lastEventId` and the like, and what each is now. */
+  renamed: [former: string, name: string][];
   /** The header parameters it reads. */
   headers: string[];
   checkParameters: (values: Record<string, unknown>) => InputError[];
@@ -71,6 +80,9 @@ export function routesOf(document: Document): Route[] {
         pathParameter: /\{(\w+)\}$/.exec(path)?.[1],
         isPublic: operation.security?.length === 0,
         takesTicket: operation.security?.some((scheme) => 'ticket' in scheme) ?? false,
+        renamed: parameters.flatMap(({ in: place, name, 'x-former-name': former }) =>
+          former ? [[`${place}/${former}`, `${place}/${name}`] as [string, string]] : [],
+        ),
         headers: parameters.filter((each) => each.in === 'header').map((each) => each.name),
         checkParameters: checker(forParameters, absolute(parametersSchema(parameters)), 'parameters'),
         checkBody: body && checker(forBodies, absolute(body), 'body'),

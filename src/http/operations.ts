@@ -111,7 +111,7 @@ export function createOperations(rooms: Rooms): Operations {
       stream: (answer) =>
         hub.open(answer, {
           ...caller,
-          lastEventId: eventId(header['Last-Event-ID']) ?? eventId(query.lastEventId),
+          lastEventId: eventId(header['Last-Event-ID']) ?? eventId(query.after),
           presence: query.presence ?? 'all',
         }),
     }),

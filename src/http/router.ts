@@ -140,6 +140,7 @@ function checkedParameters(route: Route, name: string | undefined, req: ParleyRe
     const value = req.headers[header.toLowerCase()];
     if (value !== undefined) flat[`header/${header}`] = value;
   }
+  for (const [former, name] of route.renamed) if (former in flat) flat[name] ??= flat[former];
   throwIfAny(route.checkParameters(flat));
   for (const place in flat) {
     const slash = place.indexOf('/');

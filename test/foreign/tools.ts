@@ -39,7 +39,7 @@ export const readers: Reader[] = [
     version: () => versionOf('eventsource'),
     auth: 'ticket',
     listen: async () => (await import('./readers/eventsource.ts')).listenWithTickets,
-    note: 'as a browser would: a new one with a new ticket and `lastEventId`',
+    note: 'as a browser would: a new one with a new ticket and the last id as `after`',
   },
   {
     name: 'fetch-event-source',

@@ -78,6 +78,12 @@ test('the stream takes a known mode of presence', async () => {
     expectProblem(await get(who, `/v1/events?presence=${mode}`), 'validation_failed', 'query/presence');
 });
 
+test('an id to go on from comes once, by its former name too', async () => {
+  const who = await alice();
+  for (const name of ['after', 'lastEventId'])
+    expectProblem(await get(who, `/v1/events?${name}=a&${name}=a`), 'validation_failed', 'query/after');
+});
+
 test('every parameter that does not fit is named', async () => {
   const answer = await get(await alice(), '/v1/broadcasts?limit=0&before=x');
   expectProblem(answer, 'validation_failed');

@@ -107,7 +107,7 @@ test('who comes back brings a new ticket and the last id in the query, and misse
   while ((await first.next('dm')).data.text !== 'before');
   first.close();
   await tell(alice, 'bob', 'meanwhile');
-  const again = await enter(node, await ticketOf(bob), { lastEventId: first.lastEventId! });
+  const again = await enter(node, await ticketOf(bob), { after: first.lastEventId! });
   expect((await again.next('ready')).data).toMatchObject({ resumed: true, gap: false });
   expect((await again.next('dm')).data.text).toBe('meanwhile');
   again.close();

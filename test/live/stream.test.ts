@@ -68,14 +68,16 @@ test('a stream that comes back gets what it missed of both logs, once, and goes 
   expect(texts.at(-1)).toBe('live again');
 });
 
-test('the id may come as a query parameter, for readers that cannot set a header', async () => {
+// `lastEventId` is what it was called before 0.1.0, and what some readers add by themselves.
+test.each(['after', 'lastEventId'])('the id may come in the query, as %s', async (parameter) => {
   const node = await startNode();
   const [alice, bob] = [await person(node, 'alice'), await person(node, 'bob')];
   const stream = await listen(bob);
   const { lastEventId } = stream;
   stream.close();
   await say(alice, 'missed');
-  const response = await fetch(`${node.url}/v1/events?lastEventId=${encodeURIComponent(lastEventId!)}`, {
+  const query = new URLSearchParams({ [parameter]: lastEventId! });
+  const response = await fetch(`${node.url}/v1/events?${query}`, {
     headers: { Authorization: `Bearer ${bob.token}` },
   });
   let text = '';

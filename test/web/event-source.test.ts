@@ -30,8 +30,8 @@ test('EventSource receives and resumes with tickets, under the policy of the pag
   await page.evaluate('stream.close()');
   await say(bob, 'two, to everybody');
   await tell(bob, 'alice', 'three');
-  const lastEventId = (await heard())[0]!.id;
-  await listen(new URLSearchParams({ ticket: await ticket(), lastEventId }));
+  const after = (await heard())[0]!.id;
+  await listen(new URLSearchParams({ ticket: await ticket(), after }));
   await expect.poll(async () => (await texts()).length).toBe(3);
   expect((await texts()).sort()).toEqual(['one', 'three', 'two, to everybody']);
 });

@@ -28,7 +28,7 @@ export const listenWithTickets: Listen = (source) => {
   const open = async () => {
     if (source.signal.aborted) return;
     const ticket = await source.ticket();
-    const query = new URLSearchParams({ ticket, ...(lastEventId && { lastEventId }) });
+    const query = new URLSearchParams({ ticket, ...(lastEventId && { after: lastEventId }) });
     const stream = new EventSource(`${source.url}/v1/events?${query}`);
     hearAll(stream, source, (id) => {
       lastEventId = id;
