@@ -66,6 +66,7 @@ const show = ({ from, to, names }: Import): string => `${from} imports ${names.j
 describe('the arrow', () => {
   const LEAVES = [
     'config.ts',
+    'parsers.ts',
     'secrets.ts',
     'logger.ts',
     'metrics.ts',
@@ -87,7 +88,8 @@ describe('the arrow', () => {
     client: [],
     web: ['client'],
     terminal: ['client'],
-    'config.ts': ['secrets.ts'],
+    'config.ts': ['parsers.ts', 'secrets.ts'],
+    'parsers.ts': ['secrets.ts'],
     'secrets.ts': [],
     'logger.ts': [],
     'metrics.ts': [],
@@ -98,7 +100,7 @@ describe('the arrow', () => {
   const TYPES: Record<string, string[]> = {
     http: ['live', 'store'],
     client: ['contract.d.ts'],
-    'config.ts': ['store'],
+    'parsers.ts': ['store'],
     'logger.ts': ['config.ts'],
     'workers.ts': ['app.ts'],
     'metrics.ts': ['hosts.ts'],

@@ -1,0 +1,106 @@
+/** What the values of settings may be: each parser throws the rule that a value does not keep. Pure. */
+import { isIP } from 'node:net';
+import { availableParallelism } from 'node:os';
+import { domainToASCII } from 'node:url';
+import { BadSecret, parseSecrets, type Secrets } from './secrets.ts';
+import type { Limit } from './store/logs.ts';
+
+/** More than any machine has a use for. */
+const MAX_WORKERS = 256;
+
+/** What a parser throws: the rule that the value does not keep. */
+export class Rule extends Error {}
+
+export const text = (value: string): string => value;
+
+export function integer(min: number, max: number) {
+  return (value: string): number => {
+    const number = Number(value);
+    if (!/^\d+$/.test(value) || number < min || number > max)
+      throw new Rule(`a whole number from ${min} to ${max}`);
+    return number;
+  };
+}
+
+export function workers(value: string): number {
+  if (value === 'auto') return availableParallelism();
+  if (!/^\d{1,3}$/.test(value) || Number(value) < 1 || Number(value) > MAX_WORKERS)
+    throw new Rule(`a whole number from 1 to ${MAX_WORKERS}, or auto`);
+  return Number(value);
+}
+
+export function limit(value: string): Limit {
+  const [, max, seconds] = /^(\d{1,6})\/(\d{1,6})$/.exec(value === '0' ? '0/1' : value) ?? [];
+  if (seconds === undefined || Number(seconds) === 0)
+    throw new Rule('count/seconds, such as 50/10, or 0 for no limit');
+  return { max: Number(max), windowMs: Number(seconds) * 1_000 };
+}
+
+export function oneOf<T extends string>(...choices: T[]) {
+  return (value: string): T => {
+    const choice = choices.find((each) => each === value);
+    if (!choice) throw new Rule(`one of ${choices.join(', ')}`);
+    return choice;
+  };
+}
+
+export function secrets(value: string): Secrets | undefined {
+  try {
+    return value ? parseSecrets(value) : undefined;
+  } catch (error) {
+    throw error instanceof BadSecret ? new Rule(error.message) : error;
+  }
+}
+
+export function keyPrefix(value: string): string {
+  if (!/^[\w.:-]{0,64}$/.test(value))
+    throw new Rule('at most 64 letters, digits, dots, colons, dashes, underscores');
+  return value;
+}
+
+export function redisUrl(value: string): string | undefined {
+  if (value && !/^(rediss?:\/\/.+|unix:\/\/\/.+|\/.+)$/.test(value)) {
+    throw new Rule('redis://…, rediss://… or the path of a unix socket');
+  }
+  return value.replace(/^unix:\/\//, '') || undefined;
+}
+
+const list = (value: string): string[] =>
+  value
+    .split(',')
+    .map((each) => each.trim())
+    .filter(Boolean);
+
+export function origins(value: string): string[] {
+  const all = list(value);
+  for (const each of all) {
+    if (each !== '*' && !/^https?:\/\/[^/\s]+$/.test(each))
+      throw new Rule('origins such as https://app.example, or *');
+  }
+  return all;
+}
+
+/** Names only: a port is not compared. International names may be written as they are read. */
+export function hosts(value: string): string[] {
+  const rule = 'host names such as chat.example, without a port, or *';
+  return list(value).map((each) => {
+    const bare = each.replace(/^\[(.*)\]$/, '$1');
+    if (each === '*' || isIP(bare) > 0) return bare;
+    const host = domainToASCII(each);
+    if (!/^[\w-]+(\.[\w-]+)*\.?$/.test(host)) throw new Rule(rule);
+    return host;
+  });
+}
+
+/** Express' own notions of `trust proxy`. */
+export function trustProxy(value: string): boolean | number | string {
+  if (value === 'false' || value === 'true') return value === 'true';
+  if (/^\d{1,2}$/.test(value)) return Number(value);
+  for (const each of value.split(',')) {
+    const [address = '', bits = '0'] = each.trim().split('/');
+    const isKnown = ['loopback', 'linklocal', 'uniquelocal'].includes(address) || isIP(address) > 0;
+    if (!isKnown || !/^\d{1,3}$/.test(bits))
+      throw new Rule('how many proxies, or addresses such as 10.0.0.0/8, loopback');
+  }
+  return value;
+}
