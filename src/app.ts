@@ -18,6 +18,7 @@ import { listen } from './listen.ts';
 import { parseCursor } from './live/cursor.ts';
 import { Hub } from './live/hub.ts';
 import { createRoster } from './live/roster.ts';
+import { turnAway } from './live/turn-away.ts';
 import type { Logger } from './logger.ts';
 import { createMetrics, createMetricsServer, type Metrics } from './metrics.ts';
 import type { Secrets } from './secrets.ts';
@@ -122,6 +123,7 @@ export async function startApp(options: AppOptions): Promise<App> {
     log,
     metrics,
     isClosing: () => isClosing,
+    turnAway,
     rooms: {
       nodeId,
       hub,

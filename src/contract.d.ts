@@ -284,7 +284,7 @@ export interface paths {
          *
          *     | event | what it says | `id:` |
          *     |---|---|---|
-         *     | `ready` | The first event of every stream: where it starts and how much is unread. | yes |
+         *     | `ready` | The first event of every stream that could be opened: where it starts and how much is unread. | yes |
          *     | `dm` | A direct message to you, or one that you sent from another session. | yes |
          *     | `broadcast` | A message to everybody, except one that this session sent. | yes |
          *     | `presence` | Who came online or went offline; changes are gathered for up to 250 ms, longer where very many listen. | no |
@@ -310,6 +310,11 @@ export interface paths {
          *     **Waiting.** The first line is `retry:`, how many milliseconds to wait before you come back: 1,000–4,000, drawn for each
          *     stream so that a crowd does not come back at once. A comment line comes every `heartbeatMs` (25 s), also when nothing
          *     happens: after two silent periods, take the connection for dead and come back with your last id.
+         *
+         *     **Not now.** Where a stream cannot be opened for a reason that passes, a good token or a ticket is answered with 200 all the
+         *     same: `retry:`, one `goodbye` (`unavailable` or `too_many_requests`), and the end. Any other status would stop an
+         *     `EventSource` for good. Come back after `retry:` with the id that you have; such an answer has none. A ticket that was not
+         *     used up is still good. What cannot pass (a bad token, ticket or parameter) is a problem, as everywhere.
          *
          *     **Limits.** At most 16 streams per account and node, unless configured otherwise: one more, and the oldest gets `goodbye`
          *     `replaced`. A slow reader is not cut off: it is fed from the log at its own pace. Only one that takes nothing for 30 s
@@ -685,7 +690,7 @@ export interface components {
         StreamEvent: components["schemas"]["ReadyEvent"] | components["schemas"]["DirectMessage"] | components["schemas"]["BroadcastMessage"] | components["schemas"]["PresenceEvent"] | components["schemas"]["MailboxEvent"] | components["schemas"]["GapEvent"] | components["schemas"]["GoodbyeEvent"];
         /**
          * ReadyEvent
-         * @description The first event of every stream.
+         * @description The first event of every stream that could be opened.
          */
         ReadyEvent: {
             /**
@@ -777,9 +782,11 @@ export interface components {
          *     | `slow` | The reader took nothing for 30 s. | yes |
          *     | `shutdown` | The node is going down. | yes, after `retry:` |
          *     | `replaced` | The account opened too many streams, and this was the oldest. | no |
+         *     | `unavailable` | The stream cannot be opened now: Redis is away, or the node is going down. | yes, after `retry:` |
+         *     | `too_many_requests` | The stream cannot be opened now: you are over a limit. | yes, after `retry:` |
          * @enum {string}
          */
-        GoodbyeCode: "expired" | "revoked" | "slow" | "shutdown" | "replaced";
+        GoodbyeCode: "expired" | "revoked" | "slow" | "shutdown" | "replaced" | "unavailable" | "too_many_requests";
         /** @description An error (RFC 9457, `application/problem+json`). */
         Problem: {
             /**
@@ -1996,7 +2003,6 @@ export interface operations {
             400: components["responses"]["BadRequest"];
             401: components["responses"]["Unauthorized"];
             500: components["responses"]["Internal"];
-            503: components["responses"]["Unavailable"];
         };
     };
     createTicket: {

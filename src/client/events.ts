@@ -137,7 +137,7 @@ export function openEvents(
             username = event.username;
             tell({ kind: 'open' });
           }
-          failures = 0;
+          if (event.kind !== 'goodbye') failures = 0; // a stream that was not opened is one more failure
           yield event;
           if (event.kind === 'goodbye') return event.code;
         }
@@ -197,7 +197,11 @@ export function openEvents(
     if (because === 'expired' && failures === 0 && clock.now() - openedAtMs >= SHORT_LIFE_MS) return;
     const backoffMs = jittered(Math.min(LONGEST_DELAY_MS, retryMs * 2 ** failures), clock);
     const asked =
-      typeof because === 'object' && 'retryAfterSeconds' in because ? because.retryAfterSeconds * 1_000 : 0;
+      typeof because === 'object' && 'retryAfterSeconds' in because
+        ? because.retryAfterSeconds * 1_000
+        : because === 'too_many_requests'
+          ? retryMs
+          : 0;
     // The first time as the server said: it drew `retry:` for this stream alone.
     const delayMs = failures === 0 ? Math.max(retryMs, asked) : Math.max(backoffMs, asked);
     failures += 1;

@@ -17,6 +17,10 @@ export type ParleyResponse = Response & {
   requestId: string;
   operation: OperationId | 'none';
   startedAtMs: number;
+  /** A stream that may be opened later, if not now: see live/turn-away. */
+  comesBack?: boolean;
+  /** What log and metrics are told instead of the status. */
+  outcome?: number;
 };
 
 const REQUEST_ID = /^[\w.:-]{1,128}$/;
@@ -42,7 +46,7 @@ export function createBegin(log: Logger, metrics: Metrics | undefined) {
   /** One function for all responses, not a closure for each. */
   function told(this: ServerResponse): void {
     const res = this as ParleyResponse; // createBegin is the only one to hand it out
-    const status = res.headersSent ? res.statusCode : GONE_STATUS;
+    const status = res.outcome ?? (res.headersSent ? res.statusCode : GONE_STATUS);
     metrics?.request(res.operation, status);
     const level = status >= 400 && status < 500 ? 'info' : 'debug';
     if (!log.isLevelEnabled(level)) return;

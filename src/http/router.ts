@@ -79,8 +79,12 @@ export function createRouter({
     let deadline: Deadline | undefined;
     try {
       const ticket = route.takesTicket && !req.headers.authorization && parse(req.target.query)['ticket'];
-      if (ticket) deadline = setDeadline(late);
+      if (ticket) {
+        deadline = setDeadline(late);
+        res.comesBack = true; // what fails in passing judges no ticket
+      }
       const caller = ticket ? await redeem(String(ticket)) : identify(route, req);
+      if (route.takesTicket) res.comesBack = true; // whoever it is may
       const inputs = route.hasParameters ? checkedParameters(route, name, req) : NONE;
       const body = route.checkBody && checkedBody(route.checkBody, await readJson(req));
       deadline ??= setDeadline(late); // not before: a slow sender keeps nobody waiting

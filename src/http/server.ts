@@ -8,14 +8,15 @@ import { createServer, IncomingMessage, type Server, ServerResponse, STATUS_CODE
 import type { Socket } from 'node:net';
 import cors from 'cors';
 import express, { type ErrorRequestHandler } from 'express';
-import { Problem } from '../chat/problems.ts';
+import { PROBLEMS, Problem } from '../chat/problems.ts';
 import type { Config } from '../config.ts';
 import { createHostCheck } from '../hosts.ts';
+import type { StreamAnswer } from '../live/hub.ts';
 import type { Logger } from '../logger.ts';
 import type { Metrics } from '../metrics.ts';
 import { createNetworksFinder } from './address.ts';
 import { readContract } from './contract.ts';
-import { serveStreams, takeStreams } from './event-stream.ts';
+import { serveStreams, streamAnswer, takeStreams } from './event-stream.ts';
 import { createBegin, type ParleyRequest, type ParleyResponse, setHeaders } from './exchange.ts';
 import { createOperations, type Rooms } from './operations.ts';
 import { createPages } from './pages.ts';
@@ -35,6 +36,8 @@ export type HttpOptions = {
   metrics: Metrics | undefined;
   /** The node is stopping. */
   isClosing: () => boolean;
+  /** Opens a stream only to say when to come back. */
+  turnAway: (answer: StreamAnswer, code: 'unavailable' | 'too_many_requests', waitMs: number) => void;
 };
 
 /** By when the head of a request must have arrived, and all of it: a slow sender holds a socket. */
@@ -43,7 +46,7 @@ const RECEIVE_WITHIN_MS = 15_000;
 /** How often node looks for those that are late. */
 const LOOK_FOR_LATE_MS = 1_000;
 
-export function createHttpServer({ rooms, config, log, metrics, isClosing }: HttpOptions): Server {
+export function createHttpServer({ rooms, config, log, metrics, isClosing, turnAway }: HttpOptions): Server {
   const contract = readContract();
   const app = express();
   app.disable('x-powered-by');
@@ -59,6 +62,12 @@ export function createHttpServer({ rooms, config, log, metrics, isClosing }: Htt
     else if (problem.code === 'unavailable') log.warn({ requestId, reason: String(error) }, 'unavailable');
     if (res.writableEnded) return; // it was answered when its time was up
     if (res.headersSent) return void res.destroy();
+    if (res.comesBack && problem.retryAfterSeconds !== undefined) {
+      const { status } = PROBLEMS[problem.code];
+      res.outcome = status;
+      const code = status === 429 ? 'too_many_requests' : 'unavailable';
+      return void turnAway(streamAnswer(res), code, problem.retryAfterSeconds * 1_000);
+    }
     setHeaders(res);
     sendProblem(res, problem, requestId);
   }
@@ -108,7 +117,11 @@ export function createHttpServer({ rooms, config, log, metrics, isClosing }: Htt
     routes: contract.routes,
     operations,
     authenticate: rooms.sessions.authenticate,
-    redeem: rooms.tickets.redeem,
+    redeem: (ticket) => {
+      // It serves once: not here, where its stream could not stay.
+      if (isClosing()) throw new Problem('unavailable', 'This node is going down.', { retryAfterMs: 1_000 });
+      return rooms.tickets.redeem(ticket);
+    },
     findNetworks: createNetworksFinder(config.TRUST_PROXY, log),
     fail,
   });

@@ -34,6 +34,8 @@ const RECONNECT: Record<GoodbyeCode, boolean> = {
   slow: true,
   shutdown: true,
   replaced: false,
+  unavailable: true,
+  too_many_requests: true,
 };
 
 /** A reader that takes nothing for so long is told goodbye. */
@@ -42,7 +44,7 @@ const STALLED_AFTER_MS = 30_000;
 const GOODBYE_MS = 2_000;
 const STORE_RETRY_MS = 1_000;
 /** A crowd that lost its server must not come back in one instant, and all of it within 5 s. */
-const retryMs = (): number => 1_000 + Math.floor(Math.random() * 3_000);
+export const retryMs = (): number => 1_000 + Math.floor(Math.random() * 3_000);
 
 export class Stream {
   state: 'replaying' | 'live' | 'closed' = 'replaying';

@@ -142,6 +142,27 @@ test('it waits as long as retry: said, and longer each time in vain, at most hal
   expect(it.clock.slept).toEqual(delays);
 });
 
+test('a stream that cannot be opened now is asked for again as retry: says, longer each time, with the same id', async () => {
+  const away = (code: string, retryMs: number) =>
+    eventStream(`retry: ${retryMs}\n${goodbye(code, true)}`, { end: true });
+  const it = await scripted([
+    eventStream(ready() + eventText(dm('1'), 'a'), { end: true }),
+    ...[away('unavailable', 1_000), away('unavailable', 1_000), away('unavailable', 2_000)],
+    away('too_many_requests', 61_000),
+  ]);
+  await connections(6, it);
+  expect(it.lastEventIds.slice(1)).toEqual(Array(5).fill('a'));
+  expect(it.waits().map(({ because, delayMs }) => [because, delayMs])).toEqual([
+    ['broken', 2_000],
+    ...[
+      ['unavailable', 2_000],
+      ['unavailable', 4_000],
+      ['unavailable', 16_000],
+    ],
+    ['too_many_requests', 61_000],
+  ]);
+});
+
 test('it waits as long as Retry-After says', async () => {
   const wait = (status: number, code: string) => problem(status, code, { 'Retry-After': '77' });
   const it = await scripted([wait(503, 'unavailable'), wait(429, 'too_many_requests')]);

@@ -78,6 +78,9 @@ function createListener(token: string): Listener {
           const blocks = (rest + chunk).split('\n\n');
           rest = blocks.pop()!;
           for (const block of blocks) hear(block);
+          if (listener.isReady || !blocks.some((block) => block.includes('event: goodbye'))) return;
+          listener.refusals += 1; // it could not be opened now
+          setTimeout(() => listener.open(url), 1_000);
         });
       });
       request.on('error', () => setTimeout(() => listener.open(url), 500));

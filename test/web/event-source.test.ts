@@ -3,6 +3,7 @@ import { expect, test } from 'vitest';
 import { person, say, startNode, tell } from '../support/app.ts';
 import { openWindow, sharedBrowser } from '../support/browser.ts';
 import { call } from '../support/contract.ts';
+import { redisProxy } from '../support/proxy.ts';
 
 const theBrowser = sharedBrowser();
 
@@ -34,4 +35,24 @@ test('EventSource receives and resumes with tickets, under the policy of the pag
   await listen(new URLSearchParams({ ticket: await ticket(), after }));
   await expect.poll(async () => (await texts()).length).toBe(3);
   expect((await texts()).sort()).toEqual(['one', 'three', 'two, to everybody']);
+});
+
+test('EventSource comes back by itself when it met a server whose Redis was away', async () => {
+  const proxy = await redisProxy();
+  const node = await startNode({}, { redisUrl: proxy.url });
+  const alice = await person(node, 'alice');
+  const page = await openWindow(theBrowser(), node);
+  const { ticket } = (await call(node, 'createTicket', { token: alice.token })).body;
+  proxy.refuse(true);
+  await page.evaluate(`(() => {
+    globalThis.seen = [];
+    const stream = new EventSource('/v1/events?ticket=${ticket}');
+    stream.onerror = () => seen.push(stream.readyState);
+    for (const kind of ['ready', 'goodbye']) stream.addEventListener(kind, () => seen.push(kind));
+  })()`);
+  const seen = () => page.evaluate('globalThis.seen') as Promise<(string | number)[]>;
+  await expect.poll(seen, { timeout: 10_000 }).toEqual(['goodbye', 0]); // CONNECTING, not CLOSED
+  proxy.refuse(false);
+  await expect.poll(seen, { timeout: 15_000 }).toContain('ready');
+  expect(await seen()).not.toContain(2);
 });
