@@ -160,7 +160,7 @@ export async function startApp(options: AppOptions): Promise<App> {
         now,
         sent: (kind) => metrics?.sent(kind),
       }),
-      mailbox: createMailbox({ logs, keys, positionOf: (eventId) => parseCursor(eventId)?.inbox }),
+      mailbox: createMailbox({ logs, positionOf: (eventId) => parseCursor(eventId)?.inbox }),
       checkReady: async () => {
         if (isClosing) throw new Problem('unavailable', 'This node is going down.', { retryAfterMs: 1_000 });
         if (!wake.isHearing())

@@ -617,7 +617,7 @@ export interface components {
             messages: components["schemas"]["DirectMessage"][];
             hasMore: components["schemas"]["HasMore"];
         };
-        /** @description There are more in the direction you read; newer ones with `after`, else older ones. */
+        /** @description More messages exist in the direction of paging: newer ones with `after`, otherwise older ones. Rely on this and not on the number of messages: a page can end early because of its size. */
         HasMore: boolean;
         Conversation: {
             with: components["schemas"]["Username"];
@@ -635,7 +635,7 @@ export interface components {
             unread: components["schemas"]["UnreadCount"];
             /** @description What the mailbox has lost; `null` if nothing. */
             gap: components["schemas"]["Gap"] | null;
-            /** @description There are more; ask again with `after`. */
+            /** @description More messages follow. Request the next page with `after`, also when this page is shorter than `limit`. */
             hasMore: boolean;
         };
         Unread: {
@@ -1185,7 +1185,7 @@ export interface components {
         Before: number;
         /** @description Only messages with a greater `seq`; of those, the oldest `limit`. `0` reads from the oldest message that is kept. Not together with `before` (400). */
         After: number;
-        /** @description How many messages at most. */
+        /** @description Maximum number of messages. A page also ends at 256 KiB of messages, so it can hold fewer: `hasMore` says whether there are more, not the number of messages. A page has at least one message if there is any. */
         HistoryLimit: number;
         /**
          * @description Makes a repeat safe. Choose a new random key for each message; when no answer came, send the same again with the same
@@ -1601,7 +1601,7 @@ export interface operations {
                 before?: components["parameters"]["Before"];
                 /** @description Only messages with a greater `seq`; of those, the oldest `limit`. `0` reads from the oldest message that is kept. Not together with `before` (400). */
                 after?: components["parameters"]["After"];
-                /** @description How many messages at most. */
+                /** @description Maximum number of messages. A page also ends at 256 KiB of messages, so it can hold fewer: `hasMore` says whether there are more, not the number of messages. A page has at least one message if there is any. */
                 limit?: components["parameters"]["HistoryLimit"];
             };
             header?: never;
@@ -1708,7 +1708,7 @@ export interface operations {
                 before?: components["parameters"]["Before"];
                 /** @description Only messages with a greater `seq`; of those, the oldest `limit`. `0` reads from the oldest message that is kept. Not together with `before` (400). */
                 after?: components["parameters"]["After"];
-                /** @description How many messages at most. */
+                /** @description Maximum number of messages. A page also ends at 256 KiB of messages, so it can hold fewer: `hasMore` says whether there are more, not the number of messages. A page has at least one message if there is any. */
                 limit?: components["parameters"]["HistoryLimit"];
             };
             header?: never;
@@ -1886,7 +1886,7 @@ export interface operations {
     getMailbox: {
         parameters: {
             query?: {
-                /** @description How many messages at most. */
+                /** @description Maximum number of messages. A page also ends at 256 KiB of messages, so it can hold fewer: `hasMore` says whether there are more, not the number of messages. */
                 limit?: number;
                 /** @description The `id` of the last message of the page before. An id that is not in your inbox is 404 `unknown_message`. */
                 after?: components["schemas"]["MessageId"];

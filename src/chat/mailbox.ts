@@ -1,7 +1,5 @@
 /** The mailbox: what an account's inbox holds that it has not acknowledged; own copies do not count. */
 import type { components } from '../contract.d.ts';
-import { inboxState } from '../store/inboxes.ts';
-import type { Keys } from '../store/keys.ts';
 import type { Logs, Position } from '../store/logs.ts';
 import type { Caller, DirectMessage } from './model.ts';
 import { Problem } from './problems.ts';
@@ -13,39 +11,37 @@ const unknownMessage = () => new Problem('unknown_message', 'The inbox holds no 
 
 export function createMailbox(options: {
   logs: Logs;
-  keys: Keys;
   /** The inbox position that an event id of the stream stands for; undefined for what is none. */
   positionOf: (eventId: string) => Position | undefined;
 }) {
-  const { logs, keys, positionOf } = options;
+  const { logs, positionOf } = options;
 
   return {
     /** Oldest first. `after`: the id of the last message of the page before. */
-    async list(caller: Caller, limit: number, after: string | undefined): Promise<MailboxPage> {
-      const inbox = keys.inbox(caller.username);
-      const [opening, afterSeq] = await Promise.all([
-        logs.read(inbox, { count: 0 }),
-        after === undefined ? 0 : logs.seqInInbox(caller.username, after),
-      ]);
-      if (afterSeq === undefined) throw unknownMessage();
-      const { acked, unread, overflowed, isCounted } = inboxState(opening);
-      if (!isCounted) return logs.recount(caller.username).then(() => this.list(caller, limit, after));
-      const found: string[] = [];
-      let seq = Math.max(acked, afterSeq);
-      while (found.length <= limit && seq < opening.head.seq) {
-        const { entries } = await logs.read(inbox, { after: seq, count: limit + 1 });
-        const last = entries.at(-1);
-        if (!last) break;
-        for (const { origin, message } of entries) if (origin === '-') found.push(message);
-        seq = last.seq;
+    async list(
+      caller: Caller,
+      limit: number,
+      after: string | undefined,
+      signal?: AbortSignal,
+    ): Promise<MailboxPage> {
+      const { username } = caller;
+      let part = await logs.mailbox(username, after ?? 0, limit);
+      while (part?.hasMore && part.messages.length === 0) {
+        signal?.throwIfAborted();
+        part = await logs.mailbox(username, part.lookedTo, limit);
       }
-      const messages = found.slice(0, limit).map((message) => JSON.parse(message) as DirectMessage);
-      const dropped = { from: acked + 1, to: opening.first - 1, history: '/v1/dm' };
+      if (!part) throw unknownMessage();
+      if (!part.state.isCounted) {
+        await logs.recount(username, signal);
+        return this.list(caller, limit, after, signal);
+      }
+      const { acked, unread, overflowed } = part.state;
+      const dropped = { from: acked + 1, to: part.first - 1, history: '/v1/dm' };
       return {
-        messages,
+        messages: part.messages.map((message) => JSON.parse(message) as DirectMessage),
         unread,
         gap: overflowed ? { log: 'inbox', reason: 'overflow', ...dropped } : null,
-        hasMore: found.length > limit,
+        hasMore: part.hasMore,
       };
     },
 

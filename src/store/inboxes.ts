@@ -91,12 +91,6 @@ export function createInboxes(store: Store) {
       }
     },
 
-    /** The seq of a message in an inbox, by its id. */
-    async seqInInbox(username: string, id: string): Promise<number | undefined> {
-      const seq = await store.attempt(store.commands.hget(keys.inbox(username).ids, id));
-      return seq === null ? undefined : Number(seq);
-    },
-
     /** How much unread mail `username` has of each of the others, in their order. */
     async unreadOf(username: string, others: string[], signal?: AbortSignal): Promise<number[]> {
       if (others.length === 0) return [];

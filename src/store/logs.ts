@@ -2,7 +2,7 @@
  * The three uses of a log: broadcasts, conversations, inboxes. What it owns: the form of an entry, the arithmetic of
  * positions, and the scripts that append. Every write is one script: it happened whole, or not at all.
  */
-import { createInboxes } from './inboxes.ts';
+import { createInboxes, type InboxState, inboxState } from './inboxes.ts';
 import type { InboxKeys, LogKeys } from './keys.ts';
 import type { Store } from './redis.ts';
 
@@ -24,8 +24,22 @@ export type Entry = {
 
 export type LogPart = { first: number; head: Position; entries: Entry[]; meta: Record<string, string> };
 
-/** Exclusive bounds in seq. After a seq the oldest `count` entries, without one the newest; oldest first. */
-export type Window = { after?: number; before?: number; count: number };
+/**
+ * Exclusive bounds in seq. After a seq the oldest `count` entries, without one the newest; oldest first. Ends before
+ * `maxBytes` are exceeded, but not before `least` entries: whoever must get on past an entry it knows asks for two.
+ */
+export type Window = { after?: number; before?: number; count: number; maxBytes?: number; least?: number };
+/** A read gives no more at once, whoever asks: with entries of 16 KB, 10,000 of them are 160 MB. */
+export const READ_BYTES = 256 * 1024;
+
+/** Messages of others, as JSON. `lookedTo` and `hasMore`: where to go on, if anything is left. */
+export type MailboxPart = {
+  state: InboxState;
+  first: number;
+  lookedTo: number;
+  hasMore: boolean;
+  messages: string[];
+};
 
 export type Draft = {
   id: string;
@@ -70,11 +84,11 @@ export function createLogs(
 
   async function read(
     log: { list: string; meta: string },
-    { after, before, count }: Window,
+    { after, before, count, maxBytes = READ_BYTES, least = 1 }: Window,
   ): Promise<LogPart> {
-    const [flat, start, raw] = await run('read', [log.list, log.meta], [after ?? '', before ?? '', count]);
-    const meta: Record<string, string> = {};
-    for (let i = 0; i < flat.length; i += 2) meta[flat[i]!] = flat[i + 1]!;
+    const window = [after ?? '', before ?? '', count, maxBytes, least];
+    const [flat, start, raw] = await run('read', [log.list, log.meta], window);
+    const meta = fieldsOf(flat);
     return {
       first: Number(meta['first'] ?? 1),
       head: { epoch: meta['epoch'] ?? '', seq: Number(meta['last'] ?? 0), mark: meta['mark'] ?? '' },
@@ -144,6 +158,18 @@ export function createLogs(
       return { outcome: reply[0], message: stored(reply[0], reply[1]) };
     },
 
+    /** What is not acknowledged, after a message (by its id) or a seq. Undefined: there is no such message. */
+    async mailbox(username: string, after: string | number, count: number): Promise<MailboxPart | undefined> {
+      const inbox = keys.inbox(username);
+      const place = typeof after === 'string' ? [after, 0] : ['', after];
+      const reply = await run('mailbox', [inbox.list, inbox.meta, inbox.ids], [...place, count, READ_BYTES]);
+      if (reply[0] === 'unknown') return undefined;
+      const [, flat, lookedTo, hasMore, messages] = reply;
+      const meta = fieldsOf(flat);
+      const first = Number(meta['first'] ?? 1);
+      return { state: inboxState({ meta }), first, lookedTo, hasMore: hasMore === 1, messages };
+    },
+
     /** Whom an account has talked with, and when last (epoch ms). */
     async conversations(username: string): Promise<[username: string, lastAt: number][]> {
       const all = await store.attempt(store.commands.hgetall(keys.inbox(username).conversations));
@@ -166,6 +192,12 @@ const inboxKeys = (inbox: InboxKeys) => [
   ...[inbox.list, inbox.meta, inbox.ids, inbox.conversations],
   ...[inbox.senders, inbox.mail, inbox.friends],
 ];
+
+function fieldsOf(flat: string[]): Record<string, string> {
+  const fields: Record<string, string> = {};
+  for (let i = 0; i < flat.length; i += 2) fields[flat[i]!] = flat[i + 1]!;
+  return fields;
+}
 
 /** A replay answers the entry as it stands in the log, an append the message alone. */
 function stored(outcome: 'appended' | 'replayed', text: string): string {

@@ -15,6 +15,7 @@ export type ScriptReplies = {
   broadcast: ['appended' | 'replayed', string] | ['limited', number];
   direct: ['appended' | 'replayed', string] | ['limited', number] | ['unknown'] | ['uncounted'];
   read: [meta: string[], start: number, entries: string[]];
+  mailbox: ['read', meta: string[], lookedTo: number, hasMore: 0 | 1, messages: string[]] | ['unknown'];
   heads: string[];
   ack: ['acked' | 'more', number] | ['unknown'] | ['uncounted'];
   recount: 'counted' | 'more';

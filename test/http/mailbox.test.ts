@@ -2,7 +2,11 @@ import { describe, expect, test } from 'vitest';
 import { listen, login, type Person, person, say, startNode, type TestNode, tell } from '../support/app.ts';
 import { type Called, call } from '../support/contract.ts';
 import { expectProblem } from '../support/http.ts';
+import { entriesLookedAt, watchCommands } from '../support/monitor.ts';
 import { everything } from '../support/state.ts';
+import { draft, testLogs, testStore } from '../support/store.ts';
+
+const LONGEST = '😀'.repeat(4_000);
 
 const mailbox = async (who: Person, query: Record<string, string | number> = {}): Promise<Called> =>
   call(who.node, 'getMailbox', { token: who.token, query });
@@ -171,4 +175,39 @@ test('a mailbox that overflowed says what it lost', async () => {
   });
   await ack(bob, answer.body.messages[2].id);
   expect((await mailbox(bob)).body).toEqual({ messages: [], unread: 0, gap: null, hasMore: false });
+});
+
+// Each page walked two entries at a time: 5,000 scripts for one message, and they went on when nobody waited any more.
+test('own copies, however many, cost a page of the mailbox next to nothing', async () => {
+  const { node, alice, bob } = await written('one');
+  const store = await testStore(node.prefix);
+  const logs = testLogs(store, { inbox: 10_000 });
+  const copies = async (count: number) => {
+    for (let n = 0; n < count; n += 1)
+      await logs.direct('bob', 'alice', draft('bob', LONGEST, { to: 'alice' }));
+  };
+  await copies(300);
+  await tell(alice, 'bob', 'two');
+  await copies(300);
+  const monitor = await watchCommands(store, node.prefix);
+  for (const [query, expected, hasMore] of [
+    [{ limit: 1 }, ['one'], true],
+    [{ limit: 2 }, ['one', 'two'], false],
+    [{ limit: 1_000 }, ['one', 'two'], false],
+  ] as const) {
+    let page: Called | undefined;
+    const commands = await monitor.during(async () => {
+      page = await mailbox(bob, query);
+    });
+    expect([texts(page!), page!.body.hasMore, page!.body.unread]).toEqual([expected, hasMore, 2]);
+    expect(commands.filter(([name]) => /^eval/i.test(name!)).length).toBe(1);
+    expect(entriesLookedAt(commands)).toBeLessThan(60);
+  }
+});
+
+test('after an acknowledgement the pages begin behind it, whatever `after` says', async () => {
+  const { bob, ids } = await written('1', '2', '3', '4', '5');
+  await ack(bob, ids[2]!);
+  for (const after of [ids[0]!, ids[2]!])
+    expect(texts(await mailbox(bob, { after, limit: 1 }))).toEqual(['4']);
 });

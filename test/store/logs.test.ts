@@ -1,5 +1,7 @@
+import { randomUUID } from 'node:crypto';
 import { expect, test } from 'vitest';
-import { idOf, markOf } from '../../src/store/logs.ts';
+import { type Entry, idOf, markOf } from '../../src/store/logs.ts';
+import { entriesLookedAt, watchCommands } from '../support/monitor.ts';
 import { account, draft, testLogs, testStore } from '../support/store.ts';
 
 const textsOf = (part: { entries: { message: string }[] }) =>
@@ -141,4 +143,57 @@ test('where many logs end is one question, also where there is no log', async ()
   const read = await Promise.all(inboxes.map((inbox) => logs.read(inbox, { count: 0 })));
   expect(heads).toEqual(read.map(({ head }) => head));
   expect(heads.map(({ seq }) => seq)).toEqual([2, 0, 2]);
+});
+
+const LONGEST = '😀'.repeat(4_000);
+
+test.each([
+  ['oldest first', { after: 0 }],
+  ['newest first', {}],
+  ['newest first, before a seq', { before: 91 }],
+])(
+  'a read ends at its bytes, gives at least one entry, and reads little more than it gives: %s',
+  async (_, from) => {
+    const prefix = `test-${randomUUID().slice(0, 8)}:`;
+    const store = await testStore(prefix);
+    const logs = testLogs(store);
+    // Small ones stand before long ones in either direction.
+    for (let n = 1; n <= 90; n += 1)
+      await logs.broadcast(draft('alice', n > 10 && n <= 80 ? LONGEST : 'short'));
+    const monitor = await watchCommands(store, prefix);
+    for (const [maxBytes, most, least] of [
+      [256 * 1024, 26, 24],
+      [40_000, 12, 12],
+      [10, 1, 1],
+    ] as const) {
+      let given: Entry[] = [];
+      const commands = await monitor.during(async () => {
+        given = (await logs.read(store.keys.broadcasts, { ...from, count: 90, maxBytes })).entries;
+      });
+      expect(given.length).toBeLessThanOrEqual(most);
+      expect(given.length).toBeGreaterThanOrEqual(least);
+      const end = 'after' in from ? 1 : 91 - given.length;
+      expect(given.map(({ seq }) => seq)).toEqual(given.map((__, index) => end + index));
+      expect(entriesLookedAt(commands)).toBeLessThanOrEqual(given.length + 16);
+    }
+  },
+);
+
+test('who must get past an entry it knows gets the next one, whatever their size', async () => {
+  const store = await testStore();
+  const logs = testLogs(store);
+  for (let n = 0; n < 5; n += 1) await logs.broadcast(draft('alice', LONGEST));
+  const window = { count: 5, maxBytes: 10, least: 2 };
+  const seqs = async (more: object) =>
+    (await logs.read(store.keys.broadcasts, { ...window, ...more })).entries.map(({ seq }) => seq);
+  expect(await seqs({ after: 1 })).toEqual([2, 3]);
+  expect(await seqs({ after: 4 })).toEqual([5]);
+  expect(await seqs({})).toEqual([4, 5]);
+});
+
+test('no read gives more than 256 KiB, also where nothing is said about bytes', async () => {
+  const store = await testStore();
+  const logs = testLogs(store);
+  for (let n = 0; n < 30; n += 1) await logs.broadcast(draft('alice', LONGEST));
+  expect((await logs.read(store.keys.broadcasts, { count: 30 })).entries.length).toBe(16);
 });

@@ -1,0 +1,24 @@
+-- slice: the entries of a list from index `from` towards `to` (step 1 or -1), as many as fit into `bytes` but at least
+-- `least`; oldest first. Reads in chunks that grow, but only as far as the entries seen so far let expect to be used:
+-- what is read beyond what is given stays small, whatever the sizes.
+local function slice(list, from, to, step, bytes, least)
+  local taken, size, chunk, at = {}, 0, 4, from
+  local left = (to - from) * step + 1
+  while left > 0 do
+    local some = math.min(chunk, left)
+    local ends = at + step * (some - 1)
+    local read = redis.call('LRANGE', list, math.min(at, ends), math.max(at, ends))
+    if #read == 0 then break end
+    for i = 1, #read do
+      local entry = step > 0 and read[i] or read[#read + 1 - i]
+      if size + #entry > bytes and #taken >= least then left = 0 break end
+      taken[#taken + 1], size = entry, size + #entry
+    end
+    at, left = at + step * some, left - some
+    chunk = math.max(1, math.min(chunk * 2, 64, math.ceil((bytes - size) * #taken / size)))
+  end
+  if step < 0 then
+    for i = 1, math.floor(#taken / 2) do taken[i], taken[#taken + 1 - i] = taken[#taken + 1 - i], taken[i] end
+  end
+  return taken
+end
