@@ -23,6 +23,7 @@ import type { Logger } from './logger.ts';
 import { createMetrics, createMetricsServer, type Metrics } from './metrics.ts';
 import type { Secrets } from './secrets.ts';
 import { createAccountStore } from './store/accounts.ts';
+import { createConversationStore } from './store/conversations.ts';
 import { createLimitStore } from './store/limits.ts';
 import { createLogs } from './store/logs.ts';
 import { createPresenceStore } from './store/presence.ts';
@@ -155,6 +156,7 @@ export async function startApp(options: AppOptions): Promise<App> {
       }),
       messages: createMessages({
         logs,
+        conversations: createConversationStore(store),
         accounts: accountStore,
         keys,
         now,

@@ -565,7 +565,7 @@ export interface components {
             users: components["schemas"]["OnlineUser"][];
             nextCursor: components["schemas"]["NextCursor"];
         };
-        /** @description The `cursor` of the next page. `null` on the last one. */
+        /** @description The `cursor` of the next page. `null` on the last one. Rely on this and not on the number of items: a page can hold fewer than `limit`. */
         NextCursor: string | null;
         User: {
             username: components["schemas"]["Username"];
@@ -1836,7 +1836,7 @@ export interface operations {
     listConversations: {
         parameters: {
             query?: {
-                /** @description How many conversations at most. */
+                /** @description Maximum number of conversations. A page also ends at 256 KiB of messages, so it can hold fewer: read on while `nextCursor` is not `null`. */
                 limit?: number;
                 /** @description `nextCursor` of the page before; leave it out for the first page. Opaque: anything else is 400. */
                 cursor?: components["parameters"]["Cursor"];

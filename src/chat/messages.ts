@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto';
 import type { components } from '../contract.d.ts';
 import type { AccountStore } from '../store/accounts.ts';
+import type { ConversationStore, ListPlace } from '../store/conversations.ts';
 import type { Keys } from '../store/keys.ts';
 import type { Appended, Draft, LogPart, Logs, Window } from '../store/logs.ts';
 import { newMessageId } from './ids.ts';
@@ -25,12 +26,13 @@ export type Messages = ReturnType<typeof createMessages>;
 
 export function createMessages(options: {
   logs: Logs;
+  conversations: ConversationStore;
   accounts: AccountStore;
   keys: Keys;
   now: () => number;
   sent: (kind: Message['kind']) => void;
 }) {
-  const { logs, accounts, keys, now, sent } = options;
+  const { logs, conversations, accounts, keys, now, sent } = options;
 
   function draft(caller: Caller, fields: { to?: string; text: string }, key: string | undefined): Draft {
     checkText('/text', fields.text);
@@ -88,35 +90,30 @@ export function createMessages(options: {
       return page(part, request);
     },
 
-    /** Newest first. The cursor is `lastAt-skip`: how many of those with the same moment have been given. */
+    /** Newest first. Ends at its count, or where the last messages would be more than a page may hold. */
     async conversations(
-      caller: Caller,
+      { username }: Caller,
       limit: number,
       cursor: string | undefined,
+      signal?: AbortSignal,
     ): Promise<ConversationPage> {
-      const position = /^(\d{1,16})-(\d{1,6})$/.exec(cursor ?? `${Number.MAX_SAFE_INTEGER}-0`);
-      if (!position) throw invalid('query/cursor', 'is not a cursor of this list');
-      const [from, skip] = [Number(position[1]), Number(position[2])];
-      const all = await logs.conversations(caller.username);
-      all.sort(([a, atA], [b, atB]) => atB - atA || (a < b ? -1 : 1));
-      const rest = [...all.filter(([, at]) => at === from).slice(skip), ...all.filter(([, at]) => at < from)];
-      const shown = rest.slice(0, limit);
-      const others = shown.map(([other]) => other);
+      const place = cursor === undefined ? undefined : parseListCursor(cursor);
+      const { listed, next } = await conversations.page(username, limit, place, signal);
+      const others = listed.map(({ other }) => other);
       const [newest, unread] = await Promise.all([
-        logs.newestDirect(caller.username, others),
-        logs.unreadOf(caller.username, others),
+        conversations.newest(username, others),
+        logs.unreadOf(username, others, signal),
       ]);
-      const conversations = shown.flatMap(([other], index) => {
-        const last = newest[index];
-        return last
-          ? [{ with: other, last: JSON.parse(last) as DirectMessage, unread: unread[index] ?? 0 }]
-          : [];
-      });
-      const end = shown.at(-1)?.[1];
-      const given = shown.filter(([, at]) => at === end).length + (end === from ? skip : 0);
+      const end = newest.length < listed.length ? listed[newest.length - 1] : undefined;
+      const from = end ? { before: end.at, from: end.other } : next;
       return {
-        conversations,
-        nextCursor: rest.length > limit && end !== undefined ? `${end}-${given}` : null,
+        conversations: newest.flatMap((last, index) => {
+          const other = others[index]!;
+          return last
+            ? [{ with: other, last: JSON.parse(last) as DirectMessage, unread: unread[index] ?? 0 }]
+            : [];
+        }),
+        nextCursor: from ? formatListCursor(from) : null,
       };
     },
   };
@@ -136,6 +133,23 @@ function windowOf({ before, after, limit }: PageRequest): Window {
     ...(after !== undefined && { after }),
     count: limit,
   };
+}
+
+/** `before.name`, the name in base64url: fit for a URL whatever its script. */
+const LIST_CURSOR = /^(-?[0-9a-z]{1,10})\.([\w-]{1,200})$/;
+
+function formatListCursor({ before, from }: ListPlace): string {
+  return `${before.toString(36)}.${Buffer.from(from).toString('base64url')}`;
+}
+
+function parseListCursor(cursor: string): ListPlace {
+  const [, before = '', name = ''] = LIST_CURSOR.exec(cursor) ?? [];
+  const place = {
+    before: Number.parseInt(before, 36),
+    from: Buffer.from(name, 'base64url').toString(),
+  };
+  if (formatListCursor(place) !== cursor) throw invalid('query/cursor', 'is not a cursor of this list');
+  return place;
 }
 
 /** A page of a log, read and worded as the contract has it. */

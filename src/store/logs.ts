@@ -169,22 +169,6 @@ export function createLogs(
       const first = Number(meta['first'] ?? 1);
       return { state: inboxState({ meta }), first, lookedTo, hasMore: hasMore === 1, messages };
     },
-
-    /** Whom an account has talked with, and when last (epoch ms). */
-    async conversations(username: string): Promise<[username: string, lastAt: number][]> {
-      const all = await store.attempt(store.commands.hgetall(keys.inbox(username).conversations));
-      return Object.entries(all).map(([other, at]) => [other, Number(at)]);
-    },
-
-    /** The newest message of each conversation of `username`, as JSON; undefined where none is kept. */
-    async newestDirect(username: string, others: string[]): Promise<(string | undefined)[]> {
-      const rows = await store.attempt(
-        Promise.all(
-          others.map((other) => store.commands.lindex(keys.conversation(username, other).list, -1)),
-        ),
-      );
-      return rows.map((raw) => (raw === null ? undefined : parseEntry(0, raw).message));
-    },
   };
 }
 

@@ -17,6 +17,9 @@ export type ScriptReplies = {
   read: [meta: string[], start: number, entries: string[]];
   mailbox: ['read', meta: string[], lookedTo: number, hasMore: 0 | 1, messages: string[]] | ['unknown'];
   heads: string[];
+  conversations: [unlinked: number, stop: string, hasOlder: 0 | 1, page: (string | number)[]];
+  adopt: 'adopted';
+  newest: string[];
   ack: ['acked' | 'more', number] | ['unknown'] | ['uncounted'];
   recount: 'counted' | 'more';
   register: 'created' | 'taken';

@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { type Person, person, startNode, type TestNode, tell } from '../support/app.ts';
 import { call } from '../support/contract.ts';
 import { expectProblem } from '../support/http.ts';
@@ -71,20 +71,6 @@ test('the pages together hold every conversation once, in order', async () => {
   expect((await pages(alice!, 1)).flat()).toEqual(newestFirst);
 });
 
-test.each([1, 2, 3, 4])(
-  'none is lost or doubled where several share one moment, with pages of %i',
-  async (limit) => {
-    const node = await startNode();
-    const names = ['bob', 'carol', 'dave', 'erin', 'frank'];
-    const [alice] = await people(node, 'alice', ...names);
-    for (const name of names) await tell(alice!, name, 'hi');
-    const { commands, keys } = await testStore(node.prefix);
-    const at = { bob: 3_000, carol: 2_000, dave: 2_000, erin: 2_000, frank: 1_000 };
-    await commands.hset(keys.inbox('alice').conversations, at);
-    expect((await pages(alice!, limit)).flat()).toEqual(names);
-  },
-);
-
 test('a conversation that moves up while one pages through is not given twice', async () => {
   const node = await startNode();
   const [alice] = await people(node, 'alice', 'bob', 'carol', 'dave');
@@ -96,12 +82,91 @@ test('a conversation that moves up while one pages through is not given twice', 
   expect(second.conversations.map((each: Listed) => each.with)).toEqual(['bob']);
 });
 
-test.each(['garbage', '-', '1', '1-', '-1', '1-1-1', '1--1', `${'9'.repeat(17)}-0`, '1-9999999', ' 1-1'])(
-  'the cursor %j is none of ours',
-  async (cursor) => {
+test('the one that a page ended with may move to the front: what follows is found all the same', async () => {
+  const node = await startNode();
+  const names = ['bob', 'carol', 'dave', 'erin', 'frank'];
+  const [alice] = await people(node, 'alice', ...names);
+  for (const name of names) await tell(alice!, name, 'hi');
+  const first = await page(alice!, { limit: 2 });
+  expect(first.conversations.map((each: Listed) => each.with)).toEqual(['frank', 'erin']);
+  for (const name of ['bob', 'erin', 'frank']) await tell(alice!, name, 'again');
+  const second = await page(alice!, { limit: 9, cursor: first.nextCursor });
+  expect(second.conversations.map((each: Listed) => each.with)).toEqual(['dave', 'carol']);
+  expect((await pages(alice!, 2)).flat()).toEqual(['frank', 'erin', 'bob', 'dave', 'carol']);
+});
+
+test('names of any script page as well, and so does a note to oneself', async () => {
+  const node = await startNode();
+  const names = ['张三', 'हिन्दी', '1795', 'a.b-c_d', 'alice'];
+  const [alice] = await people(node, 'alice', ...names.slice(0, -1));
+  for (const name of names) await tell(alice!, name, 'hi');
+  expect((await pages(alice!, 1)).flat()).toEqual(names.toReversed());
+});
+
+test('a page of conversations ends at 256 KiB too', async () => {
+  const node = await startNode();
+  const names = Array.from({ length: 20 }, (_, n) => `u${n}`);
+  const [alice] = await people(node, 'alice');
+  for (const name of names) await people(node, name); // at once they would be too many for the passwords
+  for (const name of names) await tell(alice!, name, '😀'.repeat(4_000));
+  const answer = await call(node, 'listConversations', { token: alice!.token, query: { limit: 100 } });
+  expect(Buffer.byteLength(answer.text)).toBeLessThanOrEqual(256 * 1024 + 2_000);
+  expect(answer.body.conversations.length).toBe(16);
+  expect((await pages(alice!, 100)).flat()).toEqual(names.toReversed());
+}, 40_000);
+
+describe('what a release without the list has written', () => {
+  const OLD = { bob: 3_000, carol: 2_000, dave: 2_000, erin: 2_000, frank: 1_000 };
+
+  async function withOldData() {
     const node = await startNode();
-    const [alice] = await people(node, 'alice');
-    const answer = await call(node, 'listConversations', { token: alice!.token, query: { cursor } });
-    expectProblem(answer, 'validation_failed', 'query/cursor');
-  },
-);
+    const [alice] = await people(node, 'alice', ...Object.keys(OLD), 'zoe');
+    for (const name of Object.keys(OLD)) await tell(alice!, name, 'hi');
+    const { commands, keys } = await testStore(node.prefix);
+    const key = keys.inbox('alice').conversations;
+    await commands.del(key);
+    await commands.hset(key, OLD);
+    return alice!;
+  }
+
+  test.each([1, 2, 3, 4, 100])('is listed whole and in order, with pages of %i', async (limit) => {
+    expect((await pages(await withOldData(), limit)).flat()).toEqual(Object.keys(OLD));
+  });
+
+  test('stands behind what was written since, and moves to the front like any other', async () => {
+    const alice = await withOldData();
+    await tell(alice, 'zoe', 'hi');
+    await tell(alice, 'dave', 'hi');
+    expect((await pages(alice, 2)).flat()).toEqual(['dave', 'zoe', 'bob', 'carol', 'erin', 'frank']);
+    await tell(alice, 'frank', 'hi');
+    expect((await pages(alice, 4)).flat()).toEqual(['frank', 'dave', 'zoe', 'bob', 'carol', 'erin']);
+  });
+
+  test('is listed whole by many who ask at once', async () => {
+    const alice = await withOldData();
+    const all = await Promise.all(Array.from({ length: 10 }, () => pages(alice, 3)));
+    for (const each of all) expect(each.flat()).toEqual(Object.keys(OLD));
+  });
+});
+
+test.each([
+  'garbage',
+  '-',
+  '1',
+  '1-',
+  '-1',
+  '1-1-1',
+  '1--1',
+  `${'9'.repeat(17)}-0`,
+  '1.1',
+  '1..Ym9i',
+  'x.x.Y/9i',
+  '1.1.Ym9i.1',
+  '1-9999999',
+  ' 1-1',
+])('the cursor %j is none of ours', async (cursor) => {
+  const node = await startNode();
+  const [alice] = await people(node, 'alice');
+  const answer = await call(node, 'listConversations', { token: alice!.token, query: { cursor } });
+  expectProblem(answer, 'validation_failed', 'query/cursor');
+});

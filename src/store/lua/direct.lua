@@ -1,4 +1,4 @@
--- use: clock limit log append inbox deliver
+-- use: clock limit log append inbox conversations deliver
 -- Append a message to a conversation and deliver it to both inboxes: all of it or nothing.
 -- KEYS  1 conversation  2 conversation:meta  3 conversation:keys  4 limit of the sender  5 account of the reader
 --       6-8 the sender's inbox, its meta, ids  9 conversations  10-12 senders, mail, friends

@@ -30,7 +30,7 @@ local function deliver(box, conversations, channel, limit, newEpoch, own, origin
   local entry = (own and origin or '-') .. ' ' .. box.received .. ' ' .. message
   redis.call('RPUSH', list, entry)
   redis.call('HSET', ids, id, seq)
-  redis.call('HSET', conversations, name, now)
+  promote(conversations, name, now)
   if not own then
     receive(box, seq, #entry, name, waiting(box, name))
   else

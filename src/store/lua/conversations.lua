@@ -1,0 +1,26 @@
+-- use: conversations
+-- A page of an account's conversations, newest first. Takes at most so many steps; the caller goes on where it stopped.
+-- KEYS  1 conversations
+-- ARGV  1 count  2 steps  3 only what is older than this (at), or ''  4 begin behind this one
+-- Replies {how many are not in the list yet; where it stopped, '-' = before the newest; 1 if there are older ones, else 0;
+--         other, at, …}
+local newest, _, linked = ends(redis.call('HGET', KEYS[1], '#'))
+local before = tonumber(ARGV[3]) or math.huge
+local stop, other = '-', newest
+-- One that has moved to the front since is all the same in front of whatever is older than it was.
+local _, _, older = node(KEYS[1], ARGV[4])
+if older then stop, other = ARGV[4], older end
+local page = {}
+for _ = 1, tonumber(ARGV[2]) do
+  if other == '-' or #page == 2 * tonumber(ARGV[1]) then break end
+  local at, _, nextOlder = node(KEYS[1], other)
+  if not at then other = '-' break end
+  if at < before then
+    page[#page + 1] = other
+    page[#page + 1] = at
+  end
+  stop, other = other, nextOlder
+end
+local fields = redis.call('HLEN', KEYS[1])
+if newest ~= '-' then fields = fields - 1 end
+return { fields - linked, stop, other ~= '-' and 1 or 0, page }
