@@ -5,6 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { createAccounts } from './chat/accounts.ts';
 import { createMailbox } from './chat/mailbox.ts';
 import { createMessages } from './chat/messages.ts';
+import { createNames } from './chat/names.ts';
 import { createPasswords } from './chat/passwords.ts';
 import { createPresence } from './chat/presence.ts';
 import { Problem } from './chat/problems.ts';
@@ -115,6 +116,7 @@ export async function startApp(options: AppOptions): Promise<App> {
   });
   sessionStore.onRevoked((sid) => hub.endSession(sid));
 
+  const names = createNames({ store: accountStore, log });
   const passwords = createPasswords(config.BCRYPT_COST, config.WORKERS);
   const tokens = createTokens({ secrets: secrets.keys, accessTtlSeconds: config.ACCESS_TTL_SECONDS, now });
   const presence = createPresence({ store: presenceStore, accounts: accountStore });
@@ -131,6 +133,7 @@ export async function startApp(options: AppOptions): Promise<App> {
       presence,
       accounts: createAccounts({
         store: accountStore,
+        names,
         presence: presenceStore,
         limits,
         registerLimit: config.REGISTER_LIMIT,
@@ -140,6 +143,7 @@ export async function startApp(options: AppOptions): Promise<App> {
       sessions: createSessions({
         store: sessionStore,
         accounts: accountStore,
+        names,
         presence,
         limits,
         loginLimit: config.LOGIN_LIMIT,
@@ -158,6 +162,7 @@ export async function startApp(options: AppOptions): Promise<App> {
         logs,
         conversations: createConversationStore(store),
         accounts: accountStore,
+        names,
         keys,
         now,
         sent: (kind) => metrics?.sent(kind),
@@ -181,6 +186,7 @@ export async function startApp(options: AppOptions): Promise<App> {
     roster.missed();
     sessionStore.sync().catch(() => {});
   });
+  await names.start(); // before the roster: it looks whether any node was ever here
   await roster.start();
   const address = await listen(server, config.PORT, config.HOST);
   if (isWorker) metrics?.share();
@@ -203,6 +209,7 @@ export async function startApp(options: AppOptions): Promise<App> {
       await closed;
       clearTimeout(cut);
       wake.stop();
+      names.stop();
       await roster.stop();
       store.close();
     },

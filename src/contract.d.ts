@@ -427,13 +427,13 @@ export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
         /**
-         * @description A username in its canonical form (Unicode NFKC, lower case): 1–32 characters, letters and digits of any script and `. _ -`, the first a letter or digit.
+         * @description A username in its canonical form (Unicode NFKC, case folded): 1–32 characters, letters, marks and digits of one script and `. _ -`, the first a letter or digit. PRECIS UsernameCaseMapped (RFC 8265, with its contexts: U+200C and U+200D where they are seen) and UTS 39 Highly Restrictive (Latin may stand beside Chinese, Japanese or Korean); at most 4 marks on a letter. Treat it as opaque: accounts of older releases keep names that nobody could register now.
          * @example alice
          * @example 张三
          */
         Username: string;
         /**
-         * @description What people read: 1–64 characters, not only white space, no control characters, no lone surrogates. Need not be unique.
+         * @description What people read: 1–64 characters on one line, at most as wide as 128 Latin letters. No control characters, no lone surrogates, no bidi controls, and nothing else that is not seen but what emoji and scripts need (U+200D in emoji); at most 4 marks on a letter. Spaces at the ends are taken away, and of several between words one is kept. Need not be unique: show the username beside it.
          * @example Alice
          */
         DisplayName: string;
@@ -467,7 +467,7 @@ export interface components {
         PresenceMode: "all" | "count" | "off";
         Registration: {
             /**
-             * @description 1–32 characters: letters and digits of any script and `. _ -`, the first a letter or digit. Must still be so in its canonical form (Unicode NFKC, lower case), which is the one that counts and that answers carry.
+             * @description 1–32 characters: letters, marks and digits of one script and `. _ -`, the first a letter or digit. The schema `Username` says what its canonical form must be, which is the one that counts and that answers carry.
              * @example alice
              */
             username: string;
@@ -1013,7 +1013,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description `username_taken`: somebody has this username, perhaps in another spelling. */
+        /** @description `username_taken`: somebody has this username, perhaps in another spelling, or one that looks the same. */
         UsernameTaken: {
             headers: {
                 "X-Request-Id": components["headers"]["RequestId"];

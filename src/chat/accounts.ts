@@ -3,19 +3,12 @@ import type { AccountRecord, AccountStore } from '../store/accounts.ts';
 import type { LimitStore } from '../store/limits.ts';
 import type { Limit } from '../store/logs.ts';
 import type { PresenceStore } from '../store/presence.ts';
-import {
-  type Account,
-  type Caller,
-  checkDisplayName,
-  checkPassword,
-  type Network,
-  newUsername,
-  type User,
-  unknownUser,
-  usernameOrUnknown,
-} from './model.ts';
+import { displayNameOf } from './display-names.ts';
+import { type Account, type Caller, checkPassword, type Network, type User, unknownUser } from './model.ts';
+import type { Names } from './names.ts';
 import type { Passwords } from './passwords.ts';
 import { Problem, tooMany } from './problems.ts';
+import { newUsername } from './usernames.ts';
 
 export type Accounts = ReturnType<typeof createAccounts>;
 
@@ -25,15 +18,14 @@ export function toAccount({ username, displayName, createdAt, lastSeenAt }: Acco
 
 export function createAccounts(options: {
   store: AccountStore;
+  names: Names;
   presence: PresenceStore;
   limits: LimitStore;
   registerLimit: Limit;
   passwords: Passwords;
   now: () => number;
 }) {
-  const { store, presence, limits, registerLimit, passwords, now } = options;
-  const taken = () =>
-    new Problem('username_taken', 'Somebody has this username already. Choose another one.');
+  const { store, names, presence, limits, registerLimit, passwords, now } = options;
 
   return {
     async register(
@@ -41,8 +33,7 @@ export function createAccounts(options: {
       networks: Network[],
     ): Promise<Account> {
       const username = newUsername(input.username);
-      const displayName = input.displayName ?? input.username.normalize('NFKC');
-      checkDisplayName(displayName);
+      const displayName = displayNameOf(input.displayName ?? input.username.normalize('NFKC'));
       checkPassword(input.password);
       for (const { key, factor } of networks) {
         const waitMs = await limits.take('register', key, {
@@ -51,11 +42,11 @@ export function createAccounts(options: {
         });
         if (waitMs > 0) throw tooMany(waitMs, 'registrations from this network');
       }
-      if (await store.exists(username)) throw taken();
+      await names.checkFree(username);
       const passwordHash = await passwords.hash(input.password);
       const createdAt = new Date(now()).toISOString();
       const account = { username, displayName, passwordHash, createdAt, lastSeenAt: null };
-      if ((await store.register(account)) === 'taken') throw taken();
+      await names.register(account);
       return toAccount(account);
     },
 
@@ -64,13 +55,12 @@ export function createAccounts(options: {
     },
 
     async rename(caller: Caller, displayName: string): Promise<Account> {
-      checkDisplayName(displayName);
-      await store.rename(caller.username, displayName);
+      await store.rename(caller.username, displayNameOf(displayName));
       return toAccount(await own(caller));
     },
 
     async user(name: string): Promise<User> {
-      const username = usernameOrUnknown(name);
+      const username = await names.resolveOrUnknown(name);
       const [account, online] = await Promise.all([store.find(username), presence.isOnline(username)]);
       if (!account) throw unknownUser();
       return { username, displayName: account.displayName, online, lastSeenAt: account.lastSeenAt };

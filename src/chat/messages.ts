@@ -14,8 +14,8 @@ import {
   type Json,
   type Message,
   unknownUser,
-  usernameOrUnknown,
 } from './model.ts';
+import type { Names } from './names.ts';
 import { invalid, Problem, tooMany } from './problems.ts';
 
 export type Sent<M extends Message> = { message: Json<M>; isReplay: boolean };
@@ -28,11 +28,12 @@ export function createMessages(options: {
   logs: Logs;
   conversations: ConversationStore;
   accounts: AccountStore;
+  names: Names;
   keys: Keys;
   now: () => number;
   sent: (kind: Message['kind']) => void;
 }) {
-  const { logs, conversations, accounts, keys, now, sent } = options;
+  const { logs, conversations, accounts, names, keys, now, sent } = options;
 
   function draft(caller: Caller, fields: { to?: string; text: string }, key: string | undefined): Draft {
     checkText('/text', fields.text);
@@ -72,7 +73,7 @@ export function createMessages(options: {
     },
 
     async direct(caller: Caller, name: string, text: string, key?: string): Promise<Sent<DirectMessage>> {
-      const to = usernameOrUnknown(name);
+      const to = await names.resolveOrUnknown(name);
       return settle('dm', await logs.direct(caller.username, to, draft(caller, { to, text }, key)), text);
     },
 
@@ -81,7 +82,7 @@ export function createMessages(options: {
     },
 
     async conversation(caller: Caller, name: string, request: PageRequest): Promise<Page<DirectMessage>> {
-      const other = usernameOrUnknown(name);
+      const other = await names.resolveOrUnknown(name);
       const [part, exists] = await Promise.all([
         logs.read(keys.conversation(caller.username, other), windowOf(request)),
         accounts.exists(other),

@@ -24,39 +24,9 @@ export type Caller = { username: string; sid: string; expiresAtMs: number };
 /** Whose requests are counted together, and how many times a limit they have. */
 export type Network = { key: string; factor: number };
 
-/** Marks belong to the letters of many scripts (हिन्दी, ไทย). */
-const CANONICAL_ASCII = /^[a-z0-9][a-z0-9._-]{0,31}$/;
-const USERNAME = /^[\p{L}\p{N}][\p{L}\p{M}\p{N}._-]{0,31}$/u;
 /** Control characters but tab, LF and CR; and halves of surrogate pairs, which UTF-8 cannot carry. */
 const FORBIDDEN = /(?![\t\n\r])[\p{Cc}\p{Cs}]/u;
 const PASSWORD_BYTES = { min: 8, max: 72 };
-
-/**
- * The one form under which a name is known: NFKC, lower case. `Hud`, `HUD` and the full-width `Ｈｕｄ` are one account.
- * Undefined for what cannot be a username.
- */
-export function canonicalUsername(name: string): string | undefined {
-  if (CANONICAL_ASCII.test(name)) return name;
-  const canonical = name.normalize('NFKC').toLowerCase().normalize('NFKC');
-  return USERNAME.test(canonical) ? canonical : undefined;
-}
-
-/** A name to register. As it is sent it must be of the same characters as in its canonical form. */
-export function newUsername(name: string): string {
-  const username = canonicalUsername(name);
-  if (username && USERNAME.test(name)) return username;
-  throw invalid(
-    '/username',
-    'must be 1 to 32 letters, digits, dots, dashes or underscores, the first a letter or digit',
-  );
-}
-
-/** A name in a path: what cannot be a username is nobody's. */
-export function usernameOrUnknown(name: string): string {
-  const username = canonicalUsername(name);
-  if (!username) throw unknownUser();
-  return username;
-}
 
 export const unknownUser = (): Problem =>
   new Problem('unknown_user', 'There is no account with this username.');
@@ -81,10 +51,4 @@ export function checkText(pointer: string, text: string): void {
     pointer,
     `must not contain U+${code}: no control characters but tab and line ends, no lone surrogates`,
   );
-}
-
-/** A display name is one line. */
-export function checkDisplayName(displayName: string): void {
-  checkText('/displayName', displayName);
-  if (/[\t\n\r\u2028\u2029]/.test(displayName)) throw invalid('/displayName', 'must be one line');
 }

@@ -1,12 +1,13 @@
 /** Sessions: login, refresh, logout, and who a token belongs to. */
 import { createHmac, type KeyObject } from 'node:crypto';
 import type { components } from '../contract.d.ts';
-import type { AccountStore } from '../store/accounts.ts';
+import type { AccountRecord, AccountStore } from '../store/accounts.ts';
 import type { LimitStore } from '../store/limits.ts';
 import type { Limit } from '../store/logs.ts';
 import type { SessionStore } from '../store/sessions.ts';
 import { toAccount } from './accounts.ts';
-import { type Caller, canonicalUsername, type Network } from './model.ts';
+import type { Caller, Network } from './model.ts';
+import type { Names } from './names.ts';
 import type { Passwords } from './passwords.ts';
 import type { Presence } from './presence.ts';
 import { Problem, tooMany } from './problems.ts';
@@ -22,6 +23,7 @@ const LOGIN_USERS = 100;
 export function createSessions(options: {
   store: SessionStore;
   accounts: AccountStore;
+  names: Names;
   presence: Presence;
   limits: LimitStore;
   loginLimit: Limit;
@@ -32,7 +34,7 @@ export function createSessions(options: {
   accessTtlSeconds: number;
   now: () => number;
 }) {
-  const { store, accounts, presence, limits, loginLimit, passwords, tokens, refreshKey } = options;
+  const { store, accounts, names, presence, limits, loginLimit, passwords, tokens, refreshKey } = options;
   const { accessTtlSeconds, now } = options;
 
   /** The same for every repeat, and known to nobody without the key. */
@@ -75,7 +77,7 @@ export function createSessions(options: {
       input: { username: string; password: string; device?: string | undefined },
       networks: Network[],
     ): Promise<Login> {
-      const username = canonicalUsername(input.username);
+      const username = await names.resolve(input.username);
       const counters: [string, string, Limit][] = [
         ['login', username ?? '?', loginLimit],
         ...networks.map(({ key, factor }): [string, string, Limit] => [
@@ -83,16 +85,18 @@ export function createSessions(options: {
           { ...loginLimit, max: loginLimit.max * NETWORK_FACTOR * factor },
         ]),
       ];
+      let account: AccountRecord | undefined;
       const isGood = await guarded(counters, async () => {
-        const account = username ? await accounts.find(username) : undefined;
+        account = username ? await accounts.find(username) : undefined;
         return passwords.matches(input.password, account?.passwordHash);
       });
-      if (!isGood || !username) {
+      if (!isGood || !account || !username) {
         throw new Problem(
           'bad_credentials',
           'Unknown username or wrong password. If you are new here, register first.',
         );
       }
+      await names.remember(account);
       const sid = newSessionId();
       const { token, hash } = newRefreshToken(username, sid);
       await Promise.all([

@@ -8,16 +8,69 @@ export type AccountRecord = {
   /** RFC 3339. */
   createdAt: string;
   lastSeenAt: string | null;
+  /** What the name looks like, as far as that was reserved. */
+  skeleton?: string | undefined;
 };
+
+export type Claim = { username: string; skeleton: string; presumed: string };
+
+/** Of about that many keys, whatever they are. */
+const SCAN_COUNT = 500;
 
 export type AccountStore = ReturnType<typeof createAccountStore>;
 
 export function createAccountStore({ keys, commands, run, attempt }: Store) {
   return {
-    async register(account: AccountRecord): Promise<'created' | 'taken'> {
-      const { displayName, passwordHash, createdAt } = account;
-      const fields = ['displayName', displayName, 'passwordHash', passwordHash, 'createdAt', createdAt];
-      return run('register', [keys.account(account.username)], fields);
+    /** `presumed`: who was found to have the skeleton, so that it can be told whether there is such an account. */
+    async register(account: AccountRecord & { skeleton: string }, presumed: string) {
+      const { username, displayName, passwordHash, createdAt, skeleton } = account;
+      return run(
+        'register',
+        [keys.account(username), keys.skeleton(skeleton), keys.account(presumed)],
+        [
+          ...[username, presumed],
+          ...['displayName', displayName, 'passwordHash', passwordHash, 'createdAt', createdAt],
+          ...['skeleton', skeleton],
+        ],
+      );
+    },
+
+    async claim({ username, skeleton, presumed }: Claim) {
+      return run(
+        'claim',
+        [keys.account(username), keys.skeleton(skeleton), keys.account(presumed)],
+        [username, presumed, skeleton],
+      );
+    },
+
+    /** The account that has this name, or one that looks the same. */
+    async holder(username: string, skeleton: string): Promise<string | undefined> {
+      const [isTaken, holder] = await attempt(
+        Promise.all([
+          commands.exists(keys.account(username)),
+          commands.hget(keys.skeleton(skeleton), 'username'),
+        ]),
+      );
+      if (isTaken) return username;
+      return holder !== null && (await attempt(commands.exists(keys.account(holder)))) ? holder : undefined;
+    },
+
+    /** Part of all accounts; without a cursor it was the last. An account may come twice. */
+    async scan(cursor: string): Promise<{ usernames: string[]; cursor: string | undefined }> {
+      const [next, found] = await attempt(commands.scan(cursor, 'MATCH', keys.accounts, 'COUNT', SCAN_COUNT));
+      return { usernames: found.map(keys.usernameIn), cursor: next === '0' ? undefined : next };
+    },
+
+    /** Under which rules all accounts have reserved their skeletons. `fresh`: no node was ever here, so no account. */
+    async skeletonVersion(): Promise<string> {
+      const [version, nodes] = await attempt(
+        Promise.all([commands.hget(keys.skeletons, 'version'), commands.exists(keys.nodes)]),
+      );
+      return version ?? (nodes ? 'none' : 'fresh');
+    },
+
+    async setSkeletonVersion(version: string): Promise<void> {
+      await attempt(commands.hset(keys.skeletons, 'version', version));
     },
 
     async find(username: string): Promise<AccountRecord | undefined> {
@@ -29,6 +82,7 @@ export function createAccountStore({ keys, commands, run, attempt }: Store) {
         passwordHash: row['passwordHash'],
         createdAt: row['createdAt'] ?? '',
         lastSeenAt: row['lastSeenAt'] ?? null,
+        skeleton: row['skeleton'],
       };
     },
 

@@ -28,6 +28,11 @@ export function createKeys(prefix: string) {
 
   return {
     account: (username: string) => key(`account:{${username}}`),
+    /** For SCAN, and what it finds. */
+    accounts: `${prefix.replace(/[*?[\]^\\-]/g, '\\$&')}account:{*}`,
+    usernameIn: (account: string) => account.slice(key('account:{').length, -1),
+    skeleton: (digest: string) => key(`skeleton:{${digest}}`),
+    skeletons: key('skeletons'),
     session: (username: string, sid: string) => key(`session:{${username}}:${sid}`),
     ticket: (hash: string) => key(`ticket:{${hash}}`),
     revoked: key('revoked'),

@@ -22,7 +22,8 @@ export type ScriptReplies = {
   newest: string[];
   ack: ['acked' | 'more', number] | ['unknown'] | ['uncounted'];
   recount: 'counted' | 'more';
-  register: 'created' | 'taken';
+  register: ['created'] | ['taken'] | ['alike', string];
+  claim: ['claimed'] | ['unknown'] | ['alike', string];
   amend: 'set' | 'unknown';
   names: string[];
   logout: 'ended';

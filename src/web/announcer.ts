@@ -1,7 +1,7 @@
 /** Tells screen readers what has just come: new messages only, not the history that somebody scrolls through. */
 import type { Message } from '../client/index.ts';
 import { el, part } from './dom.ts';
-import { displayNameOf } from './names.ts';
+import { nameInText } from './names.ts';
 import type { Store } from './state.ts';
 import { say } from './words.ts';
 
@@ -13,7 +13,7 @@ const KEPT = 10;
 export function createAnnouncer({ state }: Store): (message: Message) => void {
   const region = part('announcer', HTMLElement);
   return ({ from, text }) => {
-    const name = displayNameOf(state, from);
+    const name = nameInText(state, from);
     const spoken = say(state.language, 'saidTo', { name, text: text.slice(0, SPOKEN_CHARACTERS) });
     region.append(el('p', {}, spoken));
     if (region.childElementCount > KEPT) region.firstElementChild?.remove();

@@ -1,6 +1,6 @@
 /** Where messages are written. Enter sends, Shift+Enter begins a line; the draft stays with its talk. */
 import { part, write } from './dom.ts';
-import { displayNameOf } from './names.ts';
+import { nameInText } from './names.ts';
 import { cleaned, LONGEST_TEXT, lengthOf } from './sending.ts';
 import type { Store } from './state.ts';
 import { EVERYBODY } from './talk.ts';
@@ -53,7 +53,7 @@ export function showComposer({ state, watch, talk, changed }: Store, send: (text
   });
   watch(() => {
     const name =
-      state.open === EVERYBODY ? say(state.language, 'everybody') : displayNameOf(state, state.open ?? '');
+      state.open === EVERYBODY ? say(state.language, 'everybody') : nameInText(state, state.open ?? '');
     const label = say(state.language, 'compose', { name });
     field.setAttribute('aria-label', label);
     field.placeholder = label;

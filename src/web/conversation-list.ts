@@ -2,7 +2,7 @@
 
 import { avatar } from './avatar.ts';
 import { arrange, el, part, write } from './dom.ts';
-import { bothNames, displayNameOf, usernameBeside } from './names.ts';
+import { bothNames, displayNameOf, nameInText, usernameBeside } from './names.ts';
 import { routeTo } from './route.ts';
 import { isStale, type Store } from './state.ts';
 import { EVERYBODY, lastOf, type Talk } from './talk.ts';
@@ -50,7 +50,7 @@ export function showConversations({ state, watch }: Store): void {
     const said = talk.outgoing.at(-1)?.text ?? last?.text ?? '';
     const isMine = talk.outgoing.length > 0 || last?.from === state.me;
     const isEverybody = talk.name === EVERYBODY;
-    const speaker = isEverybody && last ? displayNameOf(state, last.from) : undefined;
+    const speaker = isEverybody && last ? nameInText(state, last.from) : undefined;
     const who = isMine ? say(state.language, 'me') : speaker;
     write(name, isEverybody ? say(state.language, 'everybody') : displayNameOf(state, talk.name));
     write(username, isEverybody ? '' : usernameBeside(state, talk.name));

@@ -4,7 +4,7 @@
  */
 import { arrange, part, write } from './dom.ts';
 import { linesOf, makeLine, updateLine } from './message-line.ts';
-import { displayNameOf } from './names.ts';
+import { nameInText } from './names.ts';
 import type { Store } from './state.ts';
 import { EVERYBODY, type Outgoing, type Talk } from './talk.ts';
 import { say, type Word } from './words.ts';
@@ -62,7 +62,7 @@ export function showMessages({ state, watch, talk: talkOf, changed }: Store, act
       (element, line) => updateLine(element, line, state),
     );
     const word = wordAbove(talk);
-    write(above, word ? say(language, word, { name: displayNameOf(state, talk.name) }) : '');
+    write(above, word ? say(language, word, { name: nameInText(state, talk.name) }) : '');
     above.classList.toggle('empty', lines.length === 0);
     retry.hidden = talk.history !== 'failed';
     newer.hidden = state.isAtEnd || talk.unread === 0;

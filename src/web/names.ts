@@ -18,6 +18,13 @@ export function usernameBeside(state: State, username: string): string {
   return displayNameOf(state, username).normalize('NFKC').toLowerCase() === username ? '' : username;
 }
 
+/** Both in one text, where they cannot stand beside each other; each keeps its own direction. */
+export function nameInText(state: State, username: string): string {
+  const beside = usernameBeside(state, username);
+  const name = displayNameOf(state, username);
+  return beside ? `\u2068${name}\u2069 (\u2068${beside}\u2069)` : name;
+}
+
 export function learnNames({ displayNames }: State, people: Named[]): void {
   for (const { username, displayName } of people) displayNames.set(username, displayName);
 }

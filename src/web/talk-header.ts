@@ -1,6 +1,6 @@
 /** Whose talk is open: the name, and whether they are there to read it. */
 import { part, write } from './dom.ts';
-import { displayNameOf, usernameBeside } from './names.ts';
+import { displayNameOf, nameInText, usernameBeside } from './names.ts';
 import { isStale, type Store } from './state.ts';
 import { EVERYBODY } from './talk.ts';
 import { moment } from './time.ts';
@@ -30,7 +30,8 @@ export function showHeader({ state, watch }: Store): void {
     write(about, aboutOpen());
     let unread = 0;
     for (const talk of talks.values()) unread += talk.unread;
-    const title = me === undefined ? 'Parley' : `${name.textContent || me} · Parley`;
+    const whose = open === undefined ? me : open === EVERYBODY ? name.textContent : nameInText(state, open);
+    const title = me === undefined ? 'Parley' : `${whose} · Parley`;
     document.title = unread > 0 ? `(${unread}) ${title}` : title;
   });
 }

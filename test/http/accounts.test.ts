@@ -88,8 +88,9 @@ test('tokens are not for caches', async () => {
 test('an account can be read and given another display name, which others see', async () => {
   const node = await startNode();
   const [alice, bob] = [await person(node, 'alice'), await person(node, 'bob')];
-  const displayName = '  Алиса 🐇 "{}" ';
-  const changed = await call(node, 'updateMe', { token: alice.token, body: { displayName } });
+  const displayName = 'Алиса 🐇 "{}"';
+  const body = { displayName: '  Алиса  🐇 "{}" ' };
+  const changed = await call(node, 'updateMe', { token: alice.token, body });
   expect(changed).toMatchObject({ status: 200, body: { username: 'alice', displayName } });
   expect((await call(node, 'getMe', { token: alice.token })).body).toEqual(changed.body);
   const seen = await call(node, 'getUser', { token: bob.token, path: { username: 'alice' } });

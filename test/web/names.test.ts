@@ -18,6 +18,8 @@ const theBrowser = sharedBrowser();
 const rename = (who: Person, displayName: string) =>
   call(who.node, 'updateMe', { token: who.token, body: { displayName } });
 
+const plain = (text: string): string => text.replace(/[\u2068\u2069]/g, '');
+
 /** With the space between them that is not seen. */
 const textOf = async (page: Window, selector: string): Promise<string> =>
   (await page.locator(selector).innerText()).replace(/\s+/g, ' ').trim();
@@ -45,7 +47,7 @@ test('people are called what they call themselves, with the username beside it w
   await open(alice, 'bob');
   await alice.getByRole('heading', { name: 'Bob the Builder', level: 1 }).waitFor();
   expect(await textOf(alice, '#talk header div p')).toBe('bob · Online');
-  expect(await alice.title()).toBe('Bob the Builder · Parley');
+  expect(plain(await alice.title())).toBe('Bob the Builder (bob) · Parley');
   await alice.getByRole('searchbox').fill('builder');
   expect(await alice.locator('#people li').count()).toBe(1);
 });
@@ -61,6 +63,16 @@ test('who takes the name of somebody else is told from them by the username', as
   const heads = messages(alice).locator('.head');
   await expect.poll(() => heads.locator('.username').allTextContents()).toEqual(['', 'mallory']);
   expect(await heads.locator('.from').allTextContents()).toEqual(['bob', 'bob']);
+
+  // Also where a name stands alone: in the list, for screen readers, in the tab and at the field.
+  await alice.getByRole('link', { name: /Everybody .*bob.* \(.*mallory.*\): no, me/ }).waitFor();
+  await say(mallory, 'still me');
+  const spoken = alice.locator('#announcer');
+  await expect.poll(async () => plain((await spoken.textContent()) ?? '')).toBe('bob (mallory): still me');
+  await tell(mallory, 'alice', 'Psst');
+  await alice.getByRole('link', { name: /bob mallory .*Psst/ }).click();
+  await expect.poll(async () => plain(await alice.title())).toBe('bob (mallory) · Parley');
+  await alice.getByRole('textbox', { name: /^Message to .*bob.* \(.*mallory.*\)/ }).waitFor();
 });
 
 test('while there is no connection the page does not say who is online: what it knew is dimmed and called old', async () => {
