@@ -39,7 +39,7 @@ export function takeStreams(prototype: IncomingMessage, path: string): void {
     headers['transfer-encoding'] === undefined;
   Object.defineProperty(prototype, 'upgrade', {
     get(this: IncomingMessage): boolean {
-      return (isStream(this) && !isAnswering(this.socket)) || this.method === 'CONNECT'; // node ends that by itself
+      return (isStream(this) && !isAnswering(this.socket)) || this.method === 'CONNECT'; // a tunnel, and refused: see raw-answers
     },
     set: () => {}, // what the client asks for; nothing else is upgraded here
   });

@@ -108,6 +108,11 @@ function write(res: ParleyResponse, { status, headers = {}, body, json }: AnyAns
   res.writeHead(status, head).end(text);
 }
 
+/** Of any path. */
+export const knownMethods = (routes: Route[]): string[] => [
+  ...new Set(['GET', 'HEAD', ...routes.map(({ method }) => method.toUpperCase())]),
+];
+
 /** Finds what is at a path. At most one segment of a path of the contract is a parameter, and it is the last. */
 function createFinder(routes: Route[]) {
   const places = new Map<string, Place>();
@@ -120,8 +125,7 @@ function createFinder(routes: Route[]) {
     }
     places.set(path.replace(/\{\w+\}$/, ''), { byMethod, others: allowOnly([...byMethod.keys()]) });
   }
-  const methods = new Set(routes.map(({ method }) => method.toUpperCase()));
-  places.set('*', { byMethod: new Map(), others: allowOnly([...methods, 'HEAD']) });
+  places.set('*', { byMethod: new Map(), others: allowOnly(knownMethods(routes)) });
   return (path: string): { place: Place; name: string | undefined } | undefined => {
     const whole = places.get(path);
     if (whole) return path.endsWith('/') ? undefined : { place: whole, name: undefined };

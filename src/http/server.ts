@@ -3,9 +3,7 @@
  * caches; here node makes them with Express' prototypes from the start, so that the swap changes nothing (a JWT and
  * JSON route: twice as many requests per second).
  */
-import { randomUUID } from 'node:crypto';
-import { createServer, IncomingMessage, type Server, ServerResponse, STATUS_CODES } from 'node:http';
-import type { Socket } from 'node:net';
+import { createServer, IncomingMessage, type Server, ServerResponse } from 'node:http';
 import cors from 'cors';
 import express, { type ErrorRequestHandler } from 'express';
 import { PROBLEMS, Problem } from '../chat/problems.ts';
@@ -20,10 +18,11 @@ import { serveStreams, streamAnswer, takeStreams } from './event-stream.ts';
 import { createBegin, type ParleyRequest, type ParleyResponse, setHeaders } from './exchange.ts';
 import { createOperations, type Rooms } from './operations.ts';
 import { createPages } from './pages.ts';
-import { problemBody, sendProblem, toProblem } from './problem-json.ts';
+import { sendProblem, toProblem } from './problem-json.ts';
+import { answerRaw } from './raw-answers.ts';
 import { createHeadCheck } from './request-head.ts';
 import { shownPath } from './request-target.ts';
-import { createRouter } from './router.ts';
+import { createRouter, knownMethods } from './router.ts';
 import { securityHeaders } from './security-headers.ts';
 
 export type HttpOptions = {
@@ -105,7 +104,8 @@ export function createHttpServer({ rooms, config, log, metrics, isClosing, turnA
   // app.request and app.response inherit Express' methods and know the app; now the classes inherit from them.
   Object.setPrototypeOf(OurRequest.prototype, app.request);
   Object.setPrototypeOf(OurResponse.prototype, app.response);
-  Object.assign(OurResponse.prototype, { securityHeaders: securityHeaders(config.HSTS_SECONDS) });
+  const common = securityHeaders(config.HSTS_SECONDS);
+  Object.assign(OurResponse.prototype, { securityHeaders: common });
   app.request = OurRequest.prototype as unknown as typeof app.request;
   app.response = OurResponse.prototype as unknown as typeof app.response;
   takeStreams(OurRequest.prototype, contract.routes.find((each) => each.operationId === 'openStream')!.path);
@@ -152,7 +152,7 @@ export function createHttpServer({ rooms, config, log, metrics, isClosing, turnA
   );
   serveStreams(server, (req) => new OurResponse(req) as ParleyResponse, serve);
   server.maxHeadersCount = 0; // else node drops what comes after the 2,000th, a second Host among them
-  server.on('clientError', answerRaw);
+  answerRaw(server, common, knownMethods(contract.routes));
   // node would answer 417 without a word; an expectation that is not understood may be passed over (RFC 9110).
   server.on('checkExpectation', (req, res) => void server.emit('request', req, res));
   return server;
@@ -164,24 +164,4 @@ function crossOrigin(allowed: string[]) {
     exposedHeaders: ['Idempotent-Replayed', 'Location', 'Retry-After', 'X-Request-Id'],
     maxAge: 600,
   });
-}
-
-/** What is not even HTTP, or comes too slowly, never reaches Express. */
-function answerRaw(error: NodeJS.ErrnoException, socket: Socket): void {
-  if (!socket.writable || error.code === 'ECONNRESET') {
-    socket.destroy();
-    return;
-  }
-  const status =
-    error.code === 'HPE_HEADER_OVERFLOW' ? 431 : error.code === 'ERR_HTTP_REQUEST_TIMEOUT' ? 408 : 400;
-  const requestId = randomUUID();
-  const detail = `The request could not be read as HTTP (${STATUS_CODES[status]}).`;
-  const body = JSON.stringify({
-    ...problemBody(new Problem('validation_failed', detail), requestId),
-    status,
-  });
-  socket.end(
-    `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\nContent-Type: application/problem+json\r\n` +
-      `Content-Length: ${Buffer.byteLength(body)}\r\nX-Request-Id: ${requestId}\r\nConnection: close\r\n\r\n${body}`,
-  );
 }

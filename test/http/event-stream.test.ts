@@ -106,11 +106,3 @@ test('a stream that is asked for with a body is answered once', async () => {
   await until('the next is answered', () => wire.said.includes('"total"') || wire.isOver);
   expect(wire.said.match(/HTTP\/1\.1 401/g)).toHaveLength(1);
 });
-
-test('a proxy is not what this is: CONNECT ends without an answer', async () => {
-  const alice = await person(await startNode(), 'alice');
-  const wire = await dial(alice);
-  wire.socket.write(ask(alice, 'CONNECT example.com:443'));
-  await until('it is over', () => wire.isOver);
-  expect(wire.said).toBe('');
-});
