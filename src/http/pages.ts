@@ -1,17 +1,16 @@
 /**
  * What is not an operation: the web page, the contract as files, the reference. Nothing here loads from another host.
- * The page's files are read once and named here; its script is bundled by the build, so among the sources it may be missing.
+ * All files are read at the start; a page's script is bundled by the build, so among the sources it may be missing.
  */
 import { createHash } from 'node:crypto';
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { STATUS_CODES } from 'node:http';
 import { extname } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import express, { Router } from 'express';
+import { type RequestHandler, Router } from 'express';
 import type { Contract } from './contract.ts';
 import { allowOnly } from './problem-json.ts';
 import { type Policy, securePage } from './security-headers.ts';
-
-const DOCS = fileURLToPath(new URL('./docs', import.meta.url));
 
 export function createPages({ yaml, document }: Contract, hstsSeconds: number): Router {
   const router = Router();
@@ -19,25 +18,50 @@ export function createPages({ yaml, document }: Contract, hstsSeconds: number): 
   const askAgain = { 'Cache-Control': 'no-cache' };
   router.get('/openapi.yaml', (_req, res) => void res.type('application/yaml').set(askAgain).send(yaml));
   router.get('/openapi.json', (_req, res) => void res.type('application/json').set(askAgain).send(json));
-  const guardWeb = securePage(hstsSeconds, WEB_POLICY);
-  for (const [path, file] of Object.entries(WEB_FILES)) {
-    const from = fileURLToPath(new URL(`../web/${file}`, import.meta.url));
-    if (!existsSync(from)) continue;
-    const bytes = readFileSync(from);
-    // Told by what they hold: packed files all have the same time.
-    const ETag = `"${createHash('sha256').update(bytes).digest('base64url')}"`;
-    const headers = { ETag, ...askAgain };
-    router.get(path, guardWeb, (_req, res) => void res.type(extname(file)).set(headers).send(bytes));
-  }
+  const web: Served = Object.entries(WEB_FILES).map(([path, file]) => [path, `../web/${file}`]);
+  const docs: Served = readdirSync(here('./docs')).map((file) => [docsPath(file), `./docs/${file}`]);
+  const places: [files: Served, policy: Policy, caching: string][] = [
+    [web, WEB_POLICY, 'no-cache'],
+    [docs, DOCS_POLICY, 'public, max-age=0'],
+  ];
   router.use('/docs', securePage(hstsSeconds, DOCS_POLICY));
-  router.get('/docs', (_req, res) => res.sendFile('index.html', { root: DOCS }));
-  router.use('/docs', express.static(DOCS, { index: false, redirect: false, fallthrough: true }));
-  router.all(
-    ['/openapi.yaml', '/openapi.json', '/docs', ...Object.keys(WEB_FILES)],
-    allowOnly(['GET', 'HEAD']),
-  );
+  for (const [files, policy, caching] of places) {
+    const guard = securePage(hstsSeconds, policy);
+    for (const [path, file] of files)
+      if (existsSync(here(file))) router.get(path, guard, sendKept(here(file), caching));
+  }
+  const paths = [...web, ...docs].map(([path]) => path);
+  router.all(['/openapi.yaml', '/openapi.json', ...paths], allowOnly(['GET', 'HEAD']));
   return router;
 }
+
+/** Where a browser finds a file, and where it is from here. */
+type Served = [path: string, file: string][];
+
+const here = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
+const docsPath = (file: string): string => (file === 'index.html' ? '/docs' : `/docs/${file}`);
+
+/** Read now and kept: an upgrade may replace the folder under a node that runs, and descriptors may run out. */
+function sendKept(file: string, caching: string): RequestHandler {
+  const bytes = readFileSync(file);
+  const type = extname(file) || '.txt';
+  // Told by what they hold: packed files all have the same time.
+  const ETag = `"${createHash('sha256').update(bytes).digest('base64url')}"`;
+  return (req, res) => {
+    const wanted = req.get('If-Match');
+    if (wanted !== undefined && wanted !== '*' && !wanted.includes(ETag)) throw cannot(412);
+    res.type(type).set({ ETag, 'Cache-Control': caching, 'Accept-Ranges': 'bytes' });
+    const condition = req.get('If-Range');
+    const ranges = condition === undefined || condition === ETag ? req.range(bytes.length) : undefined;
+    if (ranges === -1) throw cannot(416);
+    const range = Array.isArray(ranges) && ranges.type === 'bytes' && ranges.length === 1 && ranges[0];
+    if (!range || req.fresh) return void res.send(bytes);
+    res.status(206).set('Content-Range', `bytes ${range.start}-${range.end}/${bytes.length}`);
+    res.send(bytes.subarray(range.start, range.end + 1));
+  };
+}
+
+const cannot = (status: number): Error => Object.assign(new Error(STATUS_CODES[status]), { status });
 
 const WEB_FILES = {
   '/': 'index.html',

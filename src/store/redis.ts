@@ -137,12 +137,18 @@ export async function openStore(options: {
   };
 }
 
-/** A reply of Redis that is not "not now" is our bug and stays as it is; whatever else ioredis throws is the connection. */
+/**
+ * A reply of Redis that is not "not now" is our bug and stays as it is; and so does what never came from Redis: a bug of
+ * ours, a file. Whatever else ioredis throws is the connection.
+ */
 function asUnavailable(error: unknown): unknown {
   if (!(error instanceof Error)) return error;
   if (error.name === 'ReplyError' && !NOT_NOW.test(error.message)) return error;
+  if (OUR_BUGS.some((kind) => error instanceof kind) || 'path' in error) return error;
   return new StoreUnavailable(error.message, { cause: error });
 }
+
+const OUR_BUGS = [TypeError, RangeError, ReferenceError, SyntaxError];
 
 async function checkServer(redis: Redis, log: StoreLog, ephemeral: boolean): Promise<void> {
   const { refusal, warnings } = judgeServer(await redis.info(), ephemeral);

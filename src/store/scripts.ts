@@ -7,7 +7,7 @@
  * minute what Redis has forgotten.)
  */
 import { createHash } from 'node:crypto';
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import type { Redis } from 'ioredis';
 
 /** The replies that each script's header promises. */
@@ -40,14 +40,20 @@ export type ScriptName = keyof ScriptReplies;
 const folder = new URL('./lua/', import.meta.url);
 const read = (name: string) => readFileSync(new URL(`${name}.lua`, folder), 'utf8');
 
-function load(name: ScriptName): { sha: string; source: string } {
+function load(name: string): { sha: string; source: string } {
   const body = read(name);
   const used = /^-- use: (.+)$/m.exec(body)?.[1]?.split(' ') ?? [];
   const source = [...used.map((fragment) => read(`lib/${fragment}`)), body].join('\n');
   return { sha: createHash('sha1').update(source).digest('hex'), source };
 }
 
-const loaded = new Map<ScriptName, { sha: string; source: string }>();
+// All of them, at the start: an upgrade may replace the folder under a node that runs, and descriptors may run out.
+const loaded = new Map(
+  readdirSync(folder)
+    .filter((file) => file.endsWith('.lua'))
+    .map((file) => file.slice(0, -'.lua'.length))
+    .map((name) => [name, load(name)]),
+);
 
 /** Run a script. The cast is true because ScriptReplies repeats the headers, and test/store holds them to it. */
 export async function runScript<Name extends ScriptName>(
@@ -56,8 +62,7 @@ export async function runScript<Name extends ScriptName>(
   keys: string[],
   args: (string | number)[],
 ): Promise<ScriptReplies[Name]> {
-  const script = loaded.get(name) ?? load(name);
-  loaded.set(name, script);
+  const script = loaded.get(name)!; // each name has a file: test/architecture.test.ts
   try {
     return (await redis.evalsha(script.sha, keys.length, ...keys, ...args)) as ScriptReplies[Name];
   } catch (error) {

@@ -78,3 +78,12 @@ test('an error that Redis gives for a wrong command stays what it is: our bug', 
   await expect(wrong).rejects.toThrow(/WRONGTYPE/);
   await expect(wrong).rejects.not.toBeInstanceOf(StoreUnavailable);
 });
+
+test('what never came from Redis is not reported as Redis being away', async () => {
+  const { attempt } = await testStore();
+  const file = Object.assign(new Error('EMFILE: too many open files'), { code: 'EMFILE', path: '/a/file' });
+  for (const error of [file, new TypeError('x is undefined')])
+    await expect(attempt(Promise.reject(error))).rejects.toBe(error);
+  const connection = Object.assign(new Error('connect ECONNREFUSED'), { code: 'ECONNREFUSED' });
+  await expect(attempt(Promise.reject(connection))).rejects.toBeInstanceOf(StoreUnavailable);
+});

@@ -22,11 +22,21 @@ export async function freePort(): Promise<number> {
   return address.port;
 }
 
-/** `settings` is the whole environment but PATH. Waits until it listens, unless it ends before. */
-export async function startProcess(settings: Record<string, string>, cwd = process.cwd()): Promise<Process> {
+const MAIN = new URL('../../src/main.ts', import.meta.url).pathname;
+
+/**
+ * `settings` is the whole environment but PATH; `before` is done by the shell that starts it. Waits until it listens,
+ * unless it ends before.
+ */
+export async function startProcess(
+  settings: Record<string, string>,
+  cwd = process.cwd(),
+  main = MAIN,
+  before = ':',
+): Promise<Process> {
   const port = await freePort();
-  const main = new URL('../../src/main.ts', import.meta.url).pathname;
-  const child = spawn(process.execPath, ['--import', import.meta.resolve('tsx'), main], {
+  const program = [process.execPath, '--import', import.meta.resolve('tsx'), main];
+  const child = spawn('/bin/sh', ['-c', `${before}; exec "$0" "$@"`, ...program], {
     cwd,
     env: { PATH: process.env['PATH'], PORT: String(port), BCRYPT_COST: '4', LOG_LEVEL: 'warn', ...settings },
     stdio: ['ignore', 'pipe', 'pipe'],
