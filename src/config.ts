@@ -60,7 +60,11 @@ const SETTINGS = {
   },
   REGISTER_LIMIT: { default: '20/3600', parse: limit, reason: 'registrations from one network' },
   SEND_LIMIT: { default: '50/10', parse: limit, reason: 'messages of one account' },
-  CORS_ORIGINS: { default: '', parse: origins, reason: 'pages of other origins that may call; * for all' },
+  CORS_ORIGINS: {
+    default: '',
+    parse: origins,
+    reason: 'pages of other origins that may call; * for all; null is any sandboxed page or file, so anybody',
+  },
   TRUST_PROXY: {
     default: 'false',
     parse: trustProxy,

@@ -71,14 +71,20 @@ const list = (value: string): string[] =>
     .map((each) => each.trim())
     .filter(Boolean);
 
-export function origins(value: string): string[] {
-  const all = list(value);
-  for (const each of all) {
-    if (each !== '*' && !/^https?:\/\/[^/\s]+$/.test(each))
-      throw new Rule('origins such as https://app.example, or *');
-  }
-  return all;
+/** As browsers send them. An origin of a scheme of its own is an application's; `null` is a page that has none. */
+function origin(value: string): string {
+  if (value === '*' || value === 'null' || /^file:\/{2,3}$/i.test(value))
+    return value.replace(/\/{3}$/, '//');
+  const [, scheme = '', host = ''] = /^([a-z][a-z\d+.-]*):\/\/([^\s/?#@*\\]+)\/?$/i.exec(value) ?? [];
+  if (/^https?$/i.test(scheme) && URL.canParse(value)) return new URL(value).origin;
+  if (!scheme || /^https?$/i.test(scheme) || !/^[\w.~-]+(:\d{1,5})?$/.test(host))
+    throw new Rule(
+      'origins such as https://app.example or tauri://localhost, without path, user or wildcard; or null; or *',
+    );
+  return `${scheme.toLowerCase()}://${host}`;
 }
+
+export const origins = (value: string): string[] => list(value).map(origin);
 
 /** Names only: a port is not compared. International names may be written as they are read. */
 export function hosts(value: string): string[] {

@@ -183,12 +183,49 @@ describe('the forms of values', () => {
     expect(readConfig({ CORS_ORIGINS: '*' }).CORS_ORIGINS).toEqual(['*']);
   });
 
-  test.each(['app.example', 'https://app.example/', 'ftp://app.example', 'https://app.example/chat'])(
-    '%s is not an origin',
-    (value) => {
-      expect(faultsOf({ CORS_ORIGINS: value })).toHaveLength(1);
-    },
-  );
+  test.each([
+    ['https://app.example/', 'https://app.example'],
+    ['HTTPS://App.Example:443', 'https://app.example'],
+    ['http://[::1]:5173', 'http://[::1]:5173'],
+    ['https://bücher.example', 'https://xn--bcher-kva.example'],
+    ['tauri://localhost', 'tauri://localhost'],
+    ['capacitor://localhost/', 'capacitor://localhost'],
+    ['ionic://localhost', 'ionic://localhost'],
+    ['app://obsidian.md', 'app://obsidian.md'],
+    ['app://.', 'app://.'],
+    ['vscode-webview://0c1d2e', 'vscode-webview://0c1d2e'],
+    ['chrome-extension://abcdefghijklmnop', 'chrome-extension://abcdefghijklmnop'],
+    ['moz-extension://6a1b-0f', 'moz-extension://6a1b-0f'],
+    ['safari-web-extension://E5F0-AB', 'safari-web-extension://E5F0-AB'],
+    ['file://', 'file://'],
+    ['file:///', 'file://'],
+    ['null', 'null'],
+  ])('%s is an origin, as a browser sends it: %s', (value, sent) => {
+    expect(readConfig({ CORS_ORIGINS: value }).CORS_ORIGINS).toEqual([sent]);
+  });
+
+  test.each([
+    'app.example',
+    'localhost:3000',
+    'https://',
+    'https://app.example//',
+    'https://app.example/chat',
+    'https://app.example/?x',
+    'https://app.example#x',
+    'https://user@app.example',
+    'https://user:word@app.example',
+    'https://*.app.example',
+    'https://app.example:99999',
+    'https://app.example:port',
+    'tauri://localhost/path',
+    'tauri://*',
+    'tauri:localhost',
+    'file:///home/me',
+    'NULL',
+    'data:text/html,x',
+  ])('%s is not an origin', (value) => {
+    expect(faultsOf({ CORS_ORIGINS: value })).toHaveLength(1);
+  });
 
   test.each([
     ['true', true],

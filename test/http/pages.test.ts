@@ -234,6 +234,21 @@ describe('pages of other origins', () => {
     }
   });
 
+  test.each(['null', 'tauri://localhost', 'chrome-extension://abcdefghijklmnop'])(
+    'may be applications, extensions and pages without an origin, if they are named: %s',
+    async (origin) => {
+      const node = await startNode({ CORS_ORIGINS: `${origin}/`.replace('null/', 'null') });
+      for (const [Origin, allowed] of [
+        [origin, origin],
+        ['https://other.example', undefined],
+        [`${origin}.example`, undefined],
+      ] as const) {
+        const { headers } = await send(node, 'GET', '/livez', { headers: { Origin } });
+        expect(headers['access-control-allow-origin']).toBe(allowed);
+      }
+    },
+  );
+
   test('may all call where the configuration says *', async () => {
     const node = await startNode({ CORS_ORIGINS: '*' });
     const { headers } = await send(node, 'GET', '/livez', { headers: { Origin: 'https://any.example' } });
