@@ -1,5 +1,6 @@
 // Builds dist/: compiles src, and puts beside it what is read at run time. Does nothing when nothing has changed. It is
-// made beside the old one and takes its place at once: a server may be running from there.
+// made beside the old one and takes its place at once: a server may be running from there. Where only the production
+// dependencies are installed, dist/ is used as it is.
 import { execFileSync } from 'node:child_process';
 import {
   chmodSync,
@@ -12,7 +13,6 @@ import {
   utimesSync,
   writeFileSync,
 } from 'node:fs';
-import { bundlePage, copyReference } from './page.mjs';
 
 const SOURCES = ['src', 'scripts', 'openapi.yaml', 'tsconfig.json', 'tsconfig.build.json', 'package.json'];
 const BUILT = 'dist/built';
@@ -23,7 +23,12 @@ function changedAtMs(path) {
   return Math.max(mtimeMs, ...readdirSync(path).map((name) => changedAtMs(`${path}/${name}`)));
 }
 
+/** What builds is there only with the development dependencies. */
+const canBuild = () =>
+  ['.bin/tsc', 'esbuild', 'swagger-ui-dist'].every((each) => existsSync(`node_modules/${each}`));
+
 async function build(folder) {
+  const { bundlePage, copyReference } = await import('./page.mjs');
   execFileSync('node_modules/.bin/tsc', ['-p', 'tsconfig.build.json', '--outDir', folder], {
     stdio: 'inherit',
   });
@@ -45,7 +50,20 @@ function swap(fresh, old) {
   }
 }
 
-if (!existsSync(BUILT) || statSync(BUILT).mtimeMs <= Math.max(...SOURCES.map(changedAtMs))) {
+const isFresh = existsSync(BUILT) && statSync(BUILT).mtimeMs > Math.max(...SOURCES.map(changedAtMs));
+if (!isFresh && !canBuild()) {
+  const install = 'npm ci --include=dev';
+  if (existsSync('dist/main.js')) {
+    process.stderr.write(
+      `dist/ may be older than src/: it cannot be built here. To build it: ${install} && npm run build\n`,
+    );
+  } else {
+    process.stderr.write(
+      `There is no dist/, and what builds it is not installed. Run: ${install} && npm run build\n`,
+    );
+    process.exitCode = 1;
+  }
+} else if (!isFresh) {
   const startedAt = new Date();
   const [fresh, old] = [`dist.${process.pid}`, `dist.${process.pid}.old`];
   try {
