@@ -9,7 +9,13 @@ import { parse } from 'yaml';
 import { patternFaults, patternsOf, SAMPLES, yamlFaults } from './contract-rules.ts';
 import { shapeFaults } from './contract-shapes.ts';
 
-type Said = { version: string; documents: Record<string, unknown>; found: boolean[][] };
+type Said = { documents: Record<string, unknown>; found: boolean[][] };
+
+/** Of PyYAML and of Python; of what is there. */
+export function pythonVersions(): string {
+  const say = "import platform, yaml; print(yaml.__version__ + ', ' + platform.python_version())";
+  return spawnSync('python3', ['-c', say], { encoding: 'utf8' }).stdout?.trim() || 'not here';
+}
 
 export function pythonFaults(text: string): string[] | 'no PyYAML' {
   const document: unknown = parse(text);
@@ -18,7 +24,9 @@ export function pythonFaults(text: string): string[] | 'no PyYAML' {
   const input = JSON.stringify({ text, patterns, samples: SAMPLES });
   const { error, status, stdout, stderr } = spawnSync('python3', [script], { input, encoding: 'utf8' });
   if (error || status === 3) return 'no PyYAML';
-  if (status !== 0) return [`Python: ${stderr.trim()}`];
+  // Without the trace.
+  if (status !== 0)
+    return [`Python: ${(/^[\w.]*(?:error|warning)\b.*/ims.exec(stderr)?.[0] ?? stderr).trim()}`];
   const { documents, found } = JSON.parse(stdout) as Said;
   const faults = Object.entries(documents)
     .filter(([, theirs]) => JSON.stringify(theirs) !== JSON.stringify(document))

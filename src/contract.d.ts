@@ -100,14 +100,20 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Read your account */
+        /**
+         * Read your account
+         * @description The account of the access token, as others see it and when it was made.
+         */
         get: operations["getMe"];
         put?: never;
         post?: never;
         delete?: never;
         options?: never;
         head?: never;
-        /** Change your display name */
+        /**
+         * Change your display name
+         * @description Changes what people read. The username stays.
+         */
         patch: operations["updateMe"];
         trace?: never;
     };
@@ -118,7 +124,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Look up a user */
+        /**
+         * Look up a user
+         * @description What everybody may know of an account, and whether it is online.
+         */
         get: operations["getUser"];
         put?: never;
         post?: never;

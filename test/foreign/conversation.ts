@@ -40,7 +40,8 @@ export async function converse(connect: Connect, baseUrl: string, tool: string):
   deepEqual([lunch.kind, lunch.from, lunch.to, lunch.text], ['dm', alice, bob, 'Lunch at noon? 🥟']);
   deepEqual(await good(hers.sendDirect(bob, { text: 'Lunch at noon? 🥟' }, key)), lunch);
   await refused(hers.sendDirect(bob, { text: 'Dinner?' }, key), 422, 'idempotency_conflict');
-  await refused(hers.sendDirect(bob, { text: ' ' }, randomUUID()), 400, 'validation_failed');
+  // White space that no pattern shows: clients that parse what they send leave it to the server.
+  await refused(hers.sendDirect(bob, { text: '\u3000' }, randomUUID()), 400, 'validation_failed');
   await refused(hers.sendDirect(`nobody-${tool}`, { text: 'Hello?' }, randomUUID()), 404, 'unknown_user');
   const gladly = await good(his.sendDirect(alice, { text: 'Gladly.' }, randomUUID()));
   const news = await good(hers.sendBroadcast({ text: 'We are out for lunch.' }, randomUUID()));

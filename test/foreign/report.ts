@@ -1,11 +1,13 @@
 /** docs/foreign-tools.md, and the same for whoever looks on. */
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import type { Checker } from './checkers.ts';
 import { type Generator, ROOT, versionOf } from './generators.ts';
 import type { Reader } from './tools.ts';
 
 export type Faults = string[];
 export type ClientResult = { generator: Generator; warnings: Faults; strict: Faults; conversation: Faults };
+export type CheckResult = { checker: Checker; faults: Faults | undefined };
 /** Nothing where another test has it. */
 export type StreamResult = { reader: Reader; faults: Faults | undefined };
 
@@ -30,11 +32,27 @@ const streamRow = ({ reader, faults }: StreamResult): string =>
     reader.note,
   ]);
 
-export function table(clients: ClientResult[], streams: StreamResult[]): string {
+const checkRow = ({ checker, faults }: CheckResult): string =>
+  row([
+    `${checker.name} ${checker.version()}`,
+    faults === undefined ? '**left out**' : word(faults),
+    checker.note,
+  ]);
+
+export function table(checks: CheckResult[], clients: ClientResult[], streams: StreamResult[]): string {
   return `# Foreign tools
 
 What tools that nobody here wrote make of the contract and of the stream. \`npm run foreign\` installs them, at the exact
 versions of [test/foreign/](../test/foreign/), runs all of it against a real Parley and writes this page.
+
+## Readers of openapi.yaml
+
+The contract is YAML that 1.1 and 1.2 read alike, and its regular expressions are of what ECMAScript, Python, Go and Java have
+in common ([decision 026](decisions/026-a-contract-for-every-language.md)).
+
+| reader | content | how |
+|---|---|---|
+${checks.map(checkRow).join('\n')}
 
 ## Clients, generated from openapi.yaml
 
