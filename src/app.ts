@@ -85,6 +85,7 @@ export async function startApp(options: AppOptions): Promise<App> {
       broadcasts: config.BROADCAST_LIMIT,
       history: config.HISTORY_LIMIT,
       inbox: config.INBOX_LIMIT,
+      inboxBytes: config.INBOX_BYTES,
     },
     sendLimit: config.SEND_LIMIT,
     newEpoch: randomId,

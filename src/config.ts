@@ -108,6 +108,11 @@ const SETTINGS = {
     reason: 'messages kept of a conversation',
   },
   INBOX_LIMIT: { default: '10000', parse: integer(1, 10_000_000), reason: 'messages kept in an inbox' },
+  INBOX_BYTES: {
+    default: '16777216',
+    parse: integer(65_536, 1_073_741_824),
+    reason: 'and their bytes; what overflows is paid by who sent most of it',
+  },
   PRESENCE_FANOUT_LIMIT: {
     default: '5000',
     parse: integer(0, 10_000_000),

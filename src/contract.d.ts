@@ -642,7 +642,7 @@ export interface components {
             /** @description Oldest first. */
             messages: components["schemas"]["DirectMessage"][];
             unread: components["schemas"]["UnreadCount"];
-            /** @description What the mailbox has lost; `null` if nothing. */
+            /** @description What the mailbox has lost, from the first to the last such position on this page; `null` if nothing. */
             gap: components["schemas"]["Gap"] | null;
             /** @description More messages follow. Request the next page with `after`, also when this page is shorter than `limit`. */
             hasMore: boolean;
@@ -672,7 +672,7 @@ export interface components {
         /**
          * @description | reason | what happened |
          *     |---|---|
-         *     | `overflow` | The inbox keeps only its newest entries (10,000 unless configured otherwise), and unread ones were dropped. The conversations may still have them. |
+         *     | `overflow` | The inbox was full (10,000 messages or 16 MiB unless configured otherwise), and unread ones were dropped: of whom most of it was, never a friend's for a stranger's. The conversations may still have them. |
          *     | `replay_limit` | More was missing than one stream replays. |
          *     | `trimmed` | The log no longer keeps them. |
          *     | `unreadable` | The id you came back with is not one of this server's. |
@@ -851,9 +851,12 @@ export interface components {
          *     | `internal` | 500 | A fault of the server. |
          *     | `unavailable` | 503 | Redis does not answer in time, or the node is going down; see `Retry-After`. |
          *     | `busy` | 503 | Too many logins at once; see `Retry-After`. |
+         *     | `storage_full` | 507 | The server's memory is used up: sends and registrations stop, everything else goes on; see `Retry-After`. |
+         *     | `quota_exceeded` | 507 | Your direct messages fill the storage of your account, and this conversation has none of them to replace. |
+         *     | `mailbox_full` | 507 | Their mailbox is full, and they have never written to you: only what such senders hold of it makes room for you. |
          * @enum {string}
          */
-        ProblemCode: "malformed_json" | "validation_failed" | "unauthenticated" | "token_expired" | "session_ended" | "bad_credentials" | "bad_refresh_token" | "bad_ticket" | "unknown_user" | "unknown_message" | "not_found" | "method_not_allowed" | "username_taken" | "body_too_large" | "unsupported_media_type" | "misdirected_request" | "idempotency_conflict" | "too_many_requests" | "internal" | "unavailable" | "busy";
+        ProblemCode: "malformed_json" | "validation_failed" | "unauthenticated" | "token_expired" | "session_ended" | "bad_credentials" | "bad_refresh_token" | "bad_ticket" | "unknown_user" | "unknown_message" | "not_found" | "method_not_allowed" | "username_taken" | "body_too_large" | "unsupported_media_type" | "misdirected_request" | "idempotency_conflict" | "too_many_requests" | "internal" | "unavailable" | "busy" | "storage_full" | "quota_exceeded" | "mailbox_full";
         Liveness: {
             /** @enum {string} */
             status: "ok";
@@ -1167,6 +1170,52 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
+        /** @description `storage_full`: the server's memory is used up. Nothing was stored; try again later. */
+        StorageFull: {
+            headers: {
+                "Retry-After": components["headers"]["RetryAfter"];
+                "X-Request-Id": components["headers"]["RequestId"];
+                [name: string]: unknown;
+            };
+            content: {
+                /**
+                 * @example {
+                 *       "type": "urn:parley:problem:storage_full",
+                 *       "title": "The server has no room for more",
+                 *       "status": 507,
+                 *       "detail": "The server's memory is used up. Try again later.",
+                 *       "code": "storage_full",
+                 *       "requestId": "01a20795-5cc3-7418-8c86-2bdc8b4e21f1"
+                 *     }
+                 */
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /**
+         * @description Nothing was stored. `storage_full`: the server's memory is used up; see `Retry-After`. `quota_exceeded`: your direct
+         *     messages fill the storage of your account. `mailbox_full`: their mailbox is full, and they have never written to you.
+         */
+        NoRoom: {
+            headers: {
+                /** @description Whole seconds; where waiting helps by itself. */
+                "Retry-After"?: number;
+                "X-Request-Id": components["headers"]["RequestId"];
+                [name: string]: unknown;
+            };
+            content: {
+                /**
+                 * @example {
+                 *       "type": "urn:parley:problem:mailbox_full",
+                 *       "title": "The mailbox has no room",
+                 *       "status": 507,
+                 *       "detail": "Their mailbox has no room for more from people they have never written to.",
+                 *       "code": "mailbox_full",
+                 *       "requestId": "01a20795-5cc3-7418-8c86-2bdc8b4e21f1"
+                 *     }
+                 */
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
         /**
          * @description `busy`: too many passwords are being checked at once. `unavailable`: Redis does not answer in time, or this node is
          *     going down.
@@ -1281,6 +1330,7 @@ export interface operations {
             429: components["responses"]["TooManyRequests"];
             500: components["responses"]["Internal"];
             503: components["responses"]["Busy"];
+            507: components["responses"]["StorageFull"];
         };
     };
     login: {
@@ -1708,6 +1758,7 @@ export interface operations {
             429: components["responses"]["TooManyRequests"];
             500: components["responses"]["Internal"];
             503: components["responses"]["Unavailable"];
+            507: components["responses"]["StorageFull"];
         };
     };
     listDirect: {
@@ -1840,6 +1891,7 @@ export interface operations {
             429: components["responses"]["TooManyRequests"];
             500: components["responses"]["Internal"];
             503: components["responses"]["Unavailable"];
+            507: components["responses"]["NoRoom"];
         };
     };
     listConversations: {

@@ -26,9 +26,12 @@ export function createMailbox(options: {
     ): Promise<MailboxPage> {
       const { username } = caller;
       let part = await logs.mailbox(username, after ?? 0, limit);
+      let [evictedFrom, evictedTo] = [part?.evictedFrom ?? 0, part?.evictedTo ?? 0];
       while (part?.hasMore && part.messages.length === 0) {
         signal?.throwIfAborted();
         part = await logs.mailbox(username, part.lookedTo, limit);
+        evictedFrom ||= part?.evictedFrom ?? 0;
+        evictedTo = part?.evictedTo || evictedTo;
       }
       if (!part) throw unknownMessage();
       if (!part.state.isCounted) {
@@ -36,11 +39,14 @@ export function createMailbox(options: {
         return this.list(caller, limit, after, signal);
       }
       const { acked, unread, overflowed } = part.state;
-      const dropped = { from: acked + 1, to: part.first - 1, history: '/v1/dm' };
+      // On a later page what the front lost is told only where there is nothing to tell of the page itself.
+      const isFrontTold = overflowed && (after === undefined || !evictedFrom);
+      const from = isFrontTold ? acked + 1 : evictedFrom;
+      const to = evictedTo || part.first - 1;
       return {
         messages: part.messages.map((message) => JSON.parse(message) as DirectMessage),
         unread,
-        gap: overflowed ? { log: 'inbox', reason: 'overflow', ...dropped } : null,
+        gap: from ? { log: 'inbox', reason: 'overflow', from, to, history: '/v1/dm' } : null,
         hasMore: part.hasMore,
       };
     },

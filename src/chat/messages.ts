@@ -24,6 +24,9 @@ export type PageRequest = { before?: number | undefined; after?: number | undefi
 export type ConversationPage = components['schemas']['ConversationPage'];
 export type Messages = ReturnType<typeof createMessages>;
 
+const MAILBOX_FULL =
+  'Their mailbox has no room for more from people they have never written to. It has again when they read their mail.';
+
 export function createMessages(options: {
   logs: Logs;
   conversations: ConversationStore;
@@ -55,6 +58,7 @@ export function createMessages(options: {
   /** The stored lines are messages of their log: only this server writes them. */
   function settle<M extends Message>(kind: M['kind'], appended: Appended, text: string): Sent<M> {
     if (appended.outcome === 'unknown') throw unknownUser();
+    if (appended.outcome === 'mailbox_full') throw new Problem(appended.outcome, MAILBOX_FULL);
     if (appended.outcome === 'limited') throw tooMany(appended.waitMs, 'messages');
     const message = appended.message as Json<M>;
     if (appended.outcome === 'appended') {

@@ -22,6 +22,9 @@ export const PROBLEMS = {
   internal: { status: 500, title: 'Something went wrong in the server' },
   unavailable: { status: 503, title: 'The server cannot answer now' },
   busy: { status: 503, title: 'Too many logins at once' },
+  storage_full: { status: 507, title: 'The server has no room for more' },
+  quota_exceeded: { status: 507, title: 'The storage of the account is used up' },
+  mailbox_full: { status: 507, title: 'The mailbox has no room' },
 } as const;
 
 export type ProblemCode = keyof typeof PROBLEMS;

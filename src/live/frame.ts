@@ -21,6 +21,11 @@ export function ownBlock(event: OwnEvent): Buffer {
   return block(event.kind, JSON.stringify(event));
 }
 
+/** In place of messages that were evicted from a full inbox. */
+export function evictedBlock(from: number, to: number): Buffer {
+  return ownBlock({ kind: 'gap', log: 'inbox', from, to, reason: 'overflow', history: '/v1/dm' });
+}
+
 /** Blocks as one, each ended but the last. */
 export function glue(blocks: Buffer[]): Buffer {
   if (blocks.length === 1) return blocks[0]!;

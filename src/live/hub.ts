@@ -129,7 +129,7 @@ export class Hub {
         kind: 'ready',
         username: request.username,
         resumed: cursor !== undefined && gaps.every(({ from }) => from !== null),
-        gap: gaps.length > 0,
+        gap: gaps.length > 0 || mailbox.evictedAt > replay.at.inbox.seq,
         unread: mailbox.unread,
         online: roster.total(),
         presence: this.#served(request.presence),

@@ -14,7 +14,14 @@ import type { Count, Stream, StreamHost } from './stream.ts';
 import { type Framed, Tail, type TailOwner } from './tail.ts';
 
 /** Where a mailbox begins, and what its state says about it. */
-export type Mailbox = { start: Position; end: number; unread: number; droppedFrom: number | undefined };
+export type Mailbox = {
+  start: Position;
+  end: number;
+  unread: number;
+  droppedFrom: number | undefined;
+  /** Where the newest tombstone stands, or 0. */
+  evictedAt: number;
+};
 
 /** What the hub lends to all its readers. */
 export type ReaderHome = {
@@ -76,7 +83,7 @@ export class Reader implements TailOwner, StreamHost, ReplaySource {
   async mailbox(): Promise<Mailbox> {
     await this.#subscribed;
     const part = this.#opened ? await this.#opened.then(() => this.fetch({ count: 0 })) : await this.#open();
-    const { acked, unread, overflowed, isCounted } = inboxState(part);
+    const { acked, unread, overflowed, evictedAt, isCounted } = inboxState(part);
     if (!isCounted) return this.#home.logs.recount(this.username).then(() => this.mailbox());
     const start = Math.max(acked, part.first - 1);
     return {
@@ -84,6 +91,7 @@ export class Reader implements TailOwner, StreamHost, ReplaySource {
       end: part.head.seq,
       unread,
       droppedFrom: overflowed ? acked + 1 : undefined,
+      evictedAt,
     };
   }
 

@@ -6,9 +6,9 @@
  */
 import { setImmediate } from 'node:timers/promises';
 import type { components } from '../contract.d.ts';
-import { markOf, type Position } from '../store/logs.ts';
+import { isTombstone, markOf, type Position } from '../store/logs.ts';
 import { type Cursor, continuity } from './cursor.ts';
-import { ownBlock } from './frame.ts';
+import { evictedBlock, ownBlock } from './frame.ts';
 import type { FramedPart, Tail } from './tail.ts';
 
 export type LogName = keyof Cursor;
@@ -39,6 +39,8 @@ const BATCH_BYTES = 64 * 1024;
 export class Replay {
   at: Cursor;
   #mailboxUntil: number;
+  /** Tombstones that were passed and not told yet: those that stand together become one gap, also across batches. */
+  #evicted: { from: number; to: number } | undefined;
   readonly #sid: string;
   readonly #source: ReplaySource;
 
@@ -51,6 +53,10 @@ export class Replay {
 
   /** True when this stream stands where the live ones stand. */
   isLevel(): boolean {
+    return !this.#evicted && this.#isLevel();
+  }
+
+  #isLevel(): boolean {
     const { inbox, broadcasts } = this.#source.tails;
     return stands(this.at.inbox, inbox.frontier) && stands(this.at.broadcasts, broadcasts.frontier);
   }
@@ -63,16 +69,20 @@ export class Replay {
 
   /** One step in each log that is not level, to be written at once: `at` is past both. All of it, or it throws. */
   async next(): Promise<Batch> {
-    const before = this.at;
+    const [before, evicted] = [this.at, this.#evicted];
     try {
       const [inbox, broadcasts] = [await this.#step('inbox'), await this.#step('broadcasts')];
+      const blocks = [...inbox.blocks, ...broadcasts.blocks];
+      // What is written names a position past the tombstones: they must be told by then.
+      const evicted = blocks.length > 0 || this.#isLevel() ? this.#tellEvicted() : [];
       return {
-        blocks: [...inbox.blocks, ...broadcasts.blocks],
+        blocks: [...blocks, ...evicted],
         messages: inbox.messages + broadcasts.messages,
-        gaps: inbox.gaps + broadcasts.gaps,
+        gaps: inbox.gaps + broadcasts.gaps + evicted.length,
       };
     } catch (error) {
       this.at = before;
+      this.#evicted = evicted;
       throw error;
     }
   }
@@ -82,21 +92,37 @@ export class Replay {
     if (stands(this.at[name], tail.frontier)) return { blocks: [], messages: 0, gaps: 0 };
     const part = await tail.from(this.at[name].seq, BATCH_ENTRIES);
     const gap = await this.#judge(name, part);
-    if (gap) return { blocks: [ownBlock({ kind: 'gap', ...gap })], messages: 0, gaps: 1 };
+    if (gap) {
+      const blocks = [...this.#tellEvicted(), ownBlock({ kind: 'gap', ...gap })];
+      return { blocks, messages: 0, gaps: blocks.length };
+    }
     const { seq } = this.at[name];
     const fresh = part.entries.filter((entry) => entry.seq > seq && entry.seq <= tail.frontier.seq);
     if (fresh.length === 0) await setImmediate(); // ahead of this node: its own wake-up is on the way
     const blocks: Buffer[] = [];
-    let bytes = 0;
+    let [bytes, gaps] = [0, 0];
     for (const entry of fresh) {
       if (bytes > BATCH_BYTES) break;
       this.#move(name, { epoch: part.head.epoch, seq: entry.seq, mark: markOf(entry.message) });
+      if (isTombstone(entry)) {
+        this.#evicted = { from: this.#evicted?.from ?? entry.seq, to: entry.seq };
+        continue;
+      }
+      const evicted = this.#tellEvicted();
+      blocks.push(...evicted);
+      gaps += evicted.length;
       const isOld = name === 'inbox' && entry.origin !== '-' && entry.seq <= this.#mailboxUntil;
       if (isOld || entry.origin === this.#sid) continue;
       blocks.push(entry.block);
       bytes += entry.block.length;
     }
-    return { blocks, messages: blocks.length, gaps: 0 };
+    return { blocks, messages: blocks.length - gaps, gaps };
+  }
+
+  #tellEvicted(): Buffer[] {
+    const run = this.#evicted;
+    this.#evicted = undefined;
+    return run ? [evictedBlock(run.from, run.to)] : [];
   }
 
   async #verify(name: LogName): Promise<Gap[]> {

@@ -8,6 +8,7 @@
  */
 import {
   type Entry,
+  isTombstone,
   type LogPart,
   markOf,
   type Position,
@@ -16,7 +17,7 @@ import {
   type Window,
 } from '../store/logs.ts';
 import { continuity } from './cursor.ts';
-import { block } from './frame.ts';
+import { block, evictedBlock } from './frame.ts';
 
 export type Framed = Entry & { block: Buffer };
 /** What a script published: an entry, its log's epoch, and the mark of the entry before it. */
@@ -91,7 +92,13 @@ export class Tail {
   /** Pending entries become delivered ones. */
   take(): Framed[] {
     if (this.#pending.length === 0) return [];
-    const taken = this.#pending.map((entry) => this.#framed(entry));
+    const taken: Framed[] = [];
+    let evictedFrom = 0; // tombstones that stand together become one gap
+    for (const entry of this.#pending) {
+      if (evictedFrom > 0 && isTombstone(entry)) taken.pop();
+      else evictedFrom = isTombstone(entry) ? entry.seq : 0;
+      taken.push(this.#framed(entry, evictedFrom));
+    }
     this.frontier = this.#accepted;
     this.#pending = [];
     if (this.#keep > 0) {
@@ -184,7 +191,10 @@ export class Tail {
     return true;
   }
 
-  #framed(entry: Entry): Framed {
-    return { ...entry, block: block(this.#kind, entry.message) };
+  #framed(entry: Entry, evictedFrom = entry.seq): Framed {
+    const bytes = isTombstone(entry)
+      ? evictedBlock(evictedFrom, entry.seq)
+      : block(this.#kind, entry.message);
+    return { ...entry, block: bytes };
   }
 }

@@ -11,6 +11,8 @@ export type InboxState = {
   unread: number;
   /** True when unread messages were dropped because the inbox was full: entries (acked, first) are gone. */
   overflowed: boolean;
+  /** Where the newest tombstone stands; 0 if there never was one. */
+  evictedAt: number;
   /** False: an older release has written to it, see `recount`. */
   isCounted: boolean;
 };
@@ -28,6 +30,7 @@ export function inboxState({ meta }: { meta: Record<string, string> }): InboxSta
     acked: count('acked'),
     unread: count('unread'),
     overflowed: count('dropped') > count('read'),
+    evictedAt: count('evictedAt'),
     isCounted: isCounted(meta['last'], meta['acked'], meta['counted']),
   };
 }
@@ -35,17 +38,20 @@ export function inboxState({ meta }: { meta: Record<string, string> }): InboxSta
 /** An inbox without entries holds nothing that could be miscounted. */
 const isCounted = (last = '0', acked = '0', counted = '0 0'): boolean => counted === `${last} ${acked}`;
 
-export function createInboxes(store: Store) {
+/** As the scripts take them. */
+export const inboxKeys = (inbox: InboxKeys): string[] => [
+  ...[inbox.list, inbox.meta, inbox.ids],
+  ...[inbox.senders, inbox.mail, inbox.friends, inbox.heavy],
+];
+
+export type InboxLimits = { inbox: number; inboxBytes: number };
+
+export function createInboxes(store: Store, { inbox: limit, inboxBytes }: InboxLimits) {
   const { keys, run } = store;
 
-  const countedKeys = (inbox: InboxKeys) => [
-    ...[inbox.list, inbox.meta, inbox.ids],
-    ...[inbox.senders, inbox.mail, inbox.friends],
-  ];
-
   async function recount(username: string, signal?: AbortSignal): Promise<void> {
-    const where = countedKeys(keys.inbox(username));
-    while ((await run('recount', where, [COUNT_AT_ONCE])) === 'more') {
+    const where = inboxKeys(keys.inbox(username));
+    while ((await run('recount', where, [COUNT_AT_ONCE, limit, inboxBytes])) === 'more') {
       signal?.throwIfAborted();
       await setImmediate(); // others want to be served too
     }
@@ -78,13 +84,9 @@ export function createInboxes(store: Store) {
     ): Promise<number | undefined> {
       const inbox = keys.inbox(username);
       const target = typeof upTo === 'string' ? [upTo, '', 0, ''] : ['', upTo.epoch, upTo.seq, upTo.mark];
-      const args = [inbox.channel, sid, ...target, ACK_AT_ONCE];
+      const args = [inbox.channel, sid, ...target, ACK_AT_ONCE, limit, inboxBytes];
       for (;;) {
-        const [outcome, unread] = await counted(
-          [username],
-          () => run('ack', countedKeys(inbox), args),
-          signal,
-        );
+        const [outcome, unread] = await counted([username], () => run('ack', inboxKeys(inbox), args), signal);
         if (outcome === 'unknown') return undefined;
         if (outcome === 'acked') return unread;
         signal?.throwIfAborted();

@@ -15,6 +15,8 @@ export type InboxKeys = {
   senders: string;
   mail: string;
   friends: string;
+  /** Who fills more than a small part of it. */
+  heavy: string;
   channel: string;
 };
 
@@ -60,6 +62,7 @@ export function createKeys(prefix: string) {
         senders: `${base}:senders`,
         mail: `${base}:mail`,
         friends: `${base}:friends`,
+        heavy: `${base}:heavy`,
         channel: base,
       };
     },

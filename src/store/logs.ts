@@ -2,8 +2,8 @@
  * The three uses of a log: broadcasts, conversations, inboxes. What it owns: the form of an entry, the arithmetic of
  * positions, and the scripts that append. Every write is one script: it happened whole, or not at all.
  */
-import { createInboxes, type InboxState, inboxState } from './inboxes.ts';
-import type { InboxKeys, LogKeys } from './keys.ts';
+import { createInboxes, type InboxState, inboxKeys, inboxState } from './inboxes.ts';
+import type { LogKeys } from './keys.ts';
 import type { Store } from './redis.ts';
 
 /**
@@ -37,6 +37,9 @@ export type MailboxPart = {
   state: InboxState;
   first: number;
   lookedTo: number;
+  /** The first and the last tombstone on the way there; 0: none. */
+  evictedFrom: number;
+  evictedTo: number;
   hasMore: boolean;
   messages: string[];
 };
@@ -53,9 +56,10 @@ export type Draft = {
 export type Appended =
   | { outcome: 'appended' | 'replayed'; message: string }
   | { outcome: 'limited'; waitMs: number }
-  | { outcome: 'unknown' };
+  | { outcome: 'unknown' }
+  | { outcome: 'mailbox_full' };
 
-export type Retention = { broadcasts: number; history: number; inbox: number };
+export type Retention = { broadcasts: number; history: number; inbox: number; inboxBytes: number };
 export type Limit = { max: number; windowMs: number };
 
 /** `{"id":"` and a UUID: where the id, and its last eight characters, stand in a message's JSON. */
@@ -64,6 +68,9 @@ const ID_LENGTH = 36;
 
 export const idOf = (message: string): string => message.slice(ID_AT, ID_AT + ID_LENGTH);
 export const markOf = (message: string): string => message.slice(ID_AT + ID_LENGTH - 8, ID_AT + ID_LENGTH);
+
+/** An entry whose message was evicted from an inbox: it keeps its place, its id and its mark. */
+export const isTombstone = ({ origin }: Entry): boolean => origin === '!';
 
 export function parseEntry(seq: number, raw: string): Entry {
   const note = raw.indexOf(' ') + 1;
@@ -107,7 +114,7 @@ export function createLogs(
     }));
   }
 
-  const inboxes = createInboxes(store);
+  const inboxes = createInboxes(store, retention);
   const logKeys = (log: LogKeys) => [log.list, log.meta, log.keys];
 
   return {
@@ -145,15 +152,17 @@ export function createLogs(
           [
             ...logKeys(keys.conversation(from, to)),
             ...[keys.limit('send', draft.limitedAs), keys.account(to)],
-            ...[...inboxKeys(sender), ...inboxKeys(reader)],
+            ...[sender.conversations, ...inboxKeys(sender)],
+            ...[reader.conversations, ...inboxKeys(reader)],
           ],
           [
-            ...[from, to, sender.channel, reader.channel, retention.history, retention.inbox, newEpoch()],
+            ...[from, to, sender.channel, reader.channel, retention.history],
+            ...[retention.inbox, retention.inboxBytes, newEpoch()],
             ...[draft.key, draft.sid, draft.id, draft.head, sendLimit.max, sendLimit.windowMs],
           ],
         ),
       );
-      if (reply[0] === 'unknown') return { outcome: 'unknown' };
+      if (reply[0] === 'unknown' || reply[0] === 'mailbox_full') return { outcome: reply[0] };
       if (reply[0] === 'limited') return { outcome: 'limited', waitMs: reply[1] };
       return { outcome: reply[0], message: stored(reply[0], reply[1]) };
     },
@@ -164,18 +173,14 @@ export function createLogs(
       const place = typeof after === 'string' ? [after, 0] : ['', after];
       const reply = await run('mailbox', [inbox.list, inbox.meta, inbox.ids], [...place, count, READ_BYTES]);
       if (reply[0] === 'unknown') return undefined;
-      const [, flat, lookedTo, hasMore, messages] = reply;
+      const [, flat, lookedTo, hasMore, messages, evictedFrom, evictedTo] = reply;
       const meta = fieldsOf(flat);
       const first = Number(meta['first'] ?? 1);
-      return { state: inboxState({ meta }), first, lookedTo, hasMore: hasMore === 1, messages };
+      const evicted = { evictedFrom, evictedTo };
+      return { state: inboxState({ meta }), first, lookedTo, ...evicted, hasMore: hasMore === 1, messages };
     },
   };
 }
-
-const inboxKeys = (inbox: InboxKeys) => [
-  ...[inbox.list, inbox.meta, inbox.ids, inbox.conversations],
-  ...[inbox.senders, inbox.mail, inbox.friends],
-];
 
 function fieldsOf(flat: string[]): Record<string, string> {
   const fields: Record<string, string> = {};

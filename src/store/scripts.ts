@@ -13,9 +13,20 @@ import type { Redis } from 'ioredis';
 /** The replies that each script's header promises. */
 export type ScriptReplies = {
   broadcast: ['appended' | 'replayed', string] | ['limited', number];
-  direct: ['appended' | 'replayed', string] | ['limited', number] | ['unknown'] | ['uncounted'];
+  direct:
+    | ['appended' | 'replayed', string]
+    | ['limited', number]
+    | ['unknown']
+    | ['mailbox_full']
+    | ['uncounted'];
   read: [meta: string[], start: number, entries: string[]];
-  mailbox: ['read', meta: string[], lookedTo: number, hasMore: 0 | 1, messages: string[]] | ['unknown'];
+  mailbox:
+    | [
+        'read',
+        ...[meta: string[], lookedTo: number, hasMore: 0 | 1, messages: string[]],
+        ...[evictedFrom: number, evictedTo: number],
+      ]
+    | ['unknown'];
   heads: string[];
   conversations: [unlinked: number, stop: string, hasOlder: 0 | 1, page: (string | number)[]];
   adopt: 'adopted';

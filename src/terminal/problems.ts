@@ -35,6 +35,9 @@ const PROBLEMS: Record<ProblemCode, readonly [en: string | null, zh: string]> = 
     'Too many people log in at once. Try again in {seconds} s.',
     '登录人数过多，请在 {seconds} 秒后重试。',
   ],
+  storage_full: ['The server has no room for more at the moment.', '服务器存储空间已满，请稍后重试。'],
+  quota_exceeded: ['Your messages fill the storage of your account.', '你的账号存储空间已用完。'],
+  mailbox_full: ['Their mailbox is full.', '对方的收件箱已满。'],
   unreachable: [
     'The server does not answer. `parley serve` starts one on this machine.',
     '服务器没有响应。可用 `parley serve` 在本机启动。',

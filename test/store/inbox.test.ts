@@ -1,81 +1,154 @@
-/** The inbox against a model that keeps it all in an array: whatever happens, unread and mailbox are what they should be. */
+/** Whatever happens to an inbox: its counters, unread mail by sender, and what is evicted from it are what they should be. */
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { inboxState } from '../../src/store/inboxes.ts';
-import { idOf, type Position } from '../../src/store/logs.ts';
+import { idOf, isTombstone, markOf, parseEntry } from '../../src/store/logs.ts';
+import type { Store } from '../../src/store/redis.ts';
 import { account, draft, testLogs, testStore } from '../support/store.ts';
 
 const LIMIT = 6;
+const BYTES = 4_000;
+const OTHERS = ['x0', 'x1', 'x2'];
 
 type Step =
-  | { do: 'receive'; from: number }
-  | { do: 'send' }
+  | { do: 'receive'; from: number; length: number }
+  | { do: 'send'; to: number }
   | { do: 'ack'; back: number; by: 'id' | 'position' };
 
 const step: fc.Arbitrary<Step> = fc.oneof(
-  { weight: 4, arbitrary: fc.record({ do: fc.constant('receive' as const), from: fc.nat(1) }) },
-  { weight: 2, arbitrary: fc.record({ do: fc.constant('send' as const) }) },
   {
-    weight: 2,
+    weight: 8,
+    arbitrary: fc.record({
+      do: fc.constant('receive' as const),
+      from: fc.nat(2),
+      length: fc.constantFrom(1, 1, 1, 900),
+    }),
+  },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant('send' as const), to: fc.nat(2) }) },
+  {
+    weight: 1,
     arbitrary: fc.record({
       do: fc.constant('ack' as const),
-      back: fc.nat(LIMIT),
+      back: fc.nat(2 * LIMIT),
       by: fc.constantFrom('id', 'position'),
     }),
   },
 );
 
-test('unread, the mailbox and the overflow are exact after any history', async () => {
+type Waiting = { seq: number; id: string; from: string; size: number };
+
+/** All that is counted about an inbox, found by looking at every entry of it. */
+async function scan(store: Store, me: string, friends: Set<string>) {
+  const { list, meta } = store.keys.inbox(me);
+  const [raw, state] = await Promise.all([store.commands.lrange(list, 0, -1), store.commands.hgetall(meta)]);
+  const [first, acked] = [Number(state['first'] ?? 1), Number(state['acked'] ?? 0)];
+  const entries = raw.map((each, index) => ({
+    ...parseEntry(first + index, each),
+    size: Buffer.byteLength(each),
+  }));
+  const waiting: Waiting[] = entries
+    .filter(({ seq, origin }) => seq > acked && origin === '-')
+    .map(({ seq, size, message }) => ({ seq, size, id: idOf(message), from: JSON.parse(message).from }));
+  const mail: Record<string, string> = {};
+  for (const { seq, origin } of entries) if (seq > acked && origin === '!') mail[seq] = '!';
+  const senders: Record<string, string> = {};
+  for (const name of new Set(waiting.map(({ from }) => from))) {
+    const theirs = waiting.filter(({ from }) => from === name);
+    for (const [n, { seq, size }] of theirs.entries())
+      mail[seq] = `${size} ${theirs[n + 1]?.seq ?? 0} ${name}`;
+    const last = theirs.at(-1)!;
+    senders[name] =
+      `${theirs.length} ${sum(theirs)} ${theirs[0]!.seq} ${last.seq} ${last.size} ${friends.has(name) ? 'f' : 's'}`;
+  }
+  const real = entries.filter((entry) => !isTombstone(entry));
+  const strange = waiting.filter(({ from }) => !friends.has(from));
+  const counters = {
+    unread: waiting.length,
+    bytes: sum(real),
+    evicted: entries.length - real.length,
+    strangers: strange.length,
+    strangerBytes: sum(strange),
+  };
+  return { state, first, acked, entries, real, waiting, mail, senders, counters };
+}
+
+const sum = (entries: { size: number }[]) => entries.reduce((total, { size }) => total + size, 0);
+
+/** How much of the inbox is a sender's. */
+function fullness(waiting: Waiting[], name: string): number {
+  const theirs = waiting.filter(({ from }) => from === name);
+  return Math.max(theirs.length / LIMIT, sum(theirs) / BYTES);
+}
+
+test('what is counted about an inbox is what a look at all of it finds, and who pays is who should, after any history', async () => {
   const store = await testStore();
-  const logs = testLogs(store, { inbox: LIMIT });
+  const logs = testLogs(store, { inbox: LIMIT, inboxBytes: BYTES });
   let run = 0;
   await fc.assert(
-    fc.asyncProperty(fc.array(step, { maxLength: 30 }), async (steps) => {
+    fc.asyncProperty(fc.array(step, { maxLength: 40 }), async (steps) => {
       run += 1;
       const me = `me${run}`;
-      await account(store, me, 'x0', 'x1');
-      const inbox = store.keys.inbox(me);
-      const model: { id: string; own: boolean; from: string }[] = [];
-      let acked = 0;
+      const others = OTHERS.map((name) => `${name}-${run}`);
+      await account(store, me, ...others);
+      const { senders, mail, meta, ids } = store.keys.inbox(me);
+      const friends = new Set<string>();
+      let missing = new Set<string>(); // received, not acknowledged, and gone
       for (const each of steps) {
+        const before = await scan(store, me, friends);
+        let from = me;
         if (each.do === 'ack') {
-          const part = await logs.read(inbox, { count: LIMIT });
-          const entry = part.entries.at(-1 - each.back);
+          const entry = before.entries.at(-1 - each.back);
           if (!entry) continue;
-          const at: Position = {
-            epoch: part.head.epoch,
-            seq: entry.seq,
-            mark: idOf(entry.message).slice(-8),
-          };
-          await logs.ack(me, 's', each.by === 'id' ? idOf(entry.message) : at);
-          acked = Math.max(acked, entry.seq);
+          const at = { epoch: before.state['epoch']!, seq: entry.seq, mark: markOf(entry.message) };
+          expect(await logs.ack(me, 's', each.by === 'id' ? idOf(entry.message) : at)).toBeDefined();
         } else {
-          const [from, to] = each.do === 'send' ? [me, 'x0'] : [`x${each.from}`, me];
-          const sent = draft(from, 'hi', { to });
-          await logs.direct(from, to, sent);
-          const first = Math.max(0, model.length - LIMIT);
-          const nothingUnread = !model.slice(Math.max(acked, first)).some(({ own }) => !own);
-          model.push({ id: sent.id, own: each.do === 'send', from });
-          if (each.do === 'send' && nothingUnread) acked = model.length;
+          from = each.do === 'send' ? me : others[each.from]!;
+          const to = each.do === 'send' ? others[each.to]! : me;
+          const text = 'x'.repeat(each.do === 'send' ? 1 : each.length);
+          const { outcome } = await logs.direct(from, to, draft(from, text, { to }));
+          if (each.do === 'send') friends.add(to);
+          else if (outcome === 'mailbox_full') expect(friends).not.toContain(from);
         }
-        const kept = Math.max(0, model.length - LIMIT);
-        const waiting = model.slice(Math.max(acked, kept)).filter(({ own }) => !own);
-        const part = await logs.read(inbox, { count: LIMIT });
-        const state = inboxState(part);
-        expect(state.unread).toBe(waiting.length);
-        expect(state.overflowed).toBe(model.slice(acked, kept).some(({ own }) => !own));
-        const mailbox = part.entries.filter(({ seq, origin }) => seq > state.acked && origin === '-');
-        expect(mailbox.map(({ message }) => idOf(message))).toEqual(waiting.map(({ id }) => id));
-        const senders = ['x0', 'x1', me, 'nobody'];
-        expect(await logs.unreadOf(me, senders)).toEqual(
-          senders.map((sender) => waiting.filter(({ from }) => from === sender).length),
+        const now = await scan(store, me, friends);
+        expect(await store.commands.hgetall(senders)).toEqual(now.senders);
+        expect(await store.commands.hgetall(mail)).toEqual(now.mail);
+        expect(await store.commands.hlen(ids)).toBe(now.entries.length);
+        const stored = await store.commands.hgetall(meta);
+        const counters = Object.keys(now.counters).map((name) => [name, Number(stored[name] ?? 0)]);
+        expect(Object.fromEntries(counters)).toEqual(now.counters);
+        expect(await logs.unreadOf(me, [...others, 'nobody'])).toEqual(
+          [...others, 'nobody'].map((name) => now.waiting.filter((each) => each.from === name).length),
         );
-        expect(await store.commands.hlen(inbox.ids)).toBe(Math.min(model.length, LIMIT));
+        expect(now.real.length).toBeLessThanOrEqual(LIMIT);
+        expect(now.entries.length).toBeLessThanOrEqual(3 * LIMIT);
+        expect(sum(now.real)).toBeLessThan(BYTES + 1_500); // over by one message at most
+
+        const left = new Set(now.waiting.map(({ id }) => id));
+        const gone = before.waiting.filter(({ id, seq }) => !left.has(id) && seq > now.acked);
+        for (const { from: payer } of gone) {
+          const isStranger = from !== me && !friends.has(from);
+          if (isStranger) expect(friends).not.toContain(payer);
+          if (before.counters.evicted < LIMIT && gone.length === 1) {
+            const group = others.filter((name) => friends.has(name) === friends.has(payer));
+            const most = Math.max(...group.map((name) => fullness(before.waiting, name)));
+            expect(fullness(before.waiting, payer)).toBe(most);
+          }
+        }
+        // Whatever was lost is told: as a tombstone, or as an overflow.
+        const kept = new Map(now.entries.map((entry) => [idOf(entry.message), entry]));
+        missing = new Set([...missing, ...gone.map(({ id }) => id)]);
+        for (const id of missing) {
+          const seq = kept.get(id)?.seq;
+          if (seq !== undefined && seq <= now.acked) missing.delete(id);
+          else if (seq === undefined && now.acked >= now.first) missing.delete(id);
+          else if (seq === undefined) expect(inboxState({ meta: stored }).overflowed).toBe(true);
+          else expect(isTombstone(kept.get(id)!)).toBe(true);
+        }
       }
     }),
     { numRuns: 60 },
   );
-}, 60_000);
+}, 120_000);
 
 test('an acknowledgement never moves backwards, and one of what is not there changes nothing', async () => {
   const store = await testStore();
@@ -119,12 +192,10 @@ test('an acknowledgement of many is made in steps, each of which holds by itself
   const store = await testStore();
   const logs = testLogs(store, { inbox: 2_000 });
   await account(store, 'bob');
-  const ids: string[] = [];
-  for (let n = 0; n < 1_200; n += 1) {
-    const sent = draft(`x${n % 3}`, 'hi', { to: 'bob' });
-    ids.push(sent.id);
-    await logs.direct(`x${n % 3}`, 'bob', sent);
-  }
+  const sent = Array.from({ length: 1_200 }, (_, n) => draft(`x${n % 3}`, 'hi', { to: 'bob' }));
+  const ids = sent.map(({ id }) => id);
+  await logs.direct('x0', 'bob', sent[0]!); // the others find the script known, and so keep their order
+  await Promise.all(sent.slice(1).map((each) => logs.direct(each.limitedAs, 'bob', each)));
   const hangsUp = new AbortController();
   hangsUp.abort();
   await expect(logs.ack('bob', 's', ids[1_099]!, hangsUp.signal)).rejects.toThrow(/abort/i);

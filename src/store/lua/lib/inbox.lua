@@ -2,60 +2,85 @@
 -- what it counts; `counted` names the `last` and `acked` for which all of them are true. If it names something else, a
 -- release without counters has written, and recount.lua must run first.
 --   meta     received  messages of others, ever: the note of an entry is this count up to it
---            acked     position up to which all is acknowledged          read     note at acked
---            dropped   note at the newest entry that was trimmed         unread   entries waiting
---            bytes     of all entries                                    stored   of what the account sent, see direct.lua
---   mail     seq → 'size next sender' of an unread entry; next: the same sender's next one, or 0
+--            acked     position up to which all is acknowledged          read      note at acked
+--            dropped   note at the newest entry that was trimmed         unread    entries waiting
+--            bytes     of all entries                                    evicted   entries that are tombstones
+--            strangers, strangerBytes: of `unread`, what strangers sent  evictedAt seq of the newest tombstone
+--   mail     seq → 'size next sender' of an unread entry; next: the same sender's next one, or 0. '!' of a tombstone
 --   senders  sender → 'unread bytes oldest newest size group' of those with unread mail; size is the newest entry's;
 --            group f: a friend, whom the account has written to; s: a stranger
 --   friends  whom the account has ever written to
+--   heavy    senders with more than 1/64 of the inbox: at most 128, so that the fullest of them is found at once
+-- Its limits are `limit` entries and `maxBytes`; tombstones count for neither.
+local HEAVY = 1 / 64
 local FROM = '^%S+ %S+ {"id":"[^"]+","kind":"dm","from":"([^"]+)"'
 local TO = '^%S+ %S+ {"id":"[^"]+","kind":"dm","from":"[^"]+","to":"([^"]+)"'
 
-local function inbox(list, meta, ids, senders, mail, friends)
+-- `at` is the place in KEYS of the list; meta, ids, senders, mail, friends and heavy follow it.
+local function inbox(at, limit, maxBytes)
+  local list, meta, ids, senders, mail, friends, heavy = unpack(KEYS, at, at + 6)
   local m = redis.call('HMGET', meta, 'epoch', 'first', 'last', 'mark', 'received', 'read', 'dropped', 'acked',
-    'counted', 'unread', 'bytes', 'stored')
+    'counted', 'unread', 'bytes', 'evicted', 'evictedAt', 'strangers', 'strangerBytes')
   local last, acked = m[3] or '0', m[8] or '0'
   return {
-    list = list, meta = meta, ids = ids, senders = senders, mail = mail, friends = friends,
+    list = list, meta = meta, ids = ids, senders = senders, mail = mail, friends = friends, heavy = heavy,
+    limit = tonumber(limit), maxBytes = tonumber(maxBytes),
     epoch = m[1], first = tonumber(m[2] or 1), last = tonumber(last), mark = m[4] or '-',
     received = tonumber(m[5] or 0), read = tonumber(m[6] or 0), dropped = tonumber(m[7] or 0), acked = tonumber(acked),
     isCounted = not m[1] or m[9] == last .. ' ' .. acked,
-    unread = tonumber(m[10] or 0), bytes = tonumber(m[11] or 0), stored = tonumber(m[12] or 0),
+    unread = tonumber(m[10] or 0), bytes = tonumber(m[11] or 0), evicted = tonumber(m[12] or 0),
+    evictedAt = tonumber(m[13] or 0), strangers = tonumber(m[14] or 0), strangerBytes = tonumber(m[15] or 0),
   }
 end
 
-local function save(box)
+-- isPart: its counters are not whole.
+local function save(box, isPart)
   local meta = box.meta
   redis.call('HSET', meta, 'epoch', box.epoch, 'first', box.first, 'last', box.last, 'mark', box.mark,
     'received', box.received, 'read', box.read, 'dropped', box.dropped, 'acked', box.acked,
-    'counted', box.last .. ' ' .. box.acked, 'unread', box.unread, 'bytes', box.bytes)
+    'counted', isPart and '' or box.last .. ' ' .. box.acked, 'unread', box.unread, 'bytes', box.bytes)
+  if not box.isTouched then return end
+  redis.call('HSET', meta, 'evicted', box.evicted, 'evictedAt', box.evictedAt, 'strangers', box.strangers,
+    'strangerBytes', box.strangerBytes)
 end
 
-local function parse(value)
+-- How much of the inbox a sender fills, from 0 to 1.
+local function fullness(box, of) return math.max(of.unread / box.limit, of.bytes / box.maxBytes) end
+
+-- What a sender has waiting here; `known` is the value of `senders`.
+local function waiting(box, name, known)
+  local senders, friends = box.senders, box.friends
+  local value = known or redis.call('HGET', senders, name)
+  if not value then
+    local group = redis.call('HEXISTS', friends, name) == 1 and 'f' or 's'
+    return { unread = 0, bytes = 0, oldest = 0, newest = 0, size = 0, group = group }
+  end
   local unread, bytes, oldest, newest, size, group = string.match(value, '^(%d+) (%d+) (%d+) (%d+) (%d+) (%a)$')
-  return {
+  local of = {
     unread = tonumber(unread), bytes = tonumber(bytes), oldest = tonumber(oldest), newest = tonumber(newest),
     size = tonumber(size), group = group,
   }
-end
-
--- What a sender has waiting here.
-local function waiting(box, name)
-  local senders, friends = box.senders, box.friends
-  local value = redis.call('HGET', senders, name)
-  if value then return parse(value) end
-  local group = redis.call('HEXISTS', friends, name) == 1 and 'f' or 's'
-  return { unread = 0, bytes = 0, oldest = 0, newest = 0, size = 0, group = group }
+  of.isHeavy = fullness(box, of) >= HEAVY
+  return of
 end
 
 local function keep(box, name, of)
-  local senders = box.senders
+  local senders, heavy = box.senders, box.heavy
   if of.unread == 0 then
     redis.call('HDEL', senders, name)
   else
     redis.call('HSET', senders, name, of.unread .. ' ' .. of.bytes .. ' ' .. of.oldest .. ' ' .. of.newest .. ' '
       .. of.size .. ' ' .. of.group)
+  end
+  if fullness(box, of) >= HEAVY then redis.call('HSETNX', heavy, name, '')
+  elseif of.isHeavy then redis.call('HDEL', heavy, name) end
+end
+
+-- Unread mail of a sender comes or goes.
+local function count(box, of, entries, bytes)
+  of.unread, of.bytes, box.unread = of.unread + entries, of.bytes + bytes, box.unread + entries
+  if of.group == 's' then
+    box.strangers, box.strangerBytes, box.isTouched = box.strangers + entries, box.strangerBytes + bytes, true
   end
 end
 
@@ -68,24 +93,29 @@ local function receive(box, seq, size, name, of)
   else
     redis.call('HSET', mail, of.newest, of.size .. ' ' .. seq .. ' ' .. name, seq, size .. ' 0 ' .. name)
   end
-  of.unread, of.bytes, of.newest, of.size = of.unread + 1, of.bytes + size, seq, size
+  of.newest, of.size = seq, size
+  count(box, of, 1, size)
   keep(box, name, of)
-  box.unread = box.unread + 1
 end
 
--- The oldest entry of a sender waits no more: whatever takes it away takes it in this order.
-local function release(box, of, size, next)
-  of.unread, of.bytes, of.oldest = of.unread - 1, of.bytes - size, next
-  box.unread = box.unread - 1
+-- The entry that a record of `mail` stands for waits no more. It is its sender's oldest: whatever takes entries away
+-- takes them in this order. Answers the sender, to be kept; nothing for a tombstone.
+local function release(box, record, known)
+  local size, next, name = string.match(record, '^(%d+) (%d+) (.+)$')
+  if not size then return nil end
+  local of = known[name] or waiting(box, name)
+  known[name] = of
+  count(box, of, -1, -tonumber(size))
+  of.oldest = tonumber(next)
+  return name, of, tonumber(size)
 end
 
 -- The account has written to them.
 local function befriend(box, name)
   local friends, senders = box.friends, box.senders
-  if redis.call('HSETNX', friends, name, '') == 0 then return end
-  local value = redis.call('HGET', senders, name)
-  if not value then return end
-  local of = parse(value)
+  if redis.call('HSETNX', friends, name, '') == 0 or not redis.call('HGET', senders, name) then return end
+  local of = waiting(box, name)
+  box.strangers, box.strangerBytes, box.isTouched = box.strangers - of.unread, box.strangerBytes - of.bytes, true
   of.group = 'f'
   keep(box, name, of)
 end

@@ -1,0 +1,143 @@
+/** A full mailbox: who pays, and what readers are told of the messages that went. */
+import { expect, test } from 'vitest';
+import { listen, type Person, person, startNode, type TestNode, tell, until } from '../support/app.ts';
+import { type Called, call } from '../support/contract.ts';
+import { expectProblem } from '../support/http.ts';
+import { everything } from '../support/state.ts';
+import type { StreamClient } from '../support/stream.ts';
+
+const mailbox = (who: Person, query = {}): Promise<Called> =>
+  call(who.node, 'getMailbox', { token: who.token, query });
+const ack = (who: Person, upTo: string): Promise<Called> =>
+  call(who.node, 'ackMailbox', { token: who.token, body: { upTo } });
+const texts = ({ body }: Called): string[] => body.messages.map(({ text }: { text: string }) => text);
+const gap = (from: number, to: number) => ({
+  log: 'inbox',
+  reason: 'overflow',
+  from,
+  to,
+  history: '/v1/dm',
+});
+
+/** What a stream was told, without who came and went. */
+const told = ({ events }: StreamClient): unknown[] =>
+  events.flatMap(({ kind, data }) => (kind === 'gap' ? [data] : kind === 'dm' ? [data['text']] : []));
+
+async function people(node: TestNode, ...names: string[]) {
+  const all: Person[] = [];
+  for (const name of names) all.push(await person(node, name));
+  return all as [Person, Person, Person, Person];
+}
+
+/** Bob, to whom alice is a friend, and strangers; his own message to her is acknowledged. */
+async function bobsMailbox(limit: number, settings: Record<string, string> = {}) {
+  const node = await startNode({ INBOX_LIMIT: String(limit), ...settings });
+  const [bob, alice, mallory, trudy] = await people(node, 'bob', 'alice', 'mallory', 'trudy');
+  await tell(bob, 'alice', 'hi');
+  return { node, bob, alice, mallory, trudy };
+}
+
+async function send(from: Person, count: number, label: string): Promise<string[]> {
+  const ids: string[] = [];
+  for (let n = 1; n <= count; n += 1) ids.push((await tell(from, 'bob', `${label}${n}`)).body.id);
+  return ids;
+}
+
+test('a stranger who floods a mailbox pushes out nobody but themselves', async () => {
+  const { bob, alice, mallory, trudy } = await bobsMailbox(8);
+  await send(alice, 3, 'a');
+  await send(trudy, 1, 't');
+  await send(mallory, 12, 'm');
+  expect(texts(await mailbox(bob))).toEqual(['a1', 'a2', 'a3', 't1', 'm9', 'm10', 'm11', 'm12']);
+  const list = await call(bob.node, 'listConversations', { token: bob.token });
+  const unread = Object.fromEntries(
+    list.body.conversations.map((each: { with: string; unread: number }) => [each.with, each.unread]),
+  );
+  expect(unread).toEqual({ alice: 3, trudy: 1, mallory: 4 });
+  const kept = await call(bob.node, 'listDirect', { token: bob.token, path: { username: 'mallory' } });
+  expect(kept.body.messages).toHaveLength(12);
+});
+
+test('a friend’s message is paid by strangers while they hold more than a quarter, then by the fullest friend', async () => {
+  const { bob, alice, mallory } = await bobsMailbox(8);
+  await tell(bob, 'trudy', 'hi');
+  await send(mallory, 8, 'm');
+  await send(alice, 10, 'a');
+  expect(texts(await mailbox(bob))).toEqual(['m7', 'm8', 'a5', 'a6', 'a7', 'a8', 'a9', 'a10']);
+});
+
+test('a stranger’s message to a mailbox full of friends’ mail is refused, and nothing is stored', async () => {
+  const { node, bob, alice, mallory } = await bobsMailbox(4);
+  await send(alice, 4, 'a');
+  const before = await everything(node);
+  expectProblem(await tell(mallory, 'bob', 'let me in'), 'mailbox_full');
+  expect(await everything(node)).toEqual(before);
+  const { body } = await mailbox(bob);
+  await ack(bob, body.messages[0].id);
+  expect((await tell(mallory, 'bob', 'now')).status).toBe(201);
+});
+
+test('bytes fill a mailbox as entries do', async () => {
+  const { bob, alice, mallory } = await bobsMailbox(1_000, { INBOX_BYTES: '65536' });
+  await send(alice, 3, 'a');
+  for (let n = 1; n <= 8; n += 1) await tell(mallory, 'bob', `${n}${'😀'.repeat(3_900)}`);
+  const kept = texts(await mailbox(bob)).map((text) => text.replaceAll('😀', ''));
+  expect(kept).toEqual(['a1', 'a2', 'a3', '5', '6', '7', '8']);
+});
+
+test('tombstones behind a friend’s old message end at twice the limit: strangers are refused, friends are not', async () => {
+  const { bob, alice, mallory } = await bobsMailbox(4);
+  await send(alice, 1, 'a');
+  await send(mallory, 7, 'm');
+  expectProblem(await tell(mallory, 'bob', 'one more'), 'mailbox_full');
+  expect(texts(await mailbox(bob))).toEqual(['a1', 'm5', 'm6', 'm7']);
+  await send(alice, 4, 'b');
+  expect(texts(await mailbox(bob))).toEqual(['m7', 'b2', 'b3', 'b4']);
+});
+
+test('a new stream gets the mail that is left, in order, with one gap for each run that was evicted', async () => {
+  const { bob, alice, mallory } = await bobsMailbox(6);
+  await send(alice, 1, 'a');
+  await send(mallory, 4, 'm');
+  await send(alice, 1, 'b');
+  await send(mallory, 2, 'n');
+  const page = await mailbox(bob);
+  expect(page.body).toMatchObject({ unread: 6, gap: gap(3, 4) });
+  expect(texts(page)).toEqual(['a1', 'm3', 'm4', 'b1', 'n1', 'n2']);
+  const stream = await listen(bob);
+  expect(stream.events[0]!.data).toMatchObject({ gap: true, unread: 6 });
+  await until('all', () => stream.messages().length === 6);
+  expect(told(stream)).toEqual(['a1', { kind: 'gap', ...gap(3, 4) }, 'm3', 'm4', 'b1', 'n1', 'n2']);
+});
+
+test('a stream that stood on a message goes on after it was evicted, and is told of no more than it missed', async () => {
+  const { bob, alice, mallory } = await bobsMailbox(4);
+  await send(alice, 1, 'a');
+  await send(mallory, 2, 'm');
+  const stream = await listen(bob);
+  await until('m2', () => stream.messages().length === 3);
+  const { lastEventId } = stream;
+  stream.close();
+  await send(mallory, 4, 'n');
+  const again = await listen(bob, { lastEventId: lastEventId! });
+  expect(again.events[0]!.data).toMatchObject({ resumed: true, gap: true });
+  await until('the rest', () => again.messages().length === 3);
+  expect(told(again)).toEqual([{ kind: 'gap', ...gap(5, 5) }, 'n2', 'n3', 'n4']);
+});
+
+test('a live stream keeps what it has got and goes on', async () => {
+  const { bob, alice, mallory } = await bobsMailbox(4);
+  await send(alice, 1, 'a');
+  const stream = await listen(bob);
+  await send(mallory, 7, 'm');
+  await until('all', () => stream.messages().length === 8);
+  expect(told(stream)).toEqual(['a1', ...[1, 2, 3, 4, 5, 6, 7].map((n) => `m${n}`)]);
+});
+
+test('the id of a message that was evicted can be acknowledged', async () => {
+  const { bob, alice, mallory } = await bobsMailbox(4);
+  await send(alice, 1, 'a');
+  const [, second] = await send(mallory, 6, 'm');
+  expect((await ack(bob, second!)).body).toEqual({ unread: 3 });
+  expect(texts(await mailbox(bob))).toEqual(['m4', 'm5', 'm6']);
+});
