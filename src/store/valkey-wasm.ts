@@ -58,7 +58,9 @@ server.step = () => {
   } while (moved);
 };
 
-// The pipe ends when Parley does, however it ended.
+// A signal to all processes at once is meant for Parley, which is not done with this one yet.
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => {});
+// The pipe ends when Parley wants it to, and when Parley does, however it ended.
 process.stdin.resume().on('end', () => {
   rmSync(dirname(socketPath), { recursive: true, force: true });
   process.exit();

@@ -1,0 +1,120 @@
+// The data directory of the private Redis: closed to other users, and looked through before a server starts from it. A
+// server that does not find its manifest starts empty beside the old data, and says nothing.
+import * as fs from 'node:fs';
+import { join } from 'node:path';
+
+const FOLDER = 'appendonlydir';
+const STEM = 'appendonly.aof'; // also the name of the whole file before version 7, which newer servers take over
+const DATA_FILE = /\.(base\.(rdb|aof)|incr\.aof)$/;
+/** What a server without any data writes as its base has about 90 bytes; no account fits into the rest. */
+const EMPTY_BASE_BYTES = 128;
+
+const OURS =
+  /^(jwt-secret.*|appendonlydir|appendonly\.aof.*|dump\.rdb|server-\d+-\w+\.lock|temp-.*|lost\+found|\..*)$/;
+const OTHERS = 0o077;
+const STICKY = 0o1000;
+
+/** There, for its owner alone, and to be written. */
+export function openDataDir(dataDir: string, log: (message: string) => void): void {
+  try {
+    fs.mkdirSync(dataDir, { recursive: true, mode: 0o700 });
+    fs.accessSync(dataDir, fs.constants.W_OK);
+  } catch (error) {
+    throw new Error(`the data directory ${dataDir} cannot be written: ${(error as Error).message}`);
+  }
+  closeToOthers(dataDir, log);
+  for (const [folder, names] of [
+    [dataDir, [FOLDER, STEM, 'dump.rdb']],
+    [join(dataDir, FOLDER), namesIn(join(dataDir, FOLDER))],
+  ] as const)
+    for (const name of names) close(join(folder, name));
+}
+
+function closeToOthers(dataDir: string, log: (message: string) => void): void {
+  const { mode, uid } = fs.statSync(dataDir);
+  const me = process.getuid?.();
+  const isOurs = uid === me || me === 0;
+  // A group that was given somebody else's directory was given it on purpose (a mounted volume).
+  if ((mode & (isOurs ? OTHERS : 0o007)) === 0) return;
+  const problem = `other users of this machine can enter the data directory ${dataDir}`;
+  const cure = 'chmod 700 it, or set DATA_DIR to a directory below it, which Parley makes';
+  if (!isOurs) throw new Error(`${problem}, which is not this user's: ${cure}`);
+  const strange = namesIn(dataDir).find((name) => !OURS.test(name));
+  if (mode & STICKY || strange !== undefined)
+    throw new Error(`${problem}, and it is not Parley's alone (${strange ?? 'it is shared'}): ${cure}`);
+  fs.chmodSync(dataDir, 0o700);
+  log(`${problem}: it is closed to them now (0700)`);
+}
+
+/** What is in a closed directory need not be closed; but it may be copied from there. */
+function close(path: string): void {
+  const status = fs.lstatSync(path, { throwIfNoEntry: false });
+  if (!status || status.isSymbolicLink() || (status.mode & OTHERS) === 0) return;
+  try {
+    fs.chmodSync(path, status.mode & 0o700);
+  } catch {
+    // somebody else's, who gave it to us
+  }
+}
+
+/** Of a server that was killed. */
+export function removeDrafts(dataDir: string): void {
+  for (const name of namesIn(dataDir))
+    if (/^temp-(\d+\.rdb|rewriteaof(-bg)?-\d+\.aof)$/.test(name))
+      fs.rmSync(join(dataDir, name), { recursive: true, force: true });
+}
+
+/** Throws unless a server can start from what is there. Answers the file that is appended to, if there is one yet. */
+export function checkDataFiles(dataDir: string): string | undefined {
+  const folder = join(dataDir, FOLDER);
+  const manifest = join(folder, `${STEM}.manifest`);
+  const names = namesIn(folder);
+  const hasData = (name: string) =>
+    sizeOf(join(folder, name)) > (name.includes('.base.') ? EMPTY_BASE_BYTES : 0);
+  const data = names.filter((name) => DATA_FILE.test(name) && hasData(name));
+  if (!names.includes(`${STEM}.manifest`)) {
+    if (data.length > 0)
+      throw refusal(
+        `${folder} has data (${data.join(', ')}) but no ${STEM}.manifest, and would be started empty`,
+      );
+    if (!fs.existsSync(join(dataDir, STEM)) && fs.existsSync(join(dataDir, 'dump.rdb')))
+      throw new Error(
+        `${join(dataDir, 'dump.rdb')} would not be read, for the data is in append-only files: move it away to start empty, or have a server of yours load it and write them (CONFIG SET appendonly yes)`,
+      );
+    return undefined;
+  }
+  const listed = listedIn(manifest);
+  const missing = listed.find(({ name }) => !names.includes(name));
+  if (missing) throw refusal(`${manifest} names ${missing.name}, which is not there`);
+  const newest = Math.max(...listed.map(({ seq }) => seq));
+  const later = data.find((name) => Number(/\.(\d+)\.incr\.aof$/.exec(name)?.[1]) > newest);
+  if (later) throw refusal(`${join(folder, later)} is newer than ${manifest}, and would not be read`);
+  const last = listed.findLast(({ type }) => type === 'i');
+  return last && join(folder, last.name);
+}
+
+const refusal = (problem: string): Error =>
+  new Error(`${problem}: put the whole directory back from one copy, or move it away to start empty`);
+
+function listedIn(manifest: string): { name: string; seq: number; type: string }[] {
+  const lines = fs.readFileSync(manifest, 'utf8').split('\n');
+  const listed = lines
+    .filter((line) => line !== '' && !line.startsWith('#'))
+    .map((line) => /^file (\S+) seq (\d+) type ([bhi])/.exec(line) ?? []);
+  if (listed.length === 0 || listed.some(([line]) => line === undefined))
+    throw refusal(`${manifest} cannot be read, it is damaged or empty`);
+  return listed
+    .map(([, name = '', seq, type = '']) => ({ name, seq: Number(seq), type }))
+    .filter(({ type }) => type !== 'h'); // those may be gone already
+}
+
+function namesIn(folder: string): string[] {
+  try {
+    return fs.readdirSync(folder);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
+    throw error;
+  }
+}
+
+const sizeOf = (file: string): number => fs.statSync(file, { throwIfNoEntry: false })?.size ?? 0;

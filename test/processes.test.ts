@@ -1,0 +1,131 @@
+/** Parley and the processes around it: signals that are sent to all of them at once, and Parley as PID 1. */
+import { execFileSync, spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect, onTestFinished, test } from 'vitest';
+import { findNativeServer } from '../src/store/embedded.ts';
+import { login, type Person, person, type TestNode, tell, until } from './support/app.ts';
+import { call } from './support/contract.ts';
+import { descendants, freePort, isAlive, startProcess } from './support/process.ts';
+
+const { PATH = '' } = process.env;
+const native = await findNativeServer(PATH, () => undefined);
+const hasNamespaces = spawnSync('unshare', ['--pid', '--fork', '--mount-proc', 'true']).status === 0;
+const UNLIMITED = {
+  SEND_LIMIT: '0',
+  REGISTER_LIMIT: '0',
+  LOGIN_LIMIT: '0',
+  ACCOUNT_BUDGET: '0',
+  NETWORK_BUDGET: '0',
+};
+
+function emptyFolder(): string {
+  const folder = mkdtempSync(join(tmpdir(), 'parley-processes-'));
+  onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
+  return join(folder, 'data');
+}
+
+/** What alice has from bob, all pages. */
+async function textsOf(bob: Person): Promise<string[]> {
+  const texts: string[] = [];
+  for (let before: number | undefined; ; ) {
+    const query = { limit: 1_000, ...(before !== undefined && { before }) };
+    const { body } = await call(bob.node, 'listDirect', {
+      token: bob.token,
+      path: { username: 'alice' },
+      query,
+    });
+    texts.push(...body.messages.map(({ text }: { text: string }) => text));
+    if (!body.hasMore) return texts;
+    before = body.messages[0].seq;
+  }
+}
+
+test.skipIf(!native).each(['1', '2'])(
+  'SIGTERM to all processes at once, as a service manager sends it, loses and refuses no send (WORKERS=%s)',
+  async (WORKERS) => {
+    const settings = { ...UNLIMITED, WORKERS, DATA_DIR: emptyFolder() };
+    const parley = await startProcess(settings);
+    const node = { url: parley.url } as TestNode;
+    const [alice] = [await person(node, 'alice'), await person(node, 'bob')];
+    const all = [parley.child.pid!, ...descendants(parley.child.pid!)];
+    expect(all.length).toBeGreaterThan(2);
+    const stored: string[] = [];
+    const refused: unknown[] = [];
+    let isOver = false;
+    const sending = Array.from({ length: 8 }, async (_, sender) => {
+      for (let n = 0; !isOver; n += 1) {
+        const text = `${sender}:${n}`;
+        const answer = await tell(alice, 'bob', text).catch(() => undefined); // the door is closed
+        if (!answer) return;
+        if (answer.status === 201) stored.push(text);
+        else refused.push(answer.body);
+      }
+    });
+    await until('some are sent', () => stored.length > 50, 15_000);
+    for (const pid of all) process.kill(pid, 'SIGTERM');
+    expect(await parley.exited).toBe(0);
+    isOver = true;
+    await Promise.all(sending);
+    expect(refused).toEqual([]);
+    expect(parley.output()).not.toContain('starts again');
+    expect(all.filter(isAlive)).toEqual([]);
+    const again = await startProcess(settings);
+    const kept = new Set(await textsOf(await login({ url: again.url } as TestNode, 'bob')));
+    expect(stored.filter((text) => !kept.has(text))).toEqual([]);
+  },
+  60_000,
+);
+
+test.skipIf(!native || !hasNamespaces)(
+  'as PID 1 it leaves no zombies, however often its Redis ends',
+  async () => {
+    const port = await freePort();
+    const main = new URL('../src/main.ts', import.meta.url).pathname;
+    const inside = [
+      '--pid',
+      '--fork',
+      '--mount-proc',
+      process.execPath,
+      '--import',
+      import.meta.resolve('tsx'),
+      main,
+    ];
+    const shell = spawn('unshare', inside, {
+      env: { PATH, PORT: String(port), DATA_DIR: emptyFolder(), BCRYPT_COST: '4', LOG_LEVEL: 'error' },
+      stdio: 'ignore',
+    });
+    const first = () => Number(execFileSync('ps', ['-o', 'pid=', '--ppid', String(shell.pid)]));
+    onTestFinished(() => {
+      if (shell.exitCode === null && shell.signalCode === null) process.kill(first(), 'SIGKILL');
+    });
+    const isReady = async () =>
+      (await fetch(`http://127.0.0.1:${port}/readyz`).catch(() => ({ status: 0 }))).status === 200;
+    await until('it is ready', isReady, 20_000);
+    const parley = first();
+    const children = () =>
+      spawnSync('ps', ['-o', 'pid=,stat=,comm=', '--ppid', String(parley)], { encoding: 'utf8' })
+        .stdout.trim()
+        .split('\n')
+        .map((row) => row.trim().split(/\s+/));
+    for (let ends = 0; ends < 3; ends += 1) {
+      const [pid] = children().find(([, , name]) => /redis-server|valkey-server/.test(name!))!;
+      process.kill(Number(pid), 'SIGKILL');
+      await until(
+        'another one serves',
+        async () => {
+          const now = children().find(([, , name]) => /redis-server|valkey-server/.test(name!));
+          return now !== undefined && now[0] !== pid && (await isReady());
+        },
+        15_000,
+      );
+    }
+    expect(children().filter(([, state]) => state!.startsWith('Z'))).toEqual([]);
+    expect(children()).toHaveLength(2); // the server and its guard
+    process.kill(parley, 'SIGTERM');
+    await once(shell, 'exit');
+  },
+  60_000,
+);

@@ -1,0 +1,265 @@
+// What the private Redis does with the files that it finds: closed to other users, mended where a power cut has torn the
+// end, and otherwise not touched: it refuses to start and says what to do.
+import { once } from 'node:events';
+import fs from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Redis } from 'ioredis';
+import { beforeEach, describe, expect, onTestFinished, test } from 'vitest';
+import { findNativeServer, startPrivateRedis } from '../../src/store/embedded.ts';
+
+const { PATH = '' } = process.env;
+const native = await findNativeServer(PATH, () => undefined);
+
+let dataDir: string;
+let logged: string[];
+let incr: string;
+
+beforeEach(() => {
+  const folder = fs.mkdtempSync(join(tmpdir(), 'parley-data-'));
+  onTestFinished(() => fs.rmSync(folder, { recursive: true, force: true }));
+  dataDir = join(folder, 'data');
+  incr = join(dataDir, 'appendonlydir', 'appendonly.aof.1.incr.aof');
+  logged = [];
+});
+
+/** Runs one on the data directory, does something, and stops it. */
+async function withRedis<T>(use: (client: Redis) => Promise<T>): Promise<T> {
+  const redis = await startPrivateRedis({
+    dataDir,
+    path: PATH,
+    log: (line) => logged.push(line),
+    engine: 'native',
+  });
+  const client = new Redis(redis.url, { retryStrategy: null });
+  try {
+    return await use(client);
+  } finally {
+    client.disconnect();
+    await redis.stop();
+  }
+}
+
+const fill = (count = 20): Promise<unknown> =>
+  withRedis(async (client) => {
+    for (let n = 0; n < count; n += 1) await client.rpush('list', `entry ${n}`);
+  });
+const entries = (): Promise<string[]> => withRedis((client) => client.lrange('list', 0, -1));
+const mode = (path: string): number => fs.statSync(path).mode & 0o7777;
+const TRANSACTION = '*1\r\n$5\r\nMULTI\r\n*3\r\n$5\r\nRPUSH\r\n$4\r\nlist\r\n$4\r\nhalf\r\n';
+
+describe.runIf(native)('an append-only file with a torn end', () => {
+  test.each([
+    ['zeros', Buffer.alloc(512)],
+    ['more zeros than are read at once', Buffer.alloc(3 << 20)],
+    ['garbage', Buffer.from('\u0001\u0002 neither here nor there \xff\xfe', 'latin1')],
+    ['a command that is cut off', Buffer.from('*3\r\n$5\r\nRPUSH\r\n$4\r\nli')],
+    ['a command that is cut off in its count', Buffer.from('*')],
+    ['a command that is cut off, then zeros', Buffer.from(`*3\r\n$5\r\nRPUSH\r\n$4\r\nli${'\0'.repeat(99)}`)],
+    ['a transaction that was not finished', Buffer.from(TRANSACTION)],
+    ['a transaction that is torn', Buffer.from(`${TRANSACTION}*1\r\n$4\r\nEX`)],
+  ])('is mended: %s', async (_, tail) => {
+    await fill();
+    const whole = fs.readFileSync(incr);
+    fs.appendFileSync(incr, tail);
+    expect(await entries()).toHaveLength(20);
+    expect(logged).toHaveLength(1);
+    expect(logged[0]).toContain(`${incr} ended in ${tail.length} bytes that are no whole command`);
+    const copy = /the file as it was is (\S+)$/.exec(logged[0]!)![1]!;
+    expect(fs.readFileSync(copy).equals(Buffer.concat([whole, tail]))).toBe(true);
+    expect(mode(copy)).toBe(0o600);
+    expect(await entries()).toHaveLength(20);
+    expect(logged).toHaveLength(1);
+  });
+
+  test('is cut off at the last whole command when that one itself is torn, wherever that is', async () => {
+    await fill();
+    const whole = fs.readFileSync(incr);
+    for (const missing of [1, 2, 9, 17, 30]) {
+      fs.writeFileSync(incr, whole.subarray(0, whole.length - missing));
+      expect(await entries()).toHaveLength(19);
+    }
+  });
+
+  test('is whole when it is empty, or ends where it should', async () => {
+    await fill();
+    fs.writeFileSync(incr, '');
+    expect(await entries()).toEqual([]);
+    expect(logged).toEqual([]);
+  });
+
+  const refuse = async (words: RegExp) => {
+    const before = fs.readFileSync(incr);
+    await expect(entries()).rejects.toThrow(words);
+    expect(fs.readFileSync(incr).equals(before)).toBe(true);
+    expect(fs.readdirSync(join(dataDir, 'appendonlydir')).filter((name) => name.includes('torn'))).toEqual(
+      [],
+    );
+  };
+
+  test.each([
+    ['zeros', (at: number, bytes: Buffer) => bytes.fill(0, at, at + 60)],
+    [
+      'a length that leads far beyond the end',
+      (at: number, bytes: Buffer) => bytes.write('$99999999\r\n', at + 4),
+    ],
+    ['a count of arguments', (at: number, bytes: Buffer) => bytes.write('*7', at)],
+    ['one byte of a head', (at: number, bytes: Buffer) => bytes.write('!', at)],
+  ])('is not what a damage in the middle is: %s, and whole commands behind it', async (_, damage) => {
+    await fill();
+    const bytes = fs.readFileSync(incr);
+    damage(bytes.indexOf('*3\r\n', bytes.indexOf('entry 7')), bytes);
+    fs.writeFileSync(incr, bytes);
+    await refuse(
+      /damaged at byte \d+, and commands that are whole follow.*redis-check-aof --fix \S+manifest/,
+    );
+  });
+
+  test('is not what a file is that holds no command at all', async () => {
+    await fill();
+    fs.writeFileSync(incr, Buffer.alloc(4_096));
+    await refuse(/does not begin with a command.*back from a copy/);
+  });
+});
+
+describe.runIf(native)('data files that would not be read', () => {
+  const manifest = () => join(dataDir, 'appendonlydir', 'appendonly.aof.manifest');
+  const base = () => join(dataDir, 'appendonlydir', 'appendonly.aof.1.base.rdb');
+
+  test.each<[string, () => void, RegExp]>([
+    [
+      'no manifest',
+      () => fs.rmSync(manifest()),
+      /has data \(appendonly\.aof\.1\.incr\.aof\) but no appendonly\.aof\.manifest/,
+    ],
+    ['an empty manifest', () => fs.writeFileSync(manifest(), ''), /cannot be read, it is damaged or empty/],
+    ['a manifest of zeros', () => fs.writeFileSync(manifest(), Buffer.alloc(80)), /damaged or empty/],
+    [
+      'a manifest whose file is missing',
+      () => fs.rmSync(incr),
+      /names appendonly\.aof\.1\.incr\.aof, which is not there/,
+    ],
+    ['a manifest whose base is missing', () => fs.rmSync(base()), /names appendonly\.aof\.1\.base\.rdb/],
+    [
+      'a manifest that is older than the files',
+      () => fs.copyFileSync(incr, incr.replace('.1.', '.2.')),
+      /appendonly\.aof\.2\.incr\.aof is newer than/,
+    ],
+    [
+      'files under other names',
+      () => {
+        for (const name of fs.readdirSync(join(dataDir, 'appendonlydir')))
+          fs.renameSync(join(dataDir, 'appendonlydir', name), join(dataDir, 'appendonlydir', `x${name}`));
+      },
+      /has data \(xappendonly/,
+    ],
+    [
+      'a dump alone',
+      () => {
+        fs.rmSync(join(dataDir, 'appendonlydir'), { recursive: true });
+        fs.writeFileSync(join(dataDir, 'dump.rdb'), 'REDIS0010');
+      },
+      /dump\.rdb would not be read.*move it away/,
+    ],
+  ])('are a reason not to start: %s', async (_, damage, words) => {
+    await fill();
+    damage();
+    const before = fs.readdirSync(dataDir, { recursive: true }).sort();
+    await expect(entries()).rejects.toThrow(words);
+    expect(fs.readdirSync(dataDir, { recursive: true }).sort()).toEqual(before);
+  });
+
+  test('are not those of a start that ended before it began', async () => {
+    await fill(0);
+    fs.rmSync(manifest());
+    await fill();
+    expect(await entries()).toHaveLength(20);
+  });
+
+  test('are not the one file of an older server, which is taken over', async () => {
+    fs.mkdirSync(dataDir);
+    const command = ['RPUSH', 'list', 'old'].map((word) => `$${word.length}\r\n${word}\r\n`).join('');
+    fs.writeFileSync(join(dataDir, 'appendonly.aof'), `*3\r\n${command}`);
+    expect(await entries()).toEqual(['old']);
+  });
+});
+
+describe.runIf(native)('the data directory', () => {
+  const modes = () =>
+    fs
+      .readdirSync(dataDir, { recursive: true, withFileTypes: true })
+      .map((entry) => [entry.name, mode(join(entry.parentPath, entry.name)) & 0o077]);
+
+  test('is closed to other users with all that is in it, whatever the umask, and what was open is closed', async () => {
+    const umask = process.umask(0);
+    onTestFinished(() => void process.umask(umask));
+    fs.mkdirSync(dataDir);
+    fs.chmodSync(dataDir, 0o755);
+    await withRedis(async (client) => {
+      await client.set('a', 'b');
+      await client.bgrewriteaof();
+      expect(modes().filter(([, others]) => others !== 0)).toEqual([]);
+    });
+    expect(mode(dataDir)).toBe(0o700);
+    expect(logged).toEqual([expect.stringContaining('closed to them now (0700)')]);
+    for (const name of ['appendonlydir', 'appendonlydir/appendonly.aof.manifest'])
+      fs.chmodSync(join(dataDir, name), 0o755);
+    await withRedis(async () => {});
+    expect(modes().filter(([, others]) => others !== 0)).toEqual([]);
+  });
+
+  test.each([
+    [
+      'that is shared by all',
+      () => fs.chmodSync(dataDir, 0o1777),
+      /is not Parley's alone \(it is shared\): chmod 700/,
+    ],
+    [
+      'that holds other things',
+      () => {
+        fs.chmodSync(dataDir, 0o755);
+        fs.writeFileSync(join(dataDir, 'thesis.doc'), '');
+      },
+      /is not Parley's alone \(thesis\.doc\): chmod 700 it, or set DATA_DIR to a directory below it/,
+    ],
+  ])('is not one %s: that is left as it is', async (_, make, words) => {
+    fs.mkdirSync(dataDir);
+    make();
+    const before = mode(dataDir);
+    await expect(withRedis(async () => {})).rejects.toThrow(words);
+    expect(mode(dataDir)).toBe(before);
+  });
+
+  test('may hold other things when it is closed, and is rid of what a killed server left', async () => {
+    fs.mkdirSync(dataDir, { mode: 0o700 });
+    fs.writeFileSync(join(dataDir, 'notes'), '');
+    fs.mkdirSync(join(dataDir, 'temp-99999.rdb'));
+    fs.writeFileSync(join(dataDir, 'temp-rewriteaof-bg-99999.aof'), '');
+    await fill();
+    expect(fs.readdirSync(dataDir).sort()).toEqual(['appendonlydir', 'notes']);
+    expect(logged).toEqual([]);
+  });
+});
+
+describe.runIf(native)('a signal to all processes at once', () => {
+  test.each(['SIGTERM', 'SIGINT', 'SIGHUP'] as const)(
+    '%s does not end the server before its Parley does',
+    async (signal) => {
+      const pid = await withRedis(async (client) => {
+        const pid = Number(/process_id:(\d+)/.exec(await client.info('server'))?.[1]);
+        const ended = once(client, 'end').then(() => 'ended');
+        for (let n = 0; n < 5; n += 1) {
+          process.kill(pid, signal);
+          const late = new Promise((resolve) => setTimeout(resolve, 300, 'late'));
+          expect(await Promise.race([ended, late])).toBe('late');
+          await client.rpush('list', `after signal ${n}`);
+        }
+        return pid;
+      });
+      expect(() => process.kill(pid, 0)).toThrow('ESRCH');
+      expect(await entries()).toHaveLength(5);
+      expect(fs.readdirSync(dataDir)).toEqual(['appendonlydir']);
+      expect(logged).toEqual([]);
+    },
+  );
+});
