@@ -2,7 +2,8 @@
 import { expect, test } from 'vitest';
 import { readContract, routesOf } from '../../src/http/contract.ts';
 import { PUBLIC_OPERATIONS } from '../../src/http/operations.ts';
-import { sharedNode } from '../support/app.ts';
+import { person, sharedNode } from '../support/app.ts';
+import { call, expectContract } from '../support/contract.ts';
 import { expectProblem, send } from '../support/http.ts';
 
 const theNode = sharedNode();
@@ -43,6 +44,15 @@ test.each(PUBLIC_OPERATIONS)(
     }
   },
 );
+
+test('an answer with a field that the contract does not know would be noticed here', async () => {
+  const { node, token } = await person(theNode(), 'alice');
+  const answer = await call(node, 'getMe', { token });
+  expect(() => expectContract('getMe', answer)).not.toThrow();
+  expect(() => expectContract('getMe', { ...answer, body: { ...answer.body, more: 1 } })).toThrow(
+    'additional',
+  );
+});
 
 test('every operation names a 4XX and the fault of the server, and a problem is the form of both', () => {
   for (const [path, item] of Object.entries(document.paths)) {
