@@ -76,6 +76,7 @@ export async function startParley(
       JWT_SECRET: SECRET,
       PORT: '0',
       LOGIN_LIMIT: '0',
+      LOGIN_SUCCESS_LIMIT: '0',
       REGISTER_LIMIT: '0',
       SEND_LIMIT: '0',
       LOG_LEVEL: 'warn',

@@ -3,6 +3,10 @@ import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createAccounts } from './chat/accounts.ts';
+
+import { createDeviceTokens } from './chat/device-tokens.ts';
+import { createLogins } from './chat/logins.ts';
+
 import { createMailbox } from './chat/mailbox.ts';
 import { createMessages } from './chat/messages.ts';
 import { createNames } from './chat/names.ts';
@@ -144,12 +148,18 @@ export async function startApp(options: AppOptions): Promise<App> {
       sessions: createSessions({
         store: sessionStore,
         accounts: accountStore,
-        names,
         presence,
-        limits,
-        loginLimit: config.LOGIN_LIMIT,
-        passwords,
+        logins: createLogins({
+          accounts: accountStore,
+          names,
+          limits,
+          failureLimit: config.LOGIN_LIMIT,
+          successLimit: config.LOGIN_SUCCESS_LIMIT,
+          passwords,
+          devices: createDeviceTokens({ keys: secrets.derive('device tokens'), now }),
+        }),
         tokens,
+        maxSessions: config.MAX_SESSIONS_PER_ACCOUNT,
         refreshKey: secrets.derive('refresh tokens')[0]!,
         accessTtlSeconds: config.ACCESS_TTL_SECONDS,
         now,

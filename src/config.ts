@@ -58,6 +58,16 @@ const SETTINGS = {
     parse: limit,
     reason: 'failed logins of an account; of a network ten times that',
   },
+  LOGIN_SUCCESS_LIMIT: {
+    default: '30/300',
+    parse: limit,
+    reason: 'good logins of an account; of a network ten times that',
+  },
+  MAX_SESSIONS_PER_ACCOUNT: {
+    default: '100',
+    parse: integer(1, 10_000),
+    reason: 'with one more login, the session that was not used for longest ends',
+  },
   REGISTER_LIMIT: { default: '20/3600', parse: limit, reason: 'registrations from one network' },
   SEND_LIMIT: { default: '50/10', parse: limit, reason: 'messages of one account' },
   CORS_ORIGINS: {

@@ -38,7 +38,8 @@ export interface paths {
          * @description Starts a session and answers with its tokens and with who is online. An account may have many sessions.
          *
          *     An unknown user and a wrong password get the same answer, `bad_credentials`, in the same time.
-         *     Failed logins are limited per account and per network: 429 says when to try again.
+         *     Logins are limited, failed and good ones, per account and per network: 429 says when to try again. A device that
+         *     sends its `deviceToken` has a limit of its own for failures, whatever others try.
          */
         post: operations["login"];
         delete?: never;
@@ -482,7 +483,7 @@ export interface components {
             username: string;
             /**
              * Format: password
-             * @description 8–72 bytes in UTF-8, any characters. A longer one is refused, never cut.
+             * @description 8–72 bytes in UTF-8, any characters. A longer one is refused, never cut. Refused too are the most common passwords, the username, one repeated character, and blanks.
              * @example correct horse battery
              */
             password: string;
@@ -505,6 +506,8 @@ export interface components {
              * @example laptop
              */
             device?: string;
+            /** @description From the last login of this account on this device. Attempts that carry it are counted by themselves, so that others who guess the password cannot keep you out. It lets nobody in; one that is not good is ignored. */
+            deviceToken?: string;
         };
         RefreshRequest: {
             /**
@@ -552,6 +555,8 @@ export interface components {
             expiresIn: number;
             /** @description For one call of `refresh`, which gives the next one. Lives 30 days unless configured otherwise. */
             refreshToken: string;
+            /** @description In the answer to a login only. Keep it on this device, for each account, also after a logout, and send it with the next login. Not a secret that lets somebody in. */
+            deviceToken?: string;
             account: components["schemas"]["Account"];
             online: components["schemas"]["OnlineSummary"];
         };

@@ -155,7 +155,7 @@ describe('packages', () => {
     'ajv-formats': ['http/contract.ts'],
     yaml: ['http/contract.ts'],
     bcrypt: ['chat/passwords.ts'],
-    jsonwebtoken: ['chat/tokens.ts'],
+    jsonwebtoken: ['chat/tokens.ts', 'chat/device-tokens.ts'],
     uuid: ['chat/ids.ts'],
     'openapi-fetch': ['client'],
     'eventsource-parser': ['client/frames.ts'],
@@ -269,7 +269,7 @@ describe('who may touch what', () => {
 
   test('no file is longer than 250 lines', () => {
     const long = files
-      .filter((file) => file !== 'contract.d.ts')
+      .filter((file) => file !== 'contract.d.ts' && !file.endsWith('.txt')) // what is generated, and data
       .map((file) => [file, read(`src/${file}`).trimEnd().split('\n').length] as const)
       .filter(([, lines]) => lines > 250);
     expect(long).toEqual([]);

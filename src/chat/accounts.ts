@@ -4,8 +4,9 @@ import type { LimitStore } from '../store/limits.ts';
 import type { Limit } from '../store/logs.ts';
 import type { PresenceStore } from '../store/presence.ts';
 import { displayNameOf } from './display-names.ts';
-import { type Account, type Caller, checkPassword, type Network, type User, unknownUser } from './model.ts';
+import { type Account, type Caller, type Network, type User, unknownUser } from './model.ts';
 import type { Names } from './names.ts';
+import { checkNewPassword } from './password-rules.ts';
 import type { Passwords } from './passwords.ts';
 import { Problem, tooMany } from './problems.ts';
 import { newUsername } from './usernames.ts';
@@ -34,20 +35,27 @@ export function createAccounts(options: {
     ): Promise<Account> {
       const username = newUsername(input.username);
       const displayName = displayNameOf(input.displayName ?? input.username.normalize('NFKC'));
-      checkPassword(input.password);
-      for (const { key, factor } of networks) {
-        const waitMs = await limits.take('register', key, {
-          ...registerLimit,
-          max: registerLimit.max * factor,
-        });
+      checkNewPassword(input.password, username);
+      const place = passwords.enter({ networks, who: undefined });
+      try {
+        const waitMs = await limits.admit(
+          networks.map(({ key, factor }) => ({
+            purpose: 'register',
+            who: key,
+            limit: { ...registerLimit, max: registerLimit.max * factor },
+          })),
+        );
         if (waitMs > 0) throw tooMany(waitMs, 'registrations from this network');
+        await names.checkFree(username);
+        const passwordHash = await passwords.hash(place, input.password);
+        const createdAt = new Date(now()).toISOString();
+        const hashed = { passwordHash, isPasswordPrepared: true };
+        const account = { username, displayName, ...hashed, createdAt, lastSeenAt: null };
+        await names.register(account);
+        return toAccount(account);
+      } finally {
+        place.leave();
       }
-      await names.checkFree(username);
-      const passwordHash = await passwords.hash(input.password);
-      const createdAt = new Date(now()).toISOString();
-      const account = { username, displayName, passwordHash, createdAt, lastSeenAt: null };
-      await names.register(account);
-      return toAccount(account);
     },
 
     async me(caller: Caller): Promise<Account> {

@@ -26,20 +26,9 @@ export type Network = { key: string; factor: number };
 
 /** Control characters but tab, LF and CR; and halves of surrogate pairs, which UTF-8 cannot carry. */
 const FORBIDDEN = /(?![\t\n\r])[\p{Cc}\p{Cs}]/u;
-const PASSWORD_BYTES = { min: 8, max: 72 };
 
 export const unknownUser = (): Problem =>
   new Problem('unknown_user', 'There is no account with this username.');
-
-/** bcrypt reads 72 bytes and no NUL: what it would cut is refused instead. */
-export function checkPassword(password: string): void {
-  const bytes = Buffer.byteLength(password);
-  const { min, max } = PASSWORD_BYTES;
-  if (bytes < min || bytes > max)
-    throw invalid('/password', `must be ${min} to ${max} bytes of UTF-8, is ${bytes}`);
-  if (password.includes('\0') || /\p{Cs}/u.test(password))
-    throw invalid('/password', 'must not contain NUL or lone surrogates');
-}
 
 /** The contract's patterns mean the same in every language, so they can say little of characters beyond ASCII. */
 export function checkText(pointer: string, text: string): void {

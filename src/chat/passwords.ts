@@ -1,59 +1,67 @@
 /**
- * bcrypt, on libuv's threads and never on the event loop. At most one less than there are cores at a time, so that a
- * crowd at the door does not slow down those inside; a bounded queue behind that, then `busy`. Workers share the cores,
- * but each has one thread at least.
+ * bcrypt, on libuv's threads and never on the event loop, in fair turns (password-queue.ts). One check for each core at a
+ * time: the event loop is woken before them, and a bystander was measured not to notice. Workers share the cores, but each
+ * has one thread at least.
  */
+import { randomBytes } from 'node:crypto';
 import { availableParallelism } from 'node:os';
 import bcrypt from 'bcrypt';
-import { Problem } from './problems.ts';
+import { type Asker, createPasswordQueue, type Place } from './password-queue.ts';
+import { isTooLong, preparePassword } from './password-rules.ts';
 
-const QUEUE_PER_THREAD = 15;
-/** Who would wait longer is refused: within the 5 s of a request there must be time for the rest. */
-const QUEUE_MS = 3_000;
-/** How much the last hash says about the next. */
-const SMOOTHING = 0.3;
+/** What is kept of an account's password. Hashes from before passwords were prepared are of what was typed. */
+export type KeptPassword = { hash: string; isPrepared: boolean };
 
 export type Passwords = ReturnType<typeof createPasswords>;
 
 export function createPasswords(cost: number, workers: number) {
-  const threads = Math.max(1, Math.floor((availableParallelism() - 1) / workers));
-  const waiting: (() => void)[] = [];
-  let running = 0;
-  /** What a hash takes here, lately: the cost sets it, and who else uses the cores. */
-  let usualMs = 0;
-  // Compared with when there is no such account, so that both answers take the same time.
-  const dummy = bcrypt.hash('nobody', cost);
+  const threads = Math.max(1, Math.floor(availableParallelism() / workers));
+  const queue = createPasswordQueue({ threads, nowMs: () => performance.now() });
+  /** The most that a check costs: ours, or that of the costliest account that came by. */
+  let ceiling = cost;
 
-  async function queued<T>(work: () => Promise<T>): Promise<T> {
-    if (running >= threads) {
-      const waitMs = (usualMs * waiting.length) / threads;
-      if (waiting.length >= threads * QUEUE_PER_THREAD || waitMs > QUEUE_MS) {
-        throw new Problem('busy', 'Too many passwords are being checked. Try again shortly.', {
-          retryAfterMs: 2_000,
-        });
-      }
-      await new Promise<void>((resolve) => waiting.push(resolve));
-    } else running += 1;
-    const startedAtMs = performance.now();
-    try {
-      return await work();
-    } finally {
-      const tookMs = performance.now() - startedAtMs;
-      usualMs += (tookMs - usualMs) * (usualMs === 0 ? 1 : SMOOTHING);
-      const next = waiting.shift();
-      if (next) next();
-      else running -= 1;
-    }
+  async function compare(password: string, kept: KeptPassword | undefined): Promise<boolean> {
+    const own = kept && costOf(kept.hash);
+    ceiling = Math.max(ceiling, own ?? 0);
+    const given = kept?.isPrepared === false ? password : preparePassword(password);
+    const isSame = await bcrypt.compare(given, own === undefined ? dummy(ceiling) : kept!.hash);
+    if (isSame && own !== undefined && !isTooLong(given)) return true;
+    // A cheaper hash is filled up to what the costliest takes: 2^c + 2^c + 2^(c+1) + … = 2^ceiling.
+    for (let more = own ?? ceiling; more < ceiling; more += 1) await bcrypt.compare(given, dummy(more));
+    return false;
   }
 
   return {
-    hash: (password: string): Promise<string> => queued(() => bcrypt.hash(password, cost)),
+    /** Before anything else is done for an attempt. Leave the place when it is over. */
+    enter: (asker: Asker): Place => queue.enter(asker),
 
-    /** `hash` undefined: nobody has it; takes as long, and is false. */
-    async matches(password: string, hash: string | undefined): Promise<boolean> {
-      const against = hash ?? (await dummy);
-      const isSame = await queued(() => bcrypt.compare(password, against));
-      return isSame && hash !== undefined && Buffer.byteLength(password) <= 72;
-    },
+    hash: (place: Place, password: string, signal?: AbortSignal): Promise<string> =>
+      place.run(() => bcrypt.hash(preparePassword(password), cost), signal),
+
+    /** `kept` undefined: there is no such account. Every refusal costs the same work. */
+    matches: (
+      place: Place,
+      password: string,
+      kept: KeptPassword | undefined,
+      signal?: AbortSignal,
+    ): Promise<boolean> => place.run(() => compare(password, kept), signal),
+
+    /** Whether a password that matched should be hashed again: another cost, or not prepared. */
+    isOutdated: (password: string, { hash, isPrepared }: KeptPassword): boolean =>
+      (costOf(hash) !== cost || !isPrepared) && !isTooLong(preparePassword(password)),
   };
+}
+
+function costOf(hash: string): number | undefined {
+  try {
+    return bcrypt.getRounds(hash);
+  } catch {
+    return undefined; // nothing matches what is no hash
+  }
+}
+
+/** A hash of this cost that nothing matches. */
+function dummy(cost: number): string {
+  const digits = randomBytes(40).toString('hex');
+  return `$2b$${String(cost).padStart(2, '0')}$${digits.slice(0, 21)}e${digits.slice(22, 53)}`;
 }

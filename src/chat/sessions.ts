@@ -1,40 +1,34 @@
 /** Sessions: login, refresh, logout, and who a token belongs to. */
 import { createHmac, type KeyObject } from 'node:crypto';
 import type { components } from '../contract.d.ts';
-import type { AccountRecord, AccountStore } from '../store/accounts.ts';
-import type { LimitStore } from '../store/limits.ts';
-import type { Limit } from '../store/logs.ts';
+import type { AccountStore } from '../store/accounts.ts';
 import type { SessionStore } from '../store/sessions.ts';
 import { toAccount } from './accounts.ts';
+import type { Credentials, Logins } from './logins.ts';
 import type { Caller, Network } from './model.ts';
-import type { Names } from './names.ts';
-import type { Passwords } from './passwords.ts';
 import type { Presence } from './presence.ts';
-import { Problem, tooMany } from './problems.ts';
+import { Problem } from './problems.ts';
 import { hashOf, newRefreshToken, newSessionId, parseRefreshToken, type Tokens } from './tokens.ts';
 
 export type Login = components['schemas']['Login'];
 export type Sessions = ReturnType<typeof createSessions>;
 
-/** A network stands for many people more often than an account does. */
-const NETWORK_FACTOR = 10;
 const LOGIN_USERS = 100;
 
 export function createSessions(options: {
   store: SessionStore;
   accounts: AccountStore;
-  names: Names;
   presence: Presence;
-  limits: LimitStore;
-  loginLimit: Limit;
-  passwords: Passwords;
+  logins: Logins;
   tokens: Tokens;
+  /** Of one account. With one more, that which was not used for longest ends. */
+  maxSessions: number;
   /** Makes the token after one that was presented with a nonce. */
   refreshKey: KeyObject;
   accessTtlSeconds: number;
   now: () => number;
 }) {
-  const { store, accounts, names, presence, limits, loginLimit, passwords, tokens, refreshKey } = options;
+  const { store, accounts, presence, logins, tokens, maxSessions, refreshKey } = options;
   const { accessTtlSeconds, now } = options;
 
   /** The same for every repeat, and known to nobody without the key. */
@@ -54,56 +48,21 @@ export function createSessions(options: {
     };
   }
 
-  /** Counts the attempt before it is made, so that many at once cannot slip through; all but a failed one is given back. */
-  async function guarded(
-    counters: [purpose: string, who: string, limit: Limit][],
-    attempt: () => Promise<boolean>,
-  ) {
-    const waits = await Promise.all(counters.map((counter) => limits.take(...counter)));
-    const waitMs = Math.max(...waits);
-    let hasFailed = false;
-    try {
-      if (waitMs > 0) throw tooMany(waitMs, 'failed logins');
-      hasFailed = !(await attempt());
-      return !hasFailed;
-    } finally {
-      const taken = hasFailed ? [] : counters.filter((_, index) => waits[index] === 0);
-      await Promise.all(taken.map((counter) => limits.giveBack(...counter)));
-    }
-  }
-
   return {
     async login(
-      input: { username: string; password: string; device?: string | undefined },
+      input: Credentials & { device?: string | undefined },
       networks: Network[],
+      signal?: AbortSignal,
     ): Promise<Login> {
-      const username = await names.resolve(input.username);
-      const counters: [string, string, Limit][] = [
-        ['login', username ?? '?', loginLimit],
-        ...networks.map(({ key, factor }): [string, string, Limit] => [
-          ...(['login-from', key] as const),
-          { ...loginLimit, max: loginLimit.max * NETWORK_FACTOR * factor },
-        ]),
-      ];
-      let account: AccountRecord | undefined;
-      const isGood = await guarded(counters, async () => {
-        account = username ? await accounts.find(username) : undefined;
-        return passwords.matches(input.password, account?.passwordHash);
-      });
-      if (!isGood || !account || !username) {
-        throw new Problem(
-          'bad_credentials',
-          'Unknown username or wrong password. If you are new here, register first.',
-        );
-      }
-      await names.remember(account);
+      const { username, deviceToken } = await logins.verify(input, networks, signal);
       const sid = newSessionId();
       const { token, hash } = newRefreshToken(username, sid);
-      await Promise.all([
-        store.open({ username, sid, refreshHash: hash, device: input.device ?? '' }),
+      const [beyond] = await Promise.all([
+        store.open({ username, sid, refreshHash: hash, device: input.device ?? '', max: maxSessions }),
         accounts.seen(username, new Date(now()).toISOString()),
       ]);
-      return answer(username, sid, token);
+      await Promise.all(beyond.map((oldest) => store.end(username, oldest)));
+      return { ...(await answer(username, sid, token)), deviceToken };
     },
 
     /** `nonce`: proves that a repeat comes from the client that asked first; each repeat gets the same next token. */

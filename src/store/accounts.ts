@@ -5,6 +5,8 @@ export type AccountRecord = {
   username: string;
   displayName: string;
   passwordHash: string;
+  /** The hash is of the prepared password. Not so in accounts from before there was that. */
+  isPasswordPrepared: boolean;
   /** RFC 3339. */
   createdAt: string;
   lastSeenAt: string | null;
@@ -16,6 +18,8 @@ export type Claim = { username: string; skeleton: string; presumed: string };
 
 /** Of about that many keys, whatever they are. */
 const SCAN_COUNT = 500;
+/** How a password was prepared before it was hashed (RFC 8265). */
+const PREPARED = 'opaque';
 
 export type AccountStore = ReturnType<typeof createAccountStore>;
 
@@ -31,6 +35,7 @@ export function createAccountStore({ keys, commands, run, attempt }: Store) {
           ...[username, presumed],
           ...['displayName', displayName, 'passwordHash', passwordHash, 'createdAt', createdAt],
           ...['skeleton', skeleton],
+          ...(account.isPasswordPrepared ? ['passwordForm', PREPARED] : []),
         ],
       );
     },
@@ -80,6 +85,7 @@ export function createAccountStore({ keys, commands, run, attempt }: Store) {
         username,
         displayName: row['displayName'] ?? username,
         passwordHash: row['passwordHash'],
+        isPasswordPrepared: row['passwordForm'] === PREPARED,
         createdAt: row['createdAt'] ?? '',
         lastSeenAt: row['lastSeenAt'] ?? null,
         skeleton: row['skeleton'],
@@ -96,6 +102,11 @@ export function createAccountStore({ keys, commands, run, attempt }: Store) {
 
     async seen(username: string, at: string): Promise<void> {
       await run('amend', [keys.account(username)], ['lastSeenAt', at]);
+    },
+
+    /** Another hash of the same password, which is prepared. Not if it was changed since `old` was read. */
+    async rehash(username: string, old: string, hash: string): Promise<'set' | 'changed'> {
+      return run('rehash', [keys.account(username)], [old, hash, PREPARED]);
     },
 
     /** Display names, in the order asked; the username where there is none. */

@@ -36,6 +36,7 @@ export function createKeys(prefix: string) {
     skeleton: (digest: string) => key(`skeleton:{${digest}}`),
     skeletons: key('skeletons'),
     session: (username: string, sid: string) => key(`session:{${username}}:${sid}`),
+    sessions: (username: string) => key(`sessions:{${username}}`),
     ticket: (hash: string) => key(`ticket:{${hash}}`),
     revoked: key('revoked'),
     limit: (purpose: string, who: string) => key(`limit:${purpose}:{${who}}`),

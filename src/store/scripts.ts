@@ -36,11 +36,14 @@ export type ScriptReplies = {
   register: ['created'] | ['taken'] | ['alike', string];
   claim: ['claimed'] | ['unknown'] | ['alike', string];
   amend: 'set' | 'unknown';
+  rehash: 'set' | 'changed';
   names: string[];
   logout: 'ended';
   refresh: 'refreshed' | 'reused' | 'unknown';
   redeem: [username: string, sid: string, expiresAtMs: string] | [];
-  limit: number;
+  admit: number;
+  settle: 'settled';
+  open: string[];
   arrive: 'came' | 'here' | 'unknown';
   leave: 'went' | 'still';
   sweep: string[];

@@ -25,18 +25,22 @@ export function createSessionStore(store: Store, options: { accessTtlMs: number;
   }
 
   return {
+    /** Answers the sessions of the account that are too many now: end them. */
     async open(session: {
       username: string;
       sid: string;
       refreshHash: string;
       device: string;
-    }): Promise<void> {
-      const key = keys.session(session.username, session.sid);
+      max: number;
+    }): Promise<string[]> {
+      const { username, sid, refreshHash, device, max } = session;
       const at = new Date(now()).toISOString();
-      const { refreshHash, device } = session;
-      const opened = commands.multi();
-      opened.hset(key, { refreshHash, device, createdAt: at, lastUsedAt: at }).pexpire(key, refreshTtlMs);
-      for (const [error] of (await attempt(opened.exec())) ?? []) if (error) throw error;
+      const fields = ['refreshHash', refreshHash, 'device', device, 'createdAt', at, 'lastUsedAt', at];
+      return run(
+        'open',
+        [keys.session(username, sid), keys.sessions(username)],
+        [sid, refreshTtlMs, max, ...fields],
+      );
     },
 
     async refresh(session: {
@@ -51,7 +55,7 @@ export function createSessionStore(store: Store, options: { accessTtlMs: number;
       const deadAt = now() + accessTtlMs;
       const outcome = await run(
         'refresh',
-        [keys.session(username, sid), keys.revoked],
+        [keys.session(username, sid), keys.revoked, keys.sessions(username)],
         [
           ...[presentedHash, nextHash, new Date(now()).toISOString(), refreshTtlMs],
           ...[keys.channels.revoked, sid, deadAt],
@@ -65,7 +69,7 @@ export function createSessionStore(store: Store, options: { accessTtlMs: number;
     async end(username: string, sid: string): Promise<void> {
       const deadAt = now() + accessTtlMs;
       const args = [keys.channels.revoked, sid, deadAt];
-      await run('logout', [keys.session(username, sid), keys.revoked], args);
+      await run('logout', [keys.session(username, sid), keys.revoked, keys.sessions(username)], args);
       learn(sid, deadAt);
     },
 

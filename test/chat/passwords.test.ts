@@ -1,74 +1,99 @@
-import { availableParallelism } from 'node:os';
 import bcrypt from 'bcrypt';
 import { expect, onTestFinished, test, vi } from 'vitest';
-import { createPasswords } from '../../src/chat/passwords.ts';
+import { createPasswords, type KeptPassword } from '../../src/chat/passwords.ts';
 
 const COST = 4;
 
+function passwordsOf(cost: number) {
+  const passwords = createPasswords(cost, 1);
+  const inTurn = async <T>(work: (place: ReturnType<typeof passwords.enter>) => Promise<T>): Promise<T> => {
+    const place = passwords.enter({ networks: [{ key: '192.0.2.1', factor: 1 }], who: undefined });
+    return work(place).finally(() => place.leave());
+  };
+  return {
+    hash: (password: string) => inTurn((place) => passwords.hash(place, password)),
+    matches: (password: string, hash: string | undefined, isPrepared = true) => {
+      const kept: KeptPassword | undefined = hash === undefined ? undefined : { hash, isPrepared };
+      return inTurn((place) => passwords.matches(place, password, kept));
+    },
+    isOutdated: passwords.isOutdated,
+  };
+}
+
 test('a password matches its own hash and nothing else', async () => {
-  const passwords = createPasswords(COST, 1);
-  const hash = await passwords.hash('correct horse battery');
-  expect(hash).toMatch(/^\$2b\$04\$/);
-  expect(await passwords.matches('correct horse battery', hash)).toBe(true);
-  expect(await passwords.matches('correct horse batterY', hash)).toBe(false);
-  expect(await passwords.matches('correct horse battery\0', hash)).toBe(false);
-  expect(await passwords.matches('correct horse battery\0and more', hash)).toBe(false);
-  expect(await passwords.matches('', hash)).toBe(false);
+  const { hash, matches } = passwordsOf(COST);
+  const kept = await hash('correct horse battery');
+  expect(kept).toMatch(/^\$2b\$04\$/);
+  expect(await matches('correct horse battery', kept)).toBe(true);
+  expect(await matches('correct horse batterY', kept)).toBe(false);
+  expect(await matches('correct horse battery\0', kept)).toBe(false);
+  expect(await matches('correct horse battery\0and more', kept)).toBe(false);
+  expect(await matches('', kept)).toBe(false);
 });
 
-test('where there is no account nothing matches, not even what is compared with instead', async () => {
-  expect(await createPasswords(COST, 1).matches('nobody', undefined)).toBe(false);
+test('where there is no account nothing matches, and neither where the hash is none', async () => {
+  const { matches } = passwordsOf(COST);
+  expect(await matches('nobody', undefined)).toBe(false);
+  expect(await matches('nobody', 'not a hash')).toBe(false);
 });
 
 test('of a password beyond 72 bytes bcrypt sees only the first 72: it never matches', async () => {
-  const passwords = createPasswords(COST, 1);
-  const hash = await passwords.hash('x'.repeat(72));
-  expect(await passwords.matches('x'.repeat(72), hash)).toBe(true);
-  expect(await passwords.matches('x'.repeat(73), hash)).toBe(false);
-  expect(await passwords.matches(`${'x'.repeat(72)}é`, hash)).toBe(false);
+  const { hash, matches } = passwordsOf(COST);
+  const kept = await hash(`${'xy'.repeat(36)}`);
+  expect(await matches('xy'.repeat(36), kept)).toBe(true);
+  expect(await matches(`${'xy'.repeat(36)}x`, kept)).toBe(false);
+  expect(await matches(`${'xy'.repeat(36)}é`, kept)).toBe(false);
 });
 
-test.each([1, 3])(
-  'a crowd beyond the queue is told `busy` at once; those inside are served, and then there is room again (%i workers)',
-  async (workers) => {
-    const passwords = createPasswords(COST, workers);
-    const room = Math.max(1, Math.floor((availableParallelism() - 1) / workers)) * 16;
-    const crowd = Array.from({ length: room + 5 }, (_, n) => passwords.hash(`password ${n}`));
-    const outcomes = await Promise.allSettled(crowd);
-    const refused = outcomes.flatMap((each) => (each.status === 'rejected' ? [each.reason] : []));
-    expect(refused).toHaveLength(5);
-    for (const problem of refused) expect(problem).toMatchObject({ code: 'busy', retryAfterSeconds: 2 });
-    expect(outcomes.slice(0, room).every(({ status }) => status === 'fulfilled')).toBe(true);
-    await expect(passwords.hash('after the crowd')).resolves.toMatch(/^\$2b\$/);
-  },
-);
+test('a password is the same however its letters and spaces are composed; one that was hashed as typed stays as it was', async () => {
+  const { hash, matches } = passwordsOf(COST);
+  const [composed, decomposed] = ['crème\u00a0brûlée', 'cre\u0300me bru\u0302le\u0301e'];
+  for (const kept of [await hash(composed), await hash(decomposed)])
+    for (const typed of [composed, decomposed]) expect(await matches(typed, kept)).toBe(true);
+  const asTyped = await bcrypt.hash(decomposed, COST);
+  expect(await matches(decomposed, asTyped, false)).toBe(true);
+  expect(await matches(composed, asTyped, false)).toBe(false);
+});
 
-// A queue that was bounded by count alone let in, on a busy machine, who was then told that it had taken too long.
-test('nobody is let in who would wait longer than a request may take', async () => {
-  const HASH_MS = 700;
-  vi.useFakeTimers();
-  const slow = vi.spyOn(bcrypt, 'hash').mockImplementation(() => sleep(HASH_MS));
-  onTestFinished(() => {
-    slow.mockRestore();
-    vi.useRealTimers();
+test('a hash of another cost is outdated, and one of a password that was not prepared', async () => {
+  const { isOutdated } = passwordsOf(6);
+  const hash = await bcrypt.hash('correct horse', 6);
+  expect(isOutdated('correct horse', { hash, isPrepared: true })).toBe(false);
+  expect(isOutdated('correct horse', { hash, isPrepared: false })).toBe(true);
+  for (const cost of [4, 7])
+    expect(isOutdated('x', { hash: await bcrypt.hash('x', cost), isPrepared: true })).toBe(true);
+});
+
+/** How much bcrypt does: what a comparison costs doubles with each step. */
+function countWork(): { rounds: number } {
+  const done = { rounds: 0 };
+  const compare = bcrypt.compare;
+  const spy = vi.spyOn(bcrypt, 'compare').mockImplementation((password: string | Buffer, hash: string) => {
+    done.rounds += 2 ** bcrypt.getRounds(hash);
+    return compare(password, hash);
   });
-  const passwords = createPasswords(COST, 64);
-  void passwords.hash('how long it takes');
-  await vi.advanceTimersByTimeAsync(HASH_MS);
-  const waited: number[] = [];
-  let refused = 0;
-  for (let n = 0; n < 16; n += 1) {
-    const beganAtMs = performance.now();
-    passwords.hash(`password ${n}`).then(
-      () => waited.push(performance.now() - beganAtMs - HASH_MS),
-      () => {
-        refused += 1;
-      },
-    );
-  }
-  await vi.advanceTimersByTimeAsync(60_000);
-  expect(waited).toEqual([0, 1, 2, 3, 4, 5].map((before) => before * HASH_MS));
-  expect(refused).toBe(10);
-});
+  onTestFinished(() => spy.mockRestore());
+  return done;
+}
 
-const sleep = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms));
+test.each([
+  ['lower', 4],
+  ['the same', 7],
+  ['higher', 9],
+])('a refusal costs the same work with an account of a %s cost as without one', async (_, cost) => {
+  const { matches } = passwordsOf(7);
+  const kept = await bcrypt.hash('correct horse', cost);
+  await matches('wrong', kept); // now it is known what the costliest account takes
+  const done = countWork();
+  const spent = async (attempt: () => Promise<boolean>) => {
+    done.rounds = 0;
+    expect(await attempt()).toBe(false);
+    return done.rounds;
+  };
+  const ofNobody = await spent(() => matches('wrong', undefined));
+  expect(ofNobody).toBe(2 ** Math.max(7, cost));
+  expect(await spent(() => matches('wrong', kept))).toBe(ofNobody);
+  expect(await spent(() => matches('wrong', kept, false))).toBe(ofNobody);
+  expect(await spent(() => matches(`${'x'.repeat(72)}y`, kept))).toBe(ofNobody);
+  expect(await matches('correct horse', kept)).toBe(true);
+});

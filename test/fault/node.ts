@@ -32,6 +32,7 @@ export async function startNode(options: { dist: string; redisPort: number; env:
         JWT_SECRET: SECRET,
         BCRYPT_COST: '4',
         LOGIN_LIMIT: '0',
+        LOGIN_SUCCESS_LIMIT: '0',
         REGISTER_LIMIT: '0',
         SEND_LIMIT: '0',
         LOG_LEVEL: 'warn',

@@ -27,7 +27,14 @@ async function startNode(redisUrl: string, port: number): Promise<Node> {
     cwd: ROOT,
     env: {
       ...{ PATH: process.env['PATH'], PORT: String(port), REDIS_URL: redisUrl, JWT_SECRET: SECRET },
-      ...{ BCRYPT_COST: '4', LOG_LEVEL: 'error', SEND_LIMIT: '0', REGISTER_LIMIT: '0', LOGIN_LIMIT: '0' },
+      ...{
+        BCRYPT_COST: '4',
+        LOG_LEVEL: 'error',
+        SEND_LIMIT: '0',
+        REGISTER_LIMIT: '0',
+        LOGIN_LIMIT: '0',
+        LOGIN_SUCCESS_LIMIT: '0',
+      },
     },
     stdio: ['ignore', 'pipe', 'inherit'],
   });

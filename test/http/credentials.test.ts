@@ -1,9 +1,11 @@
 /** Logging in: one answer and one timing for whoever does not know the password. */
+import bcrypt from 'bcrypt';
 import { expect, test } from 'vitest';
 import { person, startNode, type TestNode } from '../support/app.ts';
 import { call } from '../support/contract.ts';
 import { expectProblem } from '../support/http.ts';
 import { everything } from '../support/state.ts';
+import { testStore } from '../support/store.ts';
 
 const PASSWORD = 'correct horse battery';
 const enter = (node: TestNode, username: string, password = PASSWORD) =>
@@ -51,7 +53,7 @@ test('an unknown user costs as much work as a wrong password: the time tells not
   }
 });
 
-test.each(['x'.repeat(8), 'x'.repeat(72), '🔑'.repeat(18), ' space ', '"\'\\{}<>', 'пароль\u202e\n'])(
+test.each(['xy'.repeat(4), 'xy'.repeat(36), '🔑🔒'.repeat(9), ' space ', '"\'\\{}<>', 'пароль\u202e\n'])(
   'the password %j lets in, and nothing but it',
   async (password) => {
     const node = await startNode();
@@ -61,3 +63,33 @@ test.each(['x'.repeat(8), 'x'.repeat(72), '🔑'.repeat(18), ' space ', '"\'\\{}
     expectProblem(await enter(node, 'alice', password.padEnd(8).slice(0, -1)), 'bad_credentials');
   },
 );
+
+test.each(['password', 'PASSWORD1', '12345678', 'wonderland', 'WonderLand', '        ', 'zzzzzzzzz'])(
+  'the password %j, which is tried first, is refused to the user wonderland, with a reason',
+  async (password) => {
+    const node = await startNode();
+    const before = await everything(node);
+    const answer = await call(node, 'register', { body: { username: 'Wonderland', password } });
+    expectProblem(answer, 'validation_failed');
+    expect(answer.body.errors).toEqual([{ pointer: '/password', message: expect.any(String) }]);
+    expect(await everything(node)).toEqual(before);
+    if (password.toLowerCase() === 'wonderland')
+      expect((await call(node, 'register', { body: { username: 'alice', password } })).status).toBe(201);
+  },
+);
+
+test('a password lets in however its letters are composed; an account of before is brought to that by its next login', async () => {
+  const [composed, decomposed] = ['crème brûlée', 'cre\u0300me bru\u0302le\u0301e'];
+  const node = await startNode();
+  await call(node, 'register', { body: { username: 'alice', password: decomposed } });
+  for (const password of [composed, decomposed, 'crème\u00a0brûlée'])
+    expect((await enter(node, 'alice', password)).status).toBe(200);
+
+  const { commands, keys } = await testStore(node.prefix);
+  await commands.hset(keys.account('alice'), 'passwordHash', await bcrypt.hash(decomposed, 4));
+  await commands.hdel(keys.account('alice'), 'passwordForm');
+  expectProblem(await enter(node, 'alice', composed), 'bad_credentials');
+  expect((await enter(node, 'alice', decomposed)).status).toBe(200);
+  await expect.poll(async () => (await enter(node, 'alice', composed)).status).toBe(200);
+  expect((await enter(node, 'alice', decomposed)).status).toBe(200);
+});

@@ -202,6 +202,62 @@ describe('a session ends', () => {
   });
 });
 
+describe('an account with too many sessions', () => {
+  test('loses the one that was not used for longest, everywhere; one that is refreshed stays', async () => {
+    const node = await startNode({ MAX_SESSIONS_PER_ACCOUNT: '3' });
+    const other = await startNode({ MAX_SESSIONS_PER_ACCOUNT: '3' }, { prefix: node.prefix });
+    const first = await person(node, 'alice');
+    const second = await login(node, 'alice');
+    await login(node, 'alice');
+    await person(node, 'bob');
+    const stream = await listen(second, { node: other });
+    expect((await refresh(node, first.refreshToken, NONCE)).status).toBe(200);
+    await login(node, 'alice');
+    expectProblem(await me(second), 'session_ended');
+    expectProblem(await refresh(node, second.refreshToken), 'bad_refresh_token');
+    expect((await stream.next('goodbye', TOLD_WITHIN_MS)).data).toMatchObject({ code: 'revoked' });
+    await until('the other node knows', async () => (await me(second, other)).status === 401, TOLD_WITHIN_MS);
+    expect((await me(first)).status).toBe(200);
+  });
+
+  test('has as many as it may, however many log in at once, and logging out makes room', async () => {
+    const node = await startNode({ MAX_SESSIONS_PER_ACCOUNT: '3' });
+    const alice = await person(node, 'alice');
+    const { commands, keys } = await testStore(node.prefix);
+    for (let n = 0; n < 8; n += 1) await Promise.all([login(node, 'alice'), login(node, 'alice')]);
+    expectProblem(await me(alice), 'session_ended');
+    expect((await commands.keys(`${node.prefix}session:*`)).length).toBe(3);
+    expect(Object.keys(await commands.hgetall(keys.sessions('alice'))).length).toBe(3);
+    const phone = await login(node, 'alice');
+    await call(node, 'logout', { token: phone.token });
+    expect((await commands.keys(`${node.prefix}session:*`)).length).toBe(2);
+    expect(Object.keys(await commands.hgetall(keys.sessions('alice'))).length).toBe(2);
+  });
+
+  test('keeps sessions that were begun before they were counted: they are from their next refresh on', async () => {
+    const node = await startNode({ MAX_SESSIONS_PER_ACCOUNT: '2' });
+    const before = await person(node, 'alice');
+    const { commands, keys } = await testStore(node.prefix);
+    await commands.del(keys.sessions('alice'));
+    await login(node, 'alice');
+    const { body } = await refresh(node, before.refreshToken, NONCE);
+    expect((await me({ ...before, token: body.accessToken })).status).toBe(200);
+    await login(node, 'alice');
+    expect((await refresh(node, body.refreshToken, NONCE)).status).toBe(200);
+    expect((await commands.keys(`${node.prefix}session:*`)).length).toBe(2);
+  });
+
+  test('does not count sessions that have expired', async () => {
+    const node = await startNode({ MAX_SESSIONS_PER_ACCOUNT: '2', REFRESH_TTL_DAYS: '1' });
+    const { commands, keys } = await testStore(node.prefix);
+    const alice = await person(node, 'alice');
+    await commands.hset(keys.sessions('alice'), 'long-gone', Date.now() - 86_400_001);
+    await login(node, 'alice');
+    expect((await me(alice)).status).toBe(200);
+    expect(await commands.hexists(keys.sessions('alice'), 'long-gone')).toBe(0);
+  });
+});
+
 test('what never was a refresh token is refused, and changes nothing', async () => {
   const node = await startNode();
   const [alice, bob] = [await person(node, 'alice'), await person(node, 'bob')];

@@ -14,7 +14,14 @@ export type TestNode = App & { url: string; prefix: string };
 export type Person = { username: string; token: string; refreshToken: string; node: TestNode };
 
 /** Generous limits and cheap hashes, unless a test is about them. */
-const RELAXED = { PORT: '0', BCRYPT_COST: '4', LOGIN_LIMIT: '0', REGISTER_LIMIT: '0', SEND_LIMIT: '0' };
+const RELAXED = {
+  PORT: '0',
+  BCRYPT_COST: '4',
+  LOGIN_LIMIT: '0',
+  LOGIN_SUCCESS_LIMIT: '0',
+  REGISTER_LIMIT: '0',
+  SEND_LIMIT: '0',
+};
 
 type Settings = Record<string, string>;
 type NodeOptions = { prefix?: string; redisUrl?: string; log?: Logger };

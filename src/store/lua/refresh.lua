@@ -3,7 +3,7 @@
 -- hold it, and nobody can tell which is the owner, so the session ends (RFC 9700, section 4.14.2).
 -- One exception, for answers that got lost: for a while the token that was used last may be used again by a client
 -- that sends the nonce of its first use. Only the client that made that request knows it (decision 020).
--- KEYS  1 session  2 revoked
+-- KEYS  1 session  2 revoked  3 sessions of the account
 -- ARGV  1 hash presented  2 hash of the next  3 lastUsedAt  4 ms to live  5 channel  6 sid  7 dead at (epoch ms)
 --       8 grace (ms)  9 hash of the nonce, or empty
 -- Replies 'refreshed' | 'reused' | 'unknown'
@@ -15,9 +15,11 @@ local nowMs = clock()
 if string.find(' ' .. good .. ' ', ' ' .. ARGV[1] .. ' ', 1, true) then
   redis.call('HSET', KEYS[1], 'usedHash', ARGV[1], 'usedNonce', ARGV[9], 'refreshedAtMs', nowMs)
 elseif ARGV[1] ~= used or ARGV[9] == '' or ARGV[9] ~= nonce or nowMs - tonumber(usedAtMs) > tonumber(ARGV[8]) then
-  revoke(KEYS[1], KEYS[2], ARGV[5], ARGV[6], ARGV[7])
+  revoke(KEYS[1], KEYS[3], KEYS[2], ARGV[5], ARGV[6], ARGV[7])
   return 'reused'
 end
 redis.call('HSET', KEYS[1], 'refreshHash', ARGV[2], 'lastUsedAt', ARGV[3])
 redis.call('PEXPIRE', KEYS[1], ARGV[4])
+redis.call('HSET', KEYS[3], ARGV[6], nowMs)
+redis.call('PEXPIRE', KEYS[3], ARGV[4])
 return 'refreshed'

@@ -1,0 +1,21 @@
+-- use: clock
+-- Begin a session, and note it among those of its account. Names those that are too many: the longest unused.
+-- KEYS  1 session  2 sessions of the account
+-- ARGV  1 sid  2 ms to live  3 how many an account may have  4… field, value, …
+-- Replies {sid …} to end
+local now, ttl = clock(), tonumber(ARGV[2])
+redis.call('HSET', KEYS[1], unpack(ARGV, 4))
+redis.call('PEXPIRE', KEYS[1], ttl)
+redis.call('HSET', KEYS[2], ARGV[1], now)
+redis.call('PEXPIRE', KEYS[2], ttl)
+local all = redis.call('HGETALL', KEYS[2])
+local others = {}
+for i = 1, #all, 2 do
+  local usedAt = tonumber(all[i + 1])
+  if now - usedAt > ttl then redis.call('HDEL', KEYS[2], all[i])
+  elseif all[i] ~= ARGV[1] then others[#others + 1] = { all[i], usedAt } end
+end
+table.sort(others, function(a, b) return a[2] < b[2] or (a[2] == b[2] and a[1] < b[1]) end)
+local beyond = {}
+for i = 1, #others + 1 - tonumber(ARGV[3]) do beyond[i] = others[i][1] end
+return beyond
