@@ -4,6 +4,7 @@
  * and only its last event carries this stream's `id:`. Pure.
  */
 import type { components } from '../contract.d.ts';
+import { type Entry, isTombstone } from '../store/logs.ts';
 
 export type StreamEvent = components['schemas']['StreamEvent'];
 /** Events that the server words itself; `dm` and `broadcast` go out as the log holds them. */
@@ -24,6 +25,19 @@ export function ownBlock(event: OwnEvent): Buffer {
 /** In place of messages that were evicted from a full inbox. */
 export function evictedBlock(from: number, to: number): Buffer {
   return ownBlock({ kind: 'gap', log: 'inbox', from, to, reason: 'overflow', history: '/v1/dm' });
+}
+
+/** Tombstones that stand together become one gap. */
+export function mergeEvicted<E extends Entry & { block: Buffer }>(entries: E[]): E[] {
+  const merged: E[] = [];
+  let from = 0;
+  for (const entry of entries) {
+    const isRun = from > 0 && isTombstone(entry);
+    if (isRun) merged.pop();
+    else from = isTombstone(entry) ? entry.seq : 0;
+    merged.push(isRun ? { ...entry, block: evictedBlock(from, entry.seq) } : entry);
+  }
+  return merged;
 }
 
 /** Blocks as one, each ended but the last. */

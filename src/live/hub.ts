@@ -24,6 +24,8 @@ export const HEARTBEAT_MS = 25_000;
 const TICK_MS = 1_000;
 /** Whether a socket stands still is asked every so many ticks. */
 const STALLED_EVERY = 5;
+/** Written in one turn, to all: takes tenths of a second, and nobody else is served meanwhile. */
+const TURN_BYTES = 256 * 1024 * 1024;
 
 /** The answer that becomes a stream. */
 export type StreamAnswer = {
@@ -68,6 +70,7 @@ export class Hub {
   #isScheduled = false;
   #isClosing = false;
   #second = 0;
+  #audience = 1; // how many streams the last broadcasts went to
 
   constructor(options: HubOptions) {
     const { store, wake, logs, roster, limits, counted } = options;
@@ -206,20 +209,27 @@ export class Hub {
   #flush(): void {
     this.#isScheduled = false;
     const { tail } = this.#broadcasts;
-    const broadcasts = tail.take();
+    const most = Math.min(this.#options.limits.maxStreamBytes / 2, TURN_BYTES / this.#audience);
+    const broadcasts = tail.take(most);
     const arrived = this.#arrived;
     const presence = this.#presence;
     this.#arrived = new Set();
     this.#presence = undefined;
     if (this.#readers.size === 0) return;
-    for (const reader of arrived) reader.gather();
+    for (const reader of arrived) reader.gather(most);
     const turn = createTurn(broadcasts, tail.frontier, presence);
     const readers = turn.shared || presence ? this.#readers.values() : arrived;
-    let deliveries = 0;
+    let [deliveries, audience] = [0, 0];
     for (const reader of readers) {
+      audience += reader.streams.length;
       for (const stream of reader.streams) deliveries += feed(stream, reader, turn);
     }
-    for (const reader of arrived) reader.settle();
+    if (turn.shared) this.#audience = Math.max(1, audience);
+    for (const reader of arrived) {
+      reader.settle();
+      if (reader.tail.hasMore) this.#home.arrived(reader);
+    }
+    if (tail.hasMore) this.#schedule();
     this.#options.counted('deliveries', deliveries);
   }
 

@@ -126,9 +126,9 @@ export class Reader implements TailOwner, StreamHost, ReplaySource {
     this.#home.left(this);
   }
 
-  /** Take what arrived in this turn; the frontier moves. */
-  gather(): void {
-    this.arrived = this.tail.take();
+  /** Take what arrived in this turn, or as much of it as fits; the frontier moves. */
+  gather(maxBytes: number): void {
+    this.arrived = this.tail.take(maxBytes);
     this.idPart = formatPosition(this.tail.frontier);
   }
 

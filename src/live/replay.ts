@@ -8,13 +8,13 @@ import { setImmediate } from 'node:timers/promises';
 import type { components } from '../contract.d.ts';
 import { isTombstone, markOf, type Position } from '../store/logs.ts';
 import { type Cursor, continuity } from './cursor.ts';
-import { evictedBlock, ownBlock } from './frame.ts';
+import { evictedBlock, glue, ownBlock } from './frame.ts';
 import type { FramedPart, Tail } from './tail.ts';
 
 export type LogName = keyof Cursor;
 export type Gap = components['schemas']['Gap'];
 /** What one step yields: blocks to write, and how many messages or gaps are among them. */
-export type Batch = { blocks: Buffer[]; messages: number; gaps: number };
+export type Batch = { blocks: Buffer[]; messages: number; gaps: number; bytes: number };
 
 /** What streams of one account read from. */
 export type ReplaySource = {
@@ -35,6 +35,7 @@ export type ReplayStart = {
 const HISTORY: Record<LogName, string> = { inbox: '/v1/mailbox', broadcasts: '/v1/broadcasts' };
 const BATCH_ENTRIES = 64;
 const BATCH_BYTES = 64 * 1024;
+const NO_BATCH: Batch = { blocks: [], messages: 0, gaps: 0, bytes: 0 };
 
 export class Replay {
   at: Cursor;
@@ -67,11 +68,18 @@ export class Replay {
     return gaps.flat();
   }
 
-  /** One step in each log that is not level, to be written at once: `at` is past both. All of it, or it throws. */
-  async next(): Promise<Batch> {
+  /**
+   * One step in each log that is not level, to be written at once: `at` is past both. All of it, or it throws. Gives, and
+   * reads, about as many bytes as there is room for; of something that waits at least one.
+   */
+  async next(room = BATCH_BYTES): Promise<Batch> {
     const [before, evicted] = [this.at, this.#evicted];
+    const { tails } = this.#source;
+    const most = Math.min(room, BATCH_BYTES);
     try {
-      const [inbox, broadcasts] = [await this.#step('inbox'), await this.#step('broadcasts')];
+      const isShared = !stands(this.at.broadcasts, tails.broadcasts.frontier);
+      const inbox = await this.#step('inbox', isShared ? most / 2 : most, true);
+      const broadcasts = await this.#step('broadcasts', most - inbox.bytes, inbox.bytes === 0);
       const blocks = [...inbox.blocks, ...broadcasts.blocks];
       // What is written names a position past the tombstones: they must be told by then.
       const evicted = blocks.length > 0 || this.#isLevel() ? this.#tellEvicted() : [];
@@ -79,6 +87,7 @@ export class Replay {
         blocks: [...blocks, ...evicted],
         messages: inbox.messages + broadcasts.messages,
         gaps: inbox.gaps + broadcasts.gaps + evicted.length,
+        bytes: inbox.bytes + broadcasts.bytes,
       };
     } catch (error) {
       this.at = before;
@@ -87,14 +96,15 @@ export class Replay {
     }
   }
 
-  async #step(name: LogName): Promise<Batch> {
+  /** `must`: the first entry is given whatever its size. */
+  async #step(name: LogName, most: number, must: boolean): Promise<Batch> {
     const tail = this.#source.tails[name];
-    if (stands(this.at[name], tail.frontier)) return { blocks: [], messages: 0, gaps: 0 };
-    const part = await tail.from(this.at[name].seq, BATCH_ENTRIES);
+    if (stands(this.at[name], tail.frontier) || (most <= 0 && !must)) return NO_BATCH;
+    const part = await tail.from(this.at[name].seq, BATCH_ENTRIES, most);
     const gap = await this.#judge(name, part);
     if (gap) {
       const blocks = [...this.#tellEvicted(), ownBlock({ kind: 'gap', ...gap })];
-      return { blocks, messages: 0, gaps: blocks.length };
+      return { blocks, messages: 0, gaps: blocks.length, bytes: glue(blocks).length };
     }
     const { seq } = this.at[name];
     const fresh = part.entries.filter((entry) => entry.seq > seq && entry.seq <= tail.frontier.seq);
@@ -102,21 +112,23 @@ export class Replay {
     const blocks: Buffer[] = [];
     let [bytes, gaps] = [0, 0];
     for (const entry of fresh) {
-      if (bytes > BATCH_BYTES) break;
-      this.#move(name, { epoch: part.head.epoch, seq: entry.seq, mark: markOf(entry.message) });
       if (isTombstone(entry)) {
+        this.#move(name, { epoch: part.head.epoch, seq: entry.seq, mark: markOf(entry.message) });
         this.#evicted = { from: this.#evicted?.from ?? entry.seq, to: entry.seq };
         continue;
       }
+      const isOld = name === 'inbox' && entry.origin !== '-' && entry.seq <= this.#mailboxUntil;
+      const isWanted = !isOld && entry.origin !== this.#sid;
+      if (isWanted && (bytes > 0 || !must) && bytes + entry.block.length > most) break;
+      this.#move(name, { epoch: part.head.epoch, seq: entry.seq, mark: markOf(entry.message) });
       const evicted = this.#tellEvicted();
       blocks.push(...evicted);
       gaps += evicted.length;
-      const isOld = name === 'inbox' && entry.origin !== '-' && entry.seq <= this.#mailboxUntil;
-      if (isOld || entry.origin === this.#sid) continue;
+      if (!isWanted) continue;
       blocks.push(entry.block);
       bytes += entry.block.length;
     }
-    return { blocks, messages: blocks.length - gaps, gaps };
+    return { blocks, messages: blocks.length - gaps, gaps, bytes };
   }
 
   #tellEvicted(): Buffer[] {
@@ -129,7 +141,7 @@ export class Replay {
     const gaps: Gap[] = [];
     const tail = this.#source.tails[name];
     if (stands(this.at[name], tail.frontier)) return gaps;
-    const gap = await this.#judge(name, await tail.from(this.at[name].seq, 1));
+    const gap = await this.#judge(name, await tail.from(this.at[name].seq, 1, BATCH_BYTES));
     if (gap) gaps.push(gap);
     const { seq, epoch } = this.at[name];
     const oldest = tail.frontier.seq - this.#source.replayLimit;

@@ -4,7 +4,7 @@
  * While replaying it reads the two logs at its own pace, from where it stands, and waits for the socket between
  * batches; nothing is queued for it. Once it stands where the node's tails stand it goes live, in the same turn of the
  * event loop as the comparison, and is fed by the hub. So catching up after being offline, resuming and being slow are
- * one mechanism, and a slow reader costs at most MAX_STREAM_BYTES.
+ * one mechanism, and a slow reader costs at most MAX_STREAM_BYTES and one message.
  */
 import type { Writable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -83,10 +83,10 @@ export class Stream {
     void this.#catchUp();
   }
 
-  /** Whether `bytes` more fit; something always fits into an empty buffer. */
-  hasRoom(bytes: number): boolean {
+  /** Whether `bytes` more fit; one message always fits into an empty buffer. */
+  hasRoom(bytes: number, messages: number): boolean {
     const queued = this.#out.writableLength;
-    return queued === 0 || queued + bytes <= this.#host.maxBytes;
+    return queued + bytes <= this.#host.maxBytes || (queued === 0 && messages <= 1);
   }
 
   /** Write to a live stream; who does has asked for room, and moves the position. */
@@ -141,7 +141,8 @@ export class Stream {
       else if (this.replay.isLevel()) this.#goLive();
       else {
         try {
-          this.#write(await this.replay.next());
+          const room = Math.max(0, this.#host.maxBytes - this.#out.writableLength);
+          this.#write(await this.replay.next(room));
         } catch (error) {
           if (!(error instanceof StoreUnavailable)) {
             this.#out.destroy(); // a bug: the reader comes back, and the process logs it

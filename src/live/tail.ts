@@ -17,7 +17,7 @@ import {
   type Window,
 } from '../store/logs.ts';
 import { continuity } from './cursor.ts';
-import { block, evictedBlock } from './frame.ts';
+import { block, evictedBlock, mergeEvicted } from './frame.ts';
 
 export type Framed = Entry & { block: Buffer };
 /** What a script published: an entry, its log's epoch, and the mark of the entry before it. */
@@ -32,27 +32,41 @@ export type TailOwner = {
 };
 
 const READ_COUNT = 500;
+/** Bytes of blocks that a tail holds, of each kind: waiting, parked, recent. What is more is read from the log in its turn. */
+const HELD_BYTES = { dm: 1024 * 1024, broadcast: 8 * 1024 * 1024 };
+const NOTHING: Framed[] = [];
 
 export class Tail {
   frontier: Position = START;
-  #pending: Entry[] = [];
+  #pending: Framed[] = [];
+  #pendingBytes = 0;
   /** The newest entries up to the frontier, without a hole: a crowd that comes back is served from here. */
   #recent: Framed[] = [];
+  #recentBytes = 0;
   #filling: Promise<void> | undefined;
   #reading: Promise<void> | undefined;
   #again = false;
   #isOpen = false;
+  /** Too much is waiting: wake-ups are not taken, and the log is read when some of it has gone. */
+  #isBehind = false;
   /** Wake-ups that came during a read. */
   #parked: WakeUp[] = [];
+  #parkedBytes = 0;
   readonly #kind: 'dm' | 'broadcast';
   readonly #owner: TailOwner;
   /** How many entries a stream may be behind and need no read. */
   readonly #keep: number;
+  readonly #most: number;
 
   constructor(kind: 'dm' | 'broadcast', owner: TailOwner, keep = 0) {
     this.#kind = kind;
     this.#owner = owner;
     this.#keep = keep;
+    this.#most = HELD_BYTES[kind];
+  }
+
+  get hasMore(): boolean {
+    return this.#pending.length > 0;
   }
 
   get #accepted(): Position {
@@ -65,16 +79,15 @@ export class Tail {
     const part = await this.#owner.fetch({ count: 0 });
     this.frontier = part.head;
     this.#isOpen = true;
-    for (const wakeUp of this.#parked.splice(0)) this.hear(wakeUp);
+    for (const wakeUp of this.#unparked()) this.hear(wakeUp);
     return part;
   }
 
   /** A wake-up. The common case, the very next entry, costs no read. */
   hear(wakeUp: WakeUp): void {
-    if (this.#reading || !this.#isOpen) {
-      if (this.#parked.length < READ_COUNT) this.#parked.push(wakeUp);
-      else this.#again = true;
-    } else if (!this.#offer(wakeUp)) this.refresh().catch(() => {}); // the sweep tries again
+    if (this.#reading || !this.#isOpen) this.#park(wakeUp);
+    else if (this.#pendingBytes > this.#most) this.#isBehind = true;
+    else if (!this.#isBehind && !this.#offer(wakeUp)) this.refresh().catch(() => {}); // the sweep tries again
   }
 
   /** What somebody saw at the log's end: read, unless it is what we have. */
@@ -82,40 +95,51 @@ export class Tail {
     if (this.#isOpen && !samePosition(head, this.#accepted)) await this.refresh();
   }
 
-  /** Read until level with the log. */
+  /** Read until level with the log, or until so much is waiting that the rest must wait in the log. */
   refresh(): Promise<void> {
     this.#again = true;
     this.#reading ??= this.#read();
     return this.#reading;
   }
 
-  /** Pending entries become delivered ones. */
-  take(): Framed[] {
-    if (this.#pending.length === 0) return [];
-    const taken: Framed[] = [];
-    let evictedFrom = 0; // tombstones that stand together become one gap
-    for (const entry of this.#pending) {
-      if (evictedFrom > 0 && isTombstone(entry)) taken.pop();
-      else evictedFrom = isTombstone(entry) ? entry.seq : 0;
-      taken.push(this.#framed(entry, evictedFrom));
+  /** Pending entries become delivered ones: as many as fit into `maxBytes`, at least one. The rest waits for the next turn. */
+  take(maxBytes = Number.POSITIVE_INFINITY): Framed[] {
+    if (this.#pending.length === 0) return NOTHING;
+    let [count, bytes] = [0, 0];
+    for (const { block } of this.#pending) {
+      if (count > 0 && bytes + block.length > maxBytes) break;
+      count += 1;
+      bytes += block.length;
     }
-    this.frontier = this.#accepted;
-    this.#pending = [];
-    if (this.#keep > 0) {
-      this.#recent.push(...taken);
-      if (this.#recent.length > 3 * this.#keep) this.#recent = this.#recent.slice(-2 * this.#keep);
+    const taken = this.#pending.splice(0, count);
+    const last = taken[count - 1]!;
+    this.frontier = { epoch: this.frontier.epoch, seq: last.seq, mark: markOf(last.message) };
+    this.#pendingBytes -= bytes;
+    if (this.#keep > 0) this.#remember(taken, bytes);
+    if (this.#isBehind && this.#pendingBytes <= this.#most / 2) this.refresh().catch(() => {});
+    return this.#kind === 'dm' ? mergeEvicted(taken) : taken;
+  }
+
+  #remember(taken: Framed[], bytes: number): void {
+    this.#recent.push(...taken);
+    this.#recentBytes += bytes;
+    if (this.#recent.length <= 3 * this.#keep && this.#recentBytes <= 1.5 * this.#most) return;
+    let from = 0;
+    while (this.#recent.length - from > 2 * this.#keep || this.#recentBytes > this.#most) {
+      this.#recentBytes -= this.#recent[from]!.block.length;
+      from += 1;
     }
-    return taken;
+    this.#recent = this.#recent.slice(from);
   }
 
   /**
    * Entries from `seq` (inclusive, so that the reader's own position can be verified) up to the frontier; from memory
-   * if they are not too old. A `seq` beyond the frontier may come from another node that was told earlier.
+   * if they are not too old. Read are no more than `maxBytes`, but one behind `seq`. A `seq` beyond the frontier may come from another node that was told earlier.
    */
-  async from(seq: number, count: number): Promise<FramedPart> {
+  async from(seq: number, count: number, maxBytes: number): Promise<FramedPart> {
     if (seq > this.#accepted.seq) await this.refresh();
     const isRecent = seq > this.frontier.seq - 2 * this.#keep && seq <= this.frontier.seq;
-    if (isRecent && seq < this.#oldest) {
+    if (isRecent && seq < this.#oldest && this.#recentBytes < this.#most) {
       this.#filling ??= this.#fill().finally(() => {
         this.#filling = undefined;
       });
@@ -125,7 +149,7 @@ export class Tail {
     if (index >= 0 && seq <= this.frontier.seq) {
       return { first: 1, head: this.frontier, entries: this.#recent.slice(index, index + count), meta: {} };
     }
-    const part = await this.#owner.fetch({ after: Math.max(seq - 1, 0), count });
+    const part = await this.#owner.fetch({ after: Math.max(seq - 1, 0), count, maxBytes, least: 2 });
     const known = part.entries.filter((entry) => entry.seq <= Math.max(this.frontier.seq, seq));
     return { ...part, entries: known.map((entry) => this.#framed(entry)) };
   }
@@ -134,23 +158,33 @@ export class Tail {
     return this.#recent[0]?.seq ?? this.frontier.seq + 1;
   }
 
-  /** Read what is recent and not in memory: once, however many streams ask for it. */
+  /** Read what is recent and not in memory, from the newest on: once, however many streams ask for it. */
   async #fill(): Promise<void> {
-    const { epoch, seq } = this.frontier;
-    const before = this.#oldest;
-    const older: Framed[] = [];
-    for (let after = Math.max(seq - 2 * this.#keep, 0); after + 1 < before; after = older.at(-1)!.seq) {
-      const { head, entries } = await this.#owner.fetch({ after, before, count: READ_COUNT });
-      if (head.epoch !== epoch || entries.length === 0) return;
-      older.push(...entries.map((entry) => this.#framed(entry)));
+    const [{ epoch, seq }, before] = [this.frontier, this.#oldest];
+    const end = Math.max(seq - 2 * this.#keep, 0);
+    let older: Framed[] = [];
+    let [oldest, bytes] = [before, this.#recentBytes];
+    while (oldest > end + 1 && bytes < this.#most) {
+      const count = Math.min(READ_COUNT, oldest - 1 - end);
+      const { head, entries } = await this.#owner.fetch({ before: oldest, count });
+      if (entries.length === 0) break;
+      if (head.epoch !== epoch || entries.at(-1)!.seq !== oldest - 1) return;
+      const framed = entries.map((entry) => this.#framed(entry));
+      for (const { block } of framed) bytes += block.length;
+      older = framed.concat(older);
+      oldest = entries[0]!.seq;
     }
-    if (this.frontier.epoch === epoch && this.#oldest === before) this.#recent.unshift(...older);
+    if (this.frontier.epoch !== epoch || this.#oldest !== before) return;
+    this.#recent = older.concat(this.#recent);
+    this.#recentBytes = this.#recent.reduce((sum, { block }) => sum + block.length, 0);
   }
 
   async #read(): Promise<void> {
     try {
       while (this.#again) {
         this.#again = false;
+        this.#isBehind = this.#pendingBytes > this.#most;
+        if (this.#isBehind) return;
         const from = this.#accepted;
         const part = await this.#owner.fetch({ after: Math.max(from.seq - 1, 0), count: READ_COUNT });
         if (continuity(from, part, markOf) !== 'whole') {
@@ -162,18 +196,34 @@ export class Tail {
         }
         if (this.#accepted.seq < part.head.seq) this.#again = true;
         if (this.#again) continue;
-        for (const wakeUp of this.#parked.splice(0)) if (!this.#offer(wakeUp)) this.#again = true;
+        for (const wakeUp of this.#unparked()) if (!this.#offer(wakeUp)) this.#again = true;
       }
     } finally {
       // In the same turn as the last look: what is heard from now on is not parked any more.
       this.#reading = undefined;
-      this.#parked = [];
+      this.#unparked();
     }
+  }
+
+  #park(wakeUp: WakeUp): void {
+    this.#again ||= this.#parked.length >= READ_COUNT || this.#parkedBytes > this.#most;
+    if (this.#again) return; // the log has it
+    this.#parked.push(wakeUp);
+    this.#parkedBytes += wakeUp.entry.message.length;
+  }
+
+  #unparked(): WakeUp[] {
+    const parked = this.#parked;
+    this.#parked = [];
+    this.#parkedBytes = 0;
+    return parked;
   }
 
   #jump(head: Position): void {
     this.#pending = [];
+    this.#pendingBytes = 0;
     this.#recent = [];
+    this.#recentBytes = 0;
     this.frontier = head;
     this.#owner.tailJumped();
   }
@@ -186,15 +236,15 @@ export class Tail {
     if (entry.seq === at.seq) return markOf(entry.message) === at.mark;
     if (entry.seq !== at.seq + 1 || before !== at.mark) return false;
     if (at.seq === 0) this.frontier = { ...this.frontier, epoch };
-    this.#pending.push(entry);
+    const framed = this.#framed(entry);
+    this.#pending.push(framed);
+    this.#pendingBytes += framed.block.length;
     this.#owner.tailGrew();
     return true;
   }
 
-  #framed(entry: Entry, evictedFrom = entry.seq): Framed {
-    const bytes = isTombstone(entry)
-      ? evictedBlock(evictedFrom, entry.seq)
-      : block(this.#kind, entry.message);
-    return { ...entry, block: bytes };
+  #framed(entry: Entry): Framed {
+    const isGap = isTombstone(entry);
+    return { ...entry, block: isGap ? evictedBlock(entry.seq, entry.seq) : block(this.#kind, entry.message) };
   }
 }

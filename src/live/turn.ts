@@ -64,7 +64,7 @@ export function feed(stream: Stream, reader: Reader, turn: Turn): number {
   if (blocks.length > 0) {
     const id = blocks.length > withoutId ? `${reader.idPart}~${turn.idPart}` : undefined;
     const bytes = presence && blocks.length === 1 ? presence.alone : burst(glue(blocks), id);
-    if (!stream.hasRoom(bytes.length)) {
+    if (!stream.hasRoom(bytes.length, messages)) {
       stream.skip(ack, presence !== undefined); // first: it may be live again at once
       stream.fallBehind('slow');
       return 0;

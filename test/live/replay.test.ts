@@ -1,24 +1,34 @@
 /** The replay alone, over logs that lie in arrays and can fail. */
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { Replay } from '../../src/live/replay.ts';
 import { Tail } from '../../src/live/tail.ts';
 import { type LogPart, START } from '../../src/store/logs.ts';
 import { StoreUnavailable } from '../../src/store/redis.ts';
 
-function log(epoch: string, count: number) {
+function log(epoch: string, count: number, text = '') {
   const markAt = (seq: number) => (seq === 0 ? '' : String(seq).padStart(8, '0'));
   const entryAt = (seq: number) => ({
     seq,
     origin: '-',
-    message: `{"id":"01a20795-5cc3-7418-8c86-0000${markAt(seq)}","n":"${epoch}${seq}"}`,
+    message: `{"id":"01a20795-5cc3-7418-8c86-0000${markAt(seq)}","n":"${epoch}${seq}","text":"${text}"}`,
   });
   const entries = Array.from({ length: count }, (_, index) => entryAt(index + 1));
-  const state = { failing: false, afterRead: () => {} };
+  const state = { failing: false, bytesRead: 0, afterRead: () => {} };
   const tail: Tail = new Tail('dm', {
-    fetch: async ({ after = 0, count: most }): Promise<LogPart> => {
+    fetch: async ({
+      after = 0,
+      count: most,
+      maxBytes = Number.POSITIVE_INFINITY,
+      least = 1,
+    }): Promise<LogPart> => {
       if (state.failing) throw new StoreUnavailable('away');
       const head = { epoch, seq: entries.length, mark: markAt(entries.length) };
-      const part = { first: 1, head, entries: entries.slice(after, after + most), meta: {} };
+      const some = entries.slice(after, after + most);
+      let [fit, bytes] = [0, 0];
+      while (fit < some.length && (fit < least || bytes + some[fit]!.message.length <= maxBytes))
+        bytes += some[fit++]!.message.length;
+      state.bytesRead += bytes;
+      const part = { first: 1, head, entries: some.slice(0, fit), meta: {} };
       state.afterRead();
       return part;
     },
@@ -82,4 +92,53 @@ test('what is told as missing reaches to where the stream goes on', async () => 
   const [gap] = await replay.verify();
   expect(gap).toMatchObject({ log: 'broadcasts', reason: 'epoch', from: null });
   expect(replay.at.broadcasts.seq).toBe(gap!.to);
+});
+
+describe('a batch', () => {
+  const KB = 1_024;
+
+  async function behind(count: number, text: string) {
+    const logs = { inbox: log('inboxlog', count, text), broadcasts: log('broadlog', count, text) };
+    await logs.inbox.tail.open();
+    await logs.broadcasts.tail.open();
+    const source = {
+      tails: { inbox: logs.inbox.tail, broadcasts: logs.broadcasts.tail },
+      replayLimit: 10_000,
+      mailboxStart: async () => START,
+    };
+    const replay = new Replay(source, { sid: 's', at: { inbox: START, broadcasts: START }, mailboxUntil: 0 });
+    return { ...logs, replay };
+  }
+
+  // 64 entries were read for each 64 KB that were written: opening streams made Redis send 13 times what was delivered.
+  test.each([100, 3_000, 16_000])('reads about what it gives, with messages of %i bytes', async (size) => {
+    const { inbox, broadcasts, replay } = await behind(400, 'x'.repeat(size));
+    let [given, messages] = [0, 0];
+    while (!replay.isLevel()) {
+      const batch = await replay.next();
+      expect(batch.bytes).toBeLessThanOrEqual(64 * KB);
+      given += batch.bytes;
+      messages += batch.messages;
+    }
+    expect(messages).toBe(800);
+    expect(inbox.state.bytesRead + broadcasts.state.bytesRead).toBeLessThan(2 * given);
+  });
+
+  test.each([0, 5_000, 20_000, 40_000])(
+    'fits into the %i bytes there are, or is one message',
+    async (room) => {
+      const { replay } = await behind(20, 'x'.repeat(16_000));
+      const texts = [];
+      while (!replay.isLevel()) {
+        const batch = await replay.next(room);
+        if (batch.messages > 1) expect(batch.bytes).toBeLessThanOrEqual(room);
+        expect(batch.messages).toBeGreaterThan(0);
+        texts.push(...batch.blocks.map((block) => /"n":"(\w+)"/.exec(block.toString())![1]));
+      }
+      for (const name of ['inboxlog', 'broadlog'])
+        expect(texts.filter((text) => text!.startsWith(name))).toEqual(
+          Array.from({ length: 20 }, (_, n) => `${name}${n + 1}`),
+        );
+    },
+  );
 });

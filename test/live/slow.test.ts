@@ -2,7 +2,7 @@
 import { expect, test, vi } from 'vitest';
 import { listen, person, startNode, until } from '../support/app.ts';
 import { testHub } from '../support/hub.ts';
-import { draft, testLogs, testStore } from '../support/store.ts';
+import { account, draft, testLogs, testStore } from '../support/store.ts';
 
 const BIG = '界'.repeat(3_990); // 12 kB
 
@@ -50,6 +50,76 @@ test('a reader that stops and goes on later gets everything in order, while othe
   expect(slowStream.messages().map(({ seq }) => seq)).toEqual(Array.from({ length: count }, (_, n) => n + 1));
   expect(slowStream.events.map(({ kind }) => kind)).not.toContain('gap');
 }, 60_000);
+
+// All that came in one turn was one write, and an empty buffer took a write of any size: megabytes for each slow reader.
+test('a burst costs a reader that takes nothing no more than the limit and one message, and others miss nothing', async () => {
+  const maxStreamBytes = 64 * 1024;
+  const { logs, open } = await testHub({ maxStreamBytes });
+  const [stuck, healthy] = [await open('stuck'), await open('healthy')];
+  const largest = new Map([stuck, healthy].map((socket) => [socket, 0]));
+  for (const socket of [stuck, healthy]) {
+    const write = socket.write.bind(socket);
+    socket.write = (bytes) => {
+      largest.set(socket, Math.max(largest.get(socket)!, bytes.length));
+      return write(bytes);
+    };
+  }
+  stuck.drain();
+  const draining = setInterval(() => healthy.drain(), 1);
+  await Promise.all(Array.from({ length: 300 }, (_, n) => logs.broadcast(draft('alice', `${n + 1} ${BIG}`))));
+  await until('the healthy one has all', () => numbersIn(healthy.taken).length === 300);
+  clearInterval(draining);
+  expect(stuck.most).toBeLessThanOrEqual(maxStreamBytes + 13_000);
+  for (const bytes of largest.values()) expect(bytes).toBeLessThanOrEqual(maxStreamBytes);
+  await until('the stuck one has all', () => {
+    stuck.drain();
+    return numbersIn(stuck.taken).length >= 300;
+  });
+  for (const socket of [stuck, healthy])
+    expect(numbersIn(socket.taken).toSorted((a, b) => a - b)).toEqual(
+      Array.from({ length: 300 }, (_, n) => n + 1),
+    );
+});
+
+test('a burst for one account is cut as well', async () => {
+  const maxStreamBytes = 64 * 1024;
+  const { store, logs, open } = await testHub({ maxStreamBytes });
+  await account(store, 'bob');
+  const socket = await open('bob');
+  socket.drain();
+  await Promise.all(
+    Array.from({ length: 100 }, (_, n) =>
+      logs.direct('alice', 'bob', draft('alice', `${n + 1} ${BIG}`, { to: 'bob' })),
+    ),
+  );
+  await until('all', () => {
+    socket.drain();
+    return numbersIn(socket.taken).length >= 100;
+  });
+  expect(socket.most).toBeLessThanOrEqual(maxStreamBytes + 13_000);
+  expect(numbersIn(socket.taken).toSorted((a, b) => a - b)).toEqual(
+    Array.from({ length: 100 }, (_, n) => n + 1),
+  );
+});
+
+test('a broadcast and a direct message that are too large together are two writes', async () => {
+  const maxStreamBytes = 10_000;
+  const { store, logs, open } = await testHub({ maxStreamBytes });
+  await account(store, 'bob');
+  const socket = await open('bob');
+  socket.drain();
+  for (let n = 1; n <= 9; n += 2) {
+    await Promise.all([
+      logs.broadcast(draft('alice', `${n} ${BIG}`)),
+      logs.direct('alice', 'bob', draft('alice', `${n + 1} ${BIG}`, { to: 'bob' })),
+    ]);
+    await until('both', () => {
+      socket.drain();
+      return numbersIn(socket.taken).length >= n + 1;
+    });
+  }
+  expect(socket.most).toBeLessThanOrEqual(maxStreamBytes + 13_000);
+});
 
 // Above its bytes, and yet below what node takes for full: the stream was behind and live again in one step, and only then
 // told that there had been something to skip.

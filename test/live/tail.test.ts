@@ -1,8 +1,10 @@
 /** The tail against a log that lies in an array: wake-ups come late, twice, or not at all. */
 import fc from 'fast-check';
-import { expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { Tail, type WakeUp } from '../../src/live/tail.ts';
 import type { Entry, LogPart, Window } from '../../src/store/logs.ts';
+
+const PLENTY = 256 * 1024;
 
 function idFor(seq: number, life: string): string {
   return `01a20795-5cc3-7418-8c86-${life.padStart(4, '0')}${seq.toString(16).padStart(8, '0')}`;
@@ -13,15 +15,18 @@ function memoryLog() {
   let epoch = 'eeeeeee1';
   let life = '1';
   let reads = 0;
+  let given = 0;
   const markAt = (entry: Entry | undefined) => entry?.message.slice(35, 43) ?? '';
   return {
-    append(): WakeUp {
+    /** How many bytes were read. */
+    given: () => given,
+    append(text = ''): WakeUp {
       const before = markAt(entries.at(-1));
       const seq = entries.length + 1;
       const entry = {
         seq,
         origin: '-',
-        message: `{"id":"${idFor(seq * (life === '1' ? 1 : 17), life)}","seq":${seq}}`,
+        message: `{"id":"${idFor(seq * (life === '1' ? 1 : 17), life)}","text":"${text}","seq":${seq}}`,
       };
       entries.push(entry);
       return { epoch, before, entry };
@@ -37,12 +42,23 @@ function memoryLog() {
     },
     /** How often it was read. */
     reads: () => reads,
-    async read({ after = 0, before = Number.POSITIVE_INFINITY, count }: Window): Promise<LogPart> {
+    async read({ after, before = Number.POSITIVE_INFINITY, count, maxBytes = PLENTY, least = 1 }: Window) {
       reads += 1;
       await Promise.resolve();
       const last = entries.at(-1);
       const head = last ? { epoch, seq: last.seq, mark: markAt(last) } : { epoch: '', seq: 0, mark: '' };
-      return { first: 1, head, entries: entries.slice(after, Math.min(after + count, before - 1)), meta: {} };
+      const end = Math.min(entries.length, before - 1);
+      const some =
+        after === undefined
+          ? entries.slice(Math.max(0, end - count), end)
+          : entries.slice(after, Math.min(after + count, end));
+      const sizes = some.map(({ message }) => message.length);
+      if (after === undefined) sizes.reverse();
+      let [fit, bytes] = [0, 0];
+      while (fit < some.length && (fit < least || bytes + sizes[fit]! <= maxBytes)) bytes += sizes[fit++]!;
+      given += bytes;
+      const part = after === undefined ? some.slice(some.length - fit) : some.slice(0, fit);
+      return { first: 1, head, entries: part, meta: {} } satisfies LogPart;
     },
   };
 }
@@ -184,9 +200,9 @@ test('the newest entries are given from memory, older ones from the log', async 
     take();
   }
   const before = log.reads();
-  expect((await tail.from(18, 10)).entries.map(({ seq }) => seq)).toEqual([18, 19, 20]);
+  expect((await tail.from(18, 10, PLENTY)).entries.map(({ seq }) => seq)).toEqual([18, 19, 20]);
   expect(log.reads() - before).toBe(0);
-  expect((await tail.from(2, 3)).entries.map(({ seq }) => seq)).toEqual([2, 3, 4]);
+  expect((await tail.from(2, 3, PLENTY)).entries.map(({ seq }) => seq)).toEqual([2, 3, 4]);
   expect(log.reads() - before).toBe(1);
 });
 
@@ -195,7 +211,7 @@ test('a crowd that comes back to a node which remembers nothing costs one read, 
   for (let n = 0; n < 20; n += 1) log.append();
   const { tail, take } = follow(log, 10);
   await tail.open();
-  const crowd = Array.from({ length: 50 }, (_, n) => tail.from(1 + (n % 20), 100));
+  const crowd = Array.from({ length: 50 }, (_, n) => tail.from(1 + (n % 20), 100, PLENTY));
   tail.hear(log.append());
   take(); // while the read is under way
   for (const [n, { entries }] of (await Promise.all(crowd)).entries())
@@ -210,14 +226,14 @@ test('who comes back before there was anything keeps nobody later from the memor
   await tail.open();
   tail.hear(log.append());
   take();
-  await tail.from(0, 100); // from the start of the log: there is nothing before what is in memory
+  await tail.from(0, 100, PLENTY); // from the start of the log: there is nothing before what is in memory
   log.flush();
   for (let n = 0; n < 3; n += 1) log.append();
   await tail.refresh(); // a new log: what was in memory is forgotten
   tail.hear(log.append());
   take();
   const before = log.reads();
-  for (let n = 0; n < 10; n += 1) await tail.from(2, 100);
+  for (let n = 0; n < 10; n += 1) await tail.from(2, 100, PLENTY);
   expect(log.reads() - before).toBe(1);
 });
 
@@ -227,7 +243,94 @@ test('a position that another node was told of earlier is looked up before it is
   await tail.open();
   log.append();
   log.append();
-  const part = await tail.from(2, 1);
+  const part = await tail.from(2, 1, PLENTY);
   expect(part.head.seq).toBe(2);
   expect(part.entries[0]?.seq).toBe(2);
+});
+
+describe('what a tail holds is bounded in bytes too', () => {
+  const LONG = 'x'.repeat(16_000);
+  const MOST = 8 * 1024 * 1024;
+
+  test('a turn takes what fits, and the frontier moves over nothing else', async () => {
+    const log = memoryLog();
+    const { tail } = follow(log);
+    await tail.open();
+    for (const size of [100, 100, 50_000, 100, 100]) tail.hear(log.append('x'.repeat(size)));
+    const turns = [];
+    while (tail.hasMore) {
+      const taken = tail.take(1_000).map(({ seq }) => seq);
+      turns.push(taken);
+      expect(tail.frontier.seq).toBe(taken.at(-1));
+      expect((await tail.from(tail.frontier.seq, 100, PLENTY)).entries.at(-1)!.seq).toBe(tail.frontier.seq);
+    }
+    expect(turns).toEqual([[1, 2], [3], [4, 5]]);
+    expect(tail.take(1_000)).toEqual([]);
+  });
+
+  test('wake-ups that nobody has taken yet do not pile up, and none of them is missed', async () => {
+    const log = memoryLog();
+    const { tail, seen, jumps, take } = follow(log);
+    await tail.open();
+    for (let n = 0; n < 2_000; n += 1) tail.hear(log.append(LONG)); // 32 MB
+    let held = 0;
+    for (const { block } of tail.take()) held += block.length;
+    expect(held).toBeLessThan(MOST + 100_000);
+    for (const { seq } of tail.take()) seen.push(seq);
+    seen.push(...upTo(tail.frontier.seq));
+    await vi.waitFor(() => {
+      take();
+      expect(seen.length).toBe(2_000);
+    });
+    expect(seen).toEqual(upTo(2_000));
+    tail.hear(log.append()); // and it goes on
+    await vi.waitFor(() => {
+      take();
+      expect(seen.at(-1)).toBe(2_001);
+    });
+    expect(jumps).toEqual([]);
+  });
+
+  test('a tail that is far behind reads no more than it may hold at once', async () => {
+    const log = memoryLog();
+    const { tail, seen, take } = follow(log);
+    await tail.open();
+    for (let n = 0; n < 2_000; n += 1) log.append(LONG); // nobody was told
+    await tail.refresh();
+    expect(log.given()).toBeLessThan(1.1 * MOST + PLENTY);
+    await vi.waitFor(() => {
+      take();
+      expect(seen.length).toBe(2_000);
+    });
+    expect(seen).toEqual(upTo(2_000));
+  });
+
+  test('of what was delivered the newest is kept, as much as fits', async () => {
+    const log = memoryLog();
+    const { tail, take } = follow(log, 1_000);
+    await tail.open();
+    for (let n = 0; n < 2_000; n += 1) {
+      tail.hear(log.append(LONG));
+      take();
+    }
+    const before = log.reads();
+    await tail.from(2_000 - Math.floor(MOST / 16_200), 10, PLENTY);
+    expect(log.reads() - before, 'from memory').toBe(0);
+    await tail.from(2_000 - Math.ceil((1.5 * MOST) / 16_000) - 1, 10, PLENTY);
+    expect(log.reads() - before, 'from the log').toBe(1);
+  });
+
+  test('a crowd that comes back has no more read for it than may be kept', async () => {
+    const log = memoryLog();
+    for (let n = 0; n < 2_000; n += 1) log.append(LONG);
+    const { tail } = follow(log, 1_000);
+    await tail.open();
+    await Promise.all(Array.from({ length: 20 }, () => tail.from(1_990, 100, PLENTY)));
+    expect(log.given()).toBeLessThan(MOST + 2 * PLENTY);
+    const before = log.reads();
+    await tail.from(1_700, 100, PLENTY);
+    expect(log.reads() - before, 'from memory').toBe(0);
+    for (let n = 0; n < 5; n += 1) await tail.from(5, 3, PLENTY);
+    expect(log.given(), 'too old: read by itself').toBeLessThan(MOST + 3 * PLENTY);
+  });
 });
