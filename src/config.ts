@@ -3,6 +3,7 @@
  * the value of a secret. `.env.example` says the same to people; a test compares the two.
  */
 import {
+  connections,
   hosts,
   integer,
   keyPrefix,
@@ -70,6 +71,32 @@ const SETTINGS = {
   },
   REGISTER_LIMIT: { default: '20/3600', parse: limit, reason: 'registrations from one network' },
   SEND_LIMIT: { default: '50/10', parse: limit, reason: 'messages of one account' },
+  ACCOUNT_BUDGET: {
+    default: '2000/10',
+    parse: limit,
+    reason: 'what an account may use of each node: a point is about 50 µs of work',
+  },
+  NETWORK_BUDGET: { default: '20000/10', parse: limit, reason: 'what a network may use of each node' },
+  ACCOUNT_IN_FLIGHT: {
+    default: '16',
+    parse: integer(0, 1_000_000),
+    reason: 'small requests of an account at once, or a quarter of that in pages; 0 for no limit',
+  },
+  NETWORK_IN_FLIGHT: {
+    default: '128',
+    parse: integer(0, 1_000_000),
+    reason: 'the same of a network; a quarter of it without a token',
+  },
+  CONNECTION_IN_FLIGHT: {
+    default: '8',
+    parse: integer(0, 1_000_000),
+    reason: 'requests at once of those that came on one connection',
+  },
+  NETWORK_CONNECTIONS: {
+    default: 'auto',
+    parse: connections,
+    reason: 'of each node; auto: a quarter of all it may have open, at most 1000; 0 for no limit',
+  },
   CORS_ORIGINS: {
     default: '',
     parse: origins,

@@ -25,6 +25,12 @@ export function createMetrics(openStreams: () => number) {
     labelNames: ['kind'],
     registers,
   });
+  const refusals = new Counter({
+    name: 'parley_refusals_total',
+    help: 'Requests and connections refused for too much use, by reason',
+    labelNames: ['reason'],
+    registers,
+  });
   const count = (what: string, help: string) =>
     new Counter({ name: `parley_${what}_total`, help, registers });
   const live = {
@@ -33,6 +39,7 @@ export function createMetrics(openStreams: () => number) {
     gaps: count('gaps', 'Gaps that readers were told of'),
     slow: count('slow_readers', 'Times that a stream fell behind because its socket did not drain'),
   };
+  const cuts = count('cut_answers', 'Answers that were cut because they did not leave');
   const redis = new Histogram({
     name: 'parley_redis_seconds',
     help: 'Time until Redis answered a command or script',
@@ -50,6 +57,8 @@ export function createMetrics(openStreams: () => number) {
   return {
     request: (operation: string, status: number) => requests.inc({ operation, status }),
     sent: (kind: string) => sends.inc({ kind }),
+    refused: (reason: string) => refusals.inc({ reason }),
+    cut: () => cuts.inc(),
     counted: (what: keyof typeof live, howMany: number) => live[what].inc(howMany),
     redis: (seconds: number) => redis.observe(seconds),
     text: () => registry.metrics(),

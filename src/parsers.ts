@@ -29,6 +29,12 @@ export function workers(value: string): number {
   return Number(value);
 }
 
+export function connections(value: string): number | 'auto' {
+  if (value === 'auto') return 'auto';
+  if (!/^\d{1,7}$/.test(value)) throw new Rule('a whole number up to 9999999, or auto');
+  return Number(value);
+}
+
 export function limit(value: string): Limit {
   const [, max, seconds] = /^(\d{1,6})\/(\d{1,6})$/.exec(value === '0' ? '0/1' : value) ?? [];
   if (seconds === undefined || Number(seconds) === 0)

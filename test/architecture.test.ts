@@ -205,9 +205,10 @@ describe('who may touch what', () => {
     expect(offenders(/process\s*\.\s*env\b|\benv\b[^;\n]*from 'node:process'/, readers)).toEqual([]);
   });
 
-  test('a response is written by the router, problems, pages, the server and what begins a stream; metrics have a server of their own', () => {
+  test('a response is written by the router, problems, pages, the server, admission and what begins a stream; metrics have a server of their own', () => {
     const writers = [
       'http/router.ts',
+      'http/admission.ts',
       'http/exchange.ts',
       'http/event-stream.ts',
       'http/problem-json.ts',

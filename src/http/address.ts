@@ -2,7 +2,7 @@
  * Whose requests are counted together. A household holds an IPv6 network of 64 bits and often of 56, and whoever rents a
  * server gets 48; so IPv6 is counted at all three, and the wider one has a larger limit. IPv4 written as IPv6 is IPv4.
  */
-import { isIPv4, isIPv6, type Socket } from 'node:net';
+import { isIPv4, isIPv6 } from 'node:net';
 import type { Network } from '../chat/model.ts';
 import type { Logger } from '../logger.ts';
 import type { ParleyRequest } from './exchange.ts';
@@ -12,7 +12,7 @@ export type { Network };
 /** How many clients' worth a wider network may use, compared with one of 64 bits. */
 const FACTOR_56 = 4;
 const FACTOR_48 = 16;
-/** Answers kept for addresses that a proxy told; thrown away when full. What is longer is no address. */
+/** Answers kept, thrown away when there are too many; and what is longer is no address. */
 const KNOWN_ADDRESSES = 4_096;
 const LONGEST_ADDRESS = 64;
 
@@ -40,38 +40,32 @@ export function networksOf(address: string): Network[] {
   ];
 }
 
-type KnownSocket = Socket & { networks?: Network[] };
+const known = new Map<string, Network[]>();
+
+/** The same, remembered for whoever comes again. */
+export function networksAt(address: string): Network[] {
+  let networks = known.get(address);
+  if (networks) return networks;
+  networks = networksOf(address.length > LONGEST_ADDRESS ? '' : address);
+  if (known.size >= KNOWN_ADDRESSES) known.clear();
+  if (address.length <= LONGEST_ADDRESS) known.set(address, networks);
+  return networks;
+}
 
 /**
- * Answers the networks of whoever sent a request. Without a proxy they are found once for each connection; behind one
- * Express tells the address. Warns at the start, and once later, if limits per network cannot hold as it is set.
+ * Answers the networks of whoever sent a request; behind proxies Express tells the address. Warns at the start, and
+ * once later, if limits per network cannot hold as it is set.
  */
 export function createNetworksFinder(trustProxy: boolean | number | string, log: Logger) {
   if (trustProxy === true) log.warn(TRUSTS_ALL);
-  if (trustProxy === false) {
-    let hasWarned = false;
-    return (req: ParleyRequest): Network[] => {
-      const socket: KnownSocket = req.socket;
-      if (socket.networks) return socket.networks;
-      if (!hasWarned && req.headers['x-forwarded-for'] !== undefined) {
-        hasWarned = true;
-        log.warn(TRUSTS_NONE);
-      }
-      socket.networks = networksOf(socket.remoteAddress ?? '');
-      return socket.networks;
-    };
-  }
-  const known = new Map<string, Network[]>();
+  let hasWarned = false;
   return (req: ParleyRequest): Network[] => {
-    const told = req.ip ?? '';
-    const address = told.length > LONGEST_ADDRESS ? '' : told;
-    let networks = known.get(address);
-    if (!networks) {
-      if (known.size >= KNOWN_ADDRESSES) known.clear();
-      networks = networksOf(address);
-      known.set(address, networks);
+    if (trustProxy !== false) return networksAt(req.ip ?? '');
+    if (!hasWarned && req.headers['x-forwarded-for'] !== undefined) {
+      hasWarned = true;
+      log.warn(TRUSTS_NONE);
     }
-    return networks;
+    return networksAt(req.socket.remoteAddress ?? '');
   };
 }
 

@@ -11,7 +11,10 @@ const BYTE_ORDER_MARK = [0xef, 0xbb, 0xbf];
 const tooLarge = () => new Problem('body_too_large', 'The body must not be larger than 64 KiB.');
 
 /** Undefined for a request without a body. */
-export async function readJson(req: IncomingMessage): Promise<unknown> {
+export async function readJson(
+  req: IncomingMessage,
+  meter: { received(bytes: number): void },
+): Promise<unknown> {
   const { 'content-length': length, 'content-type': type = '', 'content-encoding': encoding } = req.headers;
   const isChunked = req.headers['transfer-encoding'] !== undefined;
   if (!isChunked && (length === undefined || length === '0')) return undefined;
@@ -23,6 +26,7 @@ export async function readJson(req: IncomingMessage): Promise<unknown> {
   }
   if (Number(length) > LIMIT_BYTES) throw tooLarge(); // at once, not when all of it has come
   const bytes = await readBytes(req);
+  meter.received(bytes.length);
   if (bytes.length === 0) return undefined;
   if (!isUtf8(bytes)) throw new Problem('malformed_json', 'The body is not valid UTF-8.');
   try {

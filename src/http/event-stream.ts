@@ -75,6 +75,7 @@ export function streamAnswer(res: ParleyResponse): StreamAnswer {
   return {
     isOver: () => res.destroyed || res.headersSent,
     begin: () => {
+      res.passage.isStream = true;
       res.writeHead(200, [...headOf(res), ...STREAM_HEADERS]);
       return own.has(res) ? letGo(res) : res;
     },
@@ -88,5 +89,6 @@ function letGo(res: ParleyResponse): Writable {
   res.flushHeaders();
   res.detachSocket(socket);
   res.emit('close'); // as an exchange it is over
+  res.passage.letGo();
   return socket;
 }

@@ -8,6 +8,7 @@ import type { Request, Response } from 'express';
 import type { Logger } from '../logger.ts';
 import type { Metrics } from '../metrics.ts';
 import type { OperationId } from './operations.ts';
+import type { Passage } from './passage.ts';
 import { type RequestTarget, shownPath } from './request-target.ts';
 
 export type ParleyRequest = Request & { target: RequestTarget };
@@ -21,6 +22,7 @@ export type ParleyResponse = Response & {
   comesBack?: boolean;
   /** What log and metrics are told instead of the status. */
   outcome?: number;
+  passage: Passage;
 };
 
 const REQUEST_ID = /^[\w.:-]{1,128}$/;
@@ -42,13 +44,15 @@ export function setHeaders(res: ParleyResponse): ParleyResponse {
 }
 
 /** Answers what to call when an exchange begins. */
-export function createBegin(log: Logger, metrics: Metrics | undefined) {
+export function createBegin(log: Logger, metrics: Metrics | undefined, ended: (res: ParleyResponse) => void) {
   /** One function for all responses, not a closure for each. */
   function told(this: ServerResponse): void {
     const res = this as ParleyResponse; // createBegin is the only one to hand it out
+    ended(res);
     const status = res.outcome ?? (res.headersSent ? res.statusCode : GONE_STATUS);
     metrics?.request(res.operation, status);
-    const level = status >= 400 && status < 500 ? 'info' : 'debug';
+    // Refusals come in floods; admission tells of them together.
+    const level = status >= 400 && status < 500 && !res.passage.isRefused ? 'info' : 'debug';
     if (!log.isLevelEnabled(level)) return;
     const { requestId, operation, startedAtMs } = res;
     const req = res.req as Partial<ParleyRequest> & IncomingMessage; // without a target if that could not be read

@@ -26,6 +26,8 @@ export type Call<Id extends OperationId> = {
   caller: Id extends PublicOperation ? undefined : Caller;
   /** Where the request comes from: limits are counted for each. */
   networks: Network[];
+  /** Aborted when the client has gone or its time is up: what takes several steps stops between them. */
+  signal: AbortSignal;
   path: Given<operations[Id]['parameters']['path']>;
   query: Given<operations[Id]['parameters']['query']>;
   header: Given<operations[Id]['parameters']['header']>;

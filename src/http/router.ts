@@ -3,7 +3,7 @@
  * what it answers. Decides nothing itself. One look-up finds the operation (Express' router would try each in turn).
  */
 import { parse } from 'node:querystring';
-import type { Caller, Network } from '../chat/model.ts';
+import type { Caller } from '../chat/model.ts';
 import { Problem } from '../chat/problems.ts';
 import type { StreamAnswer } from '../live/hub.ts';
 import { bearerToken } from './auth.ts';
@@ -13,6 +13,8 @@ import { type Deadline, meetDeadline, setDeadline } from './deadline.ts';
 import { streamAnswer } from './event-stream.ts';
 import { headOf, type ParleyRequest, type ParleyResponse } from './exchange.ts';
 import type { Operations } from './operations.ts';
+import type { Passage } from './passage.ts';
+import { PRICES } from './prices.ts';
 import { allowOnly } from './problem-json.ts';
 
 export type RouterOptions = {
@@ -20,7 +22,6 @@ export type RouterOptions = {
   operations: Operations;
   authenticate: (token: string) => Caller;
   redeem: (ticket: string) => Promise<Caller>;
-  findNetworks: (req: ParleyRequest) => Network[];
   /** Answers with a problem, whatever was thrown. */
   fail: (error: unknown, res: ParleyResponse) => void;
 };
@@ -39,14 +40,7 @@ type AnyAnswer = {
 type Place = { byMethod: Map<string, Route>; others: (req: ParleyRequest, res: ParleyResponse) => never };
 
 /** Answers false for what is not of the contract. */
-export function createRouter({
-  routes,
-  operations,
-  authenticate,
-  redeem,
-  findNetworks,
-  fail,
-}: RouterOptions) {
+export function createRouter({ routes, operations, authenticate, redeem, fail }: RouterOptions) {
   const find = createFinder(routes);
   return (req: ParleyRequest, res: ParleyResponse): boolean => {
     try {
@@ -71,10 +65,12 @@ export function createRouter({
     res: ParleyResponse,
   ): Promise<void> {
     res.operation = route.operationId;
+    const { passage } = res;
     const late = () => {
-      const detail =
-        'The answer took too long. What was sent may still arrive: repeat it with its Idempotency-Key.';
-      fail(new Problem('unavailable', detail, { retryAfterMs: 1_000 }), res);
+      const { isWaiting } = passage; // then nothing was done
+      const problem = isWaiting ? passage.problem('in_flight') : tooLate();
+      passage.stop(problem);
+      if (!isWaiting) fail(problem, res);
     };
     let deadline: Deadline | undefined;
     try {
@@ -82,20 +78,59 @@ export function createRouter({
       if (ticket) {
         deadline = setDeadline(late);
         res.comesBack = true; // what fails in passing judges no ticket
+        if (passage.refusal) throw passage.refusal;
       }
       const caller = ticket ? await redeem(String(ticket)) : identify(route, req);
       if (route.takesTicket) res.comesBack = true; // whoever it is may
+      if (passage.refusal) throw passage.refusal;
+      if (caller) passage.identify(caller.username);
       const inputs = route.hasParameters ? checkedParameters(route, name, req) : NONE;
-      const body = route.checkBody && checkedBody(route.checkBody, await readJson(req));
+      const body = route.checkBody && checkedBody(route.checkBody, await readJson(req, passage));
       deadline ??= setDeadline(late); // not before: a slow sender keeps nobody waiting
+      const turn = passage.enter(PRICES[route.operationId]);
+      if (turn) await turn;
       const operation = operations[route.operationId] as AnyOperation;
-      const answer = await operation({ caller, networks: findNetworks(req), ...inputs, body });
+      const answer = await operation(new Call(caller, inputs, body, passage));
       if (answer.stream) await answer.stream(streamAnswer(res));
       if (meetDeadline(deadline) && !answer.stream) write(res, answer);
     } catch (error) {
       if (deadline) meetDeadline(deadline);
-      fail(error, res);
+      fail(passage.refusal ?? error, res);
+    } finally {
+      passage.done();
     }
+  }
+}
+
+const tooLate = (): Problem =>
+  new Problem(
+    'unavailable',
+    'The answer took too long. What was sent may still arrive: repeat it with its Idempotency-Key.',
+    { retryAfterMs: 1_000 },
+  );
+
+/** What an operation is given. The signal is made where it is asked for. */
+class Call {
+  readonly caller: Caller | undefined;
+  readonly networks: Passage['networks'];
+  readonly path: object;
+  readonly query: object;
+  readonly header: object;
+  readonly body: unknown;
+  readonly #passage: Passage;
+
+  constructor(caller: Caller | undefined, { path, query, header }: Inputs, body: unknown, passage: Passage) {
+    this.caller = caller;
+    this.networks = passage.networks;
+    this.path = path;
+    this.query = query;
+    this.header = header;
+    this.body = body;
+    this.#passage = passage;
+  }
+
+  get signal(): AbortSignal {
+    return this.#passage.signal;
   }
 }
 
@@ -104,7 +139,11 @@ function write(res: ParleyResponse, { status, headers = {}, body, json }: AnyAns
   const text = json ?? (body === undefined ? '' : JSON.stringify(body));
   const head = [...headOf(res), 'Cache-Control', 'no-store'];
   for (const name in headers) head.push(name, headers[name]!);
-  if (text) head.push('Content-Type', 'application/json', 'Content-Length', String(Buffer.byteLength(text)));
+  if (text) {
+    const length = Buffer.byteLength(text);
+    res.passage.answered(length);
+    head.push('Content-Type', 'application/json', 'Content-Length', String(length));
+  }
   res.writeHead(status, head).end(text);
 }
 

@@ -12,7 +12,7 @@ import { createHostCheck } from '../hosts.ts';
 import type { StreamAnswer } from '../live/hub.ts';
 import type { Logger } from '../logger.ts';
 import type { Metrics } from '../metrics.ts';
-import { createNetworksFinder } from './address.ts';
+import { type AdmissionConfig, createAdmission } from './admission.ts';
 import { readContract } from './contract.ts';
 import { serveStreams, streamAnswer, takeStreams } from './event-stream.ts';
 import { createBegin, type ParleyRequest, type ParleyResponse, setHeaders } from './exchange.ts';
@@ -27,10 +27,8 @@ import { securityHeaders } from './security-headers.ts';
 
 export type HttpOptions = {
   rooms: Rooms;
-  config: Pick<
-    Config,
-    'CORS_ORIGINS' | 'HOST' | 'HOSTS' | 'HSTS_SECONDS' | 'KEEP_ALIVE_SECONDS' | 'TRUST_PROXY'
-  >;
+  config: AdmissionConfig &
+    Pick<Config, 'CORS_ORIGINS' | 'HOST' | 'HOSTS' | 'HSTS_SECONDS' | 'KEEP_ALIVE_SECONDS'>;
   log: Logger;
   metrics: Metrics | undefined;
   /** The node is stopping. */
@@ -56,6 +54,7 @@ export function createHttpServer({ rooms, config, log, metrics, isClosing, turnA
 
   function fail(error: unknown, res: ParleyResponse): void {
     const { requestId } = res;
+    if (res.passage.isGone) return; // there is nobody to tell
     const problem = toProblem(error);
     if (problem.code === 'internal') log.error({ err: error, requestId }, 'a bug of ours');
     else if (problem.code === 'unavailable') log.warn({ requestId, reason: String(error) }, 'unavailable');
@@ -108,9 +107,12 @@ export function createHttpServer({ rooms, config, log, metrics, isClosing, turnA
   Object.assign(OurResponse.prototype, { securityHeaders: common });
   app.request = OurRequest.prototype as unknown as typeof app.request;
   app.response = OurResponse.prototype as unknown as typeof app.response;
-  takeStreams(OurRequest.prototype, contract.routes.find((each) => each.operationId === 'openStream')!.path);
+  const streamPath = contract.routes.find((each) => each.operationId === 'openStream')!.path;
+  takeStreams(OurRequest.prototype, streamPath);
 
-  const begin = createBegin(log, metrics);
+  const isProxy = (address: string): boolean => app.get('trust proxy fn')(address, 0);
+  const admission = createAdmission({ config, isProxy, log, metrics });
+  const begin = createBegin(log, metrics, admission.end);
   const checkHead = createHeadCheck(createHostCheck(config));
   const operations = createOperations(rooms);
   const route = createRouter({
@@ -122,17 +124,28 @@ export function createHttpServer({ rooms, config, log, metrics, isClosing, turnA
       if (isClosing()) throw new Problem('unavailable', 'This node is going down.', { retryAfterMs: 1_000 });
       return rooms.tickets.redeem(ticket);
     },
-    findNetworks: createNetworksFinder(config.TRUST_PROXY, log),
     fail,
   });
   const allowOrigins = config.CORS_ORIGINS.length > 0 ? crossOrigin(config.CORS_ORIGINS) : undefined;
   const serve = (req: ParleyRequest, res: ParleyResponse): void => {
+    if (admission.isOver(req)) return;
     begin(req, res);
+    const refusal = admission.begin(req, res);
     const problem = checkHead(req);
-    if (problem) return void refuse(problem, res);
-    const answer = () => void (route(req, res) || app(req, res));
+    if (problem) return void refuse(refusal ?? problem, res);
+    const answer = () => {
+      // Of a stream the router finds out first whether it may come back.
+      if (refusal && req.target.path !== streamPath) fail(refusal, res);
+      else if (!route(req, res))
+        admission.page(
+          res,
+          () => app(req, res),
+          (error) => fail(error, res),
+        );
+    };
     if (req.method === 'OPTIONS') setHeaders(res).setHeader('Cache-Control', 'no-store'); // a preflight is answered by cors
-    if (allowOrigins) allowOrigins(req, res, answer);
+    // A page of another origin may read the refusal too, but for that of a preflight: there is nobody to read it.
+    if (allowOrigins && !(refusal && req.method === 'OPTIONS')) allowOrigins(req, res, answer);
     else answer();
   };
 
@@ -151,6 +164,7 @@ export function createHttpServer({ rooms, config, log, metrics, isClosing, turnA
     serve as unknown as (req: IncomingMessage, res: ServerResponse) => void,
   );
   serveStreams(server, (req) => new OurResponse(req) as ParleyResponse, serve);
+  admission.guard(server);
   server.maxHeadersCount = 0; // else node drops what comes after the 2,000th, a second Host among them
   answerRaw(server, common, knownMethods(contract.routes));
   // node would answer 417 without a word; an expectation that is not understood may be passed over (RFC 9110).

@@ -35,6 +35,13 @@ export async function startNode(options: { dist: string; redisPort: number; env:
         LOGIN_SUCCESS_LIMIT: '0',
         REGISTER_LIMIT: '0',
         SEND_LIMIT: '0',
+        // raised, not off: one machine plays everybody
+        ACCOUNT_BUDGET: '999999/1',
+        NETWORK_BUDGET: '999999/1',
+        ACCOUNT_IN_FLIGHT: '10000',
+        NETWORK_IN_FLIGHT: '40000',
+        CONNECTION_IN_FLIGHT: '1000',
+        NETWORK_CONNECTIONS: '100000',
         LOG_LEVEL: 'warn',
         ...options.env,
         ...env,

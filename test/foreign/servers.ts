@@ -35,6 +35,7 @@ async function startNode(redisUrl: string, port: number): Promise<Node> {
         LOGIN_LIMIT: '0',
         LOGIN_SUCCESS_LIMIT: '0',
       },
+      ...{ ACCOUNT_BUDGET: '20000/1', NETWORK_BUDGET: '200000/1' },
     },
     stdio: ['ignore', 'pipe', 'inherit'],
   });

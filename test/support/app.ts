@@ -21,6 +21,9 @@ const RELAXED = {
   LOGIN_SUCCESS_LIMIT: '0',
   REGISTER_LIMIT: '0',
   SEND_LIMIT: '0',
+  // raised, not off
+  ...{ ACCOUNT_BUDGET: '100000/1', NETWORK_BUDGET: '999999/1', NETWORK_CONNECTIONS: '100000' },
+  ...{ ACCOUNT_IN_FLIGHT: '1000', NETWORK_IN_FLIGHT: '4000', CONNECTION_IN_FLIGHT: '100' },
 };
 
 type Settings = Record<string, string>;

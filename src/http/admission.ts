@@ -1,0 +1,226 @@
+/**
+ * The step that every request takes before any work is done for it (decision 016): connections are counted per network,
+ * points are taken from the buckets of its networks and its account, and what is in flight is bounded. All of it in the
+ * memory of this node; what is refused is 429 with an honest Retry-After, and costs as little as can be.
+ */
+import { randomUUID } from 'node:crypto';
+import type { Server } from 'node:http';
+import type { Socket } from 'node:net';
+import type { Problem } from '../chat/problems.ts';
+import type { Config } from '../config.ts';
+import type { Logger } from '../logger.ts';
+import type { Metrics } from '../metrics.ts';
+import { createNetworksFinder, networksAt } from './address.ts';
+import { Connection } from './connection.ts';
+import { meetDeadline, setDeadline } from './deadline.ts';
+import type { ParleyRequest, ParleyResponse } from './exchange.ts';
+import { connectionCap, openFileLimit, processCap } from './file-limit.ts';
+import { Parties, type Party } from './parties.ts';
+import { Passage, problemOf, type Reason } from './passage.ts';
+import { PAGE_PRICE } from './prices.ts';
+import { problemBody } from './problem-json.ts';
+
+export type AdmissionConfig = Pick<
+  Config,
+  | 'ACCOUNT_BUDGET'
+  | 'ACCOUNT_IN_FLIGHT'
+  | 'CONNECTION_IN_FLIGHT'
+  | 'NETWORK_BUDGET'
+  | 'NETWORK_CONNECTIONS'
+  | 'NETWORK_IN_FLIGHT'
+  | 'TRUST_PROXY'
+>;
+export type Admission = ReturnType<typeof createAdmission>;
+
+/** So many accounts and networks are remembered, beside those that are in use: some 10 MB each. */
+const REMEMBERED = 50_000;
+/** How often answers that do not leave are looked for, buckets that are full again forgotten, refusals told. */
+const LOOK_EVERY_MS = 5_000;
+/** A connection of which something was refused is not read for so long: a client that asks on at once is slowed down. */
+const REST_MS = 250;
+/** How long a refused connection may take to read why, and how many may at a time. */
+const LINGER_MS = 1_000;
+const MOST_LINGERING = 64;
+
+type KnownSocket = Socket & { parley?: Connection };
+
+export function createAdmission(options: {
+  config: AdmissionConfig;
+  /** Whether connections from there are a trusted proxy's, and stand for others. */
+  isProxy: (address: string) => boolean;
+  log: Logger;
+  metrics: Metrics | undefined;
+}) {
+  const { config, isProxy, log, metrics } = options;
+  const limits = { budget: config.NETWORK_BUDGET, inFlight: config.NETWORK_IN_FLIGHT };
+  const networks = new Parties(limits, REMEMBERED);
+  const accounts = new Parties(
+    { budget: config.ACCOUNT_BUDGET, inFlight: config.ACCOUNT_IN_FLIGHT },
+    REMEMBERED,
+  );
+  const files = openFileLimit();
+  const cap = connectionCap(config.NETWORK_CONNECTIONS, files);
+  const findNetworks = createNetworksFinder(config.TRUST_PROXY, log);
+  /** Connections that are not streams: on these an answer may be stuck. */
+  const watched = new Set<Connection>();
+  const refusals = new Map<Reason, { count: number; network: string }>();
+  let lingering = 0;
+
+  function refused(reason: Reason, network: string): void {
+    metrics?.refused(reason);
+    const told = refusals.get(reason);
+    if (told) told.count += 1;
+    else refusals.set(reason, { count: 1, network });
+  }
+
+  const partiesAt = (address: string, nowMs: number): Party[] =>
+    networksAt(address).map(({ key, factor }) => networks.of(key, factor, nowMs));
+
+  /** Counts one more, of all the networks or of none. */
+  function connect(parties: Party[]): boolean {
+    for (const { connections, factor } of parties) if (connections >= cap * factor) return false;
+    for (const party of parties) party.connections += 1;
+    return true;
+  }
+  const disconnect = (parties: Party[]): void => {
+    for (const party of parties) party.connections -= 1;
+  };
+  const streaming = (connection: Connection): void => {
+    watched.delete(connection);
+    connection.becomeStream();
+  };
+  const desk = { accounts, refused, streaming, disconnect };
+
+  function accept(socket: KnownSocket): void {
+    const address = socket.remoteAddress ?? '';
+    const parties = isProxy(address) ? undefined : partiesAt(address, performance.now());
+    const connection = new Connection(socket, parties, config.CONNECTION_IN_FLIGHT);
+    socket.parley = connection;
+    if (parties && !connect(parties)) {
+      connection.isOver = true;
+      refused('connections', networksAt(address)[0]!.key);
+      refuseConnection(socket);
+      return;
+    }
+    watched.add(connection);
+    socket.on('close', closed);
+  }
+
+  function closed(this: KnownSocket): void {
+    const connection = this.parley!;
+    watched.delete(connection);
+    if (connection.parties) disconnect(connection.parties);
+    connection.close();
+  }
+
+  /** One that lingers is as good as closed; where too many do, they hear nothing. */
+  function refuseConnection(socket: Socket): void {
+    socket.on('error', () => {});
+    if (lingering >= MOST_LINGERING) return void socket.destroy();
+    lingering += 1;
+    socket.end(rawRefusal());
+    const end = setTimeout(() => socket.destroy(), LINGER_MS).unref();
+    socket.on('close', () => {
+      clearTimeout(end);
+      lingering -= 1;
+    });
+  }
+
+  const look = setInterval(() => {
+    const nowMs = performance.now();
+    networks.sweep(nowMs);
+    accounts.sweep(nowMs);
+    for (const connection of watched) {
+      if (!connection.isStuck(nowMs)) continue;
+      metrics?.cut();
+      log.info('an answer did not leave: its connection was cut');
+      connection.socket.destroy();
+    }
+    for (const [reason, { count, network }] of refusals) log.warn({ reason, count, network }, 'refused');
+    refusals.clear();
+  }, LOOK_EVERY_MS).unref();
+
+  return {
+    /** Counts what connects from now on. */
+    guard(server: Server): void {
+      const most = processCap(files);
+      if (most !== undefined) server.maxConnections = most;
+      server.on('connection', accept);
+      server.on('drop', (data) => refused('connections', data?.remoteAddress ?? 'unknown'));
+      server.on('close', () => clearInterval(look));
+    },
+
+    /** Whether nothing that comes on this connection is answered any more. */
+    isOver: (req: ParleyRequest): boolean => connectionOf(req).isOver,
+
+    /** A request has come: the problem if it must not go on. */
+    begin(req: ParleyRequest, res: ParleyResponse): Problem | undefined {
+      const connection = connectionOf(req);
+      const { startedAtMs } = res;
+      const own = connection.parties;
+      const from = findNetworks(req);
+      const parties = own ?? from.map(({ key, factor }) => networks.of(key, factor, startedAtMs));
+      const passage = new Passage(desk, connection, { res, startedAtMs, networks: from, parties });
+      res.passage = passage;
+      if (!connection.begin(passage)) {
+        connection.isOver = true; // it would go on for ever
+        res.shouldKeepAlive = false;
+        passage.refusal = passage.problem('in_flight');
+        return passage.refusal;
+      }
+      passage.refusal = passage.arrive();
+      if (own || passage.refusal) return passage.refusal;
+      passage.isCounted = connect(parties);
+      if (!passage.isCounted) passage.refusal = passage.problem('connections');
+      return passage.refusal;
+    },
+
+    /** The answer has left, or never will. */
+    end(res: ParleyResponse): void {
+      const { passage } = res;
+      if (res.operation === 'none') passage.answered(Number(res.getHeader('Content-Length') ?? 0));
+      passage.left();
+      if (passage.isRefused && !passage.isStream && passage.connection.parties) rest(passage.connection);
+    },
+
+    /** Serves a page, or what is none, when it may. */
+    page({ passage }: ParleyResponse, serve: () => void, fail: (error: unknown) => void): void {
+      const turn = passage.enter(PAGE_PRICE);
+      if (!turn) {
+        serve();
+        passage.done();
+        return;
+      }
+      const deadline = setDeadline(() => passage.stop(passage.problem('in_flight')));
+      turn.then(serve, fail).finally(() => {
+        meetDeadline(deadline);
+        passage.done();
+      });
+    },
+  };
+}
+
+/** Requests come only on connections that were accepted. */
+const connectionOf = (req: ParleyRequest): Connection => (req.socket as KnownSocket).parley!;
+
+function rest(connection: Connection): void {
+  const { socket } = connection;
+  if (connection.isResting || socket.destroyed) return;
+  connection.isResting = true;
+  socket.pause();
+  setTimeout(() => {
+    connection.isResting = false;
+    socket.resume();
+  }, REST_MS).unref();
+}
+
+/** What a connection hears that is one too many. */
+function rawRefusal(): string {
+  const requestId = randomUUID();
+  const body = JSON.stringify(problemBody(problemOf('connections'), requestId));
+  return (
+    `HTTP/1.1 429 Too Many Requests\r\nContent-Type: application/problem+json\r\n` +
+    `Content-Length: ${Buffer.byteLength(body)}\r\nRetry-After: 1\r\nCache-Control: no-store\r\n` +
+    `X-Request-Id: ${requestId}\r\nConnection: close\r\n\r\n${body}`
+  );
+}

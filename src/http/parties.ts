@@ -1,0 +1,117 @@
+/**
+ * Whose use is measured: an account or a network. Each has a bucket of points that fills up with time, and a gate for
+ * what it has in flight. In the memory of this node, and not without end: who has a full bucket and nothing open is as
+ * good as unknown and is forgotten.
+ */
+import type { Limit } from '../store/logs.ts';
+import { Gate } from './gate.ts';
+
+export type PartyLimits = { budget: Limit; inFlight: number };
+
+/** How many may wait, as a multiple of what may be in flight. */
+const WAITING_FACTOR = 4;
+/** Of a network's places those that callers without a token can take: the others are for those with one. */
+const OPEN_SHARE = 4;
+
+export class Party {
+  /** Of operations that were admitted for an account. */
+  readonly gate: Gate;
+  /** Of a network: pages, and operations that need no token. */
+  readonly openGate: Gate;
+  connections = 0;
+  readonly factor: number;
+  readonly #max: number;
+  readonly #perMs: number;
+  #points: number;
+  #atMs: number;
+
+  constructor({ budget, inFlight }: PartyLimits, factor: number, nowMs: number) {
+    this.factor = factor;
+    const places = inFlight * factor;
+    this.gate = new Gate(places, places * WAITING_FACTOR);
+    const open = Math.ceil(places / OPEN_SHARE);
+    this.openGate = new Gate(open, open * WAITING_FACTOR);
+    this.#max = budget.max * factor;
+    this.#perMs = this.#max / budget.windowMs;
+    this.#points = this.#max;
+    this.#atMs = nowMs;
+  }
+
+  /** How long to wait until something may be spent; 0: go ahead. The bucket may go below zero, and must come back. */
+  waitMs(nowMs: number): number {
+    if (this.#max === 0) return 0;
+    this.#refill(nowMs);
+    return this.#points > 0 ? 0 : (1 - this.#points) / this.#perMs;
+  }
+
+  spend(points: number): void {
+    this.#points -= points;
+  }
+
+  /** How full the bucket is: 1 is full, and below 0 there is nothing. */
+  fullness(nowMs: number): number {
+    if (this.#max === 0) return 1;
+    this.#refill(nowMs);
+    return this.#points / this.#max;
+  }
+
+  /** Whether somebody counts on it: it must not be forgotten. */
+  get isInUse(): boolean {
+    return this.connections > 0 || !this.gate.isIdle || !this.openGate.isIdle;
+  }
+
+  #refill(nowMs: number): void {
+    this.#points = Math.min(this.#max, this.#points + (nowMs - this.#atMs) * this.#perMs);
+    this.#atMs = nowMs;
+  }
+}
+
+/** Among so many that came first, the one whose bucket is the fullest makes room for a newcomer. */
+const CANDIDATES = 8;
+
+export class Parties {
+  readonly #limits: PartyLimits;
+  readonly #most: number;
+  readonly #known = new Map<string, Party>();
+
+  /** `most`: how many are remembered, beside those that are in use. */
+  constructor(limits: PartyLimits, most: number) {
+    this.#limits = limits;
+    this.#most = most;
+  }
+
+  get size(): number {
+    return this.#known.size;
+  }
+
+  of(key: string, factor: number, nowMs: number): Party {
+    let party = this.#known.get(key);
+    if (party) return party;
+    if (this.#known.size >= this.#most) this.#makeRoom(nowMs);
+    party = new Party(this.#limits, factor, nowMs);
+    this.#known.set(key, party);
+    return party;
+  }
+
+  /** Forget all who are as good as unknown. */
+  sweep(nowMs: number): void {
+    for (const [key, party] of this.#known)
+      if (!party.isInUse && party.fullness(nowMs) >= 1) this.#known.delete(key);
+  }
+
+  /** The others that were looked at go to the end: who has spent most stays, however many newcomers there are. */
+  #makeRoom(nowMs: number): void {
+    const oldest: [string, Party][] = [];
+    for (const entry of this.#known) if (oldest.push(entry) === CANDIDATES) break;
+    let fullest: string | undefined;
+    let most = Number.NEGATIVE_INFINITY;
+    for (const [key, party] of oldest) {
+      this.#known.delete(key);
+      this.#known.set(key, party);
+      if (party.isInUse || party.fullness(nowMs) <= most) continue;
+      most = party.fullness(nowMs);
+      fullest = key;
+    }
+    if (fullest !== undefined) this.#known.delete(fullest);
+  }
+}

@@ -1,0 +1,220 @@
+/**
+ * One request on its way through admission: which buckets it is charged to, which gates it has passed, and the signal
+ * that tells its work to stop. Its places are given back when its work has ended and its answer has left.
+ */
+import type { ServerResponse } from 'node:http';
+import type { Network } from '../chat/model.ts';
+import { Problem } from '../chat/problems.ts';
+import type { Connection, OnConnection } from './connection.ts';
+import type { Gate, Waiting } from './gate.ts';
+import type { Parties, Party } from './parties.ts';
+import { ANSWER_BYTES, BODY_BYTES, ENTRY_POINTS, type Price } from './prices.ts';
+
+export type Reason = 'budget' | 'in_flight' | 'connections';
+
+/** What all passages share. */
+export type Desk = {
+  accounts: Parties;
+  refused: (reason: Reason, network: string) => void;
+  /** The connection has become a stream. */
+  streaming: (connection: Connection) => void;
+  disconnect: (parties: Party[]) => void;
+};
+
+const GONE = new Problem('unavailable', 'The client has gone.');
+const IN_FLIGHT_RETRY_MS = 1_000;
+const DETAILS: Record<Reason, string> = {
+  budget: 'This account or network has used up what it may. Wait as long as Retry-After says.',
+  in_flight: 'Too many requests at once. Wait for answers before you send more.',
+  connections: 'Too many connections from this network. Close some, or share one.',
+};
+
+export const problemOf = (reason: Reason, retryAfterMs = IN_FLIGHT_RETRY_MS): Problem =>
+  new Problem('too_many_requests', DETAILS[reason], { retryAfterMs });
+
+export class Passage implements OnConnection {
+  readonly res: ServerResponse;
+  readonly startedAtMs: number;
+  /** Where the request comes from. */
+  readonly networks: Network[];
+  readonly connection: Connection;
+  isStream = false;
+  isRefused = false;
+  /** What a network or the connection has too little room for; told where the path is known. */
+  refusal: Problem | undefined;
+  /** Behind a proxy an open request stands for a connection. */
+  isCounted = false;
+  readonly #desk: Desk;
+  readonly #parties: Party[];
+  #account: Party | undefined;
+  #places = 0;
+  /** How many gates it has passed: of the connection, of the account, of each network. */
+  #passed = 0;
+  #isWorking = false;
+  #isLeaving = true;
+  #waiting: Waiting | undefined;
+  #refuse: ((problem: Problem) => void) | undefined;
+  #stopped: Problem | undefined;
+  #controller: AbortController | undefined;
+
+  constructor(
+    desk: Desk,
+    connection: Connection,
+    from: { res: ServerResponse; startedAtMs: number; networks: Network[]; parties: Party[] },
+  ) {
+    this.#desk = desk;
+    this.connection = connection;
+    this.res = from.res;
+    this.startedAtMs = from.startedAtMs;
+    this.networks = from.networks;
+    this.#parties = from.parties;
+  }
+
+  /** Aborted when the client has gone or its time is up. Made when somebody looks at it. */
+  get signal(): AbortSignal {
+    this.#controller ??= new AbortController();
+    if (this.#stopped) this.#controller.abort(this.#stopped);
+    return this.#controller.signal;
+  }
+
+  get isGone(): boolean {
+    return this.#stopped === GONE;
+  }
+
+  get isWaiting(): boolean {
+    return this.#waiting !== undefined;
+  }
+
+  /** The problem if a network has nothing left; else the price of coming here at all is taken. */
+  arrive(): Problem | undefined {
+    let waitMs = 0;
+    for (const party of this.#parties) waitMs = Math.max(waitMs, party.waitMs(this.startedAtMs));
+    if (waitMs > 0) return this.problem('budget', waitMs);
+    for (const party of this.#parties) party.spend(ENTRY_POINTS);
+    return undefined;
+  }
+
+  /** From here on the account is charged as well. */
+  identify(username: string): void {
+    this.#account = this.#desk.accounts.of(username, 1, this.startedAtMs);
+    const waitMs = this.#account.waitMs(this.startedAtMs);
+    if (waitMs > 0) throw this.problem('budget', waitMs);
+  }
+
+  received(bytes: number): void {
+    if (bytes >= BODY_BYTES) this.#spend(Math.floor(bytes / BODY_BYTES));
+  }
+
+  answered(bytes: number): void {
+    if (bytes >= ANSWER_BYTES) this.#spend(Math.floor(bytes / ANSWER_BYTES));
+  }
+
+  /** Takes the price, and the places; undefined when there is no need to wait for them. */
+  enter({ points, places }: Price): Promise<void> | undefined {
+    this.#spend(points);
+    this.#places = places;
+    this.#isWorking = true;
+    if (this.#advance()) return undefined;
+    return new Promise((resolve, reject) => {
+      this.#refuse = reject;
+      this.#standInLine(resolve);
+    });
+  }
+
+  /** The work has ended, whatever became of it. */
+  done(): void {
+    this.#isWorking = false;
+    if (!this.#isLeaving || this.isStream) this.#leaveGates();
+  }
+
+  /** The answer has left, or never will. */
+  left(): void {
+    if (!this.#isLeaving) return;
+    this.#isLeaving = false;
+    this.connection.end(this);
+    if (this.isCounted) this.#disconnect();
+    if (!this.#isWorking) this.#leaveGates();
+  }
+
+  /** What is left of it is the stream on its connection. */
+  letGo(): void {
+    this.#desk.streaming(this.connection);
+  }
+
+  gone(): void {
+    this.stop(GONE);
+    this.left();
+  }
+
+  /** Nobody waits for the answer any more. */
+  stop(reason: Problem): void {
+    if (this.#stopped) return;
+    this.#stopped = reason;
+    this.#controller?.abort(reason);
+    if (!this.#waiting) return;
+    this.#gate(this.#passed)!.unline(this.#waiting);
+    this.#waiting = undefined;
+    this.#refuse!(reason);
+  }
+
+  problem(reason: Reason, retryAfterMs = IN_FLIGHT_RETRY_MS): Problem {
+    this.isRefused = true;
+    this.#desk.refused(reason, this.networks[0]?.key ?? 'unknown');
+    return problemOf(reason, retryAfterMs);
+  }
+
+  /** A stream counts until its connection closes. */
+  #disconnect(): void {
+    const { socket } = this.connection;
+    const { disconnect } = this.#desk;
+    const parties = this.#parties;
+    if (this.isStream && !socket.destroyed) socket.once('close', () => disconnect(parties));
+    else disconnect(parties);
+  }
+
+  #spend(points: number): void {
+    this.#account?.spend(points);
+    for (const party of this.#parties) party.spend(points);
+  }
+
+  #gate(index: number): Gate | undefined {
+    if (index === 0) return this.connection.gate;
+    if (index === 1) return this.#account?.gate;
+    const party = this.#parties[index - 2]!;
+    return this.#account ? party.gate : party.openGate;
+  }
+
+  /** True when all gates are passed. */
+  #advance(): boolean {
+    for (; this.#passed < this.#parties.length + 2; this.#passed += 1) {
+      const gate = this.#gate(this.#passed);
+      if (gate && !gate.enter(this.#placesAt(this.#passed))) return false;
+    }
+    return true;
+  }
+
+  #placesAt(index: number): number {
+    return index === 0 ? 1 : this.#places;
+  }
+
+  #standInLine(resolve: () => void): void {
+    const waiting = {
+      places: this.#placesAt(this.#passed),
+      go: () => {
+        this.#waiting = undefined;
+        this.#passed += 1;
+        if (this.#advance()) resolve();
+        else this.#standInLine(resolve);
+      },
+    };
+    this.#waiting = waiting;
+    if (this.#gate(this.#passed)!.line(waiting)) return;
+    this.#waiting = undefined;
+    this.#refuse!(this.problem('in_flight'));
+  }
+
+  #leaveGates(): void {
+    for (let index = 0; index < this.#passed; index += 1) this.#gate(index)?.leave(this.#placesAt(index));
+    this.#passed = 0;
+  }
+}

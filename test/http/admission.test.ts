@@ -1,0 +1,342 @@
+/** What one account, one network or one connection may use, and that the others do not notice. */
+import http from 'node:http';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { describe, expect, test } from 'vitest';
+import { PRICES } from '../../src/http/prices.ts';
+import { person, say, startNode, type TestNode, tell, until } from '../support/app.ts';
+import { call, expectContract } from '../support/contract.ts';
+import { expectProblem, send } from '../support/http.ts';
+import { recorder } from '../support/log.ts';
+import { ask, bytesOf, dial, heard, statusesIn } from '../support/raw.ts';
+import { everything } from '../support/state.ts';
+
+const NEIGHBOUR = '127.0.0.2';
+const many = <T>(count: number, make: (n: number) => Promise<T>): Promise<T[]> =>
+  Promise.all(Array.from({ length: count }, (_, n) => make(n)));
+const countOf = (statuses: number[], status: number): number =>
+  statuses.filter((each) => each === status).length;
+
+describe('the budget of an account', () => {
+  test('is used up by whatever it asks for, from wherever, and others do not notice', async () => {
+    const node = await startNode({ ACCOUNT_BUDGET: '30/30' });
+    const [alice, bob] = [await person(node, 'alice'), await person(node, 'bob')];
+    const statuses = [];
+    for (let n = 0; n < 40; n += 1)
+      statuses.push(
+        (await ask(node, { path: '/v1/me', token: alice.token }, { from: `127.0.0.${n + 1}` })).status,
+      );
+    expect(countOf(statuses, 200)).toBeGreaterThanOrEqual(30);
+    expect(countOf(statuses, 200)).toBeLessThan(35);
+    expect(statuses.at(-1)).toBe(429);
+    expectProblem(
+      await call(node, 'sendBroadcast', { token: alice.token, body: { text: 'x' } }),
+      'too_many_requests',
+    );
+    expect((await say(bob, 'hello')).status).toBe(201);
+  });
+
+  test('says in Retry-After when it is worth to come again', async () => {
+    const node = await startNode({ ACCOUNT_BUDGET: '20/2' });
+    const alice = await person(node, 'alice');
+    let reply = await ask(node, { path: '/v1/me', token: alice.token });
+    for (let n = 0; reply.status === 200 && n < 100; n += 1)
+      reply = await ask(node, { path: '/v1/me', token: alice.token });
+    expect(reply.status).toBe(429);
+    await sleep(reply.retryAfter! * 1_000);
+    expect((await ask(node, { path: '/v1/me', token: alice.token })).status).toBe(200);
+  });
+
+  test('is charged for what is answered: a large page costs many small ones', async () => {
+    const node = await startNode({ ACCOUNT_BUDGET: '100/100' });
+    const [alice, bob] = [await person(node, 'alice'), await person(node, 'bob')];
+    const elsewhere = await startNode({}, { prefix: node.prefix });
+    for (let n = 0; n < 16; n += 1) await say({ ...bob, node: elsewhere }, '😀'.repeat(4_000));
+    expect((await call(node, 'listBroadcasts', { token: alice.token, query: { limit: 1 } })).status).toBe(
+      200,
+    );
+    expect((await call(node, 'listBroadcasts', { token: alice.token, query: { limit: 100 } })).status).toBe(
+      200,
+    );
+    let served = 0;
+    while (served < 90 && (await ask(node, { path: '/v1/me', token: alice.token })).status === 200)
+      served += 1;
+    expect(served).toBeLessThan(60);
+  });
+
+  test('is charged for what is sent, good or not', async () => {
+    const node = await startNode({ ACCOUNT_BUDGET: '100/100' });
+    const alice = await person(node, 'alice');
+    const body = { text: 1, more: 'x'.repeat(60_000) };
+    expect(
+      (await ask(node, { method: 'POST', path: '/v1/broadcasts', token: alice.token, body })).status,
+    ).toBe(400);
+    expect(
+      (await ask(node, { method: 'POST', path: '/v1/broadcasts', token: alice.token, body })).status,
+    ).toBe(400);
+    expect((await ask(node, { path: '/v1/me', token: alice.token })).status).toBe(429);
+  });
+
+  test('is not touched by requests with a wrong token', async () => {
+    const node = await startNode({ ACCOUNT_BUDGET: '20/100' });
+    const alice = await person(node, 'alice');
+    for (let n = 0; n < 40; n += 1) await ask(node, { path: '/v1/me', token: `${alice.token}x` });
+    expect((await ask(node, { path: '/v1/me', token: alice.token })).status).toBe(200);
+  });
+
+  test('when it is used up nothing is written', async () => {
+    const node = await startNode({ ACCOUNT_BUDGET: '9/1000' });
+    const alice = await person(node, 'alice');
+    while ((await say(alice, 'x')).status === 201);
+    const before = await everything(node);
+    for (let n = 0; n < 5; n += 1) {
+      expectProblem(await say(alice, 'x'), 'too_many_requests');
+      expectProblem(await tell(alice, 'alice', 'x'), 'too_many_requests');
+    }
+    expect(await everything(node)).toEqual(before);
+  });
+
+  test('is no limit where it is switched off', async () => {
+    const node = await startNode({
+      ACCOUNT_BUDGET: '0',
+      NETWORK_BUDGET: '0',
+      ACCOUNT_IN_FLIGHT: '0',
+      NETWORK_IN_FLIGHT: '0',
+      CONNECTION_IN_FLIGHT: '0',
+      NETWORK_CONNECTIONS: '0',
+    });
+    const alice = await person(node, 'alice');
+    const replies = await many(60, () => ask(node, { path: '/v1/broadcasts', token: alice.token }));
+    expect(
+      countOf(
+        replies.map(({ status }) => status),
+        200,
+      ),
+    ).toBe(60);
+  });
+});
+
+describe('the budget of a network', () => {
+  const WAYS: Record<string, Parameters<typeof ask>[1]> = {
+    'what is of no operation': { path: '/v1/nothing' },
+    pages: { path: '/openapi.yaml' },
+    'a method that a path does not have': { method: 'PUT', path: '/v1/me' },
+    'calls without a token': { path: '/v1/me' },
+    'calls with a wrong token': { path: '/v1/me', token: 'x.y.z' },
+    'bad bodies': { method: 'POST', path: '/v1/login', body: { user: 1 } },
+    'bad credentials': {
+      method: 'POST',
+      path: '/v1/login',
+      body: { username: 'x', password: 'wrong password' },
+    },
+    'bad refresh tokens': { method: 'POST', path: '/v1/refresh', body: { refreshToken: 'x.y.z' } },
+    'streams with a wrong token': { path: '/v1/events', token: 'x.y.z' },
+    health: { path: '/livez' },
+    preflights: {
+      method: 'OPTIONS',
+      path: '/v1/me',
+      headers: { Origin: 'https://a.example', 'Access-Control-Request-Method': 'GET' },
+    },
+    'hosts that are not served': { path: '/v1/me', headers: { Host: 'evil.example' } },
+  };
+
+  test.each(Object.keys(WAYS))('is used up by %s, and others do not notice', async (way) => {
+    const node = await startNode({ NETWORK_BUDGET: '60/60', CORS_ORIGINS: 'https://a.example' });
+    const statuses = [];
+    for (let n = 0; n < 80; n += 1) statuses.push((await ask(node, WAYS[way]!)).status);
+    expect(countOf(statuses.slice(0, 2), 429)).toBe(0);
+    expect(countOf(statuses.slice(-10), 429)).toBeGreaterThanOrEqual(8);
+    expect((await ask(node, { path: '/livez' }, { from: NEIGHBOUR })).status).toBe(200);
+  });
+
+  test('is used up by all its accounts together', async () => {
+    const node = await startNode({ NETWORK_BUDGET: '200/200' });
+    const people = await many(4, (n) => person(node, `user-${n}`));
+    const statuses = [];
+    for (let n = 0; n < 120; n += 1)
+      statuses.push((await ask(node, { path: '/v1/me', token: people[n % 4]!.token })).status);
+    expect(statuses[0]).toBe(200);
+    expect(statuses.at(-1)).toBe(429);
+    expect((await ask(node, { path: '/v1/me', token: people[0]!.token }, { from: NEIGHBOUR })).status).toBe(
+      200,
+    );
+  });
+
+  test('behind a proxy it is that of the client, and IPv6 has one for each size of network', async () => {
+    const node = await startNode({ NETWORK_BUDGET: '20/200', TRUST_PROXY: '1' });
+    const served = async (addressOf: (n: number) => string, tries: number) => {
+      let good = 0;
+      for (let n = 0; n < tries; n += 1) {
+        const headers = { 'X-Forwarded-For': addressOf(n) };
+        if ((await ask(node, { path: '/v1/nothing', headers })).status === 404) good += 1;
+      }
+      return good;
+    };
+    expect(await served(() => '192.0.2.1', 30)).toBeLessThan(24);
+    expect(await served(() => '192.0.2.2', 10)).toBe(10);
+    const inOne56 = await served((n) => `2001:db8:0:${n.toString(16)}::1`, 120);
+    expect(inOne56).toBeGreaterThanOrEqual(80);
+    expect(inOne56).toBeLessThan(90);
+    expect(await served((n) => `2001:db8:1:${(n * 256).toString(16)}::1`, 120)).toBe(120);
+  });
+
+  test('a stream of somebody who may come back later is told so, and its ticket stays good', async () => {
+    const node = await startNode({ NETWORK_BUDGET: '60/20' });
+    const alice = await person(node, 'alice');
+    const { body } = await call(node, 'createTicket', { token: alice.token });
+    while ((await ask(node, { path: '/livez' })).status === 200);
+    for (const asked of [
+      { path: '/v1/events', token: alice.token },
+      { path: `/v1/events?ticket=${body.ticket}` },
+    ]) {
+      const reply = await ask(node, asked);
+      expect(reply.status).toBe(200);
+      expect(reply.text).toMatch(/retry: \d+/);
+      expect(reply.text).toContain('"code":"too_many_requests","reconnect":true');
+    }
+    const socket = await dial(node, NEIGHBOUR);
+    socket.write(bytesOf({ path: `/v1/events?ticket=${body.ticket}` }));
+    expect(await heard(socket, 500)).toContain('event: ready');
+  });
+
+  test('a page of another origin may read that it is refused', async () => {
+    const node = await startNode({ NETWORK_BUDGET: '5/100', CORS_ORIGINS: 'https://a.example' });
+    const headers = { Origin: 'https://a.example' };
+    for (let n = 0; n < 8; n += 1) await send(node, 'GET', '/livez', { headers });
+    const answer = await send(node, 'GET', '/livez', { headers });
+    expectProblem(answer, 'too_many_requests');
+    expect(answer.headers['access-control-allow-origin']).toBe('https://a.example');
+    expect(answer.headers['access-control-expose-headers']).toContain('Retry-After');
+  });
+
+  test('who asks on when refused is read slowly', async () => {
+    const node = await startNode({ NETWORK_BUDGET: '5/100' });
+    const agent = new http.Agent({ keepAlive: true, maxSockets: 1 });
+    for (let n = 0; n < 8; n += 1) await ask(node, { path: '/livez' }, { agent });
+    const start = performance.now();
+    for (let n = 0; n < 4; n += 1) expect((await ask(node, { path: '/livez' }, { agent })).status).toBe(429);
+    agent.destroy();
+    expect(performance.now() - start).toBeGreaterThan(600);
+  });
+});
+
+describe('in flight', () => {
+  test('twenty sends at once of one client are all stored, on one connection in their order', async () => {
+    const node = await startNode({
+      ACCOUNT_IN_FLIGHT: '16',
+      NETWORK_IN_FLIGHT: '128',
+      CONNECTION_IN_FLIGHT: '8',
+    });
+    const alice = await person(node, 'alice');
+    for (const { status } of await many(20, (n) => say(alice, `p${n}`))) expect(status).toBe(201);
+    const socket = await dial(node);
+    const sends = Array.from({ length: 20 }, (_, n) =>
+      bytesOf({ method: 'POST', path: '/v1/broadcasts', token: alice.token, body: { text: `q${n}` } }),
+    );
+    socket.write(sends.join(''));
+    const text = await heard(socket, 1_500);
+    const texts = [...text.matchAll(/"text":"(q\d+)"[^}]*"seq":(\d+)/g)];
+    expect(texts.map(([, each]) => each)).toEqual(Array.from({ length: 20 }, (_, n) => `q${n}`));
+    const seqs = texts.map(([, , seq]) => Number(seq));
+    expect(seqs).toEqual([...seqs].sort((a, b) => a - b));
+  });
+
+  test('eighty pages in one write are answered in turn; another account waits for none of them', async () => {
+    const node = await startNode({
+      ACCOUNT_IN_FLIGHT: '16',
+      NETWORK_IN_FLIGHT: '128',
+      CONNECTION_IN_FLIGHT: '8',
+    });
+    const [alice, bob] = [await person(node, 'alice'), await person(node, 'bob')];
+    for (let n = 0; n < 20; n += 1) await say(bob, '😀'.repeat(4_000));
+    const socket = await dial(node);
+    const page = bytesOf({ path: '/v1/broadcasts?limit=1000', token: alice.token });
+    socket.write(page.repeat(80));
+    const answered = heard(socket, 15_000);
+    for (let n = 0; n < 5; n += 1) expect((await say(bob, 'meanwhile')).status).toBe(201);
+    await until('all are answered', async () => socket.bytesRead > 0);
+    socket.end();
+    expect(statusesIn(await answered).every((status) => status === 200 || status === 429)).toBe(true);
+  });
+
+  test('what comes beyond the line is refused, once, and the connection ends', async () => {
+    const node = await startNode({ CONNECTION_IN_FLIGHT: '2', ACCOUNT_IN_FLIGHT: '2' });
+    const alice = await person(node, 'alice');
+    const socket = await dial(node);
+    socket.write(bytesOf({ path: '/v1/me', token: alice.token }).repeat(500));
+    const text = await heard(socket, 10_000);
+    const statuses = statusesIn(text);
+    expect(countOf(statuses, 200)).toBeGreaterThan(100);
+    expect(countOf(statuses, 200)).toBeLessThan(200);
+    expect(statuses.at(-1)).toBe(429);
+    expect(countOf(statuses, 429)).toBe(1);
+    expect(text).toMatch(/Connection: close/i);
+  });
+
+  test('of an account so many wait for their turn, the rest is refused; a neighbour of the same network is served', async () => {
+    const node = await startNode({ ACCOUNT_IN_FLIGHT: '2', NETWORK_IN_FLIGHT: '128' });
+    const [alice, bob] = [await person(node, 'alice'), await person(node, 'bob')];
+    const sockets = await many(60, () => dial(node));
+    const all = Promise.all(sockets.map((each) => heard(each, 2_000)));
+    for (const each of sockets) each.write(bytesOf({ path: '/v1/dm', token: alice.token }));
+    for (const { status } of await many(2, () => say(bob, 'hi'))) expect(status).toBe(201);
+    const statuses = statusesIn((await all).join(''));
+    expect(countOf(statuses, 200)).toBeGreaterThanOrEqual(9);
+    expect(countOf(statuses, 429)).toBeGreaterThan(10);
+    expect(countOf(statuses, 200) + countOf(statuses, 429)).toBe(60);
+    await until(
+      'it may again',
+      async () => (await ask(node, { path: '/v1/me', token: alice.token })).status === 200,
+    );
+  });
+
+  test('those without a token cannot take all the places of their network', async () => {
+    const node = await startNode({ NETWORK_IN_FLIGHT: '8', BCRYPT_COST: '10' });
+    const alice = await person(node, 'alice');
+    const body = { username: 'alice', password: 'correct horse battery' };
+    const logins = many(12, () => ask(node, { method: 'POST', path: '/v1/login', body }));
+    const start = performance.now();
+    expect((await ask(node, { path: '/v1/me', token: alice.token })).status).toBe(200);
+    expect(performance.now() - start).toBeLessThan(1_000);
+    await logins;
+  });
+});
+
+test('no operation answers more than its price says, and the prices are those of the contract', async () => {
+  const node = await startNode();
+  const alice = await person(node, 'alice');
+  const sizes: Partial<Record<keyof typeof PRICES, string>> = {
+    getMe: (await call(node, 'getMe', { token: alice.token })).text,
+    sendBroadcast: (await say(alice, '\u0001'.repeat(4_000).replaceAll('\u0001', '😀'))).text,
+    sendDirect: (await tell(alice, 'alice', '"'.repeat(4_000))).text,
+    listOnline: (await call(node, 'listOnline', { token: alice.token })).text,
+  };
+  for (const [name, text] of Object.entries(sizes))
+    expect(Buffer.byteLength(text), name).toBeLessThanOrEqual(
+      PRICES[name as keyof typeof PRICES].answerKiB * 1_024,
+    );
+});
+
+describe('refusals are told', () => {
+  test('to the log together, not one by one', async () => {
+    const { log, lines } = recorder();
+    const node: TestNode = await startNode({ NETWORK_BUDGET: '5/1000' }, { log });
+    for (let n = 0; n < 30; n += 1) await ask(node, { path: '/livez' });
+    await until('they are told', () => lines().some(({ msg }) => msg === 'refused'), 8_000);
+    const told = lines().filter(({ msg }) => msg === 'refused');
+    expect(told).toMatchObject([
+      { level: 40, reason: 'budget', count: expect.any(Number), network: '127.0.0.1' },
+    ]);
+    expect(lines().filter(({ status, level }) => status === 429 && level > 20)).toEqual([]);
+  });
+
+  test('in the contract: every operation may be refused', async () => {
+    const node = await startNode({ NETWORK_BUDGET: '1/1000' });
+    await ask(node, { path: '/livez' });
+    await ask(node, { path: '/livez' });
+    for (const id of Object.keys(PRICES) as (keyof typeof PRICES)[]) {
+      const answer = await call(node, id, { path: { username: 'x' } });
+      expectProblem(answer, 'too_many_requests');
+      expectContract(id, answer);
+    }
+  });
+});

@@ -1,0 +1,153 @@
+/** Connections: how many a network may have, what happens to answers that do not leave, and to work nobody waits for. */
+import { once } from 'node:events';
+import type { Socket } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { describe, expect, onTestFinished, test } from 'vitest';
+import { connectionCap, processCap } from '../../src/http/file-limit.ts';
+import { person, say, startNode, until } from '../support/app.ts';
+import { expectProblem, send } from '../support/http.ts';
+import { recorder } from '../support/log.ts';
+import { ask, bytesOf, dial, heard } from '../support/raw.ts';
+
+const NEIGHBOUR = '127.0.0.2';
+
+describe('the connections of a network', () => {
+  test('are counted: one too many hears why, and another network is served', async () => {
+    const node = await startNode({ NETWORK_CONNECTIONS: '5' });
+    const held: Socket[] = [];
+    for (let n = 0; n < 5; n += 1) held.push(await dial(node));
+    const newcomer = await heard(await dial(node), 3_000);
+    expect(newcomer).toMatch(/^HTTP\/1\.1 429 Too Many Requests\r\n/);
+    expect(newcomer).toMatch(/\r\nConnection: close\r\n/);
+    expect(newcomer).toMatch(/\r\nRetry-After: [1-9]\d*\r\n/);
+    const [head = '', body = ''] = newcomer.split('\r\n\r\n');
+    const headers = Object.fromEntries(head.split('\r\n').map((line) => line.toLowerCase().split(': ')));
+    expectProblem(
+      {
+        status: 429,
+        headers: { ...headers, 'x-request-id': /X-Request-Id: (.*)/.exec(head)![1]! },
+        body: JSON.parse(body),
+      },
+      'too_many_requests',
+    );
+    expect((await ask(node, { path: '/livez' }, { from: NEIGHBOUR })).status).toBe(200);
+    held[0]!.destroy();
+    await until('there is room again', async () => {
+      const reply = await ask(node, { path: '/livez' }).catch(() => undefined);
+      return reply?.status === 200;
+    });
+  });
+
+  test('that are streams count as well, and give their place back when they close', async () => {
+    const node = await startNode({ NETWORK_CONNECTIONS: '3' });
+    const alice = await person(node, 'alice');
+    const streams: Socket[] = [];
+    for (let n = 0; n < 3; n += 1) {
+      const socket = await dial(node);
+      socket.write(bytesOf({ path: '/v1/events', token: alice.token }));
+      await once(socket, 'data');
+      streams.push(socket);
+    }
+    expect(await heard(await dial(node), 3_000)).toMatch(/^HTTP\/1\.1 429/);
+    for (const each of streams) each.destroy();
+    await until('there is room again', async () => {
+      const reply = await ask(node, { path: '/livez' }).catch(() => undefined);
+      return reply?.status === 200;
+    });
+  });
+
+  test('behind a proxy are those of its clients: their open requests and streams', async () => {
+    const node = await startNode({ NETWORK_CONNECTIONS: '2', TRUST_PROXY: '1' });
+    const alice = await person(node, 'alice');
+    const headers = { 'X-Forwarded-For': '192.0.2.1' };
+    const open = async (from: string) => {
+      const socket = await dial(node);
+      socket.write(bytesOf({ path: '/v1/events', token: alice.token, headers: { 'X-Forwarded-For': from } }));
+      const [bytes] = await once(socket, 'data');
+      return { socket, text: String(bytes) };
+    };
+    for (let n = 0; n < 6; n += 1) await dial(node); // the proxy's own
+    const streams = [await open('192.0.2.1'), await open('192.0.2.1')];
+    for (const { text } of streams) expect(text).toContain('event: ready');
+    expectProblem(await send(node, 'GET', '/v1/me', { token: alice.token, headers }), 'too_many_requests');
+    expect((await open('192.0.2.1')).text).toContain('too_many_requests');
+    expect((await send(node, 'GET', '/livez', { headers: { 'X-Forwarded-For': '192.0.2.2' } })).status).toBe(
+      200,
+    );
+    streams[0]!.socket.destroy();
+    await until(
+      'there is room again',
+      async () => (await send(node, 'GET', '/livez', { headers })).status === 200,
+    );
+  });
+
+  test('are told to the log together', async () => {
+    const { log, lines } = recorder();
+    const node = await startNode({ NETWORK_CONNECTIONS: '1' }, { log });
+    await dial(node);
+    for (let n = 0; n < 10; n += 1) await heard(await dial(node), 2_000);
+    await until('they are told', () => lines().some(({ msg }) => msg === 'refused'), 8_000);
+    const told = lines().filter(({ msg }) => msg === 'refused');
+    expect(told).toMatchObject([{ level: 40, reason: 'connections', count: 10, network: '127.0.0.1' }]);
+  });
+
+  test('a flood of them is refused without holding any', async () => {
+    const node = await startNode({ NETWORK_CONNECTIONS: '2' });
+    for (let n = 0; n < 2; n += 1) await dial(node);
+    const closed = Array.from({ length: 300 }, async () => heard(await dial(node), 5_000));
+    await Promise.all(closed);
+    expect((await ask(node, { path: '/livez' }, { from: NEIGHBOUR })).status).toBe(200);
+  });
+});
+
+test.each([
+  [256, 208, 52],
+  [1_024, 973, 243],
+  [20_000, 19_000, 1_000],
+  [undefined, undefined, 1_000],
+  [10, 8, 2],
+])('with %s open files there may be %s connections, %s of one network', (files, all, ofOne) => {
+  expect([processCap(files), connectionCap('auto', files)]).toEqual([all, ofOne]);
+  expect(connectionCap(7, files)).toBe(7);
+  expect(connectionCap(0, files)).toBe(Number.POSITIVE_INFINITY);
+});
+
+test('an answer that nobody reads is cut, one that is read slowly is not; until then it counts as in flight', async () => {
+  const node = await startNode({ ACCOUNT_IN_FLIGHT: '4' });
+  const [alice, bob] = [await person(node, 'alice'), await person(node, 'bob')];
+  for (let n = 0; n < 20; n += 1) await say(bob, '😀'.repeat(4_000));
+  const page = bytesOf({ path: '/v1/broadcasts?limit=1000', token: alice.token });
+  // More than a loopback connection holds on its way.
+  const unread = await dial(node);
+  unread.pause();
+  unread.write(page.repeat(60));
+  await sleep(3_000);
+  const waits = ask(node, { path: '/v1/broadcasts', token: alice.token });
+  expect((await waits).status, 'its place is taken').toBe(429);
+  const slow = await dial(node);
+  slow.pause();
+  slow.write(bytesOf({ path: '/v1/broadcasts?limit=1000', token: bob.token }).repeat(40));
+  const sipping = setInterval(() => slow.read(64 * 1_024), 200);
+  onTestFinished(() => clearInterval(sipping));
+  let isCut = false;
+  unread.on('close', () => {
+    isCut = true;
+  });
+  let isSlowCut = false;
+  slow.on('close', () => {
+    isSlowCut = true;
+  });
+  const start = performance.now();
+  await until(
+    'it may again',
+    async () => {
+      const { status } = await ask(node, { path: '/v1/broadcasts', token: alice.token });
+      return status === 200;
+    },
+    45_000,
+  );
+  expect(performance.now() - start).toBeGreaterThan(15_000);
+  unread.resume();
+  await until('the connection has ended', () => isCut);
+  expect(isSlowCut).toBe(false);
+}, 70_000);
