@@ -25,11 +25,10 @@ export function createMailbox(options: {
       signal?: AbortSignal,
     ): Promise<MailboxPage> {
       const { username } = caller;
-      let part = await logs.mailbox(username, after ?? 0, limit);
+      let part = await logs.mailbox(username, after ?? 0, limit, signal);
       let [evictedFrom, evictedTo] = [part?.evictedFrom ?? 0, part?.evictedTo ?? 0];
       while (part?.hasMore && part.messages.length === 0) {
-        signal?.throwIfAborted();
-        part = await logs.mailbox(username, part.lookedTo, limit);
+        part = await logs.mailbox(username, part.lookedTo, limit, signal);
         evictedFrom ||= part?.evictedFrom ?? 0;
         evictedTo = part?.evictedTo || evictedTo;
       }

@@ -81,14 +81,23 @@ export function createMessages(options: {
       return settle('dm', await logs.direct(caller.username, to, draft(caller, { to, text }, key)), text);
     },
 
-    async broadcasts(request: PageRequest): Promise<Page<BroadcastMessage>> {
-      return page(await logs.read(keys.broadcasts, windowOf(request)), request);
+    async broadcasts(
+      { username: by }: Caller,
+      request: PageRequest,
+      signal?: AbortSignal,
+    ): Promise<Page<BroadcastMessage>> {
+      return page(await logs.read(keys.broadcasts, { ...windowOf(request), by, signal }), request);
     },
 
-    async conversation(caller: Caller, name: string, request: PageRequest): Promise<Page<DirectMessage>> {
+    async conversation(
+      { username: by }: Caller,
+      name: string,
+      request: PageRequest,
+      signal?: AbortSignal,
+    ): Promise<Page<DirectMessage>> {
       const other = await names.resolveOrUnknown(name);
       const [part, exists] = await Promise.all([
-        logs.read(keys.conversation(caller.username, other), windowOf(request)),
+        logs.read(keys.conversation(by, other), { ...windowOf(request), by, signal }),
         accounts.exists(other),
       ]);
       if (!exists) throw unknownUser();
@@ -106,7 +115,7 @@ export function createMessages(options: {
       const { listed, next } = await conversations.page(username, limit, place, signal);
       const others = listed.map(({ other }) => other);
       const [newest, unread] = await Promise.all([
-        conversations.newest(username, others),
+        conversations.newest(username, others, signal),
         logs.unreadOf(username, others, signal),
       ]);
       const end = newest.length < listed.length ? listed[newest.length - 1] : undefined;

@@ -87,9 +87,9 @@ export function createOperations(rooms: Rooms): Operations {
     }),
     sendBroadcast: async ({ caller, body, header }) =>
       sent(await messages.broadcast(caller, body.text, idempotencyKey(header['Idempotency-Key']))),
-    listBroadcasts: async ({ query }) => ({
+    listBroadcasts: async ({ caller, query }) => ({
       status: 200,
-      body: await messages.broadcasts({ ...query, limit: query.limit ?? 50 }),
+      body: await messages.broadcasts(caller, { ...query, limit: query.limit ?? 50 }),
     }),
     sendDirect: async ({ caller, path, body, header }) =>
       sent(

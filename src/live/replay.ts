@@ -18,6 +18,7 @@ export type Batch = { blocks: Buffer[]; messages: number; gaps: number; bytes: n
 
 /** What streams of one account read from. */
 export type ReplaySource = {
+  username: string;
   tails: Record<LogName, Tail>;
   replayLimit: number;
   /** Where the mailbox begins now: for a stream whose inbox position turned out worthless. */
@@ -100,7 +101,7 @@ export class Replay {
   async #step(name: LogName, most: number, must: boolean): Promise<Batch> {
     const tail = this.#source.tails[name];
     if (stands(this.at[name], tail.frontier) || (most <= 0 && !must)) return NO_BATCH;
-    const part = await tail.from(this.at[name].seq, BATCH_ENTRIES, most);
+    const part = await tail.from(this.at[name].seq, BATCH_ENTRIES, most, this.#source.username);
     const gap = await this.#judge(name, part);
     if (gap) {
       const blocks = [...this.#tellEvicted(), ownBlock({ kind: 'gap', ...gap })];
@@ -141,7 +142,10 @@ export class Replay {
     const gaps: Gap[] = [];
     const tail = this.#source.tails[name];
     if (stands(this.at[name], tail.frontier)) return gaps;
-    const gap = await this.#judge(name, await tail.from(this.at[name].seq, 1, BATCH_BYTES));
+    const gap = await this.#judge(
+      name,
+      await tail.from(this.at[name].seq, 1, BATCH_BYTES, this.#source.username),
+    );
     if (gap) gaps.push(gap);
     const { seq, epoch } = this.at[name];
     const oldest = tail.frontier.seq - this.#source.replayLimit;

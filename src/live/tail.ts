@@ -136,7 +136,7 @@ export class Tail {
    * Entries from `seq` (inclusive, so that the reader's own position can be verified) up to the frontier; from memory
    * if they are not too old. Read are no more than `maxBytes`, but one behind `seq`. A `seq` beyond the frontier may come from another node that was told earlier.
    */
-  async from(seq: number, count: number, maxBytes: number): Promise<FramedPart> {
+  async from(seq: number, count: number, maxBytes: number, by: string): Promise<FramedPart> {
     if (seq > this.#accepted.seq) await this.refresh();
     const isRecent = seq > this.frontier.seq - 2 * this.#keep && seq <= this.frontier.seq;
     if (isRecent && seq < this.#oldest && this.#recentBytes < this.#most) {
@@ -149,7 +149,7 @@ export class Tail {
     if (index >= 0 && seq <= this.frontier.seq) {
       return { first: 1, head: this.frontier, entries: this.#recent.slice(index, index + count), meta: {} };
     }
-    const part = await this.#owner.fetch({ after: Math.max(seq - 1, 0), count, maxBytes, least: 2 });
+    const part = await this.#owner.fetch({ after: Math.max(seq - 1, 0), count, maxBytes, least: 2, by });
     const known = part.entries.filter((entry) => entry.seq <= Math.max(this.frontier.seq, seq));
     return { ...part, entries: known.map((entry) => this.#framed(entry)) };
   }

@@ -1,6 +1,6 @@
 /** Whom an account has talked with, newest first, a page at a time. See lua/lib/conversations.lua for how it is kept. */
 import { parseEntry, READ_BYTES } from './logs.ts';
-import type { Store } from './redis.ts';
+import type { Asker, Store } from './redis.ts';
 
 /** A conversation of a list, and the moment (epoch ms, unique within the list) that is its place. */
 export type Listed = { other: string; at: number };
@@ -16,14 +16,13 @@ const ADOPTED_AT_ONCE = 200;
 
 export type ConversationStore = ReturnType<typeof createConversationStore>;
 
-export function createConversationStore({ keys, commands, run, attempt }: Store) {
+export function createConversationStore({ keys, bulk, runBulk, run }: Store) {
   /** Those that a release without the list has written, newest first. */
-  async function unlinked(key: string, signal: AbortSignal | undefined): Promise<string[]> {
+  async function unlinked(key: string, asker: Asker): Promise<string[]> {
     const found: Listed[] = [];
     let cursor = '0';
     do {
-      signal?.throwIfAborted();
-      const [next, flat] = await attempt(commands.hscan(key, cursor, 'COUNT', SCANNED_AT_ONCE));
+      const [next, flat] = await bulk(asker, (redis) => redis.hscan(key, cursor, 'COUNT', SCANNED_AT_ONCE));
       for (let i = 0; i < flat.length; i += 2)
         if (/^\d+$/.test(flat[i + 1]!)) found.push({ other: flat[i]!, at: Number(flat[i + 1]) });
       cursor = next;
@@ -32,10 +31,10 @@ export function createConversationStore({ keys, commands, run, attempt }: Store)
     return [...new Set(found.map(({ other }) => other))];
   }
 
-  async function adopt(key: string, signal: AbortSignal | undefined): Promise<void> {
-    const others = await unlinked(key, signal);
+  async function adopt(key: string, asker: Asker): Promise<void> {
+    const others = await unlinked(key, asker);
     for (let i = 0; i < others.length; i += ADOPTED_AT_ONCE) {
-      signal?.throwIfAborted();
+      asker.signal?.throwIfAborted();
       await run('adopt', [key], others.slice(i, i + ADOPTED_AT_ONCE));
     }
   }
@@ -49,12 +48,13 @@ export function createConversationStore({ keys, commands, run, attempt }: Store)
       signal?: AbortSignal,
     ): Promise<ListPart> {
       const key = keys.inbox(username).conversations;
+      const asker = { by: username, signal };
       const listed: Listed[] = [];
       let hasAdopted = false;
       let [before, from] = [place?.before, place?.from];
       for (let calls = 0; calls < CALLS_A_PAGE; calls += 1) {
-        signal?.throwIfAborted();
-        const [left, stop, hasOlder, flat] = await run(
+        const [left, stop, hasOlder, flat] = await runBulk(
+          asker,
           'conversations',
           [key],
           [limit - listed.length, STEPS_A_CALL, before ?? '', from ?? ''],
@@ -64,7 +64,7 @@ export function createConversationStore({ keys, commands, run, attempt }: Store)
         before = listed.at(-1)?.at ?? before;
         if (stop !== '-') from = stop;
         if (hasOlder === 0 && left > 0 && !hasAdopted) {
-          await adopt(key, signal);
+          await adopt(key, asker);
           hasAdopted = true;
         } else if (hasOlder === 0) return { listed, next: undefined };
         else if (listed.length === limit) break;
@@ -73,10 +73,10 @@ export function createConversationStore({ keys, commands, run, attempt }: Store)
     },
 
     /** The newest message of conversations of `username`, as JSON; '' where none is kept. As many as fit, at least one. */
-    async newest(username: string, others: string[]): Promise<string[]> {
+    async newest(username: string, others: string[], signal?: AbortSignal): Promise<string[]> {
       if (others.length === 0) return [];
       const lists = others.map((other) => keys.conversation(username, other).list);
-      const entries = await run('newest', lists, [READ_BYTES]);
+      const entries = await runBulk({ by: username, signal }, 'newest', lists, [READ_BYTES]);
       return entries.map((entry) => (entry === '' ? '' : parseEntry(0, entry).message));
     },
   };

@@ -28,7 +28,16 @@ export type LogPart = { first: number; head: Position; entries: Entry[]; meta: R
  * Exclusive bounds in seq. After a seq the oldest `count` entries, without one the newest; oldest first. Ends before
  * `maxBytes` are exceeded, but not before `least` entries: whoever must get on past an entry it knows asks for two.
  */
-export type Window = { after?: number; before?: number; count: number; maxBytes?: number; least?: number };
+export type Window = {
+  after?: number;
+  before?: number;
+  count: number;
+  maxBytes?: number;
+  least?: number;
+  /** For whom, see `Asker`. Where nobody is named, for whom the log is. */
+  by?: string;
+  signal?: AbortSignal | undefined;
+};
 /** A read gives no more at once, whoever asks: with entries of 16 KB, 10,000 of them are 160 MB. */
 export const READ_BYTES = 256 * 1024;
 
@@ -86,15 +95,18 @@ export function createLogs(
   store: Store,
   options: { retention: Retention; sendLimit: Limit; newEpoch: () => string },
 ) {
-  const { keys, run } = store;
+  const { keys, run, runBulk } = store;
   const { retention, sendLimit, newEpoch } = options;
 
   async function read(
     log: { list: string; meta: string },
-    { after, before, count, maxBytes = READ_BYTES, least = 1 }: Window,
+    { after, before, count, maxBytes = READ_BYTES, least = 1, by = log.list, signal }: Window,
   ): Promise<LogPart> {
+    const where = [log.list, log.meta];
     const window = [after ?? '', before ?? '', count, maxBytes, least];
-    const [flat, start, raw] = await run('read', [log.list, log.meta], window);
+    // Where a log ends is a small answer: it waits for nobody's page.
+    const reading = count === 0 ? run('read', where, window) : runBulk({ by, signal }, 'read', where, window);
+    const [flat, start, raw] = await reading;
     const meta = fieldsOf(flat);
     return {
       first: Number(meta['first'] ?? 1),
@@ -168,10 +180,16 @@ export function createLogs(
     },
 
     /** What is not acknowledged, after a message (by its id) or a seq. Undefined: there is no such message. */
-    async mailbox(username: string, after: string | number, count: number): Promise<MailboxPart | undefined> {
+    async mailbox(
+      username: string,
+      after: string | number,
+      count: number,
+      signal?: AbortSignal,
+    ): Promise<MailboxPart | undefined> {
       const inbox = keys.inbox(username);
       const place = typeof after === 'string' ? [after, 0] : ['', after];
-      const reply = await run('mailbox', [inbox.list, inbox.meta, inbox.ids], [...place, count, READ_BYTES]);
+      const where = [inbox.list, inbox.meta, inbox.ids];
+      const reply = await runBulk({ by: username, signal }, 'mailbox', where, [...place, count, READ_BYTES]);
       if (reply[0] === 'unknown') return undefined;
       const [, flat, lookedTo, hasMore, messages, evictedFrom, evictedTo] = reply;
       const meta = fieldsOf(flat);

@@ -1,16 +1,21 @@
 /**
- * The two connections of a node: one for commands, one that listens. What it owns: how long we wait, what is tried
+ * The three connections of a node: one for commands, one for reads that may be long, so that nothing else stands behind
+ * them, and one that listens. What it owns: how long we wait, what is tried
  * again (nothing: a write whose outcome is unknown is the caller's to repeat, with its idempotency key), and which
  * errors mean that Redis is away. Everything above sees StoreUnavailable or a bug.
  */
 import { type Command, Redis, type RedisOptions } from 'ioredis';
 import { createKeys, type Keys } from './keys.ts';
 import { runScript, type ScriptName, type ScriptReplies } from './scripts.ts';
+import { createTurns } from './turns.ts';
 
 /** Redis is away, too slow, or refuses writes. Becomes 503 `unavailable`; what happened to a write is unknown. */
 export class StoreUnavailable extends Error {}
 
 export type StoreLog = { info(message: string): void; warn(message: string): void };
+
+/** For whom something is read: those who wait are served in turns. And whether they still wait. */
+export type Asker = { by: string; signal?: AbortSignal | undefined };
 
 export type Store = {
   keys: Keys;
@@ -23,6 +28,14 @@ export type Store = {
     args?: (string | number)[],
   ): Promise<ScriptReplies[Name]>;
   attempt<T>(work: Promise<T>): Promise<T>;
+  /** Reads that may give up to 256 KiB go here, some at a time, beside all else. No write: the order is its own. */
+  bulk<T>(asker: Asker, work: (bulk: Redis) => Promise<T>): Promise<T>;
+  runBulk<Name extends ScriptName>(
+    asker: Asker,
+    name: Name,
+    keys: string[],
+    args?: (string | number)[],
+  ): Promise<ScriptReplies[Name]>;
   /** Epoch ms by Redis' clock, so that a node whose own clock is wrong still agrees with the others. */
   now(): number;
   setClock(redisNow: number): void;
@@ -32,6 +45,8 @@ export type Store = {
 
 /** A command that Redis has not answered by then is given up; a request makes at most a few, and must end within 5 s. */
 const COMMAND_TIMEOUT_MS = 3_000;
+/** So many replies of up to 256 KiB are on their way to this node at once: 2 MiB here, and in Redis. */
+const BULK_AT_ONCE = 8;
 /** Replies that say "not now" rather than "you are wrong". */
 const NOT_NOW =
   /^(LOADING|OOM|READONLY|MISCONF|MASTERDOWN|CLUSTERDOWN|NOREPLICAS|BUSY|TRYAGAIN|NOAUTH|ERR max number of clients)/;
@@ -78,13 +93,18 @@ export async function openStore(options: {
   ephemeral?: boolean;
 }): Promise<Store> {
   const { url, prefix, log, ephemeral = false } = options;
-  const commands = new GatheringRedis(url, {
-    ...connectionOptions(`${prefix}commands`),
-    socketTimeout: COMMAND_TIMEOUT_MS + 1_000,
-  });
+  const asking = (name: string) =>
+    new GatheringRedis(url, {
+      ...connectionOptions(`${prefix}${name}`),
+      socketTimeout: COMMAND_TIMEOUT_MS + 1_000,
+    });
+  const [commands, bulk] = [asking('commands'), asking('bulk')];
   const subscriber = new Redis(url, { ...connectionOptions(`${prefix}subscriber`), autoResubscribe: false });
+  const disconnect = () => {
+    for (const connection of [commands, bulk, subscriber]) connection.disconnect();
+  };
   let trouble: string | undefined;
-  for (const [name, connection] of Object.entries({ commands, subscriber })) {
+  for (const [name, connection] of Object.entries({ commands, bulk, subscriber })) {
     let down = false;
     connection.on('error', (error: Error) => {
       trouble = error.message || error.name;
@@ -97,11 +117,10 @@ export async function openStore(options: {
     });
   }
   try {
-    await Promise.all([commands.connect(), subscriber.connect()]);
+    await Promise.all([commands.connect(), bulk.connect(), subscriber.connect()]);
     await checkServer(commands, log, ephemeral);
   } catch (error) {
-    commands.disconnect();
-    subscriber.disconnect();
+    disconnect();
     throw trouble === undefined ? error : new Error(`Redis cannot be used: ${trouble}`, { cause: error });
   }
 
@@ -117,12 +136,18 @@ export async function openStore(options: {
       observed((performance.now() - startedAt) / 1_000);
     }
   }
+  const turns = createTurns(BULK_AT_ONCE);
+  function inTurn<T>({ by, signal }: Asker, work: (bulk: Redis) => Promise<T>): Promise<T> {
+    return turns.run(by, signal, () => attempt(work(bulk)));
+  }
   return {
     keys: createKeys(prefix),
     commands,
     subscriber,
     run: (name, keys, args = []) => attempt(runScript(commands, name, keys, args)),
     attempt,
+    bulk: inTurn,
+    runBulk: (asker, name, keys, args = []) => inTurn(asker, (redis) => runScript(redis, name, keys, args)),
     now: () => Date.now() + clockOffsetMs,
     setClock: (redisNow) => {
       clockOffsetMs = redisNow - Date.now();
@@ -130,10 +155,7 @@ export async function openStore(options: {
     observe: (listener) => {
       observed = listener;
     },
-    close: () => {
-      commands.disconnect();
-      subscriber.disconnect();
-    },
+    close: disconnect,
   };
 }
 

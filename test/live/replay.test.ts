@@ -50,6 +50,7 @@ test('when Redis goes away between the two logs, nothing that was read from the 
   await inbox.tail.open();
   await broadcasts.tail.open();
   const source = {
+    username: 'bob',
     tails: { inbox: inbox.tail, broadcasts: broadcasts.tail },
     replayLimit: 100,
     mailboxStart: async () => START,
@@ -76,6 +77,7 @@ test('what is told as missing reaches to where the stream goes on', async () => 
   await inbox.tail.open();
   await broadcasts.tail.open();
   const source = {
+    username: 'bob',
     tails: { inbox: inbox.tail, broadcasts: broadcasts.tail },
     replayLimit: 100,
     mailboxStart: async () => START,
@@ -102,6 +104,7 @@ describe('a batch', () => {
     await logs.inbox.tail.open();
     await logs.broadcasts.tail.open();
     const source = {
+      username: 'bob',
       tails: { inbox: logs.inbox.tail, broadcasts: logs.broadcasts.tail },
       replayLimit: 10_000,
       mailboxStart: async () => START,

@@ -200,9 +200,9 @@ test('the newest entries are given from memory, older ones from the log', async 
     take();
   }
   const before = log.reads();
-  expect((await tail.from(18, 10, PLENTY)).entries.map(({ seq }) => seq)).toEqual([18, 19, 20]);
+  expect((await tail.from(18, 10, PLENTY, 'bob')).entries.map(({ seq }) => seq)).toEqual([18, 19, 20]);
   expect(log.reads() - before).toBe(0);
-  expect((await tail.from(2, 3, PLENTY)).entries.map(({ seq }) => seq)).toEqual([2, 3, 4]);
+  expect((await tail.from(2, 3, PLENTY, 'bob')).entries.map(({ seq }) => seq)).toEqual([2, 3, 4]);
   expect(log.reads() - before).toBe(1);
 });
 
@@ -211,7 +211,7 @@ test('a crowd that comes back to a node which remembers nothing costs one read, 
   for (let n = 0; n < 20; n += 1) log.append();
   const { tail, take } = follow(log, 10);
   await tail.open();
-  const crowd = Array.from({ length: 50 }, (_, n) => tail.from(1 + (n % 20), 100, PLENTY));
+  const crowd = Array.from({ length: 50 }, (_, n) => tail.from(1 + (n % 20), 100, PLENTY, 'bob'));
   tail.hear(log.append());
   take(); // while the read is under way
   for (const [n, { entries }] of (await Promise.all(crowd)).entries())
@@ -226,14 +226,14 @@ test('who comes back before there was anything keeps nobody later from the memor
   await tail.open();
   tail.hear(log.append());
   take();
-  await tail.from(0, 100, PLENTY); // from the start of the log: there is nothing before what is in memory
+  await tail.from(0, 100, PLENTY, 'bob'); // from the start of the log: there is nothing before what is in memory
   log.flush();
   for (let n = 0; n < 3; n += 1) log.append();
   await tail.refresh(); // a new log: what was in memory is forgotten
   tail.hear(log.append());
   take();
   const before = log.reads();
-  for (let n = 0; n < 10; n += 1) await tail.from(2, 100, PLENTY);
+  for (let n = 0; n < 10; n += 1) await tail.from(2, 100, PLENTY, 'bob');
   expect(log.reads() - before).toBe(1);
 });
 
@@ -243,7 +243,7 @@ test('a position that another node was told of earlier is looked up before it is
   await tail.open();
   log.append();
   log.append();
-  const part = await tail.from(2, 1, PLENTY);
+  const part = await tail.from(2, 1, PLENTY, 'bob');
   expect(part.head.seq).toBe(2);
   expect(part.entries[0]?.seq).toBe(2);
 });
@@ -262,7 +262,9 @@ describe('what a tail holds is bounded in bytes too', () => {
       const taken = tail.take(1_000).map(({ seq }) => seq);
       turns.push(taken);
       expect(tail.frontier.seq).toBe(taken.at(-1));
-      expect((await tail.from(tail.frontier.seq, 100, PLENTY)).entries.at(-1)!.seq).toBe(tail.frontier.seq);
+      expect((await tail.from(tail.frontier.seq, 100, PLENTY, 'bob')).entries.at(-1)!.seq).toBe(
+        tail.frontier.seq,
+      );
     }
     expect(turns).toEqual([[1, 2], [3], [4, 5]]);
     expect(tail.take(1_000)).toEqual([]);
@@ -314,9 +316,9 @@ describe('what a tail holds is bounded in bytes too', () => {
       take();
     }
     const before = log.reads();
-    await tail.from(2_000 - Math.floor(MOST / 16_200), 10, PLENTY);
+    await tail.from(2_000 - Math.floor(MOST / 16_200), 10, PLENTY, 'bob');
     expect(log.reads() - before, 'from memory').toBe(0);
-    await tail.from(2_000 - Math.ceil((1.5 * MOST) / 16_000) - 1, 10, PLENTY);
+    await tail.from(2_000 - Math.ceil((1.5 * MOST) / 16_000) - 1, 10, PLENTY, 'bob');
     expect(log.reads() - before, 'from the log').toBe(1);
   });
 
@@ -325,12 +327,12 @@ describe('what a tail holds is bounded in bytes too', () => {
     for (let n = 0; n < 2_000; n += 1) log.append(LONG);
     const { tail } = follow(log, 1_000);
     await tail.open();
-    await Promise.all(Array.from({ length: 20 }, () => tail.from(1_990, 100, PLENTY)));
+    await Promise.all(Array.from({ length: 20 }, () => tail.from(1_990, 100, PLENTY, 'bob')));
     expect(log.given()).toBeLessThan(MOST + 2 * PLENTY);
     const before = log.reads();
-    await tail.from(1_700, 100, PLENTY);
+    await tail.from(1_700, 100, PLENTY, 'bob');
     expect(log.reads() - before, 'from memory').toBe(0);
-    for (let n = 0; n < 5; n += 1) await tail.from(5, 3, PLENTY);
+    for (let n = 0; n < 5; n += 1) await tail.from(5, 3, PLENTY, 'bob');
     expect(log.given(), 'too old: read by itself').toBeLessThan(MOST + 3 * PLENTY);
   });
 });

@@ -6,7 +6,8 @@ import { once } from 'node:events';
 import { connect, createServer, type Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 
-export type Which = 'all' | 'subscriber' | 'commands';
+/** `commands` are all that do not listen; `bulk` is the one of them for long reads. */
+export type Which = 'all' | 'subscriber' | 'commands' | 'bulk';
 
 export type TcpProxy = {
   url: string;
@@ -34,6 +35,7 @@ type Pair = {
   client: Socket;
   upstream: Socket;
   isSubscriber: boolean;
+  isBulk: boolean;
   isSilent: boolean;
   held: Buffer[];
   /** Answers that are on their way, in order; how many. */
@@ -41,8 +43,8 @@ type Pair = {
   lateCount: number;
 };
 
-const isMeant = ({ isSubscriber }: Pair, which: Which): boolean =>
-  which === 'all' || isSubscriber === (which === 'subscriber');
+const isMeant = ({ isSubscriber, isBulk }: Pair, which: Which): boolean =>
+  which === 'all' || (which === 'bulk' ? isBulk : isSubscriber === (which === 'subscriber'));
 
 /** `target`: a port of this machine, or the path of a unix socket. */
 export async function openProxy(target: number | string): Promise<TcpProxy> {
@@ -59,11 +61,12 @@ export async function openProxy(target: number | string): Promise<TcpProxy> {
     }
     const upstream = typeof target === 'string' ? connect(target) : connect(target, '127.0.0.1');
     const pair: Pair = {
-      ...{ client, upstream, isSubscriber: false, isSilent: false, held: [] },
+      ...{ client, upstream, isSubscriber: false, isBulk: false, isSilent: false, held: [] },
       ...{ late: Promise.resolve(), lateCount: 0 },
     };
     pairs.add(pair);
     client.on('data', (bytes) => {
+      if (/setname.*bulk/is.test(bytes.toString('latin1'))) pair.isBulk = true;
       if (!pair.isSubscriber && bytes.toString('latin1').toLowerCase().includes('subscribe')) {
         pair.isSubscriber = true;
         subscribers += 1;
