@@ -85,6 +85,8 @@ function strictness(document: Json, where: string, root: unknown, strict: boolea
           ? `${where} takes ${place}: additionalProperties: false is missing`
           : `${where} answers ${place}: no additionalProperties: false, it must be able to grow`,
       );
+    if (strict && typeof value['pattern'] === 'string' && !value['x-pattern-says'])
+      faults.add(`${where} takes ${place}: x-pattern-says is missing, what to tell people of the pattern`);
     for (const [key, inner] of Object.entries(value)) if (!SAMPLES.has(key)) look(inner, `${place}/${key}`);
   };
   look(root, strict ? 'requestBody' : 'responses');

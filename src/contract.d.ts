@@ -459,6 +459,7 @@ export interface components {
          */
         MessageId: string;
         /**
+         * Format: int64
          * @description The message's place in its log, counted from 1 without holes.
          * @example 1
          */
@@ -670,9 +671,15 @@ export interface components {
          * @enum {string}
          */
         GapLog: "inbox" | "broadcasts";
-        /** @description The first missing position. In `broadcasts` it is the message's `seq`; in `inbox` it counts everything addressed to you. `null` if the server cannot know. */
+        /**
+         * Format: int64
+         * @description The first missing position. In `broadcasts` it is the message's `seq`; in `inbox` it counts everything addressed to you. `null` if the server cannot know.
+         */
         GapFrom: number | null;
-        /** @description The last missing position, itself included. `null` if the server cannot know. */
+        /**
+         * Format: int64
+         * @description The last missing position, itself included. `null` if the server cannot know.
+         */
         GapTo: number | null;
         /**
          * @description | reason | what happened |
@@ -817,7 +824,7 @@ export interface components {
             code: components["schemas"]["ProblemCode"];
             /** @description The `X-Request-Id` of the answer. */
             requestId: string;
-            /** @description Only with `validation_failed`; every place that does not fit. */
+            /** @description Only with `validation_failed`. The places that do not fit, at most ten of them. */
             errors?: components["schemas"]["InputError"][];
         };
         InputError: {
@@ -877,8 +884,8 @@ export interface components {
     };
     responses: {
         /**
-         * @description `malformed_json`: the body is not JSON. `validation_failed`: the body or a parameter does not fit; `errors` names each
-         *     place.
+         * @description `malformed_json`: the body is not JSON. `validation_failed`: the body or a parameter does not fit; `errors` names
+         *     the places, at most ten of them.
          */
         BadRequest: {
             headers: {

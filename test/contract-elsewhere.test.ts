@@ -187,6 +187,10 @@ test.each([
     'a default beside a reference',
     ({ components }) => Object.assign(components.schemas.Account.properties.username, { default: 'x' }),
   ],
+  [
+    'a pattern without words',
+    ({ components }) => delete components.schemas.RefreshRequest.properties.nonce['x-pattern-says'],
+  ],
   ['no absolute server', (document) => document.servers.pop()],
   [
     'two parameters of one name',

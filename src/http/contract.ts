@@ -114,7 +114,7 @@ type Compilers = { first: Ajv2020; all: Ajv2020 };
 /** One stops at the first error, the other goes on to the last. */
 function compilers(document: Document, options: Options): Compilers {
   const compiler = (allErrors: boolean) => {
-    const ajv = new Ajv2020({ ...options, allErrors });
+    const ajv = new Ajv2020({ ...options, allErrors, verbose: true });
     addFormats.default(ajv);
     return ajv.addSchema({ $id: 'contract', components: document.components });
   };
@@ -155,13 +155,15 @@ function toInputError(error: ErrorObject, what: 'parameters' | 'body'): InputErr
   const extra: unknown = params['additionalProperty'] ?? params['missingProperty'];
   const path =
     extra === undefined ? error.instancePath : `${error.instancePath}/${escapePointer(String(extra))}`;
-  const message =
-    error.keyword === 'additionalProperties'
-      ? 'is not a known field'
-      : error.keyword === 'required'
-        ? 'is missing'
-        : (error.message ?? 'is not valid');
-  return { pointer: what === 'body' ? path : path.slice(1).replaceAll('~1', '/'), message };
+  return { pointer: what === 'body' ? path : path.slice(1).replaceAll('~1', '/'), message: sayError(error) };
+}
+
+function sayError({ keyword, message, parentSchema }: ErrorObject): string {
+  if (keyword === 'additionalProperties') return 'is not a known field';
+  if (keyword === 'required') return 'is missing';
+  // A regular expression is of no use to whoever typed a name.
+  const words: unknown = keyword === 'pattern' ? parentSchema?.['x-pattern-says'] : undefined;
+  return typeof words === 'string' ? words : (message ?? 'is not valid');
 }
 
 /** A name that is longer than any of ours is cut: an answer must not grow with what was sent. */
