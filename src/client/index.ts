@@ -3,6 +3,7 @@ import type { components } from '../contract.d.ts';
 
 export type { CallOptions, Fetch } from './calls.ts';
 export type { Clock } from './clock.ts';
+export type { DeviceStorage } from './devices.ts';
 export type { EndOfStream, EventStream, EventsOptions, Interruption, StreamState } from './events.ts';
 export type { StreamEvent } from './frames.ts';
 export { createParley, type Parley, type ParleyOptions } from './parley.ts';

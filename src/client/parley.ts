@@ -4,6 +4,7 @@ import type { components, paths } from '../contract.d.ts';
 import { createAcknowledger } from './acknowledge.ts';
 import { authorizing, type CallOptions, createCaller, type Fetch } from './calls.ts';
 import { type Clock, realClock } from './clock.ts';
+import { createDevices, type DeviceStorage } from './devices.ts';
 import { type EventStream, type EventsOptions, openEvents } from './events.ts';
 import type { Result } from './problem.ts';
 import {
@@ -32,6 +33,8 @@ export type ParleyOptions = {
   fetch?: Fetch;
   /** Where the session is kept; without one, in memory only. */
   storage?: SessionStorage;
+  /** Where this device's tokens are kept (what `login` answers as `deviceToken`), over logouts; see `DeviceStorage`. */
+  devices?: DeviceStorage;
   /** For clients that share a storage. Default: `navigator.locks`, where there is one. */
   lock?: Lock;
   onSession?: (change: SessionChange) => void;
@@ -47,6 +50,7 @@ export function createParley(options: ParleyOptions = {}) {
   const { once, repeatedly } = createCaller(clock);
 
   const open = createClient<paths>({ baseUrl, fetch: send });
+  const devices = createDevices(options.devices);
   const sessions = createSessions({
     exchange: (refreshToken, nonce) =>
       repeatedly((signal) => open.POST('/v1/refresh', { body: { refreshToken, nonce }, signal }), undefined),
@@ -71,14 +75,20 @@ export function createParley(options: ParleyOptions = {}) {
     register: (body: Schemas['Registration'], { signal }: CallOptions = {}): Answer<'Account'> =>
       once((signal) => open.POST('/v1/register', { body, signal }), signal),
 
-    /** Begins a session. One that was there before is left, not ended: log out first. */
+    /** Begins a session, as a device that is known if it is. One that was there before is left, not ended: log out first. */
     async login(
       body: Schemas['Credentials'],
       { signal }: CallOptions = {},
     ): Promise<Result<Pick<Schemas['Login'], 'account' | 'online'>>> {
       const askedAtMs = clock.now();
-      const { data, problem } = await once((signal) => open.POST('/v1/login', { body, signal }), signal);
+      const deviceToken = body.deviceToken ?? (await devices.of(body.username));
+      const known = { ...body, ...(deviceToken !== undefined && { deviceToken }) };
+      const { data, problem } = await once(
+        (signal) => open.POST('/v1/login', { body: known, signal }),
+        signal,
+      );
       if (problem) return { problem };
+      await devices.keep(body.username, data.deviceToken);
       await sessions.begin(data, askedAtMs);
       return { data: { account: data.account, online: data.online } };
     },

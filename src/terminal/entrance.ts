@@ -95,7 +95,9 @@ async function begin(entrance: Entrance, username: string, password: string): Pr
   });
   if (stay === undefined) return undefined;
   const isKept = stay === 'yes';
-  const parley = createParley({ baseUrl: server, ...(isKept && keeper) });
+  // A machine that is not to remember the login is not to remember who was here either.
+  const known = isKept ? keeper : { devices: { ...keeper.devices, set: () => {} } };
+  const parley = createParley({ baseUrl: server, ...known });
   const login = await untilAnswered(terminal, () => parley.login({ username, password, device: DEVICE }));
   if (!login) return undefined;
   const name = harmlessLine(login.account.displayName);

@@ -37,7 +37,7 @@ export async function identify(settings: Settings, terminal: Terminal, keeper: K
     return { parley, leave: async () => {} };
   }
   const password = settings.password ?? (await ask(terminal));
-  const parley = createParley({ baseUrl });
+  const parley = createParley({ baseUrl, devices: keeper.devices });
   const { problem } = await parley.login({ username, password, device: DEVICE });
   if (problem) throw failureOf(problem, terminal);
   return { parley, leave: async () => void (await parley.logout()) };

@@ -1,21 +1,25 @@
 /**
  * What this tab keeps over a reload, in sessionStorage: its session without the access token, and for its account what
- * is not told to the server yet: messages that are not sent, drafts, and which messages were seen.
+ * is not told to the server yet: messages that are not sent, drafts, and which messages were seen. And what this browser keeps
+ * in localStorage: its device token for each of the last accounts, which lets nobody in (docs/decisions/021-…).
  * Why there, and what follows from it: docs/decisions/011-one-tab-one-session.md
  *
  * Where a browser refuses its storage all works but the reload.
  */
-import type { Session, SessionStorage } from '../client/index.ts';
+import type { DeviceStorage, Session, SessionStorage } from '../client/index.ts';
 import type { Outgoing } from './talk.ts';
 
 const SESSION_KEY = 'parley.session';
 const UNFINISHED_KEY = 'parley.unfinished';
+const DEVICES_KEY = 'parley.devices';
+/** Of how many accounts this browser keeps its token. */
+const DEVICES = 8;
 /** A copied tab waits so long for the session's first tab to be gone, as after a reload. */
 const CLAIM_MS = 1_000;
 
-function read(key: string): unknown {
+function read(key: string, where: () => Storage = () => sessionStorage): unknown {
   try {
-    return JSON.parse(sessionStorage.getItem(key) ?? 'null');
+    return JSON.parse(where().getItem(key) ?? 'null');
   } catch {
     return undefined;
   }
@@ -45,6 +49,23 @@ export function createTabStorage() {
       keep(SESSION_KEY, undefined);
     },
   } satisfies SessionStorage;
+}
+
+/** Newest last. Another tab may log in at the same time: then one of the two tokens is not kept. */
+export const browserDevices: DeviceStorage = {
+  get: (username) => readDevices().find(([name]) => name === username)?.[1],
+  set(username, deviceToken) {
+    const others = readDevices().filter(([name]) => name !== username);
+    const kept = [...others, [username, deviceToken]].slice(-DEVICES);
+    try {
+      localStorage.setItem(DEVICES_KEY, JSON.stringify(kept));
+    } catch {}
+  },
+};
+
+function readDevices(): [username: string, deviceToken: string][] {
+  const kept = read(DEVICES_KEY, () => localStorage);
+  return Array.isArray(kept) ? kept.filter((each) => Array.isArray(each) && each.length === 2) : [];
 }
 
 /**

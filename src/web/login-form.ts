@@ -6,11 +6,13 @@ import { say, type Word } from './words.ts';
 
 type Fault = { word: Word; field: 'username' | 'password' | undefined };
 
-function faultOf(problem: Problem): Fault {
+function faultOf(problem: Problem, password: string): Fault {
   if (problem.code === 'validation_failed') {
     const isPassword = problem.errors.every(({ pointer }) => pointer === '/password');
+    const bytes = new TextEncoder().encode(password).length;
+    const hasLength = bytes >= 8 && bytes <= 72;
     return isPassword
-      ? { word: 'problemPassword', field: 'password' }
+      ? { word: hasLength ? 'problemPasswordGuessed' : 'problemPassword', field: 'password' }
       : { word: 'problemUsername', field: 'username' };
   }
   const field = { username_taken: 'username', bad_credentials: 'password' } as const;
@@ -40,7 +42,7 @@ export function showLogin({ state, watch }: Store, parley: Parley): void {
     const who = { username: fields.username.value.trim(), password: fields.password.value };
     const registered = isNew ? await parley.register(who) : undefined;
     const { problem } = registered?.problem ? registered : await parley.login(who);
-    fault = problem && faultOf(problem);
+    fault = problem && faultOf(problem, who.password);
     if (!problem) form.reset();
   }
 

@@ -6,7 +6,7 @@ import { showConnection } from './connection-bar.ts';
 import { showConversations } from './conversation-list.ts';
 import { part, translate, write } from './dom.ts';
 import { createHistory } from './history.ts';
-import { claim, createTabStorage, keepUnfinished, readUnfinished } from './kept.ts';
+import { browserDevices, claim, createTabStorage, keepUnfinished, readUnfinished } from './kept.ts';
 import { type Listening, startListening } from './listening.ts';
 import { showLogin } from './login-form.ts';
 import { createMailbox, type Mailbox } from './mailbox.ts';
@@ -23,7 +23,12 @@ import { firstLanguage, keepLanguage, otherLanguage, say } from './words.ts';
 const store = createStore(firstLanguage());
 const { state, changed, watch } = store;
 const storage = createTabStorage();
-const parley = createParley({ storage, lock: (_, task) => task(), onSession }); // the session is this tab's alone
+const parley = createParley({
+  storage,
+  devices: browserDevices,
+  lock: (_, task) => task(), // the session is this tab's alone
+  onSession,
+});
 const history = createHistory(parley, store);
 const sending = createSending(parley, store);
 const announce = createAnnouncer(store);

@@ -69,6 +69,8 @@ const en = {
   problemInvalid: 'The server does not accept this.',
   problemUsername:
     'A username has 1 to 32 letters, digits, dots, dashes, underscores, and begins with a letter or digit.',
+  problemPasswordGuessed:
+    'This password would be guessed: it is very common, your username, or one repeated character. Choose another.',
   problemPassword: 'A password has 8 to 72 bytes: 8 to 72 Latin letters, or up to 24 Chinese characters.',
   problemLoggedOut: 'You are logged out.',
   problemOther: 'That did not work.',
@@ -144,6 +146,7 @@ const zh: Record<Word, string> = {
   problemUnavailable: '服务器暂时无法处理。',
   problemInvalid: '服务器不接受此内容。',
   problemUsername: '用户名为 1 到 32 个字母、汉字、数字、点、横线或下划线，且以字母、汉字或数字开头。',
+  problemPasswordGuessed: '这个密码太容易被猜到：过于常见、与用户名相同，或只是重复同一个字符。请换一个。',
   problemPassword: '密码为 8 到 72 个字节：8 到 72 个英文字母，或最多 24 个汉字。',
   problemLoggedOut: '您已退出登录。',
   problemOther: '操作失败。',

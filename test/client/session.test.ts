@@ -288,6 +288,45 @@ test('a session that is restored by hand is in the storage from then on', async 
   expect((await restored.getMe()).data?.username).toBe('alice');
 });
 
+test('a client is known as the device it was, after a logout and in the next run, and others who guess do not lock it out', async () => {
+  const node = await startNode({ LOGIN_LIMIT: '2/300' });
+  const kept = new Map<string, string>();
+  const devices = {
+    get: (username: string) => kept.get(username),
+    set: (username: string, token: string) => void kept.set(username, token),
+  };
+  const alice = await client(node, 'alice', { devices });
+  await alice.logout();
+  const stranger = createParley({ baseUrl: node.url });
+  const guess = () => stranger.login({ username: 'alice', password: 'not her password' });
+  expect([(await guess()).problem?.code, (await guess()).problem?.code]).toEqual(
+    Array(2).fill('bad_credentials'),
+  );
+  expect((await stranger.login({ username: 'alice', password })).problem?.code).toBe('too_many_requests');
+  expect((await alice.login({ username: ' Alice', password: 'a typo' })).problem?.code).toBe(
+    'bad_credentials',
+  );
+  expect((await alice.login({ username: 'ALICE', password })).data?.account.username).toBe('alice');
+  const nextRun = createParley({ baseUrl: node.url, devices });
+  expect((await nextRun.login({ username: 'alice', password })).data?.account.username).toBe('alice');
+  expect([...kept.keys()]).toEqual(['alice']);
+});
+
+test('a client without a place for device tokens keeps them itself; one whose place fails logs in all the same', async () => {
+  const node = await startNode({ LOGIN_LIMIT: '1/300' });
+  const broken = {
+    get: () => Promise.reject(new Error('full')),
+    set: () => {
+      throw new Error('full');
+    },
+  };
+  const alice = await client(node, 'alice');
+  const careless = await client(node, 'bob', { devices: broken });
+  expect(careless.session?.username).toBe('bob');
+  await createParley({ baseUrl: node.url }).login({ username: 'alice', password: 'not her password' });
+  expect((await alice.login({ username: 'alice', password })).problem).toBeUndefined();
+});
+
 test('who has not logged in is told so, and nothing is sent', async () => {
   const wire = createWire();
   const nobody = createParley({ baseUrl: theNode().url, ...wire });

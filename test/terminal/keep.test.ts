@@ -4,7 +4,7 @@ import { dirname } from 'node:path';
 import { expect, test } from 'vitest';
 import { createParley } from '../../src/client/index.ts';
 import { createKeeper } from '../../src/terminal/keep.ts';
-import { sharedNode } from '../support/app.ts';
+import { sharedNode, startNode } from '../support/app.ts';
 import { emptyFolder } from '../support/pane.ts';
 import { client, testClock } from '../support/wire.ts';
 
@@ -43,6 +43,28 @@ test('the file is for its owner alone, and what is not a session in it is none',
   for (const text of ['', '{', 'null', '{"username": 5}']) {
     writeFileSync(keeper.file, text);
     expect(await keeper.storage.get()).toBeUndefined();
+  }
+});
+
+test('this device is known after a logout, in a file of its own that is for its owner alone', async () => {
+  const node = await startNode({ LOGIN_LIMIT: '1/300' });
+  const stateDir = emptyFolder();
+  const keeper = createKeeper(stateDir, node.url);
+  const alice = await client(node, 'alice', keeper);
+  await alice.logout();
+  expect(await keeper.storage.get()).toBeUndefined();
+  const file = keeper.file.replace('session-', 'devices-');
+  expect(statSync(file).mode & 0o777).toBe(0o600);
+  const [guesser, later] = [{}, createKeeper(stateDir, node.url)].map((options) =>
+    createParley({ baseUrl: node.url, ...options }),
+  );
+  const login = { username: 'alice', password: 'correct horse battery' };
+  await guesser!.login({ ...login, password: 'not her password' });
+  expect((await guesser!.login(login)).problem?.code).toBe('too_many_requests');
+  expect((await later!.login(login)).problem).toBeUndefined();
+  for (const text of ['', '{', 'null', '[["alice", 5], 7]']) {
+    writeFileSync(file, text);
+    expect(await keeper.devices.get('alice')).toBeUndefined();
   }
 });
 

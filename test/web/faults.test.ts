@@ -3,6 +3,7 @@ import { expect, test } from 'vitest';
 import { listen, person, say, startNode, type TestNode, tell } from '../support/app.ts';
 import {
   connected,
+  logIn,
   message,
   open,
   openWindow,
@@ -38,7 +39,12 @@ test('a reload keeps the login and the talk that was open; the access token is n
     'JSON.stringify([{ ...sessionStorage }, { ...localStorage }, document.cookie])',
   )) as string;
   expect(kept).toContain('refreshToken');
-  expect(kept).not.toMatch(/accessToken|eyJ/);
+  expect(kept).not.toContain('accessToken');
+  // What else is a JWT there lets nobody in.
+  const types = (kept.match(/eyJ[\w-]+(?=\.)/g) ?? []).map((part) =>
+    Buffer.from(part, 'base64url').toString(),
+  );
+  expect(types.filter((part) => part.includes('"alg"'))).toEqual([expect.stringContaining('device+jwt')]);
 });
 
 test('after a logout a reload leads to the door, and nothing is kept', async () => {
@@ -51,6 +57,30 @@ test('after a logout a reload leads to the door, and nothing is kept', async () 
   await alice.reload();
   await alice.getByLabel('Username').waitFor();
   expect(await alice.evaluate('JSON.stringify({ ...sessionStorage })')).toBe('{}');
+});
+
+test('while others guess a password, a browser in which its owner has logged in before still lets them in', async () => {
+  const node = await startNode({ LOGIN_LIMIT: '1/300' });
+  const alice = await openWindow(theBrowser(), node);
+  await register(alice, 'alice');
+  await alice.getByRole('button', { name: 'Log out' }).click();
+  await alice.getByLabel('Username').waitFor();
+  const guess = () => call(node, 'login', { body: { username: 'alice', password: 'not her password' } });
+  expect([(await guess()).status, (await guess()).status]).toEqual([401, 429]);
+  const [tab] = await Promise.all([
+    alice.context().waitForEvent('page'),
+    alice.evaluate(`void window.open('/', '', 'noopener')`),
+  ]);
+  await logIn(tab, 'alice');
+});
+
+test('a password that everybody tries first is refused at the door, with the reason', async () => {
+  const node = await startNode();
+  const alice = await openWindow(theBrowser(), node);
+  await alice.getByLabel('Username').fill('alice');
+  await alice.getByLabel('Password').fill('password1');
+  await alice.getByRole('button', { name: 'Create account' }).click();
+  await alice.getByRole('alert').getByText('This password would be guessed').waitFor();
 });
 
 test('while the server is away the page says so; it comes back by itself and misses nothing', async () => {
