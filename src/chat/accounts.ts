@@ -32,6 +32,7 @@ export function createAccounts(options: {
     async register(
       input: { username: string; password: string; displayName?: string | undefined },
       networks: Network[],
+      signal?: AbortSignal,
     ): Promise<Account> {
       const username = newUsername(input.username);
       const displayName = displayNameOf(input.displayName ?? input.username.normalize('NFKC'));
@@ -47,7 +48,8 @@ export function createAccounts(options: {
         );
         if (waitMs > 0) throw tooMany(waitMs, 'registrations from this network');
         await names.checkFree(username);
-        const passwordHash = await passwords.hash(place, input.password);
+        const passwordHash = await passwords.hash(place, input.password, signal);
+        signal?.throwIfAborted();
         const createdAt = new Date(now()).toISOString();
         const hashed = { passwordHash, isPasswordPrepared: true };
         const account = { username, displayName, ...hashed, createdAt, lastSeenAt: null };

@@ -8,9 +8,10 @@ export type OnlinePage = components['schemas']['OnlinePage'];
 export type Presence = ReturnType<typeof createPresence>;
 
 export function createPresence({ store, accounts }: { store: PresenceStore; accounts: AccountStore }) {
-  async function list(limit: number, cursor: string | null): Promise<OnlinePage> {
-    const part = await store.list(limit, cursor);
+  async function list(limit: number, cursor: string | null, signal?: AbortSignal): Promise<OnlinePage> {
+    const part = await store.list(limit, cursor, signal);
     if (!part) throw invalid('query/cursor', 'is not a cursor of this list');
+    signal?.throwIfAborted();
     const displayNames = await accounts.displayNames(part.users.map(({ username }) => username));
     const users = part.users.map(({ username, sinceMs }, index) => ({
       username,

@@ -64,12 +64,12 @@ export type Rooms = {
 export function createOperations(rooms: Rooms): Operations {
   const { accounts, sessions, tickets, presence, messages, mailbox, hub, nodeId, checkReady } = rooms;
   return {
-    register: async ({ body, networks }) => {
-      const account = await accounts.register(body, networks);
+    register: async ({ body, networks, signal }) => {
+      const account = await accounts.register(body, networks, signal);
       const location = `/v1/users/${encodeURIComponent(account.username)}`;
       return { status: 201, body: account, headers: { Location: location } };
     },
-    login: async ({ body, networks }) => tokens(await sessions.login(body, networks)),
+    login: async ({ body, networks, signal }) => tokens(await sessions.login(body, networks, signal)),
     refresh: async ({ body }) => tokens(await sessions.refresh(body)),
     logout: async ({ caller }) => {
       await sessions.logout(caller);
@@ -81,9 +81,9 @@ export function createOperations(rooms: Rooms): Operations {
       body: await accounts.rename(caller, body.displayName),
     }),
     getUser: async ({ path }) => ({ status: 200, body: await accounts.user(path.username) }),
-    listOnline: async ({ query }) => ({
+    listOnline: async ({ query, signal }) => ({
       status: 200,
-      body: await presence.list(query.limit ?? 100, query.cursor ?? null),
+      body: await presence.list(query.limit ?? 100, query.cursor ?? null, signal),
     }),
     sendBroadcast: async ({ caller, body, header }) =>
       sent(await messages.broadcast(caller, body.text, idempotencyKey(header['Idempotency-Key']))),
@@ -99,13 +99,13 @@ export function createOperations(rooms: Rooms): Operations {
       status: 200,
       body: await messages.conversation(caller, path.username, { ...query, limit: query.limit ?? 50 }),
     }),
-    listConversations: async ({ caller, query }) => ({
+    listConversations: async ({ caller, query, signal }) => ({
       status: 200,
-      body: await messages.conversations(caller, query.limit ?? 50, query.cursor),
+      body: await messages.conversations(caller, query.limit ?? 50, query.cursor, signal),
     }),
-    getMailbox: async ({ caller, query }) => ({
+    getMailbox: async ({ caller, query, signal }) => ({
       status: 200,
-      body: await mailbox.list(caller, query.limit ?? 100, query.after),
+      body: await mailbox.list(caller, query.limit ?? 100, query.after, signal),
     }),
     ackMailbox: async ({ caller, body }) => ({ status: 200, body: await mailbox.ack(caller, body.upTo) }),
     openStream: async ({ caller, query, header }) => ({

@@ -85,7 +85,7 @@ export function createPresenceStore(store: Store, nodeId: string) {
      * One page, in no order that means anything. Whoever is online from the first page to the last is listed.
      * The cursor is `shard-scanCursor-skip`: HSCAN gives as many as it likes, so a page may end inside a batch.
      */
-    async list(limit: number, cursor: string | null): Promise<OnlinePart | undefined> {
+    async list(limit: number, cursor: string | null, signal?: AbortSignal): Promise<OnlinePart | undefined> {
       const position = /^(\d{1,2})-(\d{1,20})-(\d{1,6})$/.exec(cursor ?? '0-0-0');
       if (!position || BigInt(position[2]!) > MAX_SCAN_CURSOR) return undefined;
       const counts = await sizes();
@@ -93,6 +93,7 @@ export function createPresenceStore(store: Store, nodeId: string) {
       const users = new Map<string, OnlineRecord>();
       let ahead: Batch[] = [];
       while (shard < PRESENCE_SHARDS) {
+        signal?.throwIfAborted();
         if (ahead.length === 0) ahead = await readAhead(shard, from, limit, counts);
         const [next, flat] = ahead.shift()!;
         for (let i = skip * 2; i < flat.length; i += 2) {

@@ -151,3 +151,19 @@ test('an answer that nobody reads is cut, one that is read slowly is not; until 
   await until('the connection has ended', () => isCut);
   expect(isSlowCut).toBe(false);
 }, 70_000);
+
+test('work that nobody waits for any more stops: whoever hangs up is not registered', async () => {
+  const node = await startNode({ BCRYPT_COST: '10' });
+  const names = Array.from({ length: 8 }, (_, n) => `gone-${n}`);
+  const sockets = await Promise.all(names.map(() => dial(node)));
+  for (const [n, socket] of sockets.entries()) {
+    const body = { username: names[n]!, password: 'correct horse battery' };
+    socket.write(bytesOf({ method: 'POST', path: '/v1/register', body }));
+  }
+  await sleep(30);
+  for (const socket of sockets) socket.destroy();
+  const { token } = await person(node, 'alice');
+  await sleep(1_500);
+  const found = await Promise.all(names.map((name) => ask(node, { path: `/v1/users/${name}`, token })));
+  expect(found.filter(({ status }) => status === 200).length).toBeLessThan(5);
+});
