@@ -116,6 +116,7 @@ export async function startApp(options: AppOptions): Promise<App> {
       replayLimit: config.REPLAY_LIMIT,
       presenceFanoutLimit: config.PRESENCE_FANOUT_LIMIT,
     },
+    heartbeatSeconds: config.HEARTBEAT_SECONDS,
     isRevoked: sessionStore.isRevoked,
     counted: metrics ? metrics.counted : () => {},
   });

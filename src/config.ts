@@ -117,6 +117,11 @@ const SETTINGS = {
     parse: integer(1, 3_600),
     reason: 'how long an idle connection stays open; longer than any proxy in front keeps it',
   },
+  HEARTBEAT_SECONDS: {
+    default: '25',
+    parse: integer(1, 3_600),
+    reason: 'a sign of life on each stream; shorter than any proxy in front waits',
+  },
   METRICS_PORT: { default: '0', parse: integer(0, 65_535), reason: '0: no metrics' },
   LOG_LEVEL: {
     default: 'info',

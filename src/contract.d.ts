@@ -300,6 +300,7 @@ export interface paths {
          *     | `presence` | Who came online or went offline; changes are gathered for up to 250 ms, longer where very many listen. | no |
          *     | `mailbox` | Another session of yours acknowledged messages. | no |
          *     | `gap` | Some messages will not come on this stream, and which call fetches what is kept of them. | yes |
+         *     | `heartbeat` | Nothing but a sign of life; only with `heartbeat=event`. | no |
          *     | `goodbye` | The last event: why the stream ends, and whether to come back. | no |
          *
          *     **Starting.** A stream without an id first sends your whole mailbox, then goes on live. Broadcasts start from now;
@@ -318,8 +319,10 @@ export interface paths {
          *     acknowledge.
          *
          *     **Waiting.** The first line is `retry:`, how many milliseconds to wait before you come back: 1,000–4,000, drawn for each
-         *     stream so that a crowd does not come back at once. A comment line comes every `heartbeatMs` (25 s), also when nothing
-         *     happens: after two silent periods, take the connection for dead and come back with your last id.
+         *     stream so that a crowd does not come back at once. A comment line comes every `heartbeatMs` (25 s
+         *     unless configured otherwise), also when nothing happens: after two silent periods, take the connection for dead and come
+         *     back with your last id. An `EventSource` sees no comments: with `heartbeat=event` it gets an event `heartbeat` instead.
+         *     If not even `ready` comes within seconds, a proxy on the way holds the stream back.
          *
          *     **Not now.** Where a stream cannot be opened for a reason that passes, a good token or a ticket is answered with 200 all the
          *     same: `retry:`, one `goodbye` (`unavailable` or `too_many_requests`), and the end. Any other status would stop an
@@ -696,9 +699,9 @@ export interface components {
         GapReason: "overflow" | "replay_limit" | "trimmed" | "unreadable" | "epoch" | "future" | "lost";
         /**
          * Format: uri-reference
-         * @description The path of the call that fetches what is kept of them.
-         * @example /v1/dm
-         * @example /v1/broadcasts?after=206
+         * @description The call that fetches what is kept of them, relative to the URL of the call that told of them (RFC 3986, section 5): so it leads there behind a proxy under a path, too. On the stream `https://chat.example.org/v1/events`, `broadcasts` is `https://chat.example.org/v1/broadcasts`.
+         * @example dm
+         * @example broadcasts?after=206
          */
         GapHistory: string;
         Ticket: {
@@ -708,7 +711,7 @@ export interface components {
             expiresIn: number;
         };
         /** @description The `data` of one event. `kind` is the event's type. */
-        StreamEvent: components["schemas"]["ReadyEvent"] | components["schemas"]["DirectMessage"] | components["schemas"]["BroadcastMessage"] | components["schemas"]["PresenceEvent"] | components["schemas"]["MailboxEvent"] | components["schemas"]["GapEvent"] | components["schemas"]["GoodbyeEvent"];
+        StreamEvent: components["schemas"]["ReadyEvent"] | components["schemas"]["DirectMessage"] | components["schemas"]["BroadcastMessage"] | components["schemas"]["PresenceEvent"] | components["schemas"]["MailboxEvent"] | components["schemas"]["GapEvent"] | components["schemas"]["HeartbeatEvent"] | components["schemas"]["GoodbyeEvent"];
         /**
          * ReadyEvent
          * @description The first event of every stream that could be opened.
@@ -794,6 +797,17 @@ export interface components {
             code: components["schemas"]["GoodbyeCode"];
             /** @description Whether to come back, with your last id. */
             reconnect: boolean;
+        };
+        /**
+         * HeartbeatEvent
+         * @description Nothing but a sign of life, every `heartbeatMs`. Only for streams that were opened with `heartbeat=event`.
+         */
+        HeartbeatEvent: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            kind: "heartbeat";
         };
         /**
          * @description | code | what happened | come back? |
@@ -1316,8 +1330,8 @@ export interface operations {
             201: {
                 headers: {
                     /**
-                     * @description Where the account's public profile is.
-                     * @example /v1/users/alice
+                     * @description Where the account's public profile is, relative to the URL of this call (RFC 9110, section 10.2.2).
+                     * @example users/alice
                      */
                     Location: string;
                     "X-Request-Id": components["headers"]["RequestId"];
@@ -2060,6 +2074,8 @@ export interface operations {
                 after?: string;
                 /** @description How much of presence to send. */
                 presence?: components["schemas"]["PresenceMode"];
+                /** @description How a sign of life comes. `comment`: as a line that no reader shows. `event`: as an event `heartbeat`, without an id, for clients that cannot see comments. */
+                heartbeat?: "comment" | "event";
             };
             header?: {
                 /** @description Where to go on: the last `id:` that you saw. Wins over `after`. Any value is accepted; one that cannot be used leads to a `gap`. An empty one is no id. */

@@ -45,7 +45,7 @@ export function createMailbox(options: {
       return {
         messages: part.messages.map((message) => JSON.parse(message) as DirectMessage),
         unread,
-        gap: from ? { log: 'inbox', reason: 'overflow', from, to, history: '/v1/dm' } : null,
+        gap: from ? { log: 'inbox', reason: 'overflow', from, to, history: 'dm' } : null,
         hasMore: part.hasMore,
       };
     },

@@ -5,7 +5,8 @@
 import { createParser } from 'eventsource-parser';
 import type { components } from '../contract.d.ts';
 
-export type StreamEvent = components['schemas']['StreamEvent'];
+/** The client counts bytes as signs of life; it does not ask for them as events. */
+export type StreamEvent = Exclude<components['schemas']['StreamEvent'], { kind: 'heartbeat' }>;
 export type Frame = { event: StreamEvent | undefined; id: string | undefined };
 /** Why there are no more: the connection broke or ended, or nothing came for too long. */
 export type EndOfFrames = 'broken' | 'silent';

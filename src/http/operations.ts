@@ -66,7 +66,7 @@ export function createOperations(rooms: Rooms): Operations {
   return {
     register: async ({ body, networks, signal }) => {
       const account = await accounts.register(body, networks, signal);
-      const location = `/v1/users/${encodeURIComponent(account.username)}`;
+      const location = `users/${encodeURIComponent(account.username)}`;
       return { status: 201, body: account, headers: { Location: location } };
     },
     login: async ({ body, networks, signal }) => tokens(await sessions.login(body, networks, signal)),
@@ -115,6 +115,7 @@ export function createOperations(rooms: Rooms): Operations {
           ...caller,
           lastEventId: eventId(header['Last-Event-ID']) ?? eventId(query.after),
           presence: query.presence ?? 'all',
+          heartbeat: query.heartbeat ?? 'comment',
         }),
     }),
     createTicket: async ({ caller }) => ({

@@ -25,6 +25,10 @@ export function createPages({ yaml, document }: Contract, hstsSeconds: number): 
     [docs, DOCS_POLICY, 'public, max-age=0'],
   ];
   router.use('/docs', securePage(hstsSeconds, DOCS_POLICY));
+  // Its addresses are relative: they lead on from /docs, not from /docs/.
+  router.get('/docs', (req, res, next) =>
+    req.originalUrl.startsWith('/docs/') ? res.redirect('../docs') : next(),
+  );
   for (const [files, policy, caching] of places) {
     const guard = securePage(hstsSeconds, policy);
     for (const [path, file] of files)

@@ -11,7 +11,6 @@ export type StreamEvent = components['schemas']['StreamEvent'];
 export type OwnEvent = Exclude<StreamEvent, { kind: 'dm' | 'broadcast' }>;
 
 const NEWLINE = Buffer.from('\n');
-export const HEARTBEAT = Buffer.from(':\n\n');
 
 /** `json` is one line: JSON.stringify escapes CR and LF, and nothing else ends a line in an event stream. */
 export function block(kind: StreamEvent['kind'], json: string): Buffer {
@@ -24,7 +23,7 @@ export function ownBlock(event: OwnEvent): Buffer {
 
 /** In place of messages that were evicted from a full inbox. */
 export function evictedBlock(from: number, to: number): Buffer {
-  return ownBlock({ kind: 'gap', log: 'inbox', from, to, reason: 'overflow', history: '/v1/dm' });
+  return ownBlock({ kind: 'gap', log: 'inbox', from, to, reason: 'overflow', history: 'dm' });
 }
 
 /** Tombstones that stand together become one gap. */
@@ -48,6 +47,12 @@ export function glue(blocks: Buffer[]): Buffer {
   parts.pop();
   return Buffer.concat(parts);
 }
+
+/** A sign of life, as who opened the stream asked for it: an `EventSource` never sees a comment. Neither has an id. */
+export const HEARTBEATS = {
+  comment: Buffer.from(':\n\n'),
+  event: Buffer.concat([ownBlock({ kind: 'heartbeat' }), NEWLINE]),
+};
 
 /** A burst ready to be written: glued blocks, with the last event's `id:` where there is one. */
 export function burst(glued: Buffer, id: string | undefined): Buffer {

@@ -16,11 +16,10 @@ import { ownBlock } from './frame.ts';
 import { Reader, type ReaderHome } from './reader.ts';
 import { freshGaps, Replay } from './replay.ts';
 import type { PresenceChange } from './roster.ts';
-import { type PresenceMode, Stream, type StreamHost } from './stream.ts';
+import { type HeartbeatMode, type PresenceMode, Stream, type StreamHost } from './stream.ts';
 import { createSweep } from './sweep.ts';
 import { createTurn, feed, type PresenceTold, presenceBytes } from './turn.ts';
 
-export const HEARTBEAT_MS = 25_000;
 const TICK_MS = 1_000;
 /** Whether a socket stands still is asked every so many ticks. */
 const STALLED_EVERY = 5;
@@ -41,6 +40,7 @@ export type StreamRequest = {
   expiresAtMs: number;
   lastEventId: string | undefined;
   presence: PresenceMode;
+  heartbeat: HeartbeatMode;
 };
 
 export type HubOptions = {
@@ -53,6 +53,7 @@ export type HubOptions = {
     replayLimit: number;
     presenceFanoutLimit: number;
   };
+  heartbeatSeconds: number;
   roster: { arrived(username: string): Promise<void>; left(username: string): void; total(): number };
   isRevoked: (sid: string) => boolean;
   counted: StreamHost['counted'];
@@ -109,7 +110,7 @@ export class Hub {
 
   /** Open a stream on an answer that has no head yet. Throws StoreUnavailable before the first byte. */
   async open(answer: StreamAnswer, request: StreamRequest): Promise<void> {
-    const { limits, roster, isRevoked } = this.#options;
+    const { limits, heartbeatSeconds, roster, isRevoked } = this.#options;
     const reader = this.#readerOf(request.username);
     reader.opening += 1;
     try {
@@ -136,10 +137,9 @@ export class Hub {
         unread: mailbox.unread,
         online: roster.total(),
         presence: this.#served(request.presence),
-        heartbeatMs: HEARTBEAT_MS,
+        heartbeatMs: heartbeatSeconds * 1_000,
       });
-      const slot = Math.floor((Math.random() * HEARTBEAT_MS) / TICK_MS);
-      const stream = new Stream(reader, answer.begin(), { ...request, replay, slot });
+      const stream = new Stream(reader, answer.begin(), { ...request, replay, heartbeatSeconds });
       stream.start(ready, gaps);
       reader.streams.push(stream);
       if (this.#isClosing) stream.end('shutdown');
@@ -235,8 +235,8 @@ export class Hub {
 
   #tick(): void {
     const now = this.#options.store.now();
-    this.#second = (this.#second + 1) % (HEARTBEAT_MS / TICK_MS);
     const monotonicMs = performance.now();
+    this.#second = (this.#second + 1) % this.#options.heartbeatSeconds;
     for (const { streams } of this.#readers.values()) {
       for (let i = streams.length - 1; i >= 0; i -= 1) {
         const stream = streams[i]!; // from the end: one that ends leaves the list

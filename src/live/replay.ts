@@ -33,7 +33,8 @@ export type ReplayStart = {
   mailboxUntil: number;
 };
 
-const HISTORY: Record<LogName, string> = { inbox: '/v1/mailbox', broadcasts: '/v1/broadcasts' };
+/** Relative to the stream's own URL, wherever a proxy has put it. */
+const HISTORY: Record<LogName, string> = { inbox: 'mailbox', broadcasts: 'broadcasts' };
 const BATCH_ENTRIES = 64;
 const BATCH_BYTES = 64 * 1024;
 const NO_BATCH: Batch = { blocks: [], messages: 0, gaps: 0, bytes: 0 };

@@ -11,10 +11,11 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { components } from '../contract.d.ts';
 import { StoreUnavailable } from '../store/redis.ts';
 import { formatCursor } from './cursor.ts';
-import { burst, glue, HEARTBEAT, ownBlock, retryLine } from './frame.ts';
+import { burst, glue, HEARTBEATS, ownBlock, retryLine } from './frame.ts';
 import type { Batch, Gap, Replay } from './replay.ts';
 
 export type PresenceMode = components['schemas']['PresenceMode'];
+export type HeartbeatMode = keyof typeof HEARTBEATS;
 export type GoodbyeCode = components['schemas']['GoodbyeCode'];
 export type Count = 'deliveries' | 'replays' | 'gaps' | 'slow';
 
@@ -54,6 +55,7 @@ export class Stream {
   readonly replay: Replay;
   /** In which second of the heartbeat period it is this stream's turn. */
   readonly slot: number;
+  readonly #heartbeat: Buffer;
   readonly #host: StreamHost;
   readonly #out: Writable;
   #skippedPresence = false;
@@ -63,7 +65,14 @@ export class Stream {
   constructor(
     host: StreamHost,
     out: Writable,
-    options: { sid: string; expiresAtMs: number; presence: PresenceMode; replay: Replay; slot: number },
+    options: {
+      sid: string;
+      expiresAtMs: number;
+      presence: PresenceMode;
+      heartbeat: HeartbeatMode;
+      replay: Replay;
+      heartbeatSeconds: number;
+    },
   ) {
     this.#host = host;
     this.#out = out;
@@ -71,7 +80,8 @@ export class Stream {
     this.expiresAtMs = options.expiresAtMs;
     this.presence = options.presence;
     this.replay = options.replay;
-    this.slot = options.slot;
+    this.slot = Math.floor(Math.random() * options.heartbeatSeconds);
+    this.#heartbeat = HEARTBEATS[options.heartbeat];
   }
 
   /** Send `ready` and the gaps; then catch up. */
@@ -109,7 +119,7 @@ export class Stream {
   }
 
   heartbeat(): void {
-    if (this.state !== 'closed' && !this.#out.writableNeedDrain) this.#out.write(HEARTBEAT);
+    if (this.state !== 'closed' && !this.#out.writableNeedDrain) this.#out.write(this.#heartbeat);
   }
 
   /** Called every few seconds. True when nothing has left for too long. */

@@ -9,9 +9,11 @@
 import type { DeviceStorage, Session, SessionStorage } from '../client/index.ts';
 import type { Outgoing } from './talk.ts';
 
-const SESSION_KEY = 'parley.session';
-const UNFINISHED_KEY = 'parley.unfinished';
-const DEVICES_KEY = 'parley.devices';
+/** Several Parleys may share an origin, each under a path. */
+const PLACE = new URL('.', document.baseURI).pathname.slice(1);
+const SESSION_KEY = `parley.session${PLACE}`;
+const UNFINISHED_KEY = `parley.unfinished${PLACE}`;
+const DEVICES_KEY = `parley.devices${PLACE}`;
 /** Of how many accounts this browser keeps its token. */
 const DEVICES = 8;
 /** A copied tab waits so long for the session's first tab to be gone, as after a reload. */

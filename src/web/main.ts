@@ -23,7 +23,9 @@ import { firstLanguage, keepLanguage, otherLanguage, say } from './words.ts';
 const store = createStore(firstLanguage());
 const { state, changed, watch } = store;
 const storage = createTabStorage();
+const baseUrl = new URL('.', document.baseURI).href; // under whatever path a proxy has put the page
 const parley = createParley({
+  baseUrl,
   storage,
   devices: browserDevices,
   lock: (_, task) => task(), // the session is this tab's alone

@@ -171,7 +171,7 @@ test('a mailbox that overflowed says what it lost', async () => {
   expect(texts(answer)).toEqual(['3', '4', '5']);
   expect(answer.body).toMatchObject({
     unread: 3,
-    gap: { log: 'inbox', reason: 'overflow', from: 1, to: 2, history: '/v1/dm' },
+    gap: { log: 'inbox', reason: 'overflow', from: 1, to: 2, history: 'dm' },
   });
   await ack(bob, answer.body.messages[2].id);
   expect((await mailbox(bob)).body).toEqual({ messages: [], unread: 0, gap: null, hasMore: false });

@@ -16,7 +16,7 @@ const gap = (from: number, to: number) => ({
   reason: 'overflow',
   from,
   to,
-  history: '/v1/dm',
+  history: 'dm',
 });
 
 /** What a stream was told, without who came and went. */

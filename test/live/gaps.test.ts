@@ -21,14 +21,14 @@ test.each([
   expect(stream.events[0]!.data).toMatchObject({ resumed: false, gap: true });
   const gaps = [await stream.next('gap'), await stream.next('gap')].map(({ data }) => data);
   expect(gaps).toEqual([
-    { kind: 'gap', log: 'inbox', from: null, to: null, reason: 'unreadable', history: '/v1/mailbox' },
+    { kind: 'gap', log: 'inbox', from: null, to: null, reason: 'unreadable', history: 'mailbox' },
     {
       kind: 'gap',
       log: 'broadcasts',
       from: null,
       to: null,
       reason: 'unreadable',
-      history: '/v1/broadcasts',
+      history: 'broadcasts',
     },
   ]);
   await stream.next('dm');
@@ -85,8 +85,8 @@ test('a reader that was away too long gets the newest, and is told of the older 
   expect(again.events[0]!.data).toMatchObject({ resumed: true, gap: true });
   const gaps = [await again.next('gap'), await again.next('gap')].map(({ data }) => data);
   expect(gaps).toEqual([
-    { kind: 'gap', log: 'inbox', from: 1, to: 3, reason: 'replay_limit', history: '/v1/mailbox' },
-    { kind: 'gap', log: 'broadcasts', from: 1, to: 3, reason: 'replay_limit', history: '/v1/broadcasts' },
+    { kind: 'gap', log: 'inbox', from: 1, to: 3, reason: 'replay_limit', history: 'mailbox' },
+    { kind: 'gap', log: 'broadcasts', from: 1, to: 3, reason: 'replay_limit', history: 'broadcasts' },
   ]);
   await until('the newest', () => again.messages().length === 10);
   expect(textsOf(again).sort()).toEqual(['b4', 'b5', 'b6', 'b7', 'b8', 'd4', 'd5', 'd6', 'd7', 'd8']);
@@ -134,7 +134,7 @@ test('an inbox that overflowed says so in the stream and in the mailbox; the con
   const mailbox = await call(node, 'getMailbox', { token: bob.token });
   expect(mailbox.body).toMatchObject({
     unread: 3,
-    gap: { log: 'inbox', from: 1, to: 2, reason: 'overflow', history: '/v1/dm' },
+    gap: { log: 'inbox', from: 1, to: 2, reason: 'overflow', history: 'dm' },
   });
   const stream = await listen(bob);
   expect(stream.events[0]!.data).toMatchObject({ resumed: false, gap: true, unread: 3 });

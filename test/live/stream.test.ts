@@ -1,7 +1,9 @@
-import { expect, test } from 'vitest';
+import { expect, onTestFinished, test } from 'vitest';
 import { parseCursor } from '../../src/live/cursor.ts';
 import { listen, login, person, say, startNode, tell, until } from '../support/app.ts';
 import { call } from '../support/contract.ts';
+import { expectProblem, send } from '../support/http.ts';
+import { openStream } from '../support/stream.ts';
 
 test('a stream opens with the right headers, a retry of its own, and ready', async () => {
   const node = await startNode();
@@ -173,11 +175,33 @@ test('a stream ends with its access token', async () => {
   await until('it is closed', () => stream.isClosed);
 });
 
-test('a stream shows signs of life', async () => {
-  const node = await startNode();
+test('a stream shows signs of life, as often as it says', async () => {
+  const node = await startNode({ HEARTBEAT_SECONDS: '1' });
   const stream = await listen(await person(node, 'bob'));
-  await until('a heartbeat', () => stream.raw.includes('\n:\n\n'), 27_000);
-}, 40_000);
+  expect(stream.events[0]?.data.heartbeatMs).toBe(1_000);
+  await until('heartbeats', () => (stream.raw.match(/\n:\n\n/g)?.length ?? 0) >= 3, 5_000);
+  expect(stream.events.map(({ kind }) => kind)).not.toContain('heartbeat');
+});
+
+test('who asks gets them as events, which have no id and move nothing', async () => {
+  const node = await startNode({ HEARTBEAT_SECONDS: '1' });
+  const bob = await person(node, 'bob');
+  const stream = await openStream(node.url, bob.token, { presence: 'off', query: { heartbeat: 'event' } });
+  onTestFinished(() => stream.close());
+  const { id } = await stream.next('ready');
+  await stream.next('heartbeat');
+  expect((await stream.next('heartbeat')).data).toEqual({ kind: 'heartbeat' });
+  expect(stream.raw).not.toMatch(/\n:\n/);
+  expect(stream.lastEventId).toBe(id);
+  expect(stream.raw).toContain('event: heartbeat\ndata: {"kind":"heartbeat"}\n\n');
+});
+
+test('a heartbeat that is neither comment nor event is refused', async () => {
+  const node = await startNode();
+  const { token } = await person(node, 'bob');
+  const answer = await send(node, 'GET', '/v1/events?heartbeat=often', { token });
+  expectProblem(answer, 'validation_failed', 'query/heartbeat');
+});
 
 test('wherever a replay is cut, the last id that was seen leads to all that was not', async () => {
   const node = await startNode();

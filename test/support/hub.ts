@@ -56,6 +56,7 @@ export async function testHub(limits: Partial<HubOptions['limits']> = {}) {
       presenceFanoutLimit: 5_000,
       ...limits,
     },
+    heartbeatSeconds: 25,
     isRevoked: () => false,
     counted: (what, count) => {
       counts[what] += count;
@@ -75,6 +76,7 @@ export async function testHub(limits: Partial<HubOptions['limits']> = {}) {
       expiresAtMs: Number.POSITIVE_INFINITY,
       lastEventId,
       presence,
+      heartbeat: 'comment',
     });
     return socket;
   };

@@ -3,6 +3,7 @@ import { expect, test } from 'vitest';
 import { readContract } from '../../src/http/contract.ts';
 import { person, startNode, tell } from '../support/app.ts';
 import { openWindow, PASSWORD, sharedBrowser, type Window } from '../support/browser.ts';
+import { underPath } from '../support/sub-path.ts';
 
 const theBrowser = sharedBrowser();
 /** The page listens for 8 s, and takes its time for a form. */
@@ -96,4 +97,29 @@ test.each([
     expect(new Set(colors as string[]).size).toBe(1);
     expect(await page.evaluate('document.documentElement.scrollWidth')).toBe(width);
   },
+);
+
+test(
+  'under a path it works as at the root, and so does the page',
+  async () => {
+    const node = await startNode();
+    await person(node, 'alice');
+    const base = await underPath(node.url, '/chat/');
+    const page = await openWindow(theBrowser(), { url: new URL(base).origin });
+    await page.goto(`${base}docs`);
+    await page.locator('.opblock').first().waitFor();
+    await attempt(page, 'login', { username: 'alice', password: PASSWORD });
+    await page.getByText('Logged in as alice.').waitFor();
+    expect((await attempt(page, 'openStream'))[1]).toContain('event: ready');
+
+    await page.goto(base);
+    await page.getByLabel('Username').fill('alice');
+    await page.getByLabel('Password').fill(PASSWORD);
+    await page.keyboard.press('Enter');
+    await page.getByRole('heading', { name: 'Everybody', level: 1 }).waitFor();
+    await page.reload();
+    await page.getByRole('heading', { name: 'Everybody', level: 1 }).waitFor();
+    expect(new URL(page.url()).pathname).toBe('/chat/');
+  },
+  PATIENCE_MS,
 );

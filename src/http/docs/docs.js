@@ -5,13 +5,17 @@
 // 3. The stream can be tried: the page listens for a few seconds and shows what came. (Swagger UI waits for the end of
 //    an answer, and a stream has none.)
 //
-// It loads nothing from another host and works under the content-security-policy that it is served with. Known limit:
-// it asks for /docs and /openapi.json at the root, as the contract's server `/` does.
+// It loads nothing from another host and works under the content-security-policy that it is served with. It stands
+// wherever a proxy has put it: calls go to the place that this page came from.
 
 const LISTEN_MS = 8000; // long enough to log in elsewhere and send something; short enough to wait for
 
+/** Where this page is, without its last slash; and the path of that, under which a proxy may have put everything. */
+const base = new URL('.', location.href).href.slice(0, -1);
+const under = new URL('.', location.href).pathname.slice(0, -1);
+
 const ui = globalThis.SwaggerUIBundle({
-  url: '/openapi.json',
+  url: 'openapi.json',
   dom_id: '#reference',
   validatorUrl: null, // the default sends the contract's address to validator.swagger.io
   deepLinking: true,
@@ -22,6 +26,7 @@ const ui = globalThis.SwaggerUIBundle({
   tryItOutEnabled: true,
   plugins: [samples],
   requestInterceptor(request) {
+    request.url = placed(request.url);
     if (pathOf(request.url) === '/v1/events') request.userFetch = listenForAWhile;
     return request;
   },
@@ -36,8 +41,17 @@ const paint = () => document.documentElement.classList.toggle('dark-mode', dark.
 dark.addEventListener('change', paint);
 paint();
 
-function pathOf(url) {
-  return new URL(url, location.href).pathname;
+/** The contract's server `/` is the root of the host: what goes there belongs to where this page is. */
+function placed(address) {
+  const url = new URL(address, location.href);
+  if (url.origin === location.origin && !url.pathname.startsWith(`${under}/`))
+    url.pathname = under + url.pathname;
+  return url.href;
+}
+
+function pathOf(address) {
+  const { pathname } = new URL(address, location.href);
+  return pathname.startsWith(`${under}/`) ? pathname.slice(under.length) : pathname;
 }
 
 function samples() {
@@ -55,7 +69,7 @@ function samples() {
               React.createElement(
                 Code,
                 { language: 'bash' },
-                source.trim().replaceAll('http://127.0.0.1:3000', location.origin),
+                source.trim().replaceAll('http://127.0.0.1:3000', base),
               ),
             ),
           );

@@ -1,0 +1,66 @@
+/** Behind a proxy that puts Parley under a path and says nothing of it. */
+import { expect, onTestFinished, test } from 'vitest';
+import { createParley } from '../../src/client/index.ts';
+import { listen, person, say, startNode, tell } from '../support/app.ts';
+import { underPath } from '../support/sub-path.ts';
+
+const PASSWORD = 'correct horse battery';
+
+test.each(['', 'docs', 'docs/'])('all that the page at /%s names is there', async (page) => {
+  const base = await underPath((await startNode()).url, '/chat/');
+  const shown = await fetch(`${base}${page}`);
+  expect(shown.status).toBe(200);
+  const named = [...(await shown.text()).matchAll(/(?:src|href)="([^"#]+)"/g)].map(
+    ([, to]) => new URL(to!, shown.url),
+  );
+  expect(named.length).toBeGreaterThan(2);
+  for (const to of named.filter(
+    ({ pathname }) => !pathname.endsWith('/app.js') && !pathname.endsWith('/style.css'),
+  )) {
+    expect(to.href.startsWith(base), to.href).toBe(true);
+    // What the build makes is tried in test/web; swagger-ui comes with it, too.
+    if (!to.pathname.includes('swagger-ui')) expect((await fetch(to)).status, to.href).toBe(200);
+  }
+});
+
+test('Location leads to the profile, and what tells of a gap to the call that has the rest', async () => {
+  const node = await startNode({ REPLAY_LIMIT: '2', INBOX_LIMIT: '3' });
+  const base = await underPath(node.url, '/a/b/');
+  const made = await fetch(`${base}v1/register`, {
+    method: 'POST',
+    headers: { 'Content-Type': 'application/json' },
+    body: JSON.stringify({ username: 'alice', password: PASSWORD }),
+  });
+  const alice = await person(node, 'alice');
+  const headers = { Authorization: `Bearer ${alice.token}` };
+  const get = (to: URL) => fetch(to, { headers });
+  const profile = await get(new URL(made.headers.get('location')!, made.url));
+  expect(await profile.json()).toMatchObject({ username: 'alice' });
+
+  const bob = await person(node, 'bob');
+  const stream = await listen(alice);
+  for (const text of ['1', '2', '3', '4', '5']) {
+    await say(bob, text);
+    await tell(bob, 'alice', text);
+  }
+  const again = await listen(alice, { lastEventId: stream.events[0]!.id! });
+  const histories = again.events.filter(({ kind }) => kind === 'gap').map(({ data }) => data.history);
+  expect(new Set(histories)).toEqual(new Set(['mailbox', 'broadcasts']));
+  for (const history of histories) expect((await get(new URL(history, `${base}v1/events`))).status).toBe(200);
+  const mailbox = await get(new URL(`${base}v1/mailbox`));
+  const { gap } = (await mailbox.json()) as { gap: { history: string } };
+  expect((await get(new URL(gap.history, mailbox.url))).status).toBe(200);
+});
+
+test.each(['', '/'])('the client works with a base URL that has a path and ends in "%s"', async (end) => {
+  const node = await startNode();
+  const base = await underPath(node.url, '/chat/');
+  const baseUrl = base.replace(/\/$/, end);
+  const parley = createParley({ baseUrl });
+  await parley.register({ username: 'alice', password: PASSWORD });
+  await parley.login({ username: 'alice', password: PASSWORD });
+  const stop = new AbortController();
+  onTestFinished(() => stop.abort());
+  const events = parley.events({ signal: stop.signal });
+  expect((await events.next()).value).toMatchObject({ kind: 'ready', username: 'alice' });
+});
