@@ -176,6 +176,7 @@ for (const proxy of PROXIES) {
           request.on('error', reject);
         });
       expect((await statusFor('chat.example', '/v1/me'))[0]).toBe(401);
+      expect((await statusFor('localhost', '/readyz'))[0]).toBe(200); // what HAProxy asks before it calls a node good
       expect((await statusFor('evil.example', '/v1/me'))[0]).toBe(421);
       const [status, location] = await statusFor('chat.example', '/chat');
       expect(status).toBe(301);
