@@ -1,10 +1,11 @@
 /** The menu before login: log in, register, quit. What was typed is kept when the server does not answer. */
 import { homedir } from 'node:os';
-import { createParley, type Parley, type Result } from '../client/index.ts';
+import type { Parley, Result } from '../client/index.ts';
 import { harmlessLine } from './harmless.ts';
 import type { Keeper } from './keep.ts';
 import { explain, isPassing } from './problems.ts';
 import { askPassword, askText, choose, log } from './prompts.ts';
+import { connect } from './server.ts';
 import type { Terminal } from './terminal.ts';
 
 export type Entrance = { terminal: Terminal; server: string; keeper: Keeper };
@@ -16,7 +17,7 @@ export const DEVICE = 'terminal';
 
 /** The login that is kept, if there is one and the server still knows it. */
 export async function comeBack({ terminal, server, keeper }: Entrance): Promise<Entered | undefined> {
-  const parley = createParley({ baseUrl: server, ...keeper });
+  const parley = connect({ baseUrl: server, ...keeper });
   const session = await parley.restore();
   if (!session) return undefined;
   const { problem } = await parley.getMe();
@@ -75,7 +76,7 @@ async function register(entrance: Entrance): Promise<Entered | undefined> {
     validate: (value) => (value === password ? undefined : say('passwordsDiffer')),
   });
   if (again === undefined) return undefined;
-  const parley = createParley({ baseUrl: server });
+  const parley = connect({ baseUrl: server });
   const account = await untilAnswered(terminal, () => parley.register({ username, password }));
   if (!account) return undefined;
   log.success(say('registered', { name: account.username }), { output: terminal.output });
@@ -97,7 +98,7 @@ async function begin(entrance: Entrance, username: string, password: string): Pr
   const isKept = stay === 'yes';
   // A machine that is not to remember the login is not to remember who was here either.
   const known = isKept ? keeper : { devices: { ...keeper.devices, set: () => {} } };
-  const parley = createParley({ baseUrl: server, ...known });
+  const parley = connect({ baseUrl: server, ...known });
   const login = await untilAnswered(terminal, () => parley.login({ username, password, device: DEVICE }));
   if (!login) return undefined;
   const name = harmlessLine(login.account.displayName);

@@ -5,7 +5,7 @@
  */
 
 /** C0 but tab and line feed, DEL, C1 (0x9B begins a sequence as ESC [ does), and the turning marks. */
-const HARMFUL = /[\p{Cc}\u202A-\u202E\u2066-\u2069]/gu;
+const HARMFUL = /[\p{Cc}\p{Bidi_Control}]/gu;
 const PICTURES_AT = 0x2400;
 
 function shown(character: string): string {
@@ -17,15 +17,17 @@ function shown(character: string): string {
   return code < 0xa0 ? '�' : '';
 }
 
-/** Keeps line breaks. */
+/** Keeps line breaks. What should be a text and is none is shown as one. */
 export const harmless = (text: string): string =>
-  text.replace(/\r\n?|[\u2028\u2029]/g, '\n').replace(HARMFUL, shown);
+  String(text)
+    .replace(/\r\n?|[\u2028\u2029]/g, '\n')
+    .replace(HARMFUL, shown);
 
 export const harmlessLine = (text: string): string => harmless(text).replaceAll('\n', ' ');
 
-/** One line of JSON; JSON itself escapes only the controls below 0x20. */
+/** One line of JSON, with everything escaped that `harmless` changes; JSON itself escapes only the controls below 0x20. */
 export const harmlessJson = (value: unknown): string =>
   JSON.stringify(value).replace(
-    /[\u007f-\u009f\u2028\u2029]/g,
+    /[\u007f-\u009f\u2028\u2029\p{Bidi_Control}]/gu,
     (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
   );

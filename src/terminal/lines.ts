@@ -31,13 +31,17 @@ const colorOf = (name: string): (typeof COLORS)[number] =>
 const roomIn = (columns: number): number => Math.max(FEWEST_COLUMNS, columns - 1) - INDENT;
 const UNDER = `\n${' '.repeat(INDENT)}`;
 
+/** A server may say what is no time. */
+const formatted = (format: Intl.DateTimeFormat, time: string, otherwise: string): string =>
+  Number.isNaN(Date.parse(time)) ? otherwise : format.format(new Date(time));
+
 export function messageBlock(message: Message, { say, style, locale, me }: Look): Block {
   const time = new Intl.DateTimeFormat(locale, { hour: '2-digit', minute: '2-digit', hourCycle: 'h23' });
   const nameOf = (name: string): string =>
     name === me ? style('bold', say('you')) : style(['bold', colorOf(name)], harmlessLine(name));
   const who =
     message.kind === 'dm' ? `${nameOf(message.from)} → ${nameOf(message.to)}` : nameOf(message.from);
-  const head = `${style('dim', time.format(new Date(message.sentAt)))}  ${who}  `;
+  const head = `${style('dim', formatted(time, message.sentAt, '--:--'))}  ${who}  `;
   const text = harmless(message.text);
   return (columns) => head + wrap(text, roomIn(columns), stringWidth(head) - INDENT).join(UNDER);
 }
@@ -64,7 +68,7 @@ export function messageBlocks(messages: readonly Message[], look: Look, today = 
   const day = new Intl.DateTimeFormat(look.locale, { weekday: 'long', day: 'numeric', month: 'long' });
   let last = day.format(today);
   return messages.flatMap((message, index) => {
-    const current = day.format(new Date(message.sentAt));
+    const current = formatted(day, message.sentAt, last);
     const isNew = current !== last && (index > 0 || current !== day.format(today));
     last = current;
     return [...(isNew ? [ruleBlock(current, look.style)] : []), messageBlock(message, look)];

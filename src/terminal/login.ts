@@ -5,6 +5,7 @@ import { EXIT } from './help.ts';
 import type { Keeper } from './keep.ts';
 import { explain, isPassing } from './problems.ts';
 import { askPassword } from './prompts.ts';
+import { connect } from './server.ts';
 import type { Settings } from './settings.ts';
 import type { Terminal } from './terminal.ts';
 
@@ -31,13 +32,15 @@ export type Visitor = { parley: Parley; leave(): Promise<void> };
 export async function identify(settings: Settings, terminal: Terminal, keeper: Keeper): Promise<Visitor> {
   const { server: baseUrl, username } = settings;
   const { say } = terminal;
+  // What is written as JSON is escaped when it is written.
+  const open = settings.json ? createParley : connect;
   if (username === undefined) {
-    const parley = createParley({ baseUrl, ...keeper });
+    const parley = open({ baseUrl, ...keeper });
     if (!(await parley.restore())) throw new Failure(say('needsUsername'), EXIT.notLoggedIn);
     return { parley, leave: async () => {} };
   }
   const password = settings.password ?? (await ask(terminal));
-  const parley = createParley({ baseUrl, devices: keeper.devices });
+  const parley = open({ baseUrl, devices: keeper.devices });
   const { problem } = await parley.login({ username, password, device: DEVICE });
   if (problem) throw failureOf(problem, terminal);
   return { parley, leave: async () => void (await parley.logout()) };

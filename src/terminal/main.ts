@@ -2,6 +2,7 @@
 /** The command `parley`: reads what is wanted, does it, ends with a code that says how it went. */
 import { readFileSync } from 'node:fs';
 import type { ReadStream, WriteStream } from 'node:tty';
+import { harmless } from './harmless.ts';
 import { EXIT, HELP } from './help.ts';
 import { createKeeper, type Keeper } from './keep.ts';
 import { createStyle } from './lines.ts';
@@ -64,7 +65,10 @@ function codeOf(error: unknown): number {
     process.stderr.write(`parley: ${error.message}\n`);
     return error.exitCode;
   }
-  if (!(error instanceof WrongUse)) throw error;
+  if (!(error instanceof WrongUse)) {
+    process.stderr.write(`parley: unexpected error: ${harmless(String((error as Error).stack ?? error))}\n`);
+    return EXIT.refused;
+  }
   const say = createSay(systemLanguage());
   process.stderr.write(`parley: ${error.message}\n${say('tryHelp')}\n`);
   return EXIT.wrongUse;

@@ -47,11 +47,18 @@ const PROBLEMS: Record<ProblemCode, readonly [en: string | null, zh: string]> = 
 };
 
 export function explain(problem: Problem, language: Language): string {
-  const [en, zh] = PROBLEMS[problem.code] ?? [null, problem.code]; // a newer server may know more codes
+  // A newer server may know more codes, and a hostile one may send anything.
+  const [en, zh] = Object.hasOwn(PROBLEMS, problem.code) ? PROBLEMS[problem.code] : [null, problem.code];
   const ours = language === 'zh' ? zh : en;
   const seconds = 'retryAfterSeconds' in problem ? problem.retryAfterSeconds : 0;
-  const places = problem.code === 'validation_failed' ? problem.errors.map(({ message }) => message) : [];
-  const words = (ours ?? (places.length > 0 ? '' : problem.detail)).replace('{seconds}', String(seconds));
+  const places =
+    problem.code === 'validation_failed' && Array.isArray(problem.errors)
+      ? problem.errors.map((error) => error?.message ?? '')
+      : [];
+  const words = String(ours ?? (places.length > 0 ? '' : problem.detail)).replace(
+    '{seconds}',
+    String(seconds),
+  );
   return harmlessLine([words, ...places].filter((each) => each !== '').join(' '));
 }
 

@@ -58,6 +58,8 @@ type PaneOptions = {
   env?: Record<string, string>;
   /** An interactive shell, with job control, which is given the command as if it were typed. */
   inShell?: boolean;
+  /** A file that gets all that is written to the terminal, as it is. */
+  record?: string;
   /** What is typed into the shell, instead of the command and its arguments, and in which folder. */
   line?: string;
   folder?: string;
@@ -88,6 +90,7 @@ export async function openPane(args: readonly string[], options: PaneOptions = {
   await tmux('new-session', '-d', ...size, ...startIn, '--', ...run);
   onTestFinished(async () => void (await tmux('kill-server').catch(() => {})));
 
+  if (options.record) await tmux('pipe-pane', '-O', `cat >> '${options.record}'`);
   const line = options.line ?? [...PARLEY, ...args].join(' ');
   if (inShell) await tmux('send-keys', '-l', `clear; ${line}\n`);
 
