@@ -147,16 +147,19 @@ function cloneFor(onTestFinished: Finish): string {
 const section = /^## In a terminal\n(.*?)^## /ms.exec(readme)?.[1] ?? '';
 const inTerminal = [...section.matchAll(/^```bash\n(.*?)^```$/gms)].map((match) => match[1]!.trim());
 
-test('the README has a block to chat in a terminal, and one for pipes', () => {
-  expect(inTerminal).toHaveLength(2);
+test('the README has a block to chat in a terminal, one that asks for a password, and one for pipes', () => {
+  expect(inTerminal).toHaveLength(3);
   expect(inTerminal[0]).toContain('npm run chat');
-  expect(inTerminal[1]).toMatch(/parley send.*parley listen/s);
+  expect(inTerminal[1]).toMatch(/^read -rs PARLEY_PASSWORD/m);
+  expect(inTerminal[2]).toMatch(/parley send.*parley listen/s);
+  // What is typed before a command is kept in the shell's history.
+  expect(readme).not.toMatch(/PARLEY_PASSWORD=/);
 });
 
 test.skipIf(!hasTmux)(
   'its lines for the terminal do what it says: pipes, then the menu and a chat',
   async ({ onTestFinished }) => {
-    const [chat = '', pipes = ''] = inTerminal;
+    const [chat = '', password = '', pipes = ''] = inTerminal;
     const folder = cloneFor(onTestFinished);
     const { parley, address } = await startParley('/nowhere', folder);
     onTestFinished(() => end(parley));
@@ -165,7 +168,11 @@ test.skipIf(!hasTmux)(
     // npm would look for a newer npm, and say so between our lines.
     const env = { PARLEY_SERVER: address, npm_config_update_notifier: 'false' };
 
-    const piped = await openPane([], { env, folder, inShell: true, columns: 200, line: pipes });
+    const piped = await openPane([], { env, folder, inShell: true, columns: 200, line: password });
+    await piped.shows(/^shell\$ read -rs/m, PATIENCE_MS);
+    await piped.type('correct horse battery\n');
+    await piped.shows(/shell\$$/);
+    await piped.type(`${pipes}\n`);
     await piped.shows(/^\{"id":"[^"]*","kind":"dm","from":"alice","to":"bob","text":"Lunch\?"/m, PATIENCE_MS);
     await piped.keys('C-c');
     await piped.shows(/shell\$$/);

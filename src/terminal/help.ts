@@ -27,7 +27,8 @@ export const HELP: Record<Language, string> = {
   -h, --help        this
   -V, --version     the version
 
-  echo 'Lunch?' | PARLEY_PASSWORD=… parley send --username alice --to bob
+  read -rs PARLEY_PASSWORD; export PARLEY_PASSWORD
+  echo 'Lunch?' | parley send --username alice --to bob
 
   Exit codes: 0 done · 1 refused by the server · 2 wrong use · 3 not logged in · 4 the server does not answer ·
               130 listen: interrupted
@@ -47,7 +48,8 @@ export const HELP: Record<Language, string> = {
   -h, --help        显示本帮助
   -V, --version     显示版本
 
-  echo '吃饭了吗？' | PARLEY_PASSWORD=… parley send --username alice --to bob
+  read -rs PARLEY_PASSWORD; export PARLEY_PASSWORD
+  echo '吃饭了吗？' | parley send --username alice --to bob
 
   退出码：0 完成 · 1 服务器拒绝 · 2 用法错误 · 3 未登录 · 4 服务器没有响应 · 130 listen 被中断
 `,
