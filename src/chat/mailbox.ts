@@ -51,8 +51,8 @@ export function createMailbox(options: {
     },
 
     /** Acknowledge everything up to a message id or an event id; answers what is left unread. */
-    async ack(caller: Caller, upTo: string): Promise<{ unread: number }> {
-      const unread = await logs.ack(caller.username, caller.sid, positionOf(upTo) ?? upTo);
+    async ack(caller: Caller, upTo: string, signal?: AbortSignal): Promise<{ unread: number }> {
+      const unread = await logs.ack(caller.username, caller.sid, positionOf(upTo) ?? upTo, signal);
       if (unread === undefined) throw unknownMessage();
       return { unread };
     },

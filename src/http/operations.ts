@@ -87,18 +87,18 @@ export function createOperations(rooms: Rooms): Operations {
     }),
     sendBroadcast: async ({ caller, body, header }) =>
       sent(await messages.broadcast(caller, body.text, idempotencyKey(header['Idempotency-Key']))),
-    listBroadcasts: async ({ caller, query }) => ({
+    listBroadcasts: async ({ caller, query, signal }) => ({
       status: 200,
-      body: await messages.broadcasts(caller, { ...query, limit: query.limit ?? 50 }),
+      body: await messages.broadcasts(caller, { ...query, limit: query.limit ?? 50 }, signal),
     }),
     sendDirect: async ({ caller, path, body, header }) =>
       sent(
         await messages.direct(caller, path.username, body.text, idempotencyKey(header['Idempotency-Key'])),
       ),
-    listDirect: async ({ caller, path, query }) => ({
-      status: 200,
-      body: await messages.conversation(caller, path.username, { ...query, limit: query.limit ?? 50 }),
-    }),
+    listDirect: async ({ caller, path, query, signal }) => {
+      const page = { ...query, limit: query.limit ?? 50 };
+      return { status: 200, body: await messages.conversation(caller, path.username, page, signal) };
+    },
     listConversations: async ({ caller, query, signal }) => ({
       status: 200,
       body: await messages.conversations(caller, query.limit ?? 50, query.cursor, signal),
@@ -107,7 +107,10 @@ export function createOperations(rooms: Rooms): Operations {
       status: 200,
       body: await mailbox.list(caller, query.limit ?? 100, query.after, signal),
     }),
-    ackMailbox: async ({ caller, body }) => ({ status: 200, body: await mailbox.ack(caller, body.upTo) }),
+    ackMailbox: async ({ caller, body, signal }) => ({
+      status: 200,
+      body: await mailbox.ack(caller, body.upTo, signal),
+    }),
     openStream: async ({ caller, query, header }) => ({
       status: 200,
       stream: (answer) =>

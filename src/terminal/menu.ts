@@ -172,16 +172,25 @@ async function conversation(
   first: Choice<string>[],
 ): Promise<string | undefined> {
   const { say, language, output } = terminal;
-  const { data, problem } = await parley.listConversations({ limit: CONVERSATIONS_SHOWN });
-  if (problem) {
-    log.warn(explain(problem, language), { output });
-    return undefined;
+  const found: Choice<string>[] = [];
+  let cursor: string | null | undefined;
+  for (
+    let pages = 0;
+    pages < CONVERSATIONS_SHOWN && found.length < CONVERSATIONS_SHOWN && cursor !== null;
+    pages += 1
+  ) {
+    const limit = CONVERSATIONS_SHOWN - found.length;
+    const { data, problem } = await parley.listConversations({ limit, ...(cursor && { cursor }) });
+    if (problem) {
+      log.warn(explain(problem, language), { output });
+      return undefined;
+    }
+    for (const { with: name, unread } of data.conversations) {
+      const hint = unread > 0 ? say('countNew', { count: unread }) : '';
+      found.push({ value: name, label: harmlessLine(name), hint });
+    }
+    cursor = data.nextCursor; // a page may be short and not the last
   }
-  const found = data.conversations.map(({ with: name, unread }) => ({
-    value: name,
-    label: harmlessLine(name),
-    hint: unread > 0 ? say('countNew', { count: unread }) : '',
-  }));
   if (found.length + first.length === 0) {
     log.info(say('noConversations'), { output });
     return undefined;

@@ -69,12 +69,20 @@ export function startListening({ parley, store, history, mailbox, onNews }: Deps
 
   /** What is unread comes with the stream; this is for the rest, and for the order. */
   async function readConversations(): Promise<void> {
-    const { data } = await parley.listConversations({ limit: CONVERSATIONS });
-    for (const { with: name, last } of data?.conversations ?? []) {
-      const talk = store.talk(name);
-      if (talk.history === 'unknown' && (lastOf(talk)?.seq ?? 0) < last.seq) insert(talk, [last]);
+    let cursor: string | null | undefined;
+    for (let read = 0; read < CONVERSATIONS && cursor !== null; ) {
+      const { data } = await parley.listConversations({
+        limit: CONVERSATIONS - read,
+        ...(cursor && { cursor }),
+      });
+      for (const { with: name, last } of data?.conversations ?? []) {
+        const talk = store.talk(name);
+        if (talk.history === 'unknown' && (lastOf(talk)?.seq ?? 0) < last.seq) insert(talk, [last]);
+      }
+      changed();
+      read += data?.conversations.length || 1; // a page may be short, or empty, and not the last
+      cursor = data?.nextCursor ?? null;
     }
-    changed();
   }
 
   const reactions: { [Kind in StreamEvent['kind']]: (event: Extract<StreamEvent, { kind: Kind }>) => void } =

@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { createConversationStore, type ListPlace } from '../../src/store/conversations.ts';
+import { createPresenceStore } from '../../src/store/presence.ts';
 import type { Store } from '../../src/store/redis.ts';
 import { watchCommands } from '../support/monitor.ts';
 import { account, draft, testLogs, testStore } from '../support/store.ts';
@@ -122,4 +123,17 @@ test('who no longer waits stops the reading', async () => {
   const conversations = createConversationStore(store);
   const gone = AbortSignal.abort(new Error('gone'));
   await expect(conversations.page('me', 10, undefined, gone)).rejects.toThrow('gone');
+});
+
+test('a read that nobody waits for any more is not begun: pages, the mailbox, who is online', async () => {
+  const store = await testStore();
+  const logs = testLogs(store);
+  await logs.broadcast(draft('alice', 'hi'));
+  const signal = AbortSignal.abort(new Error('gone'));
+  const reads = [
+    logs.read(store.keys.broadcasts, { count: 5, signal }),
+    logs.mailbox('me', 0, 5, signal),
+    createPresenceStore(store, 'n-test').list(5, null, signal),
+  ];
+  for (const read of reads) await expect(read).rejects.toThrow('gone');
 });
