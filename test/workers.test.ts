@@ -52,7 +52,7 @@ test('SIGTERM: streams of all workers are told to come back, and workers, Redis 
 });
 
 test('workers accept tokens of every secret in the list, as the primary was given it', async () => {
-  const [fresh, old] = ['a fresh secret of 32 bytes or more!', 'the old secret of 32 bytes and more'];
+  const [fresh, old] = ['fresh: wren lantern copper violin', 'old: harbour thistle marble comet'];
   const { node } = await startWorkers({ JWT_SECRET: `${fresh},${old}` });
   const redis = { prefix: node.prefix };
   const before = await startNode({ JWT_SECRET: old }, redis);
