@@ -14,6 +14,7 @@ import { createPasswords } from './chat/passwords.ts';
 import { createPresence } from './chat/presence.ts';
 import { Problem } from './chat/problems.ts';
 import { createSessions } from './chat/sessions.ts';
+import { createStorage } from './chat/storage.ts';
 import { createTickets } from './chat/tickets.ts';
 import { createTokens } from './chat/tokens.ts';
 import type { Config } from './config.ts';
@@ -31,6 +32,7 @@ import { createAccountStore } from './store/accounts.ts';
 import { createConversationStore } from './store/conversations.ts';
 import { createLimitStore } from './store/limits.ts';
 import { createLogs } from './store/logs.ts';
+import { createMemory } from './store/memory.ts';
 import { createPresenceStore } from './store/presence.ts';
 import { openStore } from './store/redis.ts';
 import { createSessionStore } from './store/sessions.ts';
@@ -97,13 +99,21 @@ export async function startApp(options: AppOptions): Promise<App> {
 
   const metrics: Metrics | undefined = config.METRICS_PORT > 0 ? createMetrics(() => hub.size) : undefined;
   if (metrics) store.observe(metrics.redis);
+  const memory = createMemory(store, {
+    markPercent: config.HIGH_WATER_PERCENT,
+    maxMemory: config.REDIS_MAXMEMORY,
+    log,
+  });
+  const storage = createStorage(memory.isFull);
   const roster = createRoster({
     presence: presenceStore,
     accounts: accountStore,
     now,
     onChange: (change) => hub.tellPresence(change),
     streams: () => hub.size,
-    onBeat: () => sessionStore.sync(),
+    onBeat: async () => {
+      await Promise.all([sessionStore.sync(), memory.look()]);
+    },
   });
   const hub = new Hub({
     store,
@@ -143,6 +153,7 @@ export async function startApp(options: AppOptions): Promise<App> {
         presence: presenceStore,
         limits,
         registerLimit: config.REGISTER_LIMIT,
+        storage,
         passwords,
         now,
       }),
@@ -177,6 +188,7 @@ export async function startApp(options: AppOptions): Promise<App> {
         names,
         keys,
         now,
+        storage,
         sent: (kind) => metrics?.sent(kind),
       }),
       mailbox: createMailbox({ logs, positionOf: (eventId) => parseCursor(eventId)?.inbox }),

@@ -8,6 +8,7 @@ import {
   integer,
   keyPrefix,
   limit,
+  memory,
   oneOf,
   origins,
   Rule,
@@ -38,6 +39,16 @@ const SETTINGS = {
     reason: 'nodes on this port, each a process; auto: one for each core',
   },
   REDIS_URL: { default: '', parse: redisUrl, secret: true, reason: 'empty: a private Redis is started' },
+  REDIS_MAXMEMORY: {
+    default: '',
+    parse: memory,
+    reason: 'memory of a Redis that has no limit of its own; empty: half of the machine for a private one',
+  },
+  HIGH_WATER_PERCENT: {
+    default: '90',
+    parse: integer(1, 100),
+    reason: "of Redis' maxmemory: above it sends and registrations are refused, all else goes on",
+  },
   KEY_PREFIX: { default: 'parley:', parse: keyPrefix, reason: 'lets several things share one Redis' },
   DATA_DIR: { default: '.data', parse: text, reason: 'where the private Redis keeps its data' },
   JWT_SECRET: {

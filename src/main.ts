@@ -4,6 +4,7 @@ import { endInOrder } from './ending.ts';
 import { createLogger, type Logger } from './logger.ts';
 import { keptSecrets, randomSecrets, type Secrets } from './secrets.ts';
 import { type PrivateRedis, startPrivateRedis } from './store/embedded.ts';
+import { defaultMaxMemory } from './store/memory.ts';
 
 async function main(): Promise<void> {
   process.umask(0o077); // nothing that is written here is for other users of the machine
@@ -16,6 +17,7 @@ async function main(): Promise<void> {
         path: config.PATH,
         log: (message) => log.warn(message),
       });
+  if (redis) config.REDIS_MAXMEMORY ??= defaultMaxMemory(!redis.durable);
   const { address, close } = await serve(config, log, redis).catch(async (error: unknown) => {
     await redis?.stop();
     throw error;

@@ -42,6 +42,16 @@ export function limit(value: string): Limit {
   return { max: Number(max), windowMs: Number(seconds) * 1_000 };
 }
 
+/** As Redis writes it: 512mb, 2gb, or bytes. Empty: undefined. 0: no limit. */
+export function memory(value: string): number | undefined {
+  if (value === '') return undefined;
+  const [, count, unit = ''] = /^(\d{1,12})(kb|mb|gb)?$/i.exec(value) ?? [];
+  const bytes = Number(count) * 1_024 ** ['', 'kb', 'mb', 'gb'].indexOf(unit.toLowerCase());
+  if (count === undefined || (bytes > 0 && bytes < 1_048_576))
+    throw new Rule('bytes, or a size such as 512mb or 2gb, at least 1mb; 0 for no limit');
+  return bytes;
+}
+
 export function oneOf<T extends string>(...choices: T[]) {
   return (value: string): T => {
     const choice = choices.find((each) => each === value);

@@ -40,7 +40,12 @@ export async function startWorkers(options: AppOptions): Promise<Pick<App, 'addr
 
   /** Resolves when the worker listens. */
   async function start(): Promise<Running> {
-    const worker = cluster.fork({ REDIS_URL: redisUrl, JWT_SECRET: secrets.setting(), PORT: String(port) });
+    const worker = cluster.fork({
+      REDIS_URL: redisUrl,
+      REDIS_MAXMEMORY: String(config.REDIS_MAXMEMORY ?? ''),
+      JWT_SECRET: secrets.setting(),
+      PORT: String(port),
+    });
     const ended = endOf(worker).finally(() => all.delete(worker));
     all.set(worker, ended);
     const said = await Promise.race([reportOf(worker), ended]);

@@ -9,6 +9,7 @@ import type { Names } from './names.ts';
 import { checkNewPassword } from './password-rules.ts';
 import type { Passwords } from './passwords.ts';
 import { Problem, tooMany } from './problems.ts';
+import type { Storage } from './storage.ts';
 import { newUsername } from './usernames.ts';
 
 export type Accounts = ReturnType<typeof createAccounts>;
@@ -24,9 +25,10 @@ export function createAccounts(options: {
   limits: LimitStore;
   registerLimit: Limit;
   passwords: Passwords;
+  storage: Storage;
   now: () => number;
 }) {
-  const { store, names, presence, limits, registerLimit, passwords, now } = options;
+  const { store, names, presence, limits, registerLimit, passwords, storage, now } = options;
 
   return {
     async register(
@@ -37,27 +39,29 @@ export function createAccounts(options: {
       const username = newUsername(input.username);
       const displayName = displayNameOf(input.displayName ?? input.username.normalize('NFKC'));
       checkNewPassword(input.password, username);
-      const place = passwords.enter({ networks, who: undefined });
-      try {
-        const waitMs = await limits.admit(
-          networks.map(({ key, factor }) => ({
-            purpose: 'register',
-            who: key,
-            limit: { ...registerLimit, max: registerLimit.max * factor },
-          })),
-        );
-        if (waitMs > 0) throw tooMany(waitMs, 'registrations from this network');
-        await names.checkFree(username);
-        const passwordHash = await passwords.hash(place, input.password, signal);
-        signal?.throwIfAborted();
-        const createdAt = new Date(now()).toISOString();
-        const hashed = { passwordHash, isPasswordPrepared: true };
-        const account = { username, displayName, ...hashed, createdAt, lastSeenAt: null };
-        await names.register(account);
-        return toAccount(account);
-      } finally {
-        place.leave();
-      }
+      return storage.store(async () => {
+        const place = passwords.enter({ networks, who: undefined });
+        try {
+          const waitMs = await limits.admit(
+            networks.map(({ key, factor }) => ({
+              purpose: 'register',
+              who: key,
+              limit: { ...registerLimit, max: registerLimit.max * factor },
+            })),
+          );
+          if (waitMs > 0) throw tooMany(waitMs, 'registrations from this network');
+          await names.checkFree(username);
+          const passwordHash = await passwords.hash(place, input.password, signal);
+          signal?.throwIfAborted();
+          const createdAt = new Date(now()).toISOString();
+          const hashed = { passwordHash, isPasswordPrepared: true };
+          const account = { username, displayName, ...hashed, createdAt, lastSeenAt: null };
+          await names.register(account);
+          return toAccount(account);
+        } finally {
+          place.leave();
+        }
+      });
     },
 
     async me(caller: Caller): Promise<Account> {

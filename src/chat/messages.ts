@@ -17,6 +17,7 @@ import {
 } from './model.ts';
 import type { Names } from './names.ts';
 import { invalid, Problem, tooMany } from './problems.ts';
+import type { Storage } from './storage.ts';
 
 export type Sent<M extends Message> = { message: Json<M>; isReplay: boolean };
 export type Page<M extends Message> = { messages: M[]; hasMore: boolean };
@@ -34,9 +35,10 @@ export function createMessages(options: {
   names: Names;
   keys: Keys;
   now: () => number;
+  storage: Storage;
   sent: (kind: Message['kind']) => void;
 }) {
-  const { logs, conversations, accounts, names, keys, now, sent } = options;
+  const { logs, conversations, accounts, names, keys, now, storage, sent } = options;
 
   function draft(caller: Caller, fields: { to?: string; text: string }, key: string | undefined): Draft {
     checkText('/text', fields.text);
@@ -73,12 +75,14 @@ export function createMessages(options: {
 
   return {
     async broadcast(caller: Caller, text: string, key?: string): Promise<Sent<BroadcastMessage>> {
-      return settle('broadcast', await logs.broadcast(draft(caller, { text }, key)), text);
+      const drafted = draft(caller, { text }, key);
+      return settle('broadcast', await storage.store(() => logs.broadcast(drafted)), text);
     },
 
     async direct(caller: Caller, name: string, text: string, key?: string): Promise<Sent<DirectMessage>> {
       const to = await names.resolveOrUnknown(name);
-      return settle('dm', await logs.direct(caller.username, to, draft(caller, { to, text }, key)), text);
+      const drafted = draft(caller, { to, text }, key);
+      return settle('dm', await storage.store(() => logs.direct(caller.username, to, drafted)), text);
     },
 
     async broadcasts(

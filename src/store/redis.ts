@@ -4,13 +4,16 @@
  * again (nothing: a write whose outcome is unknown is the caller's to repeat, with its idempotency key), and which
  * errors mean that Redis is away. Everything above sees StoreUnavailable or a bug.
  */
-import { type Command, Redis, type RedisOptions } from 'ioredis';
+import { type ChainableCommander, type Command, Redis, type RedisOptions } from 'ioredis';
 import { createKeys, type Keys } from './keys.ts';
 import { runScript, type ScriptName, type ScriptReplies } from './scripts.ts';
 import { createTurns } from './turns.ts';
 
 /** Redis is away, too slow, or refuses writes. Becomes 503 `unavailable`; what happened to a write is unknown. */
 export class StoreUnavailable extends Error {}
+
+/** Redis has reached its `maxmemory`: nothing was written. */
+export class StoreFull extends StoreUnavailable {}
 
 export type StoreLog = { info(message: string): void; warn(message: string): void };
 
@@ -36,6 +39,8 @@ export type Store = {
     keys: string[],
     args?: (string | number)[],
   ): Promise<ScriptReplies[Name]>;
+  /** Run a transaction of `commands`: all of it, or it throws as `attempt` does. */
+  transact(commands: ChainableCommander): Promise<void>;
   /** Epoch ms by Redis' clock, so that a node whose own clock is wrong still agrees with the others. */
   now(): number;
   setClock(redisNow: number): void;
@@ -49,7 +54,7 @@ const COMMAND_TIMEOUT_MS = 3_000;
 const BULK_AT_ONCE = 8;
 /** Replies that say "not now" rather than "you are wrong". */
 const NOT_NOW =
-  /^(LOADING|OOM|READONLY|MISCONF|MASTERDOWN|CLUSTERDOWN|NOREPLICAS|BUSY|TRYAGAIN|NOAUTH|ERR max number of clients)/;
+  /^(LOADING|OOM|READONLY|MISCONF|MASTERDOWN|CLUSTERDOWN|NOREPLICAS|BUSY|TRYAGAIN|NOAUTH|EXECABORT|ERR max number of clients)/;
 
 function connectionOptions(name: string) {
   return {
@@ -148,6 +153,7 @@ export async function openStore(options: {
     attempt,
     bulk: inTurn,
     runBulk: (asker, name, keys, args = []) => inTurn(asker, (redis) => runScript(redis, name, keys, args)),
+    transact: (transaction) => attempt(completed(transaction)),
     now: () => Date.now() + clockOffsetMs,
     setClock: (redisNow) => {
       clockOffsetMs = redisNow - Date.now();
@@ -165,9 +171,24 @@ export async function openStore(options: {
  */
 function asUnavailable(error: unknown): unknown {
   if (!(error instanceof Error)) return error;
-  if (error.name === 'ReplyError' && !NOT_NOW.test(error.message)) return error;
+  if (error.name === 'ReplyError') return asNotNow(error) ?? error;
   if (OUR_BUGS.some((kind) => error instanceof kind) || 'path' in error) return error;
   return new StoreUnavailable(error.message, { cause: error });
+}
+
+/** A transaction is aborted because of what was replied to its commands: those replies tell the reason. */
+function asNotNow(error: Error): StoreUnavailable | undefined {
+  const previous =
+    'previousErrors' in error && Array.isArray(error.previousErrors) ? error.previousErrors : [];
+  const reasons: string[] = previous.length > 0 ? previous.map(({ message }) => message) : [error.message];
+  if (!reasons.every((reason) => NOT_NOW.test(reason))) return undefined;
+  const isFull = reasons.some((reason) => reason.startsWith('OOM'));
+  return new (isFull ? StoreFull : StoreUnavailable)(error.message, { cause: error });
+}
+
+/** Redis replies to each command of a transaction; one that fails there does not fail the transaction. */
+async function completed(transaction: ChainableCommander): Promise<void> {
+  for (const [error] of (await transaction.exec()) ?? []) if (error) throw error;
 }
 
 const OUR_BUGS = [TypeError, RangeError, ReferenceError, SyntaxError];

@@ -5,12 +5,11 @@ import type { Store } from './redis.ts';
 export type TicketHolder = { username: string; sid: string; expiresAtMs: number };
 export type TicketStore = ReturnType<typeof createTicketStore>;
 
-export function createTicketStore({ keys, commands, run, attempt }: Store) {
+export function createTicketStore({ keys, commands, run, transact }: Store) {
   return {
     async put(hash: string, { username, sid, expiresAtMs }: TicketHolder, ttlMs: number): Promise<void> {
       const key = keys.ticket(hash);
-      const put = commands.multi().hset(key, { username, sid, expiresAtMs }).pexpire(key, ttlMs);
-      for (const [error] of (await attempt(put.exec())) ?? []) if (error) throw error;
+      await transact(commands.multi().hset(key, { username, sid, expiresAtMs }).pexpire(key, ttlMs));
     },
 
     /** Undefined when it is unknown, used or too old. */
