@@ -16,7 +16,15 @@ const secrets = [createSecretKey(Buffer.from(secret))];
 const tokens = createTokens({ secrets, accessTtlSeconds: 3_600, now: Date.now });
 const store = await openStore({ url, prefix, log: console });
 const logs = createLogs(store, {
-  retention: { broadcasts: 10_000, history: 10_000, inbox: 10_000, inboxBytes: 16_777_216 },
+  retention: {
+    broadcasts: 10_000,
+    history: 10_000,
+    inbox: 10_000,
+    inboxBytes: 2 ** 24,
+    broadcastBytes: 2 ** 26,
+    historyBytes: 2 ** 25,
+    accountBytes: 2 ** 26,
+  },
   sendLimit: { max: 0, windowMs: 1_000 },
   newEpoch: () => Math.random().toString(36).slice(2, 10).padEnd(8, '0'),
 });

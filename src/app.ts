@@ -89,9 +89,12 @@ export async function startApp(options: AppOptions): Promise<App> {
   const logs = createLogs(store, {
     retention: {
       broadcasts: config.BROADCAST_LIMIT,
+      broadcastBytes: config.BROADCAST_BYTES,
       history: config.HISTORY_LIMIT,
+      historyBytes: config.HISTORY_BYTES,
       inbox: config.INBOX_LIMIT,
       inboxBytes: config.INBOX_BYTES,
+      accountBytes: config.ACCOUNT_BYTES,
     },
     sendLimit: config.SEND_LIMIT,
     newEpoch: randomId,

@@ -155,16 +155,31 @@ const SETTINGS = {
     reason: 'what a resumed stream gets of each log',
   },
   BROADCAST_LIMIT: { default: '10000', parse: integer(1, 10_000_000), reason: 'broadcasts kept' },
+  BROADCAST_BYTES: {
+    default: '67108864',
+    parse: integer(65_536, 1_099_511_627_776),
+    reason: 'and their bytes',
+  },
   HISTORY_LIMIT: {
     default: '10000',
     parse: integer(1, 10_000_000),
     reason: 'messages kept of a conversation',
+  },
+  HISTORY_BYTES: {
+    default: '33554432',
+    parse: integer(65_536, 1_099_511_627_776),
+    reason: 'and their bytes',
   },
   INBOX_LIMIT: { default: '10000', parse: integer(1, 10_000_000), reason: 'messages kept in an inbox' },
   INBOX_BYTES: {
     default: '16777216',
     parse: integer(65_536, 1_073_741_824),
     reason: 'and their bytes; what overflows is paid by who sent most of it',
+  },
+  ACCOUNT_BYTES: {
+    default: '67108864',
+    parse: integer(65_536, 1_099_511_627_776),
+    reason: 'of what one account sent, kept in all its conversations',
   },
   PRESENCE_FANOUT_LIMIT: {
     default: '5000',

@@ -25,6 +25,8 @@ export type PageRequest = { before?: number | undefined; after?: number | undefi
 export type ConversationPage = components['schemas']['ConversationPage'];
 export type Messages = ReturnType<typeof createMessages>;
 
+const QUOTA_EXCEEDED =
+  'Your direct messages fill the storage of your account, and the beginning of this conversation has too few of them to replace. Go on in a conversation where you wrote more: its oldest messages make room, also for this one.';
 const MAILBOX_FULL =
   'Their mailbox has no room for more from people they have never written to. It has again when they read their mail.';
 
@@ -61,6 +63,7 @@ export function createMessages(options: {
   function settle<M extends Message>(kind: M['kind'], appended: Appended, text: string): Sent<M> {
     if (appended.outcome === 'unknown') throw unknownUser();
     if (appended.outcome === 'mailbox_full') throw new Problem(appended.outcome, MAILBOX_FULL);
+    if (appended.outcome === 'quota_exceeded') throw new Problem(appended.outcome, QUOTA_EXCEEDED);
     if (appended.outcome === 'limited') throw tooMany(appended.waitMs, 'messages');
     const message = appended.message as Json<M>;
     if (appended.outcome === 'appended') {

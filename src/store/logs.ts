@@ -66,9 +66,19 @@ export type Appended =
   | { outcome: 'appended' | 'replayed'; message: string }
   | { outcome: 'limited'; waitMs: number }
   | { outcome: 'unknown' }
-  | { outcome: 'mailbox_full' };
+  | { outcome: 'mailbox_full' }
+  | { outcome: 'quota_exceeded' };
 
-export type Retention = { broadcasts: number; history: number; inbox: number; inboxBytes: number };
+/** How many entries and bytes are kept of each log; of an account, the bytes that it sent. */
+export type Retention = {
+  broadcasts: number;
+  broadcastBytes: number;
+  history: number;
+  historyBytes: number;
+  inbox: number;
+  inboxBytes: number;
+  accountBytes: number;
+};
 export type Limit = { max: number; windowMs: number };
 
 /** `{"id":"` and a UUID: where the id, and its last eight characters, stand in a message's JSON. */
@@ -142,6 +152,7 @@ export function createLogs(
           ...[
             keys.channels.broadcasts,
             retention.broadcasts,
+            retention.broadcastBytes,
             newEpoch(),
             draft.key,
             draft.sid,
@@ -168,13 +179,15 @@ export function createLogs(
             ...[reader.conversations, ...inboxKeys(reader)],
           ],
           [
-            ...[from, to, sender.channel, reader.channel, retention.history],
+            ...[from, to, sender.channel, reader.channel, retention.history, retention.historyBytes],
             ...[retention.inbox, retention.inboxBytes, newEpoch()],
             ...[draft.key, draft.sid, draft.id, draft.head, sendLimit.max, sendLimit.windowMs],
+            retention.accountBytes,
           ],
         ),
       );
-      if (reply[0] === 'unknown' || reply[0] === 'mailbox_full') return { outcome: reply[0] };
+      if (reply[0] === 'unknown' || reply[0] === 'mailbox_full' || reply[0] === 'quota_exceeded')
+        return { outcome: reply[0] };
       if (reply[0] === 'limited') return { outcome: 'limited', waitMs: reply[1] };
       return { outcome: reply[0], message: stored(reply[0], reply[1]) };
     },

@@ -18,6 +18,7 @@ export type ScriptReplies = {
     | ['limited', number]
     | ['unknown']
     | ['mailbox_full']
+    | ['quota_exceeded']
     | ['uncounted'];
   read: [meta: string[], start: number, entries: string[]];
   mailbox:

@@ -16,7 +16,10 @@ export async function testStore(prefix = `test-${randomUUID().slice(0, 8)}:`): P
   return store;
 }
 
-const PLENTY: Retention = { broadcasts: 1_000, history: 1_000, inbox: 1_000, inboxBytes: 16_777_216 };
+const PLENTY: Retention = {
+  ...{ broadcasts: 1_000, history: 1_000, inbox: 1_000 },
+  ...{ broadcastBytes: 2 ** 26, historyBytes: 2 ** 25, inboxBytes: 2 ** 24, accountBytes: 2 ** 26 },
+};
 let epochs = 0;
 
 export function testLogs(store: Store, retention: Partial<Retention> = {}, max = 0) {

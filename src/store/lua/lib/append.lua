@@ -1,16 +1,20 @@
 -- append: one message at the end of a log whose repeats are told by idempotency key (broadcasts, a conversation).
--- Answers the message as stored, and publishes a wake-up where a channel is given.
-local function append(list, meta, keys, channel, limit, newEpoch, key, origin, id, head)
-  local epoch, first, last, before = open(meta, newEpoch)
-  local seq = last + 1
-  local message = head .. ',"seq":' .. seq .. '}'
+-- kept: {entries, bytes}; due, forget: see trim. Publishes a wake-up where a channel is given. Answers the message and the
+-- entry as stored.
+local function append(log, channel, kept, key, origin, id, head, due, forget)
+  local list, meta, keys = log.list, log.meta, log.keys
+  local before = log.mark
+  log.last, log.mark = log.last + 1, mark(id)
+  local message = head .. ',"seq":' .. log.last .. '}'
   local entry = origin .. ' ' .. key .. ' ' .. message
   redis.call('RPUSH', list, entry)
-  if key ~= '-' then redis.call('HSET', keys, key, seq) end
-  first = trim(list, first, seq, limit, function(old) if old ~= '-' then redis.call('HDEL', keys, old) end end)
-  redis.call('HSET', meta, 'epoch', epoch, 'first', first, 'last', seq, 'mark', mark(id))
-  if channel then wake(channel, epoch, seq, before, entry) end
-  return message
+  if key ~= '-' then redis.call('HSET', keys, key, log.last) end
+  log.bytes = log.bytes + #entry
+  trim(log, tonumber(kept[1]), tonumber(kept[2]), due, forget)
+  redis.call('HSET', meta, 'epoch', log.epoch, 'first', log.first, 'last', log.last, 'mark', log.mark, 'bytes', log.bytes)
+  if log.sized > 1 then redis.call('HSET', meta, 'sized', log.sized) end
+  if channel then wake(channel, log.epoch, log.last, before, entry) end
+  return message, entry
 end
 
 -- The entry that was stored under an idempotency key, or nil. It is there for as long as its message is.

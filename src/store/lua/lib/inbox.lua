@@ -6,6 +6,7 @@
 --            dropped   note at the newest entry that was trimmed         unread    entries waiting
 --            bytes     of all entries                                    evicted   entries that are tombstones
 --            strangers, strangerBytes: of `unread`, what strangers sent  evictedAt seq of the newest tombstone
+--            stored    bytes that the conversations hold of what the account sent
 --   mail     seq → 'size next sender' of an unread entry; next: the same sender's next one, or 0. '!' of a tombstone
 --   senders  sender → 'unread bytes oldest newest size group' of those with unread mail; size is the newest entry's;
 --            group f: a friend, whom the account has written to; s: a stranger
@@ -20,7 +21,7 @@ local TO = '^%S+ %S+ {"id":"[^"]+","kind":"dm","from":"[^"]+","to":"([^"]+)"'
 local function inbox(at, limit, maxBytes)
   local list, meta, ids, senders, mail, friends, heavy = unpack(KEYS, at, at + 6)
   local m = redis.call('HMGET', meta, 'epoch', 'first', 'last', 'mark', 'received', 'read', 'dropped', 'acked',
-    'counted', 'unread', 'bytes', 'evicted', 'evictedAt', 'strangers', 'strangerBytes')
+    'counted', 'unread', 'bytes', 'evicted', 'evictedAt', 'strangers', 'strangerBytes', 'stored')
   local last, acked = m[3] or '0', m[8] or '0'
   return {
     list = list, meta = meta, ids = ids, senders = senders, mail = mail, friends = friends, heavy = heavy,
@@ -30,6 +31,7 @@ local function inbox(at, limit, maxBytes)
     isCounted = not m[1] or m[9] == last .. ' ' .. acked,
     unread = tonumber(m[10] or 0), bytes = tonumber(m[11] or 0), evicted = tonumber(m[12] or 0),
     evictedAt = tonumber(m[13] or 0), strangers = tonumber(m[14] or 0), strangerBytes = tonumber(m[15] or 0),
+    stored = tonumber(m[16] or 0),
   }
 end
 
@@ -38,7 +40,7 @@ local function save(box, isPart)
   local meta = box.meta
   redis.call('HSET', meta, 'epoch', box.epoch, 'first', box.first, 'last', box.last, 'mark', box.mark,
     'received', box.received, 'read', box.read, 'dropped', box.dropped, 'acked', box.acked,
-    'counted', isPart and '' or box.last .. ' ' .. box.acked, 'unread', box.unread, 'bytes', box.bytes)
+    'counted', isPart and '' or box.last .. ' ' .. box.acked, 'unread', box.unread, 'bytes', box.bytes, 'stored', box.stored)
   if not box.isTouched then return end
   redis.call('HSET', meta, 'evicted', box.evicted, 'evictedAt', box.evictedAt, 'strangers', box.strangers,
     'strangerBytes', box.strangerBytes)

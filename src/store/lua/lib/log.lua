@@ -6,11 +6,15 @@ local ENTRY = '^(%S+) (%S+) {"id":"([^"]+)"'
 
 local function mark(id) return string.sub(id, -8) end
 
--- Answers epoch, first, last and the mark of the entry at last ('-' when there is none).
-local function open(meta, epoch)
-  local m = redis.call('HMGET', meta, 'epoch', 'first', 'last', 'mark')
-  if not m[1] then return epoch, 1, 0, '-' end
-  return m[1], tonumber(m[2]), tonumber(m[3]), m[4]
+-- Answers the log as its meta has it; mark '-' where there is no entry. `bytes` counts the entries from `sized` on: those
+-- before it were written by a release that did not count them.
+local function open(list, meta, keys, newEpoch)
+  local m = redis.call('HMGET', meta, 'epoch', 'first', 'last', 'mark', 'bytes', 'sized')
+  local last = tonumber(m[3] or 0)
+  return {
+    list = list, meta = meta, keys = keys, epoch = m[1] or newEpoch, first = tonumber(m[2] or 1), last = last,
+    mark = m[4] or '-', bytes = tonumber(m[5] or 0), sized = m[5] and tonumber(m[6] or 1) or last + 1,
+  }
 end
 
 -- Whoever hears this can tell whether the entry continues what they have: it names the one before by its mark.
@@ -18,14 +22,20 @@ local function wake(channel, epoch, seq, before, entry)
   redis.call('PUBLISH', channel, 'entry ' .. epoch .. ' ' .. seq .. ' ' .. before .. ' ' .. entry)
 end
 
--- Drops what is over `limit`, at most 100 entries a call so that a lowered limit never blocks Redis;
--- forget(note, id) removes what else is kept of an entry. Answers the new `first`.
-local function trim(list, first, last, limit, forget)
-  local stop = math.min(last - limit, first + 99)
-  while first <= stop do
-    local _, note, id = string.match(redis.call('LPOP', list), ENTRY)
-    forget(note, id)
-    first = first + 1
+-- Drops the oldest entries: `due` of them, and what is over the limits, but never the newest, and at most 100 a call so
+-- that a lowered limit never blocks Redis. forget(entry) gives back what was counted of one.
+local function trim(log, limit, maxBytes, due, forget)
+  local list, keys, start = log.list, log.keys, log.first
+  while log.first < log.last and log.first < start + 100 do
+    local isOver = log.last - log.first >= limit or log.bytes > maxBytes
+    if not isOver and log.first >= start + due then return end
+    local entry = redis.call('LPOP', list)
+    local _, key = string.match(entry, ENTRY)
+    if key ~= '-' then redis.call('HDEL', keys, key) end
+    if log.first >= log.sized then
+      log.bytes = math.max(0, log.bytes - #entry)
+      if forget then forget(entry) end
+    end
+    log.first = log.first + 1
   end
-  return first
 end

@@ -1,0 +1,77 @@
+/** Bytes belong to somebody: to a log, and to the account that sent them. */
+import { expect, test } from 'vitest';
+import { person, say, startNode, tell } from '../support/app.ts';
+import { call } from '../support/contract.ts';
+import { expectProblem } from '../support/http.ts';
+import { everything } from '../support/state.ts';
+import { testStore } from '../support/store.ts';
+
+const LONG = 'x'.repeat(4_000);
+const texts = (messages: { text: string }[]) => messages.map(({ text }) => text.slice(0, 2).trim());
+
+test('a conversation and the broadcasts drop their oldest messages over their bytes', async () => {
+  const node = await startNode({ HISTORY_BYTES: '65536', BROADCAST_BYTES: '65536' });
+  const [alice, bob] = [await person(node, 'alice'), await person(node, 'bob')];
+  for (let n = 10; n < 30; n += 1) {
+    await tell(alice, 'bob', `${n}${LONG.slice(2)}`);
+    await say(alice, `${n}${LONG.slice(2)}`);
+  }
+  const direct = await call(node, 'listDirect', { token: bob.token, path: { username: 'alice' } });
+  const broadcasts = await call(node, 'listBroadcasts', { token: bob.token });
+  const newest = Array.from({ length: 15 }, (_, n) => `${n + 15}`);
+  expect(texts(direct.body.messages)).toEqual(newest);
+  expect(texts(broadcasts.body.messages)).toEqual(newest);
+});
+
+async function atQuota() {
+  const node = await startNode({ ACCOUNT_BYTES: '65536' });
+  const [alice, bob] = [await person(node, 'alice'), await person(node, 'bob')];
+  await person(node, 'carol');
+  for (let n = 10; n < 25; n += 1) await tell(alice, 'bob', `${n}${LONG.slice(2)}`);
+  return { node, alice, bob };
+}
+
+test('at its quota an account begins no conversation, and nothing changes', async () => {
+  const { node, alice } = await atQuota();
+  const before = await everything(node);
+  expectProblem(await tell(alice, 'carol', LONG), 'quota_exceeded');
+  expect(await everything(node)).toEqual(before);
+});
+
+test('at its quota an account goes on where it wrote: its oldest messages there make room, in the end for all', async () => {
+  const { node, alice, bob } = await atQuota();
+  expect((await tell(alice, 'bob', `25${LONG.slice(2)}`)).status).toBe(201);
+  const { body } = await call(node, 'listDirect', { token: bob.token, path: { username: 'alice' } });
+  expect(texts(body.messages)[0]).toBe('13');
+  expect(texts(body.messages).at(-1)).toBe('25');
+  expect((await tell(alice, 'carol', LONG)).status).toBe(201);
+});
+
+test('what others send is not on an account’s books, and what is trimmed is given back', async () => {
+  const { node, alice, bob } = await atQuota();
+  expect((await tell(bob, 'alice', LONG)).status).toBe(201);
+  const { commands, keys } = await testStore(node.prefix);
+  const list = await commands.lrange(keys.conversation('alice', 'bob').list, 0, -1);
+  const sentBy = (name: string) =>
+    list.filter((entry) => entry.includes(`"from":"${name}"`)).reduce((sum, entry) => sum + entry.length, 0);
+  for (const name of [alice.username, bob.username])
+    expect(Number(await commands.hget(keys.inbox(name).meta, 'stored'))).toBe(sentBy(name));
+  const { list: where, meta } = keys.conversation('alice', 'bob');
+  expect(Number(await commands.hget(meta, 'bytes'))).toBe(sentBy('alice') + sentBy('bob'));
+  expect(await commands.llen(where)).toBe(16);
+});
+
+test('what an older release stored is on nobody’s books', async () => {
+  const { node, alice, bob } = await atQuota();
+  const { commands, keys } = await testStore(node.prefix);
+  const conversation = keys.conversation('alice', 'bob');
+  await commands.hdel(conversation.meta, 'bytes', 'sized'); // as that release left it
+  await commands.hdel(keys.inbox('alice').meta, 'stored');
+  await tell(alice, 'bob', 'new');
+  expect(await commands.hget(conversation.meta, 'sized')).toBe('16');
+  const entry = (await commands.lindex(conversation.list, -1))!;
+  expect(Number(await commands.hget(conversation.meta, 'bytes'))).toBe(entry.length);
+  expect(Number(await commands.hget(keys.inbox('alice').meta, 'stored'))).toBe(entry.length);
+  const { body } = await call(node, 'listDirect', { token: bob.token, path: { username: 'alice' } });
+  expect(body.messages).toHaveLength(16);
+});
