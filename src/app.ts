@@ -17,7 +17,7 @@ import { createSessions } from './chat/sessions.ts';
 import { createStorage } from './chat/storage.ts';
 import { createTickets } from './chat/tickets.ts';
 import { createTokens } from './chat/tokens.ts';
-import type { Config } from './config.ts';
+import { type Config, retentionOf } from './config.ts';
 import { createHostCheck } from './hosts.ts';
 import { createHttpServer } from './http/server.ts';
 import { listen } from './listen.ts';
@@ -87,15 +87,7 @@ export async function startApp(options: AppOptions): Promise<App> {
   const limits = createLimitStore(store);
   const wake = createWake(store, nodeId, log);
   const logs = createLogs(store, {
-    retention: {
-      broadcasts: config.BROADCAST_LIMIT,
-      broadcastBytes: config.BROADCAST_BYTES,
-      history: config.HISTORY_LIMIT,
-      historyBytes: config.HISTORY_BYTES,
-      inbox: config.INBOX_LIMIT,
-      inboxBytes: config.INBOX_BYTES,
-      accountBytes: config.ACCOUNT_BYTES,
-    },
+    retention: retentionOf(config),
     sendLimit: config.SEND_LIMIT,
     newEpoch: randomId,
   });

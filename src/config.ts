@@ -197,6 +197,16 @@ export type Config = { [Name in SettingName]: ReturnType<(typeof SETTINGS)[Name]
 /** For .env.example's test and nothing else. */
 export const settingsTable: Record<string, Setting<unknown>> = SETTINGS;
 
+export const retentionOf = (config: Config) => ({
+  broadcasts: config.BROADCAST_LIMIT,
+  broadcastBytes: config.BROADCAST_BYTES,
+  history: config.HISTORY_LIMIT,
+  historyBytes: config.HISTORY_BYTES,
+  inbox: config.INBOX_LIMIT,
+  inboxBytes: config.INBOX_BYTES,
+  accountBytes: config.ACCOUNT_BYTES,
+});
+
 /** Throws one Error that names every fault. */
 export function readConfig(env: Record<string, string | undefined> = process.env): Config {
   const faults: string[] = [];

@@ -25,18 +25,20 @@ const COUNT_AT_ONCE = 100;
 const ATTEMPTS = 5;
 
 export function inboxState({ meta }: { meta: Record<string, string> }): InboxState {
-  const count = (name: string) => Number(meta[name] ?? 0);
+  const number = (name: string) => Number(meta[name] ?? 0);
+  const [, , unread = 0, , , evictedAt = 0] = (meta['counts'] ?? '').split(' ').map(Number);
   return {
-    acked: count('acked'),
-    unread: count('unread'),
-    overflowed: count('dropped') > count('read'),
-    evictedAt: count('evictedAt'),
-    isCounted: isCounted(meta['last'], meta['acked'], meta['counted']),
+    acked: number('acked'),
+    unread,
+    overflowed: number('dropped') > number('read'),
+    evictedAt,
+    isCounted: isCounted(meta['last'], meta['acked'], meta['counts']),
   };
 }
 
-/** An inbox without entries holds nothing that could be miscounted. */
-const isCounted = (last = '0', acked = '0', counted = '0 0'): boolean => counted === `${last} ${acked}`;
+/** `counts` begins with the state for which it is true. An inbox without entries holds nothing to count. */
+const isCounted = (last = '0', acked = '0', counts = '0 0 '): boolean =>
+  counts.startsWith(`${last} ${acked} `);
 
 /** As the scripts take them. */
 export const inboxKeys = (inbox: InboxKeys): string[] => [
@@ -100,7 +102,7 @@ export function createInboxes(store: Store, { inbox: limit, inboxBytes }: InboxL
       for (let attempt = 0; attempt < ATTEMPTS; attempt += 1) {
         const [state, rows] = await store.attempt(
           Promise.all([
-            store.commands.hmget(meta, 'last', 'acked', 'counted'),
+            store.commands.hmget(meta, 'last', 'acked', 'counts'),
             store.commands.hmget(senders, ...others),
           ]),
         );

@@ -25,7 +25,7 @@ local low = math.max(box.acked + 1, box.first)
 local stop = math.min(seq, low + tonumber(ARGV[7]) - 1)
 if seq == box.last then
   redis.call('UNLINK', KEYS[4], KEYS[5], KEYS[7])
-  box.unread, box.strangers, box.strangerBytes, box.isTouched, stop = 0, 0, 0, true, seq
+  box.unread, box.strangers, box.strangerBytes, stop = 0, 0, 0, seq
 elseif box.unread > 0 or box.evictedAt > box.acked then
   local seqs, changed = {}, {}
   for each = low, stop do seqs[#seqs + 1] = each end
@@ -37,6 +37,6 @@ elseif box.unread > 0 or box.evictedAt > box.acked then
 end
 if stop < seq then note, id = noteAndId(stop) end
 box.acked, box.read = stop, tonumber(note)
-save(box)
+save(box, true)
 redis.call('PUBLISH', ARGV[1], 'ack ' .. ARGV[2] .. ' ' .. box.unread .. ' ' .. id)
 return { stop < seq and 'more' or 'acked', box.unread }

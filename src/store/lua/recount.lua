@@ -14,7 +14,6 @@ if from ~= box.first .. ' ' .. box.acked then
   seq = box.first - 1
   box.unread, box.bytes, box.evicted, box.evictedAt, box.strangers, box.strangerBytes = 0, 0, 0, 0, 0, 0
 end
-box.isTouched = true
 local entries = redis.call('LRANGE', KEYS[1], seq + 1 - box.first, seq + tonumber(ARGV[1]) - box.first)
 for _, entry in ipairs(entries) do
   seq = seq + 1
@@ -30,7 +29,7 @@ for _, entry in ipairs(entries) do
   end
 end
 local isDone = seq >= box.last or #entries == 0
-save(box, not isDone)
+save(box, true, not isDone)
 if isDone then
   redis.call('HDEL', KEYS[2], 'counting')
   return 'counted'

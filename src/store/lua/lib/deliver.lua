@@ -2,6 +2,7 @@
 -- name: of the other one; own: this account is the sender. Own copies (sent from another session of the account) do not
 -- wait; where nothing does, and nothing is missing, they are acknowledged at once.
 local function deliver(box, conversations, channel, newEpoch, own, origin, id, name, message, now)
+  local first, acked, isNew = box.first, box.acked, not box.epoch
   local list, ids, senders, mail, heavy = box.list, box.ids, box.senders, box.mail, box.heavy
   if not box.epoch then
     box.epoch = newEpoch
@@ -26,6 +27,6 @@ local function deliver(box, conversations, channel, newEpoch, own, origin, id, n
   end
   local before = box.mark
   box.last, box.mark = seq, mark(id)
-  save(box)
+  save(box, isNew or box.first ~= first or box.acked ~= acked)
   wake(channel, box.epoch, seq, before, entry)
 end

@@ -1,11 +1,14 @@
 -- inbox: one account's inbox, with everything that is counted about it. A counter changes in the script that changes
--- what it counts; `counted` names the `last` and `acked` for which all of them are true. If it names something else, a
+-- what it counts. `counts` begins with the `last` and `acked` for which all of them are true. If these are others, a
 -- release without counters has written, and recount.lua must run first.
 --   meta     received  messages of others, ever: the note of an entry is this count up to it
 --            acked     position up to which all is acknowledged          read      note at acked
---            dropped   note at the newest entry that was trimmed         unread    entries waiting
---            bytes     of all entries                                    evicted   entries that are tombstones
---            strangers, strangerBytes: of `unread`, what strangers sent  evictedAt seq of the newest tombstone
+--            dropped   note at the newest entry that was trimmed
+--            counts    'last acked unread bytes evicted evictedAt strangers strangerBytes stored', in one field because
+--                      a hash of few fields is searched from its beginning for each
+--            unread    entries waiting                                   bytes     of all entries
+--            evicted   entries that are tombstones                       evictedAt seq of the newest tombstone
+--            strangers, strangerBytes: of `unread`, what strangers sent
 --            stored    bytes that the conversations hold of what the account sent
 --   mail     seq → 'size next sender' of an unread entry; next: the same sender's next one, or 0. '!' of a tombstone
 --   senders  sender → 'unread bytes oldest newest size group' of those with unread mail; size is the newest entry's;
@@ -20,30 +23,30 @@ local TO = '^%S+ %S+ {"id":"[^"]+","kind":"dm","from":"[^"]+","to":"([^"]+)"'
 -- `at` is the place in KEYS of the list; meta, ids, senders, mail, friends and heavy follow it.
 local function inbox(at, limit, maxBytes)
   local list, meta, ids, senders, mail, friends, heavy = unpack(KEYS, at, at + 6)
-  local m = redis.call('HMGET', meta, 'epoch', 'first', 'last', 'mark', 'received', 'read', 'dropped', 'acked',
-    'counted', 'unread', 'bytes', 'evicted', 'evictedAt', 'strangers', 'strangerBytes', 'stored')
+  local m = redis.call('HMGET', meta, 'epoch', 'first', 'last', 'mark', 'received', 'read', 'dropped', 'acked', 'counts')
   local last, acked = m[3] or '0', m[8] or '0'
-  return {
+  local box = {
     list = list, meta = meta, ids = ids, senders = senders, mail = mail, friends = friends, heavy = heavy,
     limit = tonumber(limit), maxBytes = tonumber(maxBytes),
     epoch = m[1], first = tonumber(m[2] or 1), last = tonumber(last), mark = m[4] or '-',
     received = tonumber(m[5] or 0), read = tonumber(m[6] or 0), dropped = tonumber(m[7] or 0), acked = tonumber(acked),
-    isCounted = not m[1] or m[9] == last .. ' ' .. acked,
-    unread = tonumber(m[10] or 0), bytes = tonumber(m[11] or 0), evicted = tonumber(m[12] or 0),
-    evictedAt = tonumber(m[13] or 0), strangers = tonumber(m[14] or 0), strangerBytes = tonumber(m[15] or 0),
-    stored = tonumber(m[16] or 0),
   }
+  local at, upTo, unread, bytes, evicted, evictedAt, strangers, strangerBytes, stored =
+    string.match(m[9] or '0 0 0 0 0 0 0 0 0', '^(%S+) (%S+) (%d+) (%d+) (%d+) (%d+) (%d+) (%d+) (%d+)$')
+  box.isCounted = not m[1] or (at == last and upTo == acked)
+  box.unread, box.bytes, box.evicted, box.evictedAt = tonumber(unread), tonumber(bytes), tonumber(evicted), tonumber(evictedAt)
+  box.strangers, box.strangerBytes, box.stored = tonumber(strangers), tonumber(strangerBytes), tonumber(stored)
+  return box
 end
 
--- isPart: its counters are not whole.
-local function save(box, isPart)
+-- isPart: its counters are not whole. hasMoved: more of it has changed than a delivery does.
+local function save(box, hasMoved, isPart)
   local meta = box.meta
-  redis.call('HSET', meta, 'epoch', box.epoch, 'first', box.first, 'last', box.last, 'mark', box.mark,
-    'received', box.received, 'read', box.read, 'dropped', box.dropped, 'acked', box.acked,
-    'counted', isPart and '' or box.last .. ' ' .. box.acked, 'unread', box.unread, 'bytes', box.bytes, 'stored', box.stored)
-  if not box.isTouched then return end
-  redis.call('HSET', meta, 'evicted', box.evicted, 'evictedAt', box.evictedAt, 'strangers', box.strangers,
-    'strangerBytes', box.strangerBytes)
+  local counts = (isPart and '-' or box.last) .. ' ' .. box.acked .. ' ' .. box.unread .. ' ' .. box.bytes .. ' '
+    .. box.evicted .. ' ' .. box.evictedAt .. ' ' .. box.strangers .. ' ' .. box.strangerBytes .. ' ' .. box.stored
+  redis.call('HSET', meta, 'last', box.last, 'mark', box.mark, 'received', box.received, 'counts', counts)
+  if not hasMoved then return end
+  redis.call('HSET', meta, 'epoch', box.epoch, 'first', box.first, 'read', box.read, 'dropped', box.dropped, 'acked', box.acked)
 end
 
 -- How much of the inbox a sender fills, from 0 to 1.
@@ -82,7 +85,7 @@ end
 local function count(box, of, entries, bytes)
   of.unread, of.bytes, box.unread = of.unread + entries, of.bytes + bytes, box.unread + entries
   if of.group == 's' then
-    box.strangers, box.strangerBytes, box.isTouched = box.strangers + entries, box.strangerBytes + bytes, true
+    box.strangers, box.strangerBytes = box.strangers + entries, box.strangerBytes + bytes
   end
 end
 
@@ -117,7 +120,7 @@ local function befriend(box, name)
   local friends, senders = box.friends, box.senders
   if redis.call('HSETNX', friends, name, '') == 0 or not redis.call('HGET', senders, name) then return end
   local of = waiting(box, name)
-  box.strangers, box.strangerBytes, box.isTouched = box.strangers - of.unread, box.strangerBytes - of.bytes, true
+  box.strangers, box.strangerBytes = box.strangers - of.unread, box.strangerBytes - of.bytes
   of.group = 'f'
   keep(box, name, of)
 end

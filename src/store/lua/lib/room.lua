@@ -18,7 +18,7 @@ local function drop(box)
   local origin, note, id = string.match(entry, ENTRY)
   local seq = box.first
   box.first, box.dropped = seq + 1, tonumber(note)
-  if origin == '!' then box.evicted, box.isTouched = box.evicted - 1, true
+  if origin == '!' then box.evicted = box.evicted - 1
   else box.bytes = box.bytes - #entry end
   redis.call('HDEL', ids, id)
   local record = seq > box.acked and redis.call('HGET', mail, seq)
@@ -36,7 +36,7 @@ local function evict(box, name)
   keep(box, name, of)
   redis.call('LSET', list, seq - box.first, string.format(TOMBSTONE, note, id))
   redis.call('HSET', mail, seq, '!')
-  box.bytes, box.evicted, box.isTouched = box.bytes - size, box.evicted + 1, true
+  box.bytes, box.evicted = box.bytes - size, box.evicted + 1
   box.evictedAt = math.max(box.evictedAt, seq)
 end
 
