@@ -19,6 +19,9 @@ const STREAM_HEADERS = [
   ...['X-Accel-Buffering', 'no'],
 ];
 
+/** What a response emits that has become a stream and keeps its connection: it will not be over soon. */
+export const BEGUN = Symbol('begun');
+
 /** Responses whose connection node has let go of, until they are over. */
 const own = new WeakSet<ParleyResponse>();
 
@@ -77,7 +80,9 @@ export function streamAnswer(res: ParleyResponse): StreamAnswer {
     begin: () => {
       res.passage.isStream = true;
       res.writeHead(200, [...headOf(res), ...STREAM_HEADERS]);
-      return own.has(res) ? letGo(res) : res;
+      if (own.has(res)) return letGo(res);
+      res.emit(BEGUN);
+      return res;
     },
   };
 }

@@ -10,6 +10,7 @@ import { randomUUID } from 'node:crypto';
 import { type IncomingMessage, type Server, STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
 import { Problem } from '../chat/problems.ts';
+import { BEGUN } from './event-stream.ts';
 import type { ParleyResponse } from './exchange.ts';
 import { problemBody } from './problem-json.ts';
 
@@ -41,11 +42,16 @@ export function answerRaw(server: Server, securityHeaders: string[], methods: st
   /** `half`: the request whose body is what cannot be read. */
   function settle(socket: ParsedSocket, half: IncomingMessage | undefined, answer: RawAnswer): void {
     const due = socket._httpMessage;
-    if (!socket.writable || (due?.operation === 'openStream' && due.headersSent)) socket.destroy();
+    if (!socket.writable) socket.destroy();
+    else if (due?.operation === 'openStream' && due.headersSent) socket.destroySoon();
     else if (!due && half)
       socket.destroy(); // it has its answer
     else if (!due || (due.req === half && isAwaited(half) && !due.headersSent)) end(socket, answer);
-    else due.once('close', () => settle(socket, half, answer));
+    else {
+      // Each once, and the second finds nothing more to do.
+      due.once('close', () => settle(socket, half, answer));
+      due.once(BEGUN, () => setImmediate(() => socket.destroySoon())); // with its first events
+    }
   }
 
   server.on('clientError', (error: ParseError, socket: ParsedSocket) => {

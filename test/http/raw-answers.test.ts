@@ -78,6 +78,9 @@ describe('a body that breaks off or is none', () => {
       [ask({ ...alice, token: 'x' }, 'POST /v1/broadcasts', CHUNKED), '401'],
       [ask(alice, 'POST /v1/nothing', CHUNKED), '404'],
       [ask(alice, 'POST /v1/events/ticket', CHUNKED), '201'],
+      [ask(alice, 'GET /v1/events', CHUNKED), '200'], // a stream that begins, and ends at once
+      [ask({ ...alice, token: 'x' }, 'GET /v1/events', CHUNKED), '401'],
+      [ask(alice, 'GET /v1/events?presence=x', CHUNKED), '400'],
     ] as const;
     for (const [head, status] of unwanted)
       expect(statuses(await talk(`${head}zz\r\nzz\r\n`))).toEqual([status]);
