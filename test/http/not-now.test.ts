@@ -147,3 +147,18 @@ test('a node that stops uses up no ticket', async () => {
   onTestFinished(() => stream.close());
   expect((await stream.next('ready')).data.username).toBe('bob');
 });
+
+test('an account or a network over its budget: a stream is told how long to wait, with a good token alone', async () => {
+  for (const setting of ['ACCOUNT_BUDGET', 'NETWORK_BUDGET']) {
+    const node = await startNode({ [setting]: '60/60' });
+    const bob = await person(node, 'bob');
+    await until('the budget is used up', async () => {
+      const { status } = await send(node, 'GET', '/v1/me', { token: bob.token });
+      return status === 429;
+    });
+    const stream = await openStream(node.url, bob.token);
+    await expectTurnedAway(stream, 'too_many_requests');
+    const bad = await send(node, 'GET', '/v1/events', { token: 'garbage' });
+    expect(bad.status).toBeGreaterThanOrEqual(400);
+  }
+});
