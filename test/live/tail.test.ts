@@ -336,3 +336,32 @@ describe('what a tail holds is bounded in bytes too', () => {
     expect(log.given(), 'too old: read by itself').toBeLessThan(MOST + 3 * PLENTY);
   });
 });
+
+test('what was evicted before a tail read it is one gap for the live streams, in its place', async () => {
+  const entries: Entry[] = [1, 2, 3, 4].map((seq) => ({
+    seq,
+    origin: seq === 2 || seq === 3 ? '!' : '-',
+    message: `{"id":"${idFor(seq, '1')}","seq":${seq}}`,
+  }));
+  const mark = entries.at(-1)!.message.slice(35, 43);
+  const head = { epoch: 'eeeeeee1', seq: 4, mark };
+  let isEmpty = true;
+  const fetch = async ({ after = 0, count }: Window): Promise<LogPart> =>
+    isEmpty
+      ? { first: 1, head: { epoch: '', seq: 0, mark: '' }, entries: [], meta: {} }
+      : { first: 1, head, entries: entries.slice(after, after + count), meta: {} };
+  const tail = new Tail('dm', { fetch, tailGrew: () => {}, tailJumped: () => {} });
+  await tail.open();
+  isEmpty = false;
+  await tail.refresh();
+  const taken = tail
+    .take()
+    .map(({ seq, block }) => [seq, /event: (\w+)/.exec(String(block))![1], String(block)]);
+  expect(taken.map(([seq, kind]) => [seq, kind])).toEqual([
+    [1, 'dm'],
+    [3, 'gap'],
+    [4, 'dm'],
+  ]);
+  expect(taken[1]![2]).toContain('"from":2,"to":3');
+  expect(tail.frontier).toEqual(head);
+});

@@ -5,15 +5,17 @@ local function append(log, channel, kept, key, origin, id, head, due, forget)
   local list, meta, keys = log.list, log.meta, log.keys
   local before = log.mark
   log.last, log.mark = log.last + 1, mark(id)
-  local message = head .. ',"seq":' .. log.last .. '}'
+  local seq = int(log.last)
+  local message = head .. ',"seq":' .. seq .. '}'
   local entry = origin .. ' ' .. key .. ' ' .. message
   redis.call('RPUSH', list, entry)
-  if key ~= '-' then redis.call('HSET', keys, key, log.last) end
+  if key ~= '-' then redis.call('HSET', keys, key, seq) end
   log.bytes = log.bytes + #entry
   trim(log, tonumber(kept[1]), tonumber(kept[2]), due, forget)
-  redis.call('HSET', meta, 'epoch', log.epoch, 'first', log.first, 'last', log.last, 'mark', log.mark, 'bytes', log.bytes)
+  redis.call('HSET', meta, 'epoch', log.epoch, 'first', int(log.first), 'last', seq, 'mark', log.mark,
+    'bytes', int(log.bytes))
   if log.sized > 1 then redis.call('HSET', meta, 'sized', log.sized) end
-  if channel then wake(channel, log.epoch, log.last, before, entry) end
+  if channel then wake(channel, log.epoch, seq, before, entry) end
   return message, entry
 end
 

@@ -9,11 +9,11 @@ local function deliver(box, conversations, channel, newEpoch, own, origin, id, n
     redis.call('DEL', senders, mail, heavy) -- of a log that Redis has lost
   end
   local seq = box.last + 1
-  local entry = (own and origin or '-') .. ' ' .. (own and box.received or box.received + 1) .. ' ' .. message
+  local entry = (own and origin or '-') .. ' ' .. int(own and box.received or box.received + 1) .. ' ' .. message
   local of = not own and waiting(box, name)
   if makeRoom(box, #entry, own and 'f' or of.group) then of = not own and waiting(box, name) end
   redis.call('RPUSH', list, entry)
-  redis.call('HSET', ids, id, seq)
+  redis.call('HSET', ids, id, int(seq))
   promote(conversations, name, now)
   box.bytes = box.bytes + #entry
   if own then

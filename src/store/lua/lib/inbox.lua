@@ -24,29 +24,28 @@ local TO = '^%S+ %S+ {"id":"[^"]+","kind":"dm","from":"[^"]+","to":"([^"]+)"'
 local function inbox(at, limit, maxBytes)
   local list, meta, ids, senders, mail, friends, heavy = unpack(KEYS, at, at + 6)
   local m = redis.call('HMGET', meta, 'epoch', 'first', 'last', 'mark', 'received', 'read', 'dropped', 'acked', 'counts')
-  local last, acked = m[3] or '0', m[8] or '0'
-  local box = {
-    list = list, meta = meta, ids = ids, senders = senders, mail = mail, friends = friends, heavy = heavy,
-    limit = tonumber(limit), maxBytes = tonumber(maxBytes),
-    epoch = m[1], first = tonumber(m[2] or 1), last = tonumber(last), mark = m[4] or '-',
-    received = tonumber(m[5] or 0), read = tonumber(m[6] or 0), dropped = tonumber(m[7] or 0), acked = tonumber(acked),
-  }
   local at, upTo, unread, bytes, evicted, evictedAt, strangers, strangerBytes, stored =
     string.match(m[9] or '0 0 0 0 0 0 0 0 0', '^(%S+) (%S+) (%d+) (%d+) (%d+) (%d+) (%d+) (%d+) (%d+)$')
-  box.isCounted = not m[1] or (at == last and upTo == acked)
-  box.unread, box.bytes, box.evicted, box.evictedAt = tonumber(unread), tonumber(bytes), tonumber(evicted), tonumber(evictedAt)
-  box.strangers, box.strangerBytes, box.stored = tonumber(strangers), tonumber(strangerBytes), tonumber(stored)
-  return box
+  return {
+    list = list, meta = meta, ids = ids, senders = senders, mail = mail, friends = friends, heavy = heavy,
+    limit = tonumber(limit), maxBytes = tonumber(maxBytes),
+    epoch = m[1], first = tonumber(m[2] or 1), last = tonumber(m[3] or 0), mark = m[4] or '-',
+    received = tonumber(m[5] or 0), read = tonumber(m[6] or 0), dropped = tonumber(m[7] or 0),
+    acked = tonumber(m[8] or 0), isCounted = not m[1] or (at == m[3] and upTo == (m[8] or '0')),
+    unread = tonumber(unread), bytes = tonumber(bytes), evicted = tonumber(evicted), evictedAt = tonumber(evictedAt),
+    strangers = tonumber(strangers), strangerBytes = tonumber(strangerBytes), stored = tonumber(stored),
+  }
 end
 
 -- isPart: its counters are not whole. hasMoved: more of it has changed than a delivery does.
 local function save(box, hasMoved, isPart)
   local meta = box.meta
-  local counts = (isPart and '-' or box.last) .. ' ' .. box.acked .. ' ' .. box.unread .. ' ' .. box.bytes .. ' '
-    .. box.evicted .. ' ' .. box.evictedAt .. ' ' .. box.strangers .. ' ' .. box.strangerBytes .. ' ' .. box.stored
-  redis.call('HSET', meta, 'last', box.last, 'mark', box.mark, 'received', box.received, 'counts', counts)
+  local counts = string.format('%s %d %d %d %d %d %d %d %d', isPart and '-' or int(box.last), box.acked, box.unread,
+    box.bytes, box.evicted, box.evictedAt, box.strangers, box.strangerBytes, box.stored)
+  redis.call('HSET', meta, 'last', int(box.last), 'mark', box.mark, 'received', int(box.received), 'counts', counts)
   if not hasMoved then return end
-  redis.call('HSET', meta, 'epoch', box.epoch, 'first', box.first, 'read', box.read, 'dropped', box.dropped, 'acked', box.acked)
+  redis.call('HSET', meta, 'epoch', box.epoch, 'first', int(box.first), 'read', int(box.read), 'dropped',
+    int(box.dropped), 'acked', int(box.acked))
 end
 
 -- How much of the inbox a sender fills, from 0 to 1.
@@ -74,8 +73,8 @@ local function keep(box, name, of)
   if of.unread == 0 then
     redis.call('HDEL', senders, name)
   else
-    redis.call('HSET', senders, name, of.unread .. ' ' .. of.bytes .. ' ' .. of.oldest .. ' ' .. of.newest .. ' '
-      .. of.size .. ' ' .. of.group)
+    redis.call('HSET', senders, name, string.format('%d %d %d %d %d %s', of.unread, of.bytes, of.oldest, of.newest,
+      of.size, of.group))
   end
   if fullness(box, of) >= HEAVY then redis.call('HSETNX', heavy, name, '')
   elseif of.isHeavy then redis.call('HDEL', heavy, name) end
@@ -94,9 +93,10 @@ local function receive(box, seq, size, name, of)
   local mail = box.mail
   if of.unread == 0 then
     of.oldest = seq
-    redis.call('HSET', mail, seq, size .. ' 0 ' .. name)
+    redis.call('HSET', mail, int(seq), int(size) .. ' 0 ' .. name)
   else
-    redis.call('HSET', mail, of.newest, of.size .. ' ' .. seq .. ' ' .. name, seq, size .. ' 0 ' .. name)
+    redis.call('HSET', mail, int(of.newest), string.format('%d %d %s', of.size, seq, name), int(seq),
+      int(size) .. ' 0 ' .. name)
   end
   of.newest, of.size = seq, size
   count(box, of, 1, size)
