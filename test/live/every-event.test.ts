@@ -1,11 +1,11 @@
 /** Every kind of event that the contract knows is seen on a real stream. A new kind without a sighting here fails. */
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import addFormats from 'ajv-formats';
-import { expect, test } from 'vitest';
-import { listen, login, type Person, person, say, sharedNode, tell } from '../support/app.ts';
+import { expect, onTestFinished, test } from 'vitest';
+import { listen, login, type Person, person, say, sharedNode, startNode, tell } from '../support/app.ts';
 import { closedDocument } from '../support/closed.ts';
 import { call } from '../support/contract.ts';
-import type { StreamClient } from '../support/stream.ts';
+import { openStream, type StreamClient } from '../support/stream.ts';
 
 type Schema = { oneOf: { $ref: string }[]; discriminator: { mapping: Record<string, string> } };
 type Operation = {
@@ -16,7 +16,7 @@ type Operation = {
 const theNode = sharedNode();
 const { oneOf, discriminator } = closedDocument.components['schemas']!['StreamEvent'] as Schema;
 const { mapping } = discriminator;
-const openStream = closedDocument.paths['/v1/events']!['get'] as unknown as Operation;
+const openStreamOperation = closedDocument.paths['/v1/events']!['get'] as unknown as Operation;
 
 const ajv = new Ajv2020({ strict: false, allErrors: true });
 addFormats.default(ajv);
@@ -45,6 +45,12 @@ const SIGHTINGS: Record<string, (reader: Person, other: Person) => Promise<Strea
     const { id } = (await tell(other, reader.username, 'Read it elsewhere')).body;
     const phone = await login(theNode(), reader.username);
     await call(phone.node, 'ackMailbox', { token: phone.token, body: { upTo: id } });
+    return stream;
+  },
+  heartbeat: async (reader) => {
+    const node = await startNode({ HEARTBEAT_SECONDS: '1' }, { prefix: theNode().prefix });
+    const stream = await openStream(node.url, reader.token, { query: { heartbeat: 'event' } });
+    onTestFinished(() => stream.close());
     return stream;
   },
   gap: (reader) => listen(reader, { lastEventId: 'of another server' }),
@@ -76,9 +82,9 @@ test('the union, the table, the examples and the sightings name the same kinds o
   const kinds = Object.keys(mapping).sort();
   expect(oneOf.map(({ $ref }) => $ref).sort()).toEqual(Object.values(mapping).sort());
   expect(Object.keys(SIGHTINGS).sort()).toEqual(kinds);
-  const table = [...openStream.description.matchAll(/^\| `(\w+)` \|/gm)].map(([, kind]) => kind);
+  const table = [...openStreamOperation.description.matchAll(/^\| `(\w+)` \|/gm)].map(([, kind]) => kind);
   expect(table.sort()).toEqual(kinds);
-  const { examples } = openStream.responses[200].content['text/event-stream']!;
+  const { examples } = openStreamOperation.responses[200].content['text/event-stream']!;
   expect([...new Set(Object.values(examples).map(({ value }) => value.kind))].sort()).toEqual(kinds);
   for (const { value } of Object.values(examples)) {
     const fits = ajv.compile({ $ref: `contract${mapping[value.kind]}` });
