@@ -35,7 +35,8 @@ export interface paths {
         put?: never;
         /**
          * Log in
-         * @description Starts a session and answers with its tokens and with who is online. An account may have many sessions.
+         * @description Starts a session and answers with its tokens and with who is online. An account may have
+         *     100 sessions, unless configured otherwise: with one more, the session that was not used for longest ends.
          *
          *     An unknown user and a wrong password get the same answer, `bad_credentials`, in the same time.
          *     Logins are limited, failed and good ones, per account and per network: 429 says when to try again. A device that
