@@ -98,7 +98,8 @@ function strayKeys(keys: string[], history: History, nodes: number, known: numbe
     const [, base = '', who = ''] = /^parley:(\w+|\{broadcasts\}):?(?:\{([^}]+)\})?/.exec(key) ?? [];
     if (base === 'conversation') return logs.has(who);
     if (base === 'inbox' || base === 'conversations') return talkers.has(who);
-    return ['{broadcasts}', 'account', 'session', 'revoked', 'nodes'].includes(base);
+    const ofAccounts = ['account', 'session', 'sessions', 'skeleton', 'skeletons'];
+    return [...ofAccounts, '{broadcasts}', 'revoked', 'nodes'].includes(base);
   };
   const stray = keys.filter((key) => !isExplained(key));
   if (known > nodes) stray.push(`parley:nodes knows ${known} nodes`);
