@@ -28,8 +28,9 @@ export async function readJson(
     );
   }
   if (Number(length) > LIMIT_BYTES) throw tooLarge(); // at once, not when all of it has come
+  if (!isChunked) meter.received(Number(length)); // before it comes: many at once are all charged
   const bytes = await readBytes(req);
-  meter.received(bytes.length);
+  if (isChunked) meter.received(bytes.length);
   if (bytes.length === 0) return undefined;
   if (bytes.length > LARGE_BYTES) await turn();
   if (!isUtf8(bytes)) throw new Problem('malformed_json', 'The body is not valid UTF-8.');

@@ -8,7 +8,7 @@ import { Problem } from '../chat/problems.ts';
 import type { Connection, OnConnection } from './connection.ts';
 import type { Gate, Waiting } from './gate.ts';
 import type { Parties, Party } from './parties.ts';
-import { ANSWER_BYTES, BODY_BYTES, ENTRY_POINTS, type Price } from './prices.ts';
+import { ANSWER_BYTES, BAD_BODY_FACTOR, BODY_BYTES, ENTRY_POINTS, type Price } from './prices.ts';
 
 export type Reason = 'budget' | 'in_flight' | 'connections';
 
@@ -48,6 +48,7 @@ export class Passage implements OnConnection {
   readonly #parties: Party[];
   #account: Party | undefined;
   #places = 0;
+  #bodyPoints = 0;
   /** How many gates it has passed: of the connection, of the account, of each network. */
   #passed = 0;
   #isWorking = false;
@@ -102,7 +103,16 @@ export class Passage implements OnConnection {
   }
 
   received(bytes: number): void {
-    if (bytes >= BODY_BYTES) this.#spend(Math.floor(bytes / BODY_BYTES));
+    if (bytes < BODY_BYTES) return;
+    this.#bodyPoints = Math.floor(bytes / BODY_BYTES);
+    this.#spend(this.#bodyPoints);
+  }
+
+  /** The request was not worth its work. */
+  failed(): void {
+    if (this.#bodyPoints === 0) return;
+    this.#spend(this.#bodyPoints * BAD_BODY_FACTOR);
+    this.#bodyPoints = 0;
   }
 
   answered(bytes: number): void {

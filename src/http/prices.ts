@@ -18,6 +18,8 @@ export const ENTRY_POINTS = 1;
 /** Bytes for a point: an answer is written as it is stored, a body is parsed and checked. */
 export const ANSWER_BYTES = 4_096;
 export const BODY_BYTES = 1_024;
+/** What a body that does not fit costs beside that, as a multiple: no honest one is large and bad. */
+export const BAD_BODY_FACTOR = 7;
 
 const read = { points: 1, places: 1, answerKiB: 4 };
 const write = { points: 3, places: 1, answerKiB: 4 };

@@ -73,6 +73,7 @@ export function createRouter({ routes, operations, authenticate, redeem, fail }:
       if (!isWaiting) fail(problem, res);
     };
     let deadline: Deadline | undefined;
+    let isFit = false;
     try {
       const ticket = route.takesTicket && !req.headers.authorization && parse(req.target.query)['ticket'];
       if (ticket) {
@@ -86,6 +87,7 @@ export function createRouter({ routes, operations, authenticate, redeem, fail }:
       if (caller) passage.identify(caller.username);
       const inputs = route.hasParameters ? checkedParameters(route, name, req) : NONE;
       const body = route.checkBody && checkedBody(route.checkBody, await readJson(req, passage));
+      isFit = true;
       deadline ??= setDeadline(late); // not before: a slow sender keeps nobody waiting
       const turn = passage.enter(PRICES[route.operationId]);
       if (turn) await turn;
@@ -95,6 +97,7 @@ export function createRouter({ routes, operations, authenticate, redeem, fail }:
       if (meetDeadline(deadline) && !answer.stream) write(res, answer);
     } catch (error) {
       if (deadline) meetDeadline(deadline);
+      if (!isFit) passage.failed();
       fail(passage.refusal ?? error, res);
     } finally {
       passage.done();
