@@ -22,13 +22,13 @@ if (!hasChromium) {
 
 const shared = {
   globalSetup: 'test/support/redis.ts',
-  testTimeout: 20_000,
-  hookTimeout: 30_000,
+  testTimeout: 60_000, // a machine that is busy is no fault
+  hookTimeout: 60_000,
 };
 
 export default defineConfig({
   test: {
-    maxWorkers: 5, // most tests wait for something, not for a core
+    maxWorkers: 4, // most tests wait for something, not for a core
     projects: [
       {
         test: {
