@@ -112,6 +112,35 @@ describe('turns', () => {
     expect(served.slice(-6).filter((name) => name === 'home')).toHaveLength(5);
   });
 
+  test('of a network that has used much go to those of its accounts that have used little', async () => {
+    const { queue, served, ask, serve } = oneThread();
+    const attempt = (who: string) => void ask(who, queue.enter({ networks: ipv4('nat'), who: `nat ${who}` }));
+    for (let n = 0; n < 40; n += 1) {
+      attempt(n % 10 === 0 ? 'loud' : `user-${n}`);
+      await serve();
+    }
+    for (const who of ['first', 'loud', 'x', 'y']) attempt(who);
+    await serve(4);
+    expect(served.slice(-4)).toEqual(['first', 'x', 'y', 'loud']);
+  });
+
+  test('of an IPv6 site come before those of one address that has used more than one of its networks', async () => {
+    const { queue, served, ask, serve } = oneThread();
+    for (let n = 0; n < 48; n += 1) {
+      void ask('site', queue.enter({ networks: site(n * 256), who: undefined }));
+      await serve();
+    }
+    for (let n = 0; n < 8; n += 1) {
+      void ask('home', queue.enter({ networks: ipv4('192.0.2.1'), who: undefined }));
+      await serve();
+    }
+    void ask('running', queue.enter({ networks: ipv4('192.0.2.2'), who: undefined }));
+    void ask('home', queue.enter({ networks: ipv4('192.0.2.1'), who: undefined })); // 8 of one
+    void ask('site', queue.enter({ networks: site(99 * 256), who: undefined })); // 48 of sixteen
+    await serve(3);
+    expect(served.slice(-3)).toEqual(['running', 'site', 'home']);
+  });
+
   test('forget what was used, by half in 30 s', async () => {
     const { queue, served, ask, serve } = oneThread(1_900);
     const enter = (key: string) => queue.enter({ networks: ipv4(key), who: undefined });
