@@ -1,7 +1,7 @@
 /**
  * bcrypt, on libuv's threads and never on the event loop, in fair turns (password-queue.ts). One check for each core at a
- * time: the event loop is woken before them, and a bystander was measured not to notice. Workers share the cores, but each
- * has one thread at least.
+ * time; what that costs a bystander has not been measured on a quiet machine. Workers share the cores, but each has one
+ * thread at least.
  */
 import { randomBytes } from 'node:crypto';
 import { availableParallelism } from 'node:os';
