@@ -1,6 +1,5 @@
 /** What reads the contract itself and was not written here: YAML of other languages, their regular expressions, a linter. */
 import { readFileSync } from 'node:fs';
-import { RE2JS } from 're2js';
 import { parse } from 'yaml';
 import { pythonFaults, pythonVersions } from '../../scripts/contract-check.ts';
 import { patternsOf, SAMPLES } from '../../scripts/contract-rules.ts';
@@ -23,6 +22,8 @@ async function python(contract: string): Promise<string[] | undefined> {
 }
 
 async function re2(contract: string): Promise<string[]> {
+  // Not before this folder's packages are installed.
+  const { RE2JS } = await import('re2js');
   return patternsOf(parse(readFileSync(contract, 'utf8'))).flatMap(({ where, pattern }) => {
     try {
       const theirs = RE2JS.compile(pattern);
