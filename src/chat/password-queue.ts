@@ -3,7 +3,8 @@
  * whoever's network has used the least lately, and within a network whose account has. A client that keeps asking
  * waits behind those who ask once. Wider IPv6 networks count too, with as many shares as their factor says.
  *
- * A place is taken before anything else is done for an attempt. Whoever would wait too long gets none, at once.
+ * A place is taken before anything else is done for an attempt. How long the wait will be is not guessed: an attempt whose
+ * turn does not come in time leaves. When all places are taken, the one that would come last gives up its own.
  */
 import type { Network } from './model.ts';
 import { Problem, tooMany } from './problems.ts';
@@ -17,14 +18,22 @@ export type Place = {
   leave(): void;
 };
 
-type Entry = Asker & { order: number; state: 'held' | 'waiting' | 'running' | 'served'; start: () => void };
+type Entry = Asker & {
+  order: number;
+  state: 'held' | 'waiting' | 'running' | 'served';
+  start: () => void;
+  stop: (reason: unknown) => void;
+};
+
+/** Who comes first has the smallest share, then the least use of the own account, then came first. */
+type Ranked = { share: number; own: number; order: number };
 
 export const PLACES_PER_ACCOUNT = 2;
 /** Times a network's factor. */
 export const PLACES_PER_NETWORK = 32;
-const PLACES = 1_024;
-/** From the place to the end of the check: the rest of a request's 5 s is for what comes before and after. */
-const SERVED_WITHIN_MS = 4_000;
+export const PLACES = 1_024;
+/** From the place to the end of the check: the rest of a request's 4.5 s is for what comes before and after. */
+const SERVED_WITHIN_MS = 4_250;
 /** What one account uses counts so many times: a network stands for several. */
 const ACCOUNT_WEIGHT = 4;
 /** What somebody has used counts half after so long. */
@@ -34,7 +43,7 @@ const USERS_KNOWN = 8_192;
 /** How much the last check says about how long the next takes. */
 const SMOOTHING = 0.3;
 
-const busy = () =>
+export const busy = () =>
   new Problem('busy', 'Too many passwords are being checked. Try again shortly.', { retryAfterMs: 2_000 });
 
 export type PasswordQueue = ReturnType<typeof createPasswordQueue>;
@@ -45,7 +54,7 @@ export function createPasswordQueue({ threads, nowMs }: { threads: number; nowMs
   const used = createUse(nowMs);
   let running = 0;
   let order = 0;
-  /** What a check takes here, lately: the cost sets it, and who else uses the cores. */
+  /** What a check takes here, lately: one that begins later than this before the end would be for nothing. */
   let usualMs = 0;
 
   const share = ({ networks, who }: Asker): number =>
@@ -62,43 +71,42 @@ export function createPasswordQueue({ threads, nowMs }: { threads: number; nowMs
     }
   }
 
-  /** How many will be served before a newcomer, as far as can be told now. */
-  function ahead(asker: Asker): number {
-    const own = asker.networks[0]?.key;
-    const mine = share(asker);
-    let before = running;
-    let ownBefore = 0;
-    const others = new Map<string, { count: number; share: number; factor: number }>();
-    for (const entry of entries) {
-      if (entry.state === 'running' || entry.state === 'served') continue;
-      if (entry.networks[0]?.key === own) ownBefore += 1;
-      else {
-        const widest = entry.networks.at(-1)!;
-        const other = others.get(widest.key) ?? { count: 0, share: share(entry), factor: widest.factor };
-        other.count += 1;
-        others.set(widest.key, other);
-      }
-    }
-    for (const { count, share, factor } of others.values())
-      before += Math.min(count, Math.max(0, Math.floor((mine + ownBefore - share + 1) * factor)));
-    return before + ownBefore;
+  /** Negative when `one` is served before `other`. */
+  const byTurn = (one: Ranked, other: Ranked): number =>
+    one.share - other.share || one.own - other.own || one.order - other.order;
+
+  function rank(asker: Asker, order: number): Ranked {
+    return { share: share(asker), own: used.by(asker.who ?? ''), order };
   }
 
-  function next(): Entry | undefined {
-    let best: { entry: Entry; share: number; own: number } | undefined;
+  /** Of those who wait, the one who is served first, or last. */
+  function waiting(which: 'first' | 'last'): (Ranked & { entry: Entry }) | undefined {
+    let found: (Ranked & { entry: Entry }) | undefined;
     for (const entry of entries) {
       if (entry.state !== 'waiting') continue;
-      const each = { entry, share: share(entry), own: used.by(entry.who ?? '') };
-      const isBefore =
-        !best || (each.share - best.share || each.own - best.own || entry.order - best.entry.order) < 0;
-      if (isBefore) best = each;
+      const each = { ...rank(entry, entry.order), entry };
+      if (!found || byTurn(each, found) < 0 === (which === 'first')) found = each;
     }
-    return best?.entry;
+    return found;
+  }
+
+  /** Whether there is a place now: its owner leaves who would be served after the newcomer. */
+  function makeRoom(asker: Asker): boolean {
+    if (entries.size < PLACES) return true;
+    const last = waiting('last');
+    if (!last || byTurn(last, rank(asker, order)) < 0) return false;
+    last.entry.stop(busy());
+    release(last.entry);
+    return true;
+  }
+
+  function release(entry: Entry): void {
+    if (entries.delete(entry)) hold(entry, -1);
   }
 
   function pump(): void {
     while (running < threads) {
-      const entry = next();
+      const entry = waiting('first')?.entry;
       if (!entry) return;
       entry.state = 'running';
       running += 1;
@@ -122,6 +130,7 @@ export function createPasswordQueue({ threads, nowMs }: { threads: number; nowMs
         signal?.removeEventListener('abort', gone);
       };
       signal?.addEventListener('abort', gone);
+      entry.stop = giveUp;
       entry.state = 'waiting';
       entry.start = () => {
         done();
@@ -149,9 +158,8 @@ export function createPasswordQueue({ threads, nowMs }: { threads: number; nowMs
       for (const { key, factor } of asker.networks)
         if ((held.get(key) ?? 0) >= PLACES_PER_NETWORK * factor)
           throw tooMany(1_000, 'logins from this network at once');
-      const waitMs = Math.ceil((ahead(asker) + 1) / threads) * usualMs;
-      if (entries.size >= PLACES || waitMs > SERVED_WITHIN_MS) throw busy();
-      const entry: Entry = { ...asker, order: order++, state: 'held', start: () => {} };
+      if (!makeRoom(asker)) throw busy();
+      const entry: Entry = { ...asker, order: order++, state: 'held', start: () => {}, stop: () => {} };
       const leaveBy = nowMs() + SERVED_WITHIN_MS - usualMs;
       entries.add(entry);
       hold(asker, 1);
@@ -166,10 +174,7 @@ export function createPasswordQueue({ threads, nowMs }: { threads: number; nowMs
             pump();
           }
         },
-        leave() {
-          if (!entries.delete(entry)) return;
-          hold(asker, -1);
-        },
+        leave: () => release(entry),
       };
     },
   };

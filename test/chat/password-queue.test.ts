@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import {
   createPasswordQueue,
+  PLACES,
   PLACES_PER_ACCOUNT,
   PLACES_PER_NETWORK,
   type Place,
@@ -195,14 +196,30 @@ describe('a place', () => {
     expect(refusal(enter(site(0xfff)))).toMatchObject(waits);
   });
 
-  test('is not given to whoever would wait longer than a request may take, and is to a network that has not asked yet', async () => {
+  test('is given however many wait: whether the turn comes in time is not guessed', async () => {
     const { queue, ask, serve } = oneThread(700);
-    const enter = (key: string) => queue.enter({ networks: ipv4(key), who: undefined });
-    void ask('a', enter('a'));
+    const enter = () => queue.enter({ networks: ipv4('a'), who: undefined });
+    void ask('a', enter());
     await serve();
-    for (let n = 0; n < 5; n += 1) void ask('a', enter('a')); // 5 × 700 ms
-    expect(refusal(() => enter('a'))).toMatchObject({ code: 'busy', retryAfterSeconds: 2 });
-    expect(refusal(() => enter('b'))).toBe('entered');
+    for (let n = 0; n < 20; n += 1) void ask('a', enter());
+    expect(refusal(enter)).toBe('entered');
+  });
+
+  test(`is one of ${PLACES}: when all are taken, whoever would be served last leaves for one who would be before`, async () => {
+    const { queue, ask, serve } = oneThread();
+    const enter = (key: string) => queue.enter({ networks: ipv4(key), who: undefined });
+    void ask('loud', enter('loud'));
+    await serve();
+    void ask('running', enter('running'));
+    const loud = [ask('loud', enter('loud')), ask('loud', enter('loud'))];
+    for (let n = 3; n < PLACES; n += 1) void ask('one of many', enter(`10.0.${n >> 8}.${n & 255}`));
+    expect(
+      refusal(() => enter('loud')),
+      'it would be the last',
+    ).toMatchObject({ code: 'busy' });
+    void ask('quiet', enter('quiet'));
+    await expect(loud[1]).rejects.toMatchObject({ code: 'busy', retryAfterSeconds: 2 });
+    expect(refusal(() => enter('loud'))).toMatchObject({ code: 'busy' });
   });
 
   test('is left by whoever has gone: the turn is that of the next', async () => {
