@@ -33,7 +33,8 @@ async function build(folder) {
     stdio: 'inherit',
   });
   cpSync('src/contract.d.ts', `${folder}/contract.d.ts`); // the types of parley/client begin with it
-  cpSync('src/chat/common-passwords.txt', `${folder}/chat/common-passwords.txt`);
+  for (const file of ['common-passwords.txt', 'password-thread.mjs'])
+    cpSync(`src/chat/${file}`, `${folder}/chat/${file}`);
   cpSync('src/store/lua', `${folder}/store/lua`, { recursive: true });
   cpSync('src/http/docs', `${folder}/http/docs`, { recursive: true });
   for (const file of ['index.html', 'icon.svg']) cpSync(`src/web/${file}`, `${folder}/web/${file}`);

@@ -128,7 +128,7 @@ export async function startApp(options: AppOptions): Promise<App> {
   sessionStore.onRevoked((sid) => hub.endSession(sid));
 
   const names = createNames({ store: accountStore, log });
-  const passwords = createPasswords(config.BCRYPT_COST, config.WORKERS);
+  const passwords = createPasswords({ cost: config.BCRYPT_COST, workers: config.WORKERS, log });
   const tokens = createTokens({ secrets: secrets.keys, accessTtlSeconds: config.ACCESS_TTL_SECONDS, now });
   const presence = createPresence({ store: presenceStore, accounts: accountStore });
   let isClosing = false;

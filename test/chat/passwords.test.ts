@@ -1,11 +1,12 @@
 import bcrypt from 'bcrypt';
 import { expect, onTestFinished, test, vi } from 'vitest';
+import { passwordThreads } from '../../src/chat/password-threads.ts';
 import { createPasswords, type KeptPassword } from '../../src/chat/passwords.ts';
 
 const COST = 4;
 
 function passwordsOf(cost: number) {
-  const passwords = createPasswords(cost, 1);
+  const passwords = createPasswords({ cost, workers: 1, log: { error: vi.fn() } });
   const inTurn = async <T>(work: (place: ReturnType<typeof passwords.enter>) => Promise<T>): Promise<T> => {
     const place = passwords.enter({ networks: [{ key: '192.0.2.1', factor: 1 }], who: undefined });
     return work(place).finally(() => place.leave());
@@ -67,8 +68,8 @@ test('a hash of another cost is outdated, and one of a password that was not pre
 /** How much bcrypt does: what a comparison costs doubles with each step. */
 function countWork(): { rounds: number } {
   const done = { rounds: 0 };
-  const compare = bcrypt.compare;
-  const spy = vi.spyOn(bcrypt, 'compare').mockImplementation((password: string | Buffer, hash: string) => {
+  const compare = passwordThreads.compare;
+  const spy = vi.spyOn(passwordThreads, 'compare').mockImplementation((password, hash) => {
     done.rounds += 2 ** bcrypt.getRounds(hash);
     return compare(password, hash);
   });

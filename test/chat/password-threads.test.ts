@@ -1,0 +1,63 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { getPriority } from 'node:os';
+import { expect, onTestFinished, test, vi } from 'vitest';
+import { createPasswordThreads, passwordThreads } from '../../src/chat/password-threads.ts';
+import { createPasswords } from '../../src/chat/passwords.ts';
+
+/** The priority of each thread of this process, as Linux has it: 0 is usual, 19 the lowest. */
+const priorities = (): number[] =>
+  readdirSync('/proc/self/task').map((id) => {
+    const stat = readFileSync(`/proc/self/task/${id}/stat`, 'utf8');
+    return Number(stat.slice(stat.lastIndexOf(')')).split(' ')[17]);
+  });
+
+test.runIf(process.platform === 'linux')(
+  'the threads that check have the lowest priority; the process keeps its own',
+  async () => {
+    const before = getPriority();
+    const threads = createPasswordThreads();
+    const lowest = () => priorities().filter((each) => each === 19).length;
+    const others = lowest();
+    await Promise.all([threads.hash('correct horse', 4), threads.hash('correct horse', 4)]);
+    expect(lowest() - others).toBe(2);
+    expect(getPriority()).toBe(before);
+  },
+);
+
+test('a thread is used again, and as many are started as are busy at once', async () => {
+  const count = () => readdirSync('/proc/self/task').length;
+  const threads = createPasswordThreads();
+  const hash = await threads.hash('correct horse', 4);
+  const before = count();
+  for (let n = 0; n < 10; n += 1) expect(await threads.compare('correct horse', hash)).toBe(true);
+  expect(count()).toBeLessThanOrEqual(before);
+});
+
+const ends =
+  'import { parentPort } from "node:worker_threads"; parentPort.on("message", () => process.exit())';
+
+test('a check whose thread ends is refused, not left open', async () => {
+  const threads = createPasswordThreads(new URL(`data:text/javascript,${encodeURIComponent(ends)}`));
+  await expect(threads.compare('correct horse', 'a hash')).rejects.toThrow();
+  await expect(threads.compare('correct horse', 'a hash')).rejects.toThrow();
+});
+
+test('a thread that failed takes one check with it: that is `busy`, and the next one gets another thread', async () => {
+  const log = { error: vi.fn() };
+  const passwords = createPasswords({ cost: 4, workers: Number.POSITIVE_INFINITY, log });
+  const checked = (hash: string) => {
+    const place = passwords.enter({ networks: [{ key: '192.0.2.1', factor: 1 }], who: undefined });
+    return passwords.matches(place, 'correct horse', { hash, isPrepared: true }).finally(() => place.leave());
+  };
+  const hash = await passwordThreads.hash('correct horse', 4);
+  const spy = vi.spyOn(passwordThreads, 'compare').mockImplementationOnce(() => threadThatFails());
+  onTestFinished(() => spy.mockRestore());
+  const answers = [checked(hash), checked(hash), checked(hash)];
+  await expect(answers[0]).rejects.toMatchObject({ code: 'busy', retryAfterSeconds: 2 });
+  expect(log.error).toHaveBeenCalledOnce();
+  expect(await answers[1]).toBe(true);
+  expect(await answers[2]).toBe(true);
+});
+
+/** bcrypt throws where there is no hash. */
+const threadThatFails = () => createPasswordThreads().hash('correct horse', undefined as never) as never;
