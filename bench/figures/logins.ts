@@ -93,7 +93,7 @@ function rowsOf(found: { calm: Part; storm: Part }[]): Row[] {
   const msOf = (micros: number[], share: number) => quantile(micros, share) / 1_000;
   type Kind = (answer: Answer) => boolean;
   const isIn: Kind = ({ status }) => status === 200;
-  const isRefused: Kind = ({ status, micros }) => status === 503 && micros < AT_ONCE_US;
+  const isRefused: Kind = ({ status, micros }) => (status === 429 || status === 503) && micros < AT_ONCE_US;
   const isLate: Kind = (answer) => !isIn(answer) && !isRefused(answer);
   const row = (name: string, is: Kind): Row => {
     const micros = storms.flatMap(({ answers }) => answers.filter(is).map((answer) => answer.micros));
@@ -122,7 +122,7 @@ function rowsOf(found: { calm: Part; storm: Part }[]): Row[] {
       note: `what /metrics tells, less the ${LAG_PERIOD_MS} ms that its timer waits in any case`,
     },
     row(`logins let in and answered, bcrypt cost ${COST}`, isIn),
-    row('logins refused at once with 503 `busy`', isRefused),
+    row('logins refused at once', isRefused),
     { ...row('logins let in, then given up (503 after 4.5 s)', isLate), goal: '0' },
   ];
 }

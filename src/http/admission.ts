@@ -38,6 +38,8 @@ const REMEMBERED = 50_000;
 const LOOK_EVERY_MS = 5_000;
 /** A connection of which something was refused is not read for so long: a client that asks on at once is slowed down. */
 const REST_MS = 250;
+/** Whatever refused it: admission, a limit, or the queue for password checks. */
+const REFUSED = [429, 503];
 /** How long a refused connection may take to read why, and how many may at a time. */
 const LINGER_MS = 1_000;
 const MOST_LINGERING = 64;
@@ -180,7 +182,8 @@ export function createAdmission(options: {
       const { passage } = res;
       if (res.operation === 'none') passage.answered(Number(res.getHeader('Content-Length') ?? 0));
       passage.left();
-      if (passage.isRefused && !passage.isStream && passage.connection.parties) rest(passage.connection);
+      const isRefused = passage.isRefused || REFUSED.includes(res.statusCode);
+      if (isRefused && !passage.isStream && passage.connection.parties) rest(passage.connection);
     },
 
     /** Serves a page, or what is none, when it may. */

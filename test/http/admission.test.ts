@@ -1,7 +1,8 @@
 /** What one account, one network or one connection may use, and that the others do not notice. */
 import http from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, onTestFinished, test, vi } from 'vitest';
+import { passwordThreads } from '../../src/chat/password-threads.ts';
 import { Parties } from '../../src/http/parties.ts';
 import { PRICES } from '../../src/http/prices.ts';
 import { person, say, startNode, type TestNode, tell, until } from '../support/app.ts';
@@ -382,5 +383,39 @@ describe('refusals are told', () => {
       expectProblem(answer, 'too_many_requests');
       expectContract(id, answer);
     }
+  });
+});
+
+describe('a connection on which something was refused is not read for a moment', () => {
+  const wrong = { username: 'alice', password: 'wrong password' };
+  const login = { method: 'POST', path: '/v1/login', body: wrong };
+  const me = { path: '/v1/me' };
+
+  test.each([
+    ['nothing', 401, { LOGIN_LIMIT: '0' }, () => {}],
+    ['a limit', 429, { LOGIN_LIMIT: '1/300' }, () => {}],
+    [
+      'a password check that cannot be done now',
+      503,
+      { LOGIN_LIMIT: '0' },
+      () => vi.spyOn(passwordThreads, 'compare').mockRejectedValueOnce(new Error('the thread has ended')),
+    ],
+  ])('by %s (%i)', async (_, refusal, settings, fail) => {
+    const node = await startNode(settings);
+    const agents = [1, 2].map(() => new http.Agent({ keepAlive: true, maxSockets: 1 }));
+    onTestFinished(() => {
+      vi.restoreAllMocks();
+      for (const agent of agents) agent.destroy();
+    });
+    const [refused, other] = agents.map((agent, n) => ({ agent, from: n === 0 ? '127.0.0.1' : NEIGHBOUR }));
+    await ask(node, login, refused);
+    fail();
+    expect((await ask(node, login, refused)).status).toBe(refusal);
+    const order: string[] = [];
+    const next = ask(node, me, refused).then(() => order.push('the same connection'));
+    for (let n = 0; n < 3; n += 1) await ask(node, me, other);
+    order.push('another connection');
+    await next;
+    expect(order[0]).toBe(refusal === 401 ? 'the same connection' : 'another connection');
   });
 });
