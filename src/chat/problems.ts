@@ -42,7 +42,10 @@ export class Problem extends Error {
     detail: string,
     more: { errors?: InputError[]; retryAfterMs?: number } = {},
   ) {
+    const { stackTraceLimit } = Error;
+    Error.stackTraceLimit = 0; // nobody reads where a refusal came from, and under a flood that takes a tenth of the time
     super(detail);
+    Error.stackTraceLimit = stackTraceLimit;
     this.code = code;
     this.errors = more.errors;
     this.retryAfterSeconds =

@@ -3,7 +3,6 @@
  * points are taken from the buckets of its networks and its account, and what is in flight is bounded. All of it in the
  * memory of this node; what is refused is 429 with an honest Retry-After, and costs as little as can be.
  */
-import { randomUUID } from 'node:crypto';
 import type { Server } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Problem } from '../chat/problems.ts';
@@ -16,9 +15,9 @@ import { meetDeadline, setDeadline } from './deadline.ts';
 import type { ParleyRequest, ParleyResponse } from './exchange.ts';
 import { connectionCap, openFileLimit, processCap } from './file-limit.ts';
 import { Parties, type Party } from './parties.ts';
-import { Passage, problemOf, type Reason } from './passage.ts';
-import { PAGE_PRICE } from './prices.ts';
-import { problemBody } from './problem-json.ts';
+import { Passage } from './passage.ts';
+import { ENTRY_POINTS, FAULT_POINTS, PAGE_PRICE } from './prices.ts';
+import { type Reason, rawRefusal, rest } from './refusals.ts';
 
 export type AdmissionConfig = Pick<
   Config,
@@ -36,8 +35,6 @@ export type Admission = ReturnType<typeof createAdmission>;
 const REMEMBERED = 50_000;
 /** How often answers that do not leave are looked for, buckets that are full again forgotten, refusals told. */
 const LOOK_EVERY_MS = 5_000;
-/** A connection of which something was refused is not read for so long: a client that asks on at once is slowed down. */
-const REST_MS = 250;
 /** Whatever refused it: admission, a limit, or the queue for password checks. */
 const REFUSED = [429, 503];
 /** How long a refused connection may take to read why, and how many may at a time. */
@@ -52,8 +49,10 @@ export function createAdmission(options: {
   isProxy: (address: string) => boolean;
   log: Logger;
   metrics: Metrics | undefined;
+  /** How many streams this node has. */
+  audience: () => number;
 }) {
-  const { config, isProxy, log, metrics } = options;
+  const { config, isProxy, log, metrics, audience } = options;
   const limits = { budget: config.NETWORK_BUDGET, inFlight: config.NETWORK_IN_FLIGHT };
   const networks = new Parties(limits, REMEMBERED);
   const accounts = new Parties(
@@ -91,7 +90,7 @@ export function createAdmission(options: {
     watched.delete(connection);
     connection.becomeStream();
   };
-  const desk = { accounts, refused, streaming, disconnect };
+  const desk = { accounts, refused, streaming, disconnect, audience };
 
   function accept(socket: KnownSocket): void {
     const address = socket.remoteAddress ?? '';
@@ -106,6 +105,8 @@ export function createAdmission(options: {
     }
     watched.add(connection);
     socket.on('close', closed);
+    const network = parties?.[0];
+    if (network?.isFlooding(performance.now())) rest(connection, network);
   }
 
   function closed(this: KnownSocket): void {
@@ -181,14 +182,38 @@ export function createAdmission(options: {
     end(res: ParleyResponse): void {
       const { passage } = res;
       if (res.operation === 'none') passage.answered(Number(res.getHeader('Content-Length') ?? 0));
+      const status = res.outcome ?? res.statusCode;
+      if (status >= 400 && status < 500 && !passage.isRefused) passage.inVain(FAULT_POINTS);
       passage.left();
       const isRefused = passage.isRefused || REFUSED.includes(res.statusCode);
-      if (isRefused && !passage.isStream && passage.connection.parties) rest(passage.connection);
+      const { parties } = passage.connection;
+      if (isRefused && !passage.isStream && parties) rest(passage.connection, parties[0]!);
     },
 
-    /** Serves a page, or what is none, when it may. */
+    /** Calls `answer` now, or after a rest where that answer is a refusal. */
+    slowly({ passage }: ParleyResponse, answer: () => void): void {
+      const network = passage.isRefused && passage.connection.parties?.[0];
+      if (network) setTimeout(answer, network.restMs(performance.now())).unref();
+      else answer();
+    },
+
+    /** What came cannot be read as HTTP. It is charged like any other fault; false: it is not worth a word. */
+    isWorthAnAnswer(socket: KnownSocket): boolean {
+      const parties = socket.parley?.parties ?? [];
+      for (const party of parties) party.spend(ENTRY_POINTS + FAULT_POINTS);
+      const nowMs = performance.now();
+      return parties.every((party) => party.waitMs(nowMs) === 0);
+    },
+
+    /** Serves a page when it may. */
     page({ passage }: ParleyResponse, serve: () => void, fail: (error: unknown) => void): void {
-      const turn = passage.enter(PAGE_PRICE);
+      let turn: Promise<void> | undefined;
+      try {
+        turn = passage.enter(PAGE_PRICE);
+      } catch (error) {
+        fail(error);
+        return;
+      }
       if (!turn) {
         serve();
         passage.done();
@@ -205,25 +230,3 @@ export function createAdmission(options: {
 
 /** Requests come only on connections that were accepted. */
 const connectionOf = (req: ParleyRequest): Connection => (req.socket as KnownSocket).parley!;
-
-function rest(connection: Connection): void {
-  const { socket } = connection;
-  if (connection.isResting || socket.destroyed) return;
-  connection.isResting = true;
-  socket.pause();
-  setTimeout(() => {
-    connection.isResting = false;
-    socket.resume();
-  }, REST_MS).unref();
-}
-
-/** What a connection hears that is one too many. */
-function rawRefusal(): string {
-  const requestId = randomUUID();
-  const body = JSON.stringify(problemBody(problemOf('connections'), requestId));
-  return (
-    `HTTP/1.1 429 Too Many Requests\r\nContent-Type: application/problem+json\r\n` +
-    `Content-Length: ${Buffer.byteLength(body)}\r\nRetry-After: 1\r\nCache-Control: no-store\r\n` +
-    `X-Request-Id: ${requestId}\r\nConnection: close\r\n\r\n${body}`
-  );
-}

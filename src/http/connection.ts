@@ -17,6 +17,7 @@ const NONE: OnConnection[] = [];
 
 /** What waits behind others on one connection (HTTP pipelining). */
 const WAITING = 120;
+const REFUSED_BEHIND = 8;
 /** An answer of which nothing leaves for so long is cut, and one that is still not gone after so long in all. */
 const STUCK_MS = 30_000;
 const LONGEST_MS = 300_000;
@@ -28,6 +29,8 @@ export class Connection {
   /** Nothing that comes on it is answered any more. */
   isOver = false;
   isResting = false;
+  /** How many in a row were refused on it. */
+  refusals = 0;
   gate: Gate | undefined;
   readonly #inFlight: number;
   #open: OnConnection[] = [];
@@ -40,9 +43,10 @@ export class Connection {
     this.#inFlight = inFlight;
   }
 
-  /** False when too many wait on it. */
+  /** False when too many wait on it, or came behind what was refused: they are not refused one by one. */
   begin(exchange: OnConnection): boolean {
     this.gate ??= new Gate(this.#inFlight, WAITING);
+    if (this.#open.length > 0 && this.refusals >= REFUSED_BEHIND) return false;
     return this.#open.push(exchange) <= this.#inFlight + WAITING || this.#inFlight === 0;
   }
 

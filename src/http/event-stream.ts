@@ -10,7 +10,7 @@
 import type { IncomingMessage, Server } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Writable } from 'node:stream';
-import type { StreamAnswer } from '../live/hub.ts';
+import type { StreamAnswer } from '../live/stream-request.ts';
 import { headOf, type ParleyRequest, type ParleyResponse } from './exchange.ts';
 
 const STREAM_HEADERS = [
@@ -75,7 +75,9 @@ function endToo(this: Socket): void {
 }
 
 export function streamAnswer(res: ParleyResponse): StreamAnswer {
+  const { meter } = res.passage;
   return {
+    ...(meter && { meter }),
     isOver: () => res.destroyed || res.headersSent,
     begin: () => {
       res.passage.isStream = true;

@@ -11,7 +11,8 @@ import { invalid } from '../chat/problems.ts';
 import type { Login, Sessions } from '../chat/sessions.ts';
 import type { Tickets } from '../chat/tickets.ts';
 import type { operations } from '../contract.d.ts';
-import type { Hub, StreamAnswer } from '../live/hub.ts';
+import type { Hub } from '../live/hub.ts';
+import type { StreamAnswer } from '../live/stream-request.ts';
 
 export type OperationId = keyof operations;
 /** What needs no token. The contract says the same (`security: []`); a test compares the two. */
@@ -55,7 +56,7 @@ export type Rooms = {
   presence: Presence;
   messages: Messages;
   mailbox: Mailbox;
-  hub: Pick<Hub, 'open'>;
+  hub: Pick<Hub, 'open' | 'size'>;
   nodeId: string;
   /** Throws a problem that says why this node should get no requests now. */
   checkReady: () => Promise<void>;

@@ -12,7 +12,7 @@ import type { Contract } from './contract.ts';
 import { allowOnly } from './problem-json.ts';
 import { type Policy, securePage } from './security-headers.ts';
 
-export function createPages({ yaml, document }: Contract, hstsSeconds: number): Router {
+export function createPages({ yaml, document }: Contract, hstsSeconds: number) {
   const router = Router();
   const json = JSON.stringify(document);
   const askAgain = { 'Cache-Control': 'no-cache' };
@@ -34,9 +34,11 @@ export function createPages({ yaml, document }: Contract, hstsSeconds: number): 
     for (const [path, file] of files)
       if (existsSync(here(file))) router.get(path, guard, sendKept(here(file), caching));
   }
-  const paths = [...web, ...docs].map(([path]) => path);
-  router.all(['/openapi.yaml', '/openapi.json', ...paths], allowOnly(['GET', 'HEAD']));
-  return router;
+  const paths = ['/openapi.yaml', '/openapi.json', ...[...web, ...docs].map(([path]) => path)];
+  router.all(paths, allowOnly(['GET', 'HEAD']));
+  const known = new Set(paths.flatMap((path) => [path, `${path}/`]));
+  /** Whether the router is worth asking: it looks at a path once for each of its own. */
+  return { router, has: (path: string): boolean => known.has(path) };
 }
 
 /** Where a browser finds a file, and where it is from here. */

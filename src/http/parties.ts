@@ -13,6 +13,12 @@ const WAITING_FACTOR = 4;
 /** Of a network's places those that callers without a token can take: the others are for those with one. */
 const OPEN_SHARE = 4;
 
+const KEPT_SHARE = 4;
+/** What was refused rests: a client that asks on at once is slowed, and all of a network together to 200 in a second. */
+const REST_MS = 250;
+const REST_GAP_MS = 5;
+const LONGEST_REST_MS = 5_000;
+
 export class Party {
   /** Of operations that were admitted for an account. */
   readonly gate: Gate;
@@ -24,6 +30,7 @@ export class Party {
   readonly #perMs: number;
   #points: number;
   #atMs: number;
+  #restedMs = 0;
 
   constructor({ budget, inFlight }: PartyLimits, factor: number, nowMs: number) {
     this.factor = factor;
@@ -37,15 +44,36 @@ export class Party {
     this.#atMs = nowMs;
   }
 
-  /** How long to wait until something may be spent; 0: go ahead. The bucket may go below zero, and must come back. */
-  waitMs(nowMs: number): number {
+  /**
+   * How long to wait until something may be spent; 0: go ahead. The bucket may go below zero, and must come back.
+   * `spent`: what who asks has taken from it already.
+   */
+  waitMs(nowMs: number, spent = 0): number {
     if (this.#max === 0) return 0;
     this.#refill(nowMs);
-    return this.#points > 0 ? 0 : (1 - this.#points) / this.#perMs;
+    return this.#points + spent > 0 ? 0 : (1 - this.#points) / this.#perMs;
+  }
+
+  /** How long to wait until what is in no hurry may spend: it leaves a share of the bucket to what is. */
+  spareMs(nowMs: number): number {
+    if (this.#max === 0) return 0;
+    this.#refill(nowMs);
+    return Math.max(0, (this.#max / KEPT_SHARE - this.#points) / this.#perMs);
+  }
+
+  /** How long one that was refused must rest: the more are refused, the longer each. */
+  restMs(nowMs: number): number {
+    this.#restedMs = Math.max(this.#restedMs, nowMs) + REST_GAP_MS;
+    return Math.min(Math.max(this.#restedMs - nowMs, REST_MS), LONGEST_REST_MS);
   }
 
   spend(points: number): void {
     this.#points -= points;
+  }
+
+  /** Whether so much is refused already that who comes anew may wait as well. */
+  isFlooding(nowMs: number): boolean {
+    return this.#restedMs > nowMs + REST_MS;
   }
 
   /** How full the bucket is: 1 is full, and below 0 there is nothing. */

@@ -5,33 +5,23 @@
 import type { ServerResponse } from 'node:http';
 import type { Network } from '../chat/model.ts';
 import { Problem } from '../chat/problems.ts';
+import type { ReplayMeter } from '../live/stream.ts';
 import type { Connection, OnConnection } from './connection.ts';
+import type { Desk } from './desk.ts';
 import type { Gate, Waiting } from './gate.ts';
-import type { Parties, Party } from './parties.ts';
-import { ANSWER_BYTES, BAD_BODY_FACTOR, BODY_BYTES, ENTRY_POINTS, type Price } from './prices.ts';
-
-export type Reason = 'budget' | 'in_flight' | 'connections';
-
-/** What all passages share. */
-export type Desk = {
-  accounts: Parties;
-  refused: (reason: Reason, network: string) => void;
-  /** The connection has become a stream. */
-  streaming: (connection: Connection) => void;
-  disconnect: (parties: Party[]) => void;
-};
+import type { Party } from './parties.ts';
+import {
+  ANSWER_BYTES,
+  BAD_BODY_FACTOR,
+  BODY_BYTES,
+  ENTRY_POINTS,
+  FAN_OUT_BYTES,
+  type Price,
+} from './prices.ts';
+import { IN_FLIGHT_RETRY_MS, problemOf, type Reason } from './refusals.ts';
+import { createReplayMeter } from './replay-meter.ts';
 
 const GONE = new Problem('unavailable', 'The client has gone.');
-const IN_FLIGHT_RETRY_MS = 1_000;
-const DETAILS: Record<Reason, string> = {
-  budget: 'This account or network has used up what it may. Wait as long as Retry-After says.',
-  in_flight: 'Too many requests at once. Wait for answers before you send more.',
-  connections: 'Too many connections from this network. Close some, or share one.',
-};
-
-export const problemOf = (reason: Reason, retryAfterMs = IN_FLIGHT_RETRY_MS): Problem =>
-  new Problem('too_many_requests', DETAILS[reason], { retryAfterMs });
-
 export class Passage implements OnConnection {
   readonly res: ServerResponse;
   readonly startedAtMs: number;
@@ -40,12 +30,15 @@ export class Passage implements OnConnection {
   readonly connection: Connection;
   isStream = false;
   isRefused = false;
+  /** It has spent a ticket, and has no other: what follows may not be refused for its points. */
+  hasTicket = false;
   /** What a network or the connection has too little room for; told where the path is known. */
   refusal: Problem | undefined;
   /** Behind a proxy an open request stands for a connection. */
   isCounted = false;
   readonly #desk: Desk;
   readonly #parties: Party[];
+  #username: string | undefined;
   #account: Party | undefined;
   #places = 0;
   #bodyPoints = 0;
@@ -97,9 +90,9 @@ export class Passage implements OnConnection {
 
   /** From here on the account is charged as well. */
   identify(username: string): void {
+    this.#username = username;
     this.#account = this.#desk.accounts.of(username, 1, this.startedAtMs);
-    const waitMs = this.#account.waitMs(this.startedAtMs);
-    if (waitMs > 0) throw this.problem('budget', waitMs);
+    this.#checkBudgets(this.startedAtMs);
   }
 
   received(bytes: number): void {
@@ -115,20 +108,41 @@ export class Passage implements OnConnection {
     this.#bodyPoints = 0;
   }
 
+  /** For the stream that it becomes. */
+  get meter(): ReplayMeter | undefined {
+    return this.#username === undefined
+      ? undefined
+      : createReplayMeter(this.#desk.accounts, this.#username, this.#parties);
+  }
+
+  /** It was answered with a fault of the caller's. */
+  inVain(points: number): void {
+    for (const party of this.#parties) party.spend(points);
+  }
+
   answered(bytes: number): void {
     if (bytes >= ANSWER_BYTES) this.#spend(Math.floor(bytes / ANSWER_BYTES));
   }
 
-  /** Takes the price, and the places; undefined when there is no need to wait for them. */
-  enter({ points, places }: Price): Promise<void> | undefined {
-    this.#spend(points);
+  /**
+   * Takes the price, and the places; undefined when there is no need to wait for them. Of many that came at once the
+   * first may have used up the budget, so it is looked at again: now, and when a turn has come.
+   */
+  enter({ points, places, isToAll }: Omit<Price, 'answerKiB'>): Promise<void> | undefined {
+    if (!this.hasTicket) this.#checkBudgets(performance.now());
+    const fanOut = isToAll ? (this.#bodyPoints * BODY_BYTES * this.#desk.audience()) / FAN_OUT_BYTES : 0;
+    this.#spend(points + Math.floor(fanOut));
     this.#places = places;
     this.#isWorking = true;
+    this.connection.refusals = 0;
     if (this.#advance()) return undefined;
-    return new Promise((resolve, reject) => {
+    const turn = new Promise<void>((resolve, reject) => {
       this.#refuse = reject;
       this.#standInLine(resolve);
     });
+    return this.hasTicket
+      ? turn
+      : turn.then(() => this.#checkBudgets(performance.now(), points + Math.floor(fanOut)));
   }
 
   /** The work has ended, whatever became of it. */
@@ -169,6 +183,7 @@ export class Passage implements OnConnection {
 
   problem(reason: Reason, retryAfterMs = IN_FLIGHT_RETRY_MS): Problem {
     this.isRefused = true;
+    this.connection.refusals += 1;
     this.#desk.refused(reason, this.networks[0]?.key ?? 'unknown');
     return problemOf(reason, retryAfterMs);
   }
@@ -180,6 +195,14 @@ export class Passage implements OnConnection {
     const parties = this.#parties;
     if (this.isStream && !socket.destroyed) socket.once('close', () => disconnect(parties));
     else disconnect(parties);
+  }
+
+  /** Throws if there is nothing left; `own`: what this request took itself, beside its body. */
+  #checkBudgets(nowMs: number, own = 0): void {
+    const spent = own + this.#bodyPoints;
+    let waitMs = this.#account?.waitMs(nowMs, spent) ?? 0;
+    for (const party of this.#parties) waitMs = Math.max(waitMs, party.waitMs(nowMs, spent + ENTRY_POINTS));
+    if (waitMs > 0) throw this.problem('budget', waitMs);
   }
 
   #spend(points: number): void {

@@ -31,7 +31,12 @@ const STATUS_OF: Record<string, number> = {
 };
 
 /** `methods`: what the server knows at all, for those who ask it for something else. */
-export function answerRaw(server: Server, securityHeaders: string[], methods: string[]): void {
+export function answerRaw(
+  server: Server,
+  securityHeaders: string[],
+  methods: string[],
+  isWorthAnAnswer: (socket: Socket) => boolean = () => true,
+): void {
   const told = new WeakSet<Socket>();
 
   function end(socket: Socket, answer: RawAnswer): void {
@@ -58,6 +63,7 @@ export function answerRaw(server: Server, securityHeaders: string[], methods: st
     if (told.has(socket)) return; // whatever else comes is part of the same rubbish
     told.add(socket);
     if (error.code === 'ECONNRESET') return void socket.destroy();
+    if (!isWorthAnAnswer(socket) && !socket._httpMessage) return void socket.destroy();
     const reading = socket.parser?.incoming;
     const half = reading && !reading.complete ? reading : undefined;
     if (socket._httpMessage) socket.removeAllListeners('end'); // node would end its own half, and what is due with it

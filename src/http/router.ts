@@ -5,7 +5,7 @@
 import { parse } from 'node:querystring';
 import type { Caller } from '../chat/model.ts';
 import { Problem } from '../chat/problems.ts';
-import type { StreamAnswer } from '../live/hub.ts';
+import type { StreamAnswer } from '../live/stream-request.ts';
 import { bearerToken } from './auth.ts';
 import { readJson } from './body.ts';
 import type { Route } from './contract.ts';
@@ -81,6 +81,7 @@ export function createRouter({ routes, operations, authenticate, redeem, fail }:
         res.comesBack = true; // what fails in passing judges no ticket
         if (passage.refusal) throw passage.refusal;
       }
+      passage.hasTicket = Boolean(ticket);
       const caller = ticket ? await redeem(String(ticket)) : identify(route, req);
       if (route.takesTicket) res.comesBack = true; // whoever it is may
       if (passage.refusal) throw passage.refusal;
@@ -89,12 +90,13 @@ export function createRouter({ routes, operations, authenticate, redeem, fail }:
       const body = route.checkBody && checkedBody(route.checkBody, await readJson(req, passage));
       isFit = true;
       deadline ??= setDeadline(late); // not before: a slow sender keeps nobody waiting
-      const turn = passage.enter(PRICES[route.operationId]);
+      const price = PRICES[route.operationId];
+      const turn = passage.enter(price);
       if (turn) await turn;
       const operation = operations[route.operationId] as AnyOperation;
       const answer = await operation(new Call(caller, inputs, body, passage));
       if (answer.stream) await answer.stream(streamAnswer(res));
-      if (meetDeadline(deadline) && !answer.stream) write(res, answer);
+      if (meetDeadline(deadline) && !answer.stream) write(res, answer, price.answerKiB);
     } catch (error) {
       if (deadline) meetDeadline(deadline);
       if (!isFit) passage.failed();
@@ -138,12 +140,18 @@ class Call {
 }
 
 /** All headers in one list and the body as a string: node makes one write of them. */
-function write(res: ParleyResponse, { status, headers = {}, body, json }: AnyAnswer): void {
+function write(
+  res: ParleyResponse,
+  { status, headers = {}, body, json }: AnyAnswer,
+  answerKiB: number,
+): void {
   const text = json ?? (body === undefined ? '' : JSON.stringify(body));
   const head = [...headOf(res), 'Cache-Control', 'no-store'];
   for (const name in headers) head.push(name, headers[name]!);
   if (text) {
     const length = Buffer.byteLength(text);
+    if (length > answerKiB * 1_024)
+      throw new Error(`the answer has ${length} bytes, and may have ${answerKiB} KiB`);
     res.passage.answered(length);
     head.push('Content-Type', 'application/json', 'Content-Length', String(length));
   }
@@ -154,6 +162,9 @@ function write(res: ParleyResponse, { status, headers = {}, body, json }: AnyAns
 export const knownMethods = (routes: Route[]): string[] => [
   ...new Set(['GET', 'HEAD', ...routes.map(({ method }) => method.toUpperCase())]),
 ];
+
+/** No name is so long, in whatever way its characters are encoded. */
+const LONGEST_PATH = 1_024;
 
 /** Finds what is at a path. At most one segment of a path of the contract is a parameter, and it is the last. */
 function createFinder(routes: Route[]) {
@@ -169,6 +180,7 @@ function createFinder(routes: Route[]) {
   }
   places.set('*', { byMethod: new Map(), others: allowOnly(knownMethods(routes)) });
   return (path: string): { place: Place; name: string | undefined } | undefined => {
+    if (path.length > LONGEST_PATH) return undefined; // not decoded only to find nothing
     const whole = places.get(path);
     if (whole) return path.endsWith('/') ? undefined : { place: whole, name: undefined };
     const end = path.lastIndexOf('/') + 1;

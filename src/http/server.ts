@@ -9,7 +9,7 @@ import express, { type ErrorRequestHandler } from 'express';
 import { PROBLEMS, Problem } from '../chat/problems.ts';
 import type { Config } from '../config.ts';
 import { createHostCheck } from '../hosts.ts';
-import type { StreamAnswer } from '../live/hub.ts';
+import type { StreamAnswer } from '../live/stream-request.ts';
 import type { Logger } from '../logger.ts';
 import type { Metrics } from '../metrics.ts';
 import { type AdmissionConfig, createAdmission } from './admission.ts';
@@ -64,7 +64,10 @@ export function createHttpServer({ rooms, config, log, metrics, isClosing, turnA
       const { status } = PROBLEMS[problem.code];
       res.outcome = status;
       const code = status === 429 ? 'too_many_requests' : 'unavailable';
-      return void turnAway(streamAnswer(res), code, problem.retryAfterSeconds * 1_000);
+      const waitMs = problem.retryAfterSeconds * 1_000;
+      // It comes on a connection of its own each time, so it is the answer that waits.
+      admission.slowly(res, () => turnAway(streamAnswer(res), code, waitMs));
+      return;
     }
     setHeaders(res);
     sendProblem(res, problem, requestId);
@@ -76,20 +79,21 @@ export function createHttpServer({ rooms, config, log, metrics, isClosing, turnA
     fail(problem, res);
   }
 
-  // What is not of the contract: pages, and whatever is nothing.
+  function nothing({ target }: ParleyRequest, res: ParleyResponse): void {
+    const where = shownPath(target.path);
+    fail(new Problem('not_found', `There is nothing at ${where}. The contract is at /openapi.yaml.`), res);
+  }
+
+  // What is not of the contract: pages.
   const failPage: ErrorRequestHandler = (error: unknown, _req, res, _next) =>
     fail(error, res as ParleyResponse);
   app.use((_req, res, next) => {
     setHeaders(res as ParleyResponse);
     next();
   });
-  app.use(createPages(contract, config.HSTS_SECONDS));
-  app.use((req) => {
-    throw new Problem(
-      'not_found',
-      `There is nothing at ${shownPath(req.path)}. The contract is at /openapi.yaml.`,
-    );
-  });
+  const pages = createPages(contract, config.HSTS_SECONDS);
+  app.use(pages.router);
+  app.use((req, res) => nothing(req as ParleyRequest, res as ParleyResponse));
   app.use(failPage);
 
   class OurRequest extends IncomingMessage {}
@@ -111,7 +115,7 @@ export function createHttpServer({ rooms, config, log, metrics, isClosing, turnA
   takeStreams(OurRequest.prototype, streamPath);
 
   const isProxy = (address: string): boolean => app.get('trust proxy fn')(address, 0);
-  const admission = createAdmission({ config, isProxy, log, metrics });
+  const admission = createAdmission({ config, isProxy, log, metrics, audience: () => rooms.hub.size });
   const begin = createBegin(log, metrics, admission.end);
   const checkHead = createHeadCheck(createHostCheck(config));
   const operations = createOperations(rooms);
@@ -136,7 +140,9 @@ export function createHttpServer({ rooms, config, log, metrics, isClosing, turnA
     const answer = () => {
       // Of a stream the router finds out first whether it may come back.
       if (refusal && req.target.path !== streamPath) fail(refusal, res);
-      else if (!route(req, res))
+      else if (route(req, res)) return;
+      else if (!pages.has(req.target.path)) nothing(req, res);
+      else
         admission.page(
           res,
           () => app(req, res),
@@ -166,7 +172,7 @@ export function createHttpServer({ rooms, config, log, metrics, isClosing, turnA
   serveStreams(server, (req) => new OurResponse(req) as ParleyResponse, serve);
   admission.guard(server);
   server.maxHeadersCount = 0; // else node drops what comes after the 2,000th, a second Host among them
-  answerRaw(server, common, knownMethods(contract.routes));
+  answerRaw(server, common, knownMethods(contract.routes), admission.isWorthAnAnswer);
   // node would answer 417 without a word; an expectation that is not understood may be passed over (RFC 9110).
   server.on('checkExpectation', (req, res) => void server.emit('request', req, res));
   return server;

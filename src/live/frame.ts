@@ -63,5 +63,27 @@ export function burst(glued: Buffer, id: string | undefined): Buffer {
   return bytes;
 }
 
+/** From this size on a block is not copied for each stream: what hundreds of slow ones hold is then one copy. */
+export const LARGE_BYTES = 8 * 1024;
+
+/** A burst as it is written: what is small is glued, what is large stays as it is. */
+export function pieces(blocks: Buffer[], id: string | undefined): Buffer[] {
+  const written: Buffer[] = [];
+  let small: Buffer[] = [];
+  for (const [index, each] of blocks.entries()) {
+    if (index > 0) small.push(NEWLINE);
+    if (each.length < LARGE_BYTES) {
+      small.push(each);
+      continue;
+    }
+    if (small.length > 0) written.push(Buffer.concat(small));
+    small = [];
+    written.push(each);
+  }
+  small.push(id === undefined ? NEWLINE : Buffer.from(`id: ${id}\n\n`, 'latin1'));
+  written.push(Buffer.concat(small));
+  return written;
+}
+
 /** The line that tells a reader how long to wait before it comes back, by itself or in front of an event. */
 export const retryLine = (ms: number): Buffer => Buffer.from(`retry: ${ms}\n`);

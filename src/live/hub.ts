@@ -6,42 +6,24 @@
  * Known limit: presence goes to everybody, so a change costs one write per stream; above `presenceFanoutLimit`
  * accounts only the number is told.
  */
-import type { Writable } from 'node:stream';
 import type { Logs } from '../store/logs.ts';
 import type { Store } from '../store/redis.ts';
 import type { Wake } from '../store/wake.ts';
 import { Broadcasts } from './broadcasts.ts';
 import { parseCursor } from './cursor.ts';
 import { ownBlock } from './frame.ts';
+import { createQueued } from './queued.ts';
 import { Reader, type ReaderHome } from './reader.ts';
 import { freshGaps, Replay } from './replay.ts';
 import type { PresenceChange } from './roster.ts';
-import { type HeartbeatMode, type PresenceMode, Stream, type StreamHost } from './stream.ts';
+import { type PresenceMode, Stream, type StreamHost } from './stream.ts';
+import type { StreamAnswer, StreamRequest } from './stream-request.ts';
 import { createSweep } from './sweep.ts';
-import { createTurn, feed, type PresenceTold, presenceBytes } from './turn.ts';
+import { bytesOfTurn, createTurn, feed, type PresenceTold, presenceBytes, restAfter } from './turn.ts';
 
 const TICK_MS = 1_000;
 /** Whether a socket stands still is asked every so many ticks. */
 const STALLED_EVERY = 5;
-/** Written in one turn, to all: takes tenths of a second, and nobody else is served meanwhile. */
-const TURN_BYTES = 256 * 1024 * 1024;
-
-/** The answer that becomes a stream. */
-export type StreamAnswer = {
-  /** The client went, or was told that this took too long. */
-  isOver(): boolean;
-  /** Send its head. Answers what takes the events. */
-  begin(): Writable;
-};
-
-export type StreamRequest = {
-  username: string;
-  sid: string;
-  expiresAtMs: number;
-  lastEventId: string | undefined;
-  presence: PresenceMode;
-  heartbeat: HeartbeatMode;
-};
 
 export type HubOptions = {
   store: Store;
@@ -71,6 +53,7 @@ export class Hub {
   #isScheduled = false;
   #isClosing = false;
   #second = 0;
+  #restUntilMs = 0;
   #audience = 1; // how many streams the last broadcasts went to
 
   constructor(options: HubOptions) {
@@ -87,6 +70,7 @@ export class Hub {
     this.#broadcasts = broadcasts;
     this.#home = {
       ...{ store, wake, logs, broadcasts, counted, maxBytes, replayLimit },
+      queued: createQueued(() => this.#audience),
       presenceTotal: () => roster.total(),
       arrived: (reader) => {
         this.#arrived.add(reader);
@@ -139,7 +123,9 @@ export class Hub {
         presence: this.#served(request.presence),
         heartbeatMs: heartbeatSeconds * 1_000,
       });
-      const stream = new Stream(reader, answer.begin(), { ...request, replay, heartbeatSeconds });
+      const stream = new Stream(reader, answer.begin(), {
+        ...{ ...request, replay, heartbeatSeconds, meter: answer.meter },
+      });
       stream.start(ready, gaps);
       reader.streams.push(stream);
       if (this.#isClosing) stream.end('shutdown');
@@ -203,13 +189,16 @@ export class Hub {
   #schedule(): void {
     if (this.#isScheduled) return;
     this.#isScheduled = true;
-    setImmediate(() => this.#flush());
+    const waitMs = this.#restUntilMs - performance.now();
+    if (waitMs <= 0) setImmediate(() => this.#flush());
+    else setTimeout(() => this.#flush(), waitMs);
   }
 
   #flush(): void {
     this.#isScheduled = false;
+    const startedAtMs = performance.now();
     const { tail } = this.#broadcasts;
-    const most = Math.min(this.#options.limits.maxStreamBytes / 2, TURN_BYTES / this.#audience);
+    const most = bytesOfTurn(this.#options.limits.maxStreamBytes, this.#audience);
     const broadcasts = tail.take(most);
     const arrived = this.#arrived;
     const presence = this.#presence;
@@ -229,6 +218,7 @@ export class Hub {
       reader.settle();
       if (reader.tail.hasMore) this.#home.arrived(reader);
     }
+    this.#restUntilMs = restAfter(startedAtMs);
     if (tail.hasMore) this.#schedule();
     this.#options.counted('deliveries', deliveries);
   }

@@ -9,6 +9,7 @@ import type { Store } from '../store/redis.ts';
 import type { Wake } from '../store/wake.ts';
 import { formatPosition } from './cursor.ts';
 import { ownBlock } from './frame.ts';
+import type { Queued } from './queued.ts';
 import type { ReplaySource } from './replay.ts';
 import type { Count, Stream, StreamHost } from './stream.ts';
 import { type Framed, Tail, type TailOwner } from './tail.ts';
@@ -31,6 +32,7 @@ export type ReaderHome = {
   broadcasts: { tail: Tail };
   maxBytes: number;
   replayLimit: number;
+  queued: Queued;
   presenceTotal(): number;
   counted: StreamHost['counted'];
   /** Something is to be told to this reader's streams, in this turn. */
@@ -77,6 +79,10 @@ export class Reader implements TailOwner, StreamHost, ReplaySource {
 
   get maxBytes(): number {
     return this.#home.maxBytes;
+  }
+
+  get queued(): Queued {
+    return this.#home.queued;
   }
 
   /** Subscribed first, read second: what is delivered between the two is not lost, only known twice. */

@@ -11,7 +11,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { components } from '../contract.d.ts';
 import { StoreUnavailable } from '../store/redis.ts';
 import { formatCursor } from './cursor.ts';
-import { burst, glue, HEARTBEATS, ownBlock, retryLine } from './frame.ts';
+import { burst, glue, HEARTBEATS, ownBlock, pieces, retryLine } from './frame.ts';
+import type { Queued } from './queued.ts';
 import type { Batch, Gap, Replay } from './replay.ts';
 
 export type PresenceMode = components['schemas']['PresenceMode'];
@@ -22,11 +23,16 @@ export type Count = 'deliveries' | 'replays' | 'gaps' | 'slow';
 /** What the hub lends to each of its streams. */
 export type StreamHost = {
   maxBytes: number;
+  /** Of all streams of the node. */
+  queued: Queued;
   /** What a presence event would say now; for a stream that skipped some. */
   presenceTotal(): number;
   counted(what: Count, howMany: number): void;
   closed(stream: Stream): void;
 };
+
+/** What a stream reads until it is level is paid for by who opened it, and waits until there are points. */
+export type ReplayMeter = { waitMs(): number; spend(bytes: number): void };
 
 /** The codes after which a client should come back. */
 const RECONNECT: Record<GoodbyeCode, boolean> = {
@@ -44,6 +50,7 @@ const STALLED_AFTER_MS = 30_000;
 /** How long a goodbye may take to leave before the socket is cut. */
 const GOODBYE_MS = 2_000;
 const STORE_RETRY_MS = 1_000;
+const LONGEST_WAIT_MS = 1_000;
 /** A crowd that lost its server must not come back in one instant, and all of it within 5 s. */
 export const retryMs = (): number => 1_000 + Math.floor(Math.random() * 3_000);
 
@@ -58,6 +65,10 @@ export class Stream {
   readonly #heartbeat: Buffer;
   readonly #host: StreamHost;
   readonly #out: Writable;
+  /** Until it has caught up for the first time: what it misses later, others have caused. */
+  #meter: ReplayMeter | undefined;
+  /** What of its queue is in the sum of all. */
+  #counted = 0;
   #skippedPresence = false;
   #mailbox: Buffer | undefined;
   #stalled: { length: number; sinceMs: number } | undefined;
@@ -72,6 +83,7 @@ export class Stream {
       heartbeat: HeartbeatMode;
       replay: Replay;
       heartbeatSeconds: number;
+      meter?: ReplayMeter | undefined;
     },
   ) {
     this.#host = host;
@@ -82,6 +94,7 @@ export class Stream {
     this.replay = options.replay;
     this.slot = Math.floor(Math.random() * options.heartbeatSeconds);
     this.#heartbeat = HEARTBEATS[options.heartbeat];
+    this.#meter = options.meter;
   }
 
   /** Send `ready` and the gaps; then catch up. */
@@ -93,15 +106,21 @@ export class Stream {
     void this.#catchUp();
   }
 
-  /** Whether `bytes` more fit; one message always fits into an empty buffer. */
-  hasRoom(bytes: number, messages: number): boolean {
-    const queued = this.#out.writableLength;
+  /** Whether that fits as well; one message always fits into an empty buffer. */
+  hasRoom(written: Buffer[], messages: number): boolean {
+    const queued = this.#measure();
+    let bytes = 0;
+    for (const { length } of written) bytes += length;
+    if (queued > 0 && !this.#host.queued.hasRoom(bytes)) return false;
     return queued + bytes <= this.#host.maxBytes || (queued === 0 && messages <= 1);
   }
 
   /** Write to a live stream; who does has asked for room, and moves the position. */
-  feed(bytes: Buffer): void {
-    this.#out.write(bytes);
+  feed(written: Buffer[]): void {
+    if (written.length > 1) this.#out.cork();
+    for (const bytes of written) this.#out.write(bytes);
+    if (written.length > 1) this.#out.uncork();
+    this.#measure();
   }
 
   /** The socket does not drain, or the log jumped: read on from where this stream stands. */
@@ -124,7 +143,7 @@ export class Stream {
 
   /** Called every few seconds. True when nothing has left for too long. */
   isStalled(nowMs: number): boolean {
-    const length = this.#out.writableLength;
+    const length = this.#measure();
     if (length === 0) this.#stalled = undefined;
     else if (!this.#stalled || length < this.#stalled.length) this.#stalled = { length, sinceMs: nowMs };
     else return nowMs - this.#stalled.sinceMs > STALLED_AFTER_MS;
@@ -142,17 +161,34 @@ export class Stream {
   #close(): void {
     if (this.state === 'closed') return;
     this.state = 'closed';
+    this.#host.queued.changed(-this.#counted);
+    this.#counted = 0;
     this.#host.closed(this);
+  }
+
+  /** What is queued for its socket; the sum of all learns of it. */
+  #measure(): number {
+    const length = this.#out.writableLength;
+    if (this.state !== 'closed') {
+      this.#host.queued.changed(length - this.#counted);
+      this.#counted = length;
+    }
+    return length;
   }
 
   async #catchUp(): Promise<void> {
     while (this.state === 'replaying') {
+      const waitMs = this.#meter?.waitMs() ?? 0;
       if (this.#out.writableNeedDrain) await drained(this.#out);
       else if (this.replay.isLevel()) this.#goLive();
+      else if (waitMs > 0) await sleep(Math.min(waitMs, LONGEST_WAIT_MS), undefined, { ref: false });
       else {
         try {
-          const room = Math.max(0, this.#host.maxBytes - this.#out.writableLength);
-          this.#write(await this.replay.next(room));
+          const queued = this.#measure();
+          const room = Math.max(0, this.#host.maxBytes - queued);
+          const batch = await this.replay.next(this.#host.queued.hasRoom(room) ? room : 0);
+          this.#meter?.spend(batch.bytes);
+          this.#write(batch);
         } catch (error) {
           if (!(error instanceof StoreUnavailable)) {
             this.#out.destroy(); // a bug: the reader comes back, and the process logs it
@@ -167,6 +203,7 @@ export class Stream {
   /** No await between the comparison and this: what the hub flushes next is exactly what comes next. */
   #goLive(): void {
     this.state = 'live';
+    this.#meter = undefined;
     const blocks = [];
     if (this.#mailbox) blocks.push(this.#mailbox);
     if (this.#skippedPresence && this.presence !== 'off') {
@@ -182,7 +219,7 @@ export class Stream {
     this.#host.counted('deliveries', messages);
     this.#host.counted('replays', messages);
     this.#host.counted('gaps', gaps);
-    this.#out.write(burst(glue(blocks), formatCursor(this.replay.at)));
+    this.feed(pieces(blocks, formatCursor(this.replay.at)));
   }
 }
 

@@ -4,8 +4,8 @@
  * same, says when to come back, and ends. No event of it has an id: the reader keeps its place.
  */
 import { burst, ownBlock, retryLine } from './frame.ts';
-import type { StreamAnswer } from './hub.ts';
 import { type GoodbyeCode, retryMs } from './stream.ts';
+import type { StreamAnswer } from './stream-request.ts';
 
 export type TurnedAway = Extract<GoodbyeCode, 'unavailable' | 'too_many_requests'>;
 

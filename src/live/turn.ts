@@ -4,10 +4,30 @@
  */
 import type { Position } from '../store/logs.ts';
 import { formatPosition } from './cursor.ts';
-import { burst, glue } from './frame.ts';
+import { burst, glue, LARGE_BYTES, pieces } from './frame.ts';
 import type { Reader } from './reader.ts';
 import type { Stream } from './stream.ts';
 import type { Framed } from './tail.ts';
+
+/** Written in one turn, to all: some 5 ms, for nobody else is served meanwhile. */
+const TURN_BYTES = 4 * 1024 * 1024;
+/** But to each at least so much: a write itself takes as long as to copy that. */
+const LEAST_BYTES = 8 * 1024;
+
+export const bytesOfTurn = (maxStreamBytes: number, audience: number): number =>
+  Math.min(maxStreamBytes / 2, Math.max(LEAST_BYTES, TURN_BYTES / audience));
+
+/** After a long turn others come first, for long enough to ask Redis and hear from it. */
+const LONG_TURN_MS = 5;
+const LONGEST_REST_MS = 5;
+const REST_SHARE = 8;
+
+/** Until when the next turn waits. */
+export function restAfter(startedAtMs: number): number {
+  const nowMs = performance.now();
+  const tookMs = nowMs - startedAtMs;
+  return tookMs < LONG_TURN_MS ? 0 : nowMs + Math.min(LONGEST_REST_MS, tookMs / REST_SHARE);
+}
 
 /** A presence event: to be glued to others, and as the whole burst of the many streams that get nothing else. */
 export type PresenceBytes = { block: Buffer; alone: Buffer };
@@ -63,8 +83,14 @@ export function feed(stream: Stream, reader: Reader, turn: Turn): number {
 
   if (blocks.length > 0) {
     const id = blocks.length > withoutId ? `${reader.idPart}~${turn.idPart}` : undefined;
-    const bytes = presence && blocks.length === 1 ? presence.alone : burst(glue(blocks), id);
-    if (!stream.hasRoom(bytes.length, messages)) {
+    const isLarge = blocks.some(({ length }) => length >= LARGE_BYTES);
+    const bytes =
+      presence && blocks.length === 1
+        ? [presence.alone]
+        : isLarge
+          ? pieces(blocks, id)
+          : [burst(glue(blocks), id)];
+    if (!stream.hasRoom(bytes, messages)) {
       stream.skip(ack, presence !== undefined); // first: it may be live again at once
       stream.fallBehind('slow');
       return 0;

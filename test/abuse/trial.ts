@@ -24,6 +24,8 @@ export type Trial = {
   /** How much more resident memory the node had at its worst than before. */
   memoryMiB: number;
   did: string;
+  /** The same against the stub: how much load "quiet" carried. */
+  didQuietly: string;
   /** Broken promises other than the two of PROMISED, which depend on the machine. */
   broken: string[];
 };
@@ -37,7 +39,7 @@ export async function tryAttack(attack: Attack, options: { dist: string; seconds
     const quietly = launchAttacker(attack.name, stage.stubUrl, options.seconds, seed);
     await sleep(BEGIN_MS);
     const quiet = await watch(stage.url, bystanders, after(options.seconds * 1_000 - BEGIN_MS));
-    await quietly;
+    const didQuietly = await quietly;
 
     const memory = watchMemory(stage);
     const attacking = launchAttacker(attack.name, stage.url, options.seconds, seed);
@@ -54,7 +56,17 @@ export async function tryAttack(attack: Attack, options: { dist: string; seconds
       if (Object.keys(failed).length > 0) broken.push(`bystanders, ${when}: ${JSON.stringify(failed)}`);
     broken.push(...faultsOf(stage));
     const ratio = attacked.p99 / quiet.p99;
-    return { attack: attack.name, what: attack.what, quiet, attacked, ratio, memoryMiB, did, broken };
+    return {
+      attack: attack.name,
+      what: attack.what,
+      quiet,
+      attacked,
+      ratio,
+      memoryMiB,
+      did,
+      didQuietly,
+      broken,
+    };
   } finally {
     await stage.end();
   }

@@ -25,6 +25,8 @@ export class StuckSocket extends EventEmitter {
     this.writableNeedDrain = true;
     return false;
   }
+  cork(): void {}
+  uncork(): void {}
   end(bytes: Buffer): void {
     this.write(bytes);
   }
