@@ -124,10 +124,7 @@ export class Passage implements OnConnection {
     if (bytes >= ANSWER_BYTES) this.#spend(Math.floor(bytes / ANSWER_BYTES));
   }
 
-  /**
-   * Takes the price, and the places; undefined when there is no need to wait for them. Of many that came at once the
-   * first may have used up the budget, so it is looked at again: now, and when a turn has come.
-   */
+  /** Takes the price, and the places; undefined when there is no need to wait for them. Others may have used up the budget. */
   enter({ points, places, isToAll }: Omit<Price, 'answerKiB'>): Promise<void> | undefined {
     if (!this.hasTicket) this.#checkBudgets(performance.now());
     const fanOut = isToAll ? (this.#bodyPoints * BODY_BYTES * this.#desk.audience()) / FAN_OUT_BYTES : 0;
