@@ -33,10 +33,6 @@ export function createMailbox(options: {
         evictedTo = part?.evictedTo || evictedTo;
       }
       if (!part) throw unknownMessage();
-      if (!part.state.isCounted) {
-        await logs.recount(username, signal);
-        return this.list(caller, limit, after, signal);
-      }
       const { acked, unread, overflowed } = part.state;
       // On a later page what the front lost is told only where there is nothing to tell of the page itself.
       const isFrontTold = overflowed && (after === undefined || !evictedFrom);

@@ -13,7 +13,7 @@ export type InboxState = {
   overflowed: boolean;
   /** Where the newest tombstone stands; 0 if there never was one. */
   evictedAt: number;
-  /** False: an older release has written to it, see `recount`. */
+  /** False: a release without counters has written it, see `recount`. */
   isCounted: boolean;
 };
 
@@ -24,21 +24,17 @@ const COUNT_AT_ONCE = 100;
 /** An inbox that is always found uncounted is written to by a node of an older release. */
 const ATTEMPTS = 5;
 
+/** Of the meta that a read of an inbox answers. One without entries holds nothing to count. */
 export function inboxState({ meta }: { meta: Record<string, string> }): InboxState {
   const number = (name: string) => Number(meta[name] ?? 0);
-  const [, , unread = 0, , , evictedAt = 0] = (meta['counts'] ?? '').split(' ').map(Number);
   return {
     acked: number('acked'),
-    unread,
+    unread: number('unread'),
     overflowed: number('dropped') > number('read'),
-    evictedAt,
-    isCounted: isCounted(meta['last'], meta['acked'], meta['counts']),
+    evictedAt: number('evictedAt'),
+    isCounted: 'unread' in meta || !('epoch' in meta),
   };
 }
-
-/** `counts` begins with the state for which it is true. An inbox without entries holds nothing to count. */
-const isCounted = (last = '0', acked = '0', counts = '0 0 '): boolean =>
-  counts.startsWith(`${last} ${acked} `);
 
 /** As the scripts take them. */
 export const inboxKeys = (inbox: InboxKeys): string[] => [
@@ -99,19 +95,8 @@ export function createInboxes(store: Store, { inbox: limit, inboxBytes }: InboxL
     async unreadOf(username: string, others: string[], signal?: AbortSignal): Promise<number[]> {
       if (others.length === 0) return [];
       const { meta, senders } = keys.inbox(username);
-      for (let attempt = 0; attempt < ATTEMPTS; attempt += 1) {
-        const [state, rows] = await store.attempt(
-          Promise.all([
-            store.commands.hmget(meta, 'last', 'acked', 'counts'),
-            store.commands.hmget(senders, ...others),
-          ]),
-        );
-        const [last, acked, at] = state.map((value) => value ?? undefined);
-        if (last === undefined) return others.map(() => 0);
-        if (isCounted(last, acked, at)) return rows.map((row) => Number.parseInt(row ?? '0', 10));
-        await recount(username, signal);
-      }
-      throw new StoreUnavailable('an inbox could not be counted');
+      const [, ...unread] = await counted([username], () => run('unread', [meta, senders], others), signal);
+      return unread;
     },
   };
 }

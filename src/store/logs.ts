@@ -2,7 +2,7 @@
  * The three uses of a log: broadcasts, conversations, inboxes. What it owns: the form of an entry, the arithmetic of
  * positions, and the scripts that append. Every write is one script: it happened whole, or not at all.
  */
-import { createInboxes, type InboxState, inboxKeys, inboxState } from './inboxes.ts';
+import { createInboxes, type InboxState, inboxKeys } from './inboxes.ts';
 import type { LogKeys } from './keys.ts';
 import type { Store } from './redis.ts';
 
@@ -43,7 +43,7 @@ export const READ_BYTES = 256 * 1024;
 
 /** Messages of others, as JSON. `lookedTo` and `hasMore`: where to go on, if anything is left. */
 export type MailboxPart = {
-  state: InboxState;
+  state: Pick<InboxState, 'acked' | 'unread' | 'overflowed'>;
   first: number;
   lookedTo: number;
   /** The first and the last tombstone on the way there; 0: none. */
@@ -138,6 +138,11 @@ export function createLogs(
 
   const inboxes = createInboxes(store, retention);
   const logKeys = (log: LogKeys) => [log.list, log.meta, log.keys];
+  /** One argument: each costs every message a little, on both sides. */
+  const directLimits = [
+    ...[retention.history, retention.historyBytes, retention.inbox, retention.inboxBytes],
+    ...[retention.accountBytes, sendLimit.max, sendLimit.windowMs],
+  ].join(' ');
 
   return {
     ...inboxes,
@@ -179,10 +184,8 @@ export function createLogs(
             ...[reader.conversations, ...inboxKeys(reader)],
           ],
           [
-            ...[from, to, sender.channel, reader.channel, retention.history, retention.historyBytes],
-            ...[retention.inbox, retention.inboxBytes, newEpoch()],
-            ...[draft.key, draft.sid, draft.id, draft.head, sendLimit.max, sendLimit.windowMs],
-            retention.accountBytes,
+            ...[from, to, sender.channel, reader.channel, directLimits, newEpoch()],
+            ...[draft.key, draft.sid, draft.id, draft.head],
           ],
         ),
       );
@@ -202,13 +205,14 @@ export function createLogs(
       const inbox = keys.inbox(username);
       const place = typeof after === 'string' ? [after, 0] : ['', after];
       const where = [inbox.list, inbox.meta, inbox.ids];
-      const reply = await runBulk({ by: username, signal }, 'mailbox', where, [...place, count, READ_BYTES]);
+      const args = [...place, count, READ_BYTES];
+      const asker = { by: username, signal };
+      const reply = await inboxes.counted([username], () => runBulk(asker, 'mailbox', where, args), signal);
       if (reply[0] === 'unknown') return undefined;
-      const [, flat, lookedTo, hasMore, messages, evictedFrom, evictedTo] = reply;
-      const meta = fieldsOf(flat);
-      const first = Number(meta['first'] ?? 1);
+      const [, first, acked, unread, overflowed, lookedTo, hasMore, messages, evictedFrom, evictedTo] = reply;
+      const state = { acked, unread, overflowed: overflowed === 1 };
       const evicted = { evictedFrom, evictedTo };
-      return { state: inboxState({ meta }), first, lookedTo, ...evicted, hasMore: hasMore === 1, messages };
+      return { state, first, lookedTo, ...evicted, hasMore: hasMore === 1, messages };
     },
   };
 }

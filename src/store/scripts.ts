@@ -24,16 +24,18 @@ export type ScriptReplies = {
   mailbox:
     | [
         'read',
-        ...[meta: string[], lookedTo: number, hasMore: 0 | 1, messages: string[]],
-        ...[evictedFrom: number, evictedTo: number],
+        ...[first: number, acked: number, unread: number, overflowed: 0 | 1],
+        ...[lookedTo: number, hasMore: 0 | 1, messages: string[], evictedFrom: number, evictedTo: number],
       ]
-    | ['unknown'];
+    | ['unknown']
+    | ['uncounted'];
   heads: string[];
   conversations: [unlinked: number, stop: string, hasOlder: 0 | 1, page: (string | number)[]];
   adopt: 'adopted';
   newest: string[];
   ack: ['acked' | 'more', number] | ['unknown'] | ['uncounted'];
   recount: 'counted' | 'more';
+  unread: ['unread', ...number[]] | ['uncounted'];
   register: ['created'] | ['taken'] | ['alike', string];
   claim: ['claimed'] | ['unknown'] | ['alike', string];
   amend: 'set' | 'unknown';

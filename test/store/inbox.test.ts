@@ -37,10 +37,29 @@ const step: fc.Arbitrary<Step> = fc.oneof(
 
 type Waiting = { seq: number; id: string; from: string; size: number };
 
+/** A hash of msgpack values, each as its parts with spaces between. */
+async function unpacked(store: Store, key: string): Promise<Record<string, string>> {
+  const script = `local values = {}
+    for i, value in ipairs(redis.call('HGETALL', KEYS[1])) do
+      values[i] = value
+      if i % 2 == 0 then
+        local parts = { cmsgpack.unpack(value) }
+        for n, part in ipairs(parts) do parts[n] = tostring(part) end
+        values[i] = table.concat(parts, ' ')
+      end
+    end
+    return values`;
+  const flat = (await store.commands.eval(script, 1, key)) as string[];
+  return Object.fromEntries(flat.flatMap((name, i) => (i % 2 ? [] : [[name, flat[i + 1]!]])));
+}
+
 /** All that is counted about an inbox, found by looking at every entry of it. */
 async function scan(store: Store, me: string, friends: Set<string>) {
-  const { list, meta } = store.keys.inbox(me);
-  const [raw, state] = await Promise.all([store.commands.lrange(list, 0, -1), store.commands.hgetall(meta)]);
+  const { list } = store.keys.inbox(me);
+  const [raw, { meta: state }] = await Promise.all([
+    store.commands.lrange(list, 0, -1),
+    testLogs(store).read(store.keys.inbox(me), { count: 0 }),
+  ]);
   const [first, acked] = [Number(state['first'] ?? 1), Number(state['acked'] ?? 0)];
   const entries = raw.map((each, index) => ({
     ...parseEntry(first + index, each),
@@ -57,8 +76,11 @@ async function scan(store: Store, me: string, friends: Set<string>) {
     for (const [n, { seq, size }] of theirs.entries())
       mail[seq] = `${size} ${theirs[n + 1]?.seq ?? 0} ${name}`;
     const last = theirs.at(-1)!;
-    senders[name] =
-      `${theirs.length} ${sum(theirs)} ${theirs[0]!.seq} ${last.seq} ${last.size} ${friends.has(name) ? 'f' : 's'}`;
+    const isHeavy = fullness(theirs, name) >= 1 / 64;
+    senders[name] = [
+      ...[theirs.length, sum(theirs), theirs[0]!.seq, last.seq, last.size],
+      ...[friends.has(name), isHeavy],
+    ].join(' ');
   }
   const real = entries.filter((entry) => !isTombstone(entry));
   const strange = waiting.filter(({ from }) => !friends.has(from));
@@ -90,7 +112,7 @@ test('what is counted about an inbox is what a look at all of it finds, and who 
       const me = `me${run}`;
       const others = OTHERS.map((name) => `${name}-${run}`);
       await account(store, me, ...others);
-      const { senders, mail, meta, ids } = store.keys.inbox(me);
+      const { senders, mail, heavy, ids } = store.keys.inbox(me);
       const friends = new Set<string>();
       let missing = new Set<string>(); // received, not acknowledged, and gone
       for (const each of steps) {
@@ -110,14 +132,17 @@ test('what is counted about an inbox is what a look at all of it finds, and who 
           else if (outcome === 'mailbox_full') expect(friends).not.toContain(from);
         }
         const now = await scan(store, me, friends);
-        expect(await store.commands.hgetall(senders)).toEqual(now.senders);
+        expect(await unpacked(store, senders)).toEqual(now.senders);
+        expect((await store.commands.hkeys(heavy)).sort()).toEqual(
+          Object.keys(now.senders)
+            .filter((name) => now.senders[name]!.endsWith(' true'))
+            .sort(),
+        );
         expect(await store.commands.hgetall(mail)).toEqual(now.mail);
         expect(await store.commands.hlen(ids)).toBe(now.entries.length);
-        const stored = await store.commands.hgetall(meta);
-        const [, , unread, bytes, evicted, , strangers, strangerBytes] = (stored['counts'] ?? '').split(' ');
-        const counters = { unread, bytes, evicted, strangers, strangerBytes };
-        for (const [name, count] of Object.entries(counters))
-          expect([name, Number(count ?? 0)]).toEqual([name, now.counters[name as keyof typeof counters]]);
+        const { meta: stored } = await logs.read(store.keys.inbox(me), { count: 0 });
+        for (const [name, count] of Object.entries(now.counters))
+          expect([name, Number(stored[name] ?? 0)]).toEqual([name, count]);
         expect(await logs.unreadOf(me, [...others, 'nobody'])).toEqual(
           [...others, 'nobody'].map((name) => now.waiting.filter((each) => each.from === name).length),
         );

@@ -1,11 +1,11 @@
--- use: log inbox
+-- use: log counters inbox
 -- Acknowledge an inbox up to a message or a position; never backwards. Tells the account's streams. What is far away is
 -- reached in several calls, each of which is an acknowledgement of its own.
 -- KEYS  1 inbox  2 inbox:meta  3 inbox:ids  4 inbox:senders  5 inbox:mail  6 inbox:friends  7 inbox:heavy
 -- ARGV  1 channel  2 origin session  3 message id or ''  4-6 epoch, seq, mark of a position  7 most entries of this call
 --       8-9 entries and bytes kept in an inbox
 -- Replies {'acked', unread} | {'more', unread} | {'unknown'} | {'uncounted'}
-local box = inbox(1, ARGV[8], ARGV[9])
+local box = inbox(1, tonumber(ARGV[8]), tonumber(ARGV[9]))
 if not box.isCounted then return { 'uncounted' } end
 local seq
 if ARGV[3] ~= '' then
@@ -27,16 +27,15 @@ if seq == box.last then
   redis.call('UNLINK', KEYS[4], KEYS[5], KEYS[7])
   box.unread, box.strangers, box.strangerBytes, stop = 0, 0, 0, seq
 elseif box.unread > 0 or box.evictedAt > box.acked then
-  local seqs, changed = {}, {}
+  local seqs = {}
   for each = low, stop do seqs[#seqs + 1] = each end
   for _, record in ipairs(redis.call('HMGET', KEYS[5], unpack(seqs))) do
-    if record then release(box, record, changed) end
+    if record then release(box, record) end
   end
   redis.call('HDEL', KEYS[5], unpack(seqs))
-  for name, of in pairs(changed) do keep(box, name, of) end
 end
 if stop < seq then note, id = noteAndId(stop) end
 box.acked, box.read = stop, tonumber(note)
-save(box, true)
+save(box, int(box.last))
 redis.call('PUBLISH', ARGV[1], 'ack ' .. ARGV[2] .. ' ' .. box.unread .. ' ' .. id)
 return { stop < seq and 'more' or 'acked', box.unread }

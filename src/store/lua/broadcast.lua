@@ -6,7 +6,7 @@
 -- Replies {'appended', message} | {'replayed', message} | {'limited', ms to wait}
 local stored = recall(KEYS[1], KEYS[2], KEYS[3], ARGV[5])
 if stored then return { 'replayed', stored } end
-local wait = take(KEYS[4], tonumber(ARGV[9]), tonumber(ARGV[10]), clock())
+local wait = take(KEYS[4], ARGV[9], ARGV[10], clock())
 if wait > 0 then return { 'limited', wait } end
 local log = open(KEYS[1], KEYS[2], KEYS[3], ARGV[4])
 local message = append(log, ARGV[1], { ARGV[2], ARGV[3] }, ARGV[5], ARGV[6], ARGV[7], ARGV[8], 0)

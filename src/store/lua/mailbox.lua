@@ -1,19 +1,20 @@
+-- use: counters
 -- Read the messages of others in an inbox that are not acknowledged. The note of an entry counts what was received up to
 -- it, so a run of own copies, however long, is passed by a binary search, and nothing is counted to know if more follow.
 -- KEYS  1 inbox  2 inbox:meta  3 inbox:ids
 -- ARGV  1 id of the message to read after, or ''  2 its seq, where there is no id  3 count  4 bytes
--- Replies {'read', meta as field, value, …; seq up to which was looked; 1 if more follow, else 0; messages; seq of the first
---   and the last tombstone that were passed, 0 if none} | {'unknown'}
+-- Replies {'read', first; acked; unread; 1 if unread mail was trimmed, else 0; seq up to which was looked; 1 if more follow, else 0;
+--   messages; seq of the first and the last tombstone that were passed, 0 if none} | {'unknown'} | {'uncounted'}
 local LOOK_BYTES = 512 * 1024 -- of one call; whoever found nothing by then goes on from where it has looked
+if isUncounted(KEYS[2]) then return { 'uncounted' } end
 local after = tonumber(ARGV[2])
 if ARGV[1] ~= '' then
   after = tonumber(redis.call('HGET', KEYS[3], ARGV[1]) or nil)
   if not after then return { 'unknown' } end
 end
-local m = redis.call('HMGET', KEYS[2], 'first', 'last', 'acked', 'received')
-local first, last, received = tonumber(m[1] or 1), tonumber(m[2] or 0), tonumber(m[4] or 0)
+local first, last, acked, received, read, dropped, unread = unpackCounters(redis.call('HGET', KEYS[2], 'counters'))
 local count, bytes = tonumber(ARGV[3]), tonumber(ARGV[4])
-local at, stop = math.max(after, tonumber(m[3] or 0), first - 1) + 1 - first, last - first
+local at, stop = math.max(after, acked, first - 1) + 1 - first, last - first
 
 local function noteAt(index)
   return tonumber(string.match(redis.call('LINDEX', KEYS[1], index) or '', '^%S+ (%S+) ')) or received
@@ -31,7 +32,7 @@ local function leap(from, note)
 end
 
 local evictedFrom, evictedTo = 0, 0
-local found, size, looked, read, chunk, seen, isFull = {}, 0, 0, 0, 4, nil, false
+local found, size, looked, passed, chunk, seen, isFull = {}, 0, 0, 0, 4, nil, false
 while at <= stop and looked < LOOK_BYTES and not isFull do
   local entries, before = redis.call('LRANGE', KEYS[1], at, math.min(at + chunk - 1, stop)), #found
   if #entries == 0 then at = stop + 1 end -- less there than the meta says
@@ -44,10 +45,11 @@ while at <= stop and looked < LOOK_BYTES and not isFull do
       evictedTo = at + first
       if evictedFrom == 0 then evictedFrom = evictedTo end
     end
-    seen, at, looked, read = tonumber(note), at + 1, looked + #entry, read + 1
+    seen, at, looked, passed = tonumber(note), at + 1, looked + #entry, passed + 1
   end
   if #found == before and not isFull and at <= stop then at = leap(at, seen) end
-  chunk = math.max(1, math.min(chunk * 2, 32, math.ceil((bytes - size) * read / looked)))
+  chunk = math.max(1, math.min(chunk * 2, 32, math.ceil((bytes - size) * passed / looked)))
 end
 local hasMore = at <= stop and (isFull or not seen or seen < received)
-return { 'read', redis.call('HGETALL', KEYS[2]), at - 1 + first, hasMore and 1 or 0, found, evictedFrom, evictedTo }
+local place = { at - 1 + first, hasMore and 1 or 0, found, evictedFrom, evictedTo }
+return { 'read', first, acked, unread, dropped > read and 1 or 0, unpack(place) }

@@ -1,4 +1,4 @@
--- use: slice
+-- use: slice counters
 -- Read a part of a log together with its meta, in one moment. Ends at the count or at the bytes, whichever comes first.
 -- KEYS  1 list  2 meta
 -- ARGV  1 after: seq or ''   2 before: seq or ''   3 count   4 bytes   5 entries that come whatever their size
@@ -16,4 +16,4 @@ if count > 0 and low <= high then
   entries = slice(KEYS[1], from - first, to - first, step, tonumber(ARGV[4]), tonumber(ARGV[5]))
   if step < 0 then low = high - #entries + 1 end
 end
-return { redis.call('HGETALL', KEYS[2]), low, entries }
+return { fieldsOf(KEYS[2]), low, entries }

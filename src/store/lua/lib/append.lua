@@ -3,7 +3,7 @@
 -- entry as stored.
 local function append(log, channel, kept, key, origin, id, head, due, forget)
   local list, meta, keys = log.list, log.meta, log.keys
-  local before = log.mark
+  local before, first = log.mark, log.first
   log.last, log.mark = log.last + 1, mark(id)
   local seq = int(log.last)
   local message = head .. ',"seq":' .. seq .. '}'
@@ -12,8 +12,12 @@ local function append(log, channel, kept, key, origin, id, head, due, forget)
   if key ~= '-' then redis.call('HSET', keys, key, seq) end
   log.bytes = log.bytes + #entry
   trim(log, tonumber(kept[1]), tonumber(kept[2]), due, forget)
-  redis.call('HSET', meta, 'epoch', log.epoch, 'first', int(log.first), 'last', seq, 'mark', log.mark,
-    'bytes', int(log.bytes))
+  if log.isNew or log.first ~= first then
+    redis.call('HSET', meta, 'epoch', log.epoch, 'first', int(log.first), 'last', seq, 'mark', log.mark, 'bytes',
+      int(log.bytes))
+  else
+    redis.call('HSET', meta, 'last', seq, 'mark', log.mark, 'bytes', int(log.bytes))
+  end
   if log.sized > 1 then redis.call('HSET', meta, 'sized', log.sized) end
   if channel then wake(channel, log.epoch, seq, before, entry) end
   return message, entry

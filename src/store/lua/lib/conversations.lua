@@ -20,34 +20,32 @@ local function ends(text)
   return newest, oldest, tonumber(linked)
 end
 
--- Move to the front, or put there, whom the account has talked with just now.
+-- Move to the front, or put there, whom the account has talked with just now. Whoever is there already stays as they are:
+-- their place is later than all others.
 local function promote(hash, other, now)
-  local found = redis.call('HMGET', hash, '#', other)
-  local newest, oldest, linked = ends(found[1])
-  local at, newer, older = string.match(found[2] or '', NODE)
-  if newest == other then
-    write(hash, other, math.max(now, tonumber(at)), '-', older)
-    return
+  local text = redis.call('HGET', hash, '#')
+  if text and string.sub(text, 1, #other + 1) == other .. ' ' then return end
+  local newest, oldest, linked = ends(text)
+  local _, newer, older = node(hash, other)
+  if not newer then newer, older, linked = '-', '-', linked + 1 end
+  local near = redis.call('HMGET', hash, newest, newer, older)
+  local changed = {}
+  local function put(name, at, itsNewer, itsOlder)
+    changed[#changed + 1] = name
+    changed[#changed + 1] = at .. ' ' .. itsNewer .. ' ' .. itsOlder
   end
-  if newer then
-    local nextAt, nextNewer = node(hash, newer)
-    write(hash, newer, nextAt, nextNewer, older)
-    if older == '-' then
-      oldest = newer
-    else
-      local lastAt, _, lastOlder = node(hash, older)
-      write(hash, older, lastAt, newer, lastOlder)
-    end
-  else
-    linked = linked + 1
+  local firstAt, _, firstOlder = string.match(near[1] or '', NODE)
+  if newer == newest then firstOlder = older end
+  if firstAt then put(newest, firstAt, other, firstOlder) end
+  if newer ~= '-' and newer ~= newest then
+    local at, itsNewer = string.match(near[2], NODE)
+    put(newer, at, itsNewer, older)
   end
-  if newest == '-' then
-    oldest = other
-  else
-    local firstAt, _, firstOlder = node(hash, newest)
-    write(hash, newest, firstAt, other, firstOlder)
-    now = math.max(now, firstAt + 1)
+  if older ~= '-' then
+    local at, _, itsOlder = string.match(near[3], NODE)
+    put(older, at, newer, itsOlder)
   end
-  write(hash, other, now, '-', newest)
-  redis.call('HSET', hash, '#', other .. ' ' .. oldest .. ' ' .. linked)
+  if other == oldest then oldest = newer elseif oldest == '-' then oldest = other end
+  put(other, math.max(now, (tonumber(firstAt) or 0) + 1), '-', newest)
+  redis.call('HSET', hash, '#', other .. ' ' .. oldest .. ' ' .. linked, unpack(changed))
 end

@@ -2,7 +2,8 @@
 -- take() counts one and answers 0, or answers the milliseconds until the window ends and counts nothing.
 -- max 0 = off. Known limit: a caller may take twice `max` across the seam of two windows.
 local function take(key, max, windowMs, now)
-  if max == 0 then return 0 end
+  if max == '0' then return 0 end
+  max, windowMs = tonumber(max), tonumber(windowMs)
   local state = redis.call('HMGET', key, 'n', 'endsAt')
   local endsAt = tonumber(state[2] or 0)
   if now >= endsAt then

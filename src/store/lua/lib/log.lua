@@ -15,14 +15,14 @@ local function open(list, meta, keys, newEpoch)
   local m = redis.call('HMGET', meta, 'epoch', 'first', 'last', 'mark', 'bytes', 'sized')
   local last = tonumber(m[3] or 0)
   return {
-    list = list, meta = meta, keys = keys, epoch = m[1] or newEpoch, first = tonumber(m[2] or 1), last = last,
+    list = list, meta = meta, keys = keys, epoch = m[1] or newEpoch, isNew = not m[1], first = tonumber(m[2] or 1), last = last,
     mark = m[4] or '-', bytes = tonumber(m[5] or 0), sized = m[5] and tonumber(m[6] or 1) or last + 1,
   }
 end
 
 -- Whoever hears this can tell whether the entry continues what they have: it names the one before by its mark.
 local function wake(channel, epoch, seq, before, entry)
-  redis.call('PUBLISH', channel, 'entry ' .. epoch .. ' ' .. int(seq) .. ' ' .. before .. ' ' .. entry)
+  redis.call('PUBLISH', channel, 'entry ' .. epoch .. ' ' .. seq .. ' ' .. before .. ' ' .. entry)
 end
 
 -- Drops the oldest entries: `due` of them, and what is over the limits, but never the newest, and at most 100 a call so

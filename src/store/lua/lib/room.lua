@@ -11,42 +11,49 @@ local SAMPLE = 64
 -- What an entry is at most longer than the message without its seq.
 local ENTRY_BYTES = 64
 
--- Drops the oldest entry.
-local function drop(box)
-  local list, ids, mail = box.list, box.ids, box.mail
+-- What is waiting at the front: a record of `mail`, or nil.
+local function atFront(box)
+  local mail = box.mail
+  return box.first > box.acked and redis.call('HGET', mail, int(box.first)) or nil
+end
+
+-- Drops the oldest entry; `record` is atFront(box).
+local function drop(box, record)
+  local list, ids, mail, seq = box.list, box.ids, box.mail, box.first
   local entry = redis.call('LPOP', list)
   local origin, note, id = string.match(entry, ENTRY)
-  local seq = box.first
   box.first, box.dropped = seq + 1, tonumber(note)
   if origin == '!' then box.evicted = box.evicted - 1
   else box.bytes = box.bytes - #entry end
   redis.call('HDEL', ids, id)
-  local record = seq > box.acked and redis.call('HGET', mail, seq)
   if not record then return end
-  local name, of = release(box, record, {})
-  if name then keep(box, name, of) end
-  redis.call('HDEL', mail, seq)
+  release(box, record)
+  redis.call('HDEL', mail, int(seq))
 end
 
-local function evict(box, name)
+-- Puts a tombstone in the place of a sender's oldest entry; `record` is atFront(box). At the front it would go at once.
+local function evict(box, name, record)
   local list, mail = box.list, box.mail
-  local seq = waiting(box, name).oldest
+  local of = waiting(box, name)
+  local seq, bytes = of.oldest, of.bytes
+  if seq == box.first then return drop(box, record) end
   local _, note, id = string.match(redis.call('LINDEX', list, seq - box.first), ENTRY)
-  local _, of, size = release(box, redis.call('HGET', mail, seq), {})
-  keep(box, name, of)
+  release(box, redis.call('HGET', mail, int(seq)))
   redis.call('LSET', list, seq - box.first, string.format(TOMBSTONE, note, id))
-  redis.call('HSET', mail, seq, '!')
-  box.bytes, box.evicted = box.bytes - size, box.evicted + 1
+  redis.call('HSET', mail, int(seq), '!')
+  box.bytes, box.evicted = box.bytes - (bytes - of.bytes), box.evicted + 1
   box.evictedAt = math.max(box.evictedAt, seq)
 end
 
--- Who of a group fills most of the inbox: exactly, if that is more than 1/64 of it; else the fullest of a sample.
-local function fullest(box, group)
+-- Who of the friends, or of the strangers, fills most of the inbox: exactly, if that is more than 1/64 of it; else the
+-- fullest of a sample.
+local function fullest(box, isFriend)
   local senders, heavy = box.senders, box.heavy
-  local best, most
+  local best, most = nil, 0
   local function consider(name, value)
     local of = waiting(box, name, value)
-    if of.group == group and (not best or fullness(box, of) > most) then best, most = name, fullness(box, of) end
+    local share = fullness(box, of)
+    if of.isFriend == isFriend and share > most then best, most = name, share end
   end
   local names = redis.call('HKEYS', heavy)
   local values = #names > 0 and redis.call('HMGET', senders, unpack(names))
@@ -64,39 +71,46 @@ end
 
 -- Tombstones pile up behind a front that nobody acknowledges. For strangers the list ends at twice the limit, for all at
 -- three times: what strangers leave behind takes nothing from a friend.
-local function isLong(box, group)
-  return box.last - box.first + 1 >= (group == 's' and 2 or 3) * box.limit
+local function isLong(box, isFriend)
+  return box.last - box.first + 1 >= (isFriend and 3 or 2) * box.limit
 end
 
-local function atFront(box)
-  local mail = box.mail
-  return box.first > box.acked and redis.call('HGET', mail, box.first) or ''
-end
-
-local function isFrontUnread(box) return #atFront(box) > 1 end
+local function isUnread(record) return record and record ~= '!' end
 
 -- Whether a message of `size` bytes must be refused: a stranger's, where only a friend's mail could make room for it.
 local function hasNoRoom(box, size, name)
-  if not isLong(box, 's') and not (box.strangers == 0 and isFull(box, size)) then return false end
-  return waiting(box, name).group == 's' and isFrontUnread(box)
+  if not isLong(box, false) and not (box.strangers == 0 and isFull(box, size)) then return false end
+  return not waiting(box, name).isFriend and isUnread(atFront(box))
 end
 
--- At most 100 entries go in a call, so that a lowered limit never blocks Redis. Answers whether any did. A tombstone that
--- came to stand at the front goes at once: what is missing there is one gap.
-local function makeRoom(box, size, group)
+-- Who pays with their oldest entry for what a friend, or a stranger, sends. `record` is atFront(box).
+local function payer(box, isFriend, record)
+  local quarter = math.max(box.strangers / box.limit, box.strangerBytes / box.maxBytes)
+  local isPaidByFriend = isFriend and quarter <= 1 / 4
+  local front = string.match(record, '^%d+ %d+ (.+)$')
+  local of = waiting(box, front)
+  if of.isFriend == isPaidByFriend and fullness(box, of) > 1 / 2 then return front end
+  local name = fullest(box, isPaidByFriend)
+  if name or not isFriend then return name end
+  return fullest(box, not isPaidByFriend)
+end
+
+-- At most 100 entries go in a call, so that a lowered limit never blocks Redis. A tombstone that came to stand at the
+-- front goes at once: what is missing there is one gap.
+local function makeRoom(box, size, isFriend)
   for done = 0, 99 do
-    local long = isLong(box, group)
+    local long = isLong(box, isFriend)
     local isNeeded = long or isFull(box, size)
-    if not isNeeded and (done == 0 or atFront(box) ~= '!') then return done > 0 end
-    if long or not isFrontUnread(box) then
-      drop(box)
+    if not isNeeded and (done == 0 or box.evicted == 0) then return end
+    local record = atFront(box)
+    if not isNeeded and record ~= '!' then return end
+    if long or not isUnread(record) then
+      drop(box, record)
     else
-      local quarter = math.max(box.strangers / box.limit, box.strangerBytes / box.maxBytes)
-      local name = (group == 's' or quarter > 1 / 4) and fullest(box, 's')
-      if not name and group == 's' then return done > 0 end
-      name = name or fullest(box, 'f') or fullest(box, 's')
-      if name then evict(box, name) else drop(box) end
+      local name = payer(box, isFriend, record)
+      if name then evict(box, name, record)
+      elseif isFriend then drop(box, record)
+      else return end
     end
   end
-  return true
 end
