@@ -11,20 +11,19 @@ const priorities = (): number[] =>
     return Number(stat.slice(stat.lastIndexOf(')')).split(' ')[17]);
   });
 
-test.runIf(process.platform === 'linux')(
-  'the threads that check have the lowest priority; the process keeps its own',
-  async () => {
-    const before = getPriority();
-    const threads = createPasswordThreads();
-    const lowest = () => priorities().filter((each) => each === 19).length;
-    const others = lowest();
-    await Promise.all([threads.hash('correct horse', 4), threads.hash('correct horse', 4)]);
-    expect(lowest() - others).toBe(2);
-    expect(getPriority()).toBe(before);
-  },
-);
+const onLinux = test.runIf(process.platform === 'linux');
 
-test('a thread is used again, and as many are started as are busy at once', async () => {
+onLinux('the threads that check have the lowest priority; the process keeps its own', async () => {
+  const before = getPriority();
+  const threads = createPasswordThreads();
+  const lowest = () => priorities().filter((each) => each === 19).length;
+  const others = lowest();
+  await Promise.all([threads.hash('correct horse', 4), threads.hash('correct horse', 4)]);
+  expect(lowest() - others).toBe(2);
+  expect(getPriority()).toBe(before);
+});
+
+onLinux('a thread is used again, and as many are started as are busy at once', async () => {
   const count = () => readdirSync('/proc/self/task').length;
   const threads = createPasswordThreads();
   const hash = await threads.hash('correct horse', 4);

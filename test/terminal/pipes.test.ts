@@ -3,7 +3,8 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { sharedNode, until } from '../support/app.ts';
+import { sharedNode, startNode, until } from '../support/app.ts';
+import { call } from '../support/contract.ts';
 import { emptyFolder, keptLogin, PARLEY } from '../support/pane.ts';
 import { client, hear, untilTestEnds } from '../support/wire.ts';
 
@@ -84,6 +85,22 @@ test('who stays logged in needs no password', async () => {
   const { exitCode } = await run(['send', '--all', 'from grace'], { XDG_STATE_HOME: stateDir });
   expect(exitCode).toBe(0);
   expect((await run(['send', '--all', 'again'], { XDG_STATE_HOME: stateDir })).exitCode).toBe(0);
+});
+
+test('while others guess a password, its owner still gets in from where they have been before', async () => {
+  const guarded = await startNode({ LOGIN_LIMIT: '1/300' });
+  await client(guarded, 'alice');
+  const send = (HOME: string) =>
+    run(['send', '--username', 'alice', '--all', 'hi'], {
+      ...{ HOME, PARLEY_PASSWORD },
+      PARLEY_SERVER: guarded.url,
+    });
+  const home = emptyFolder();
+  expect(await send(home)).toMatchObject({ exitCode: 0 });
+  const guess = () => call(guarded, 'login', { body: { username: 'alice', password: 'not her password' } });
+  expect([(await guess()).status, (await guess()).status]).toEqual([401, 429]);
+  expect((await send(emptyFolder())).exitCode).not.toBe(0);
+  expect(await send(home)).toMatchObject({ exitCode: 0 });
 });
 
 test('serve starts the server, as it is set up by the environment, and SIGTERM stops it', async () => {
