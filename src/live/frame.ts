@@ -63,7 +63,7 @@ export function burst(glued: Buffer, id: string | undefined): Buffer {
   return bytes;
 }
 
-/** From this size on a block is not copied for each stream: what hundreds of slow ones hold is then one copy. */
+/** From this size on a block is not copied for each slow stream: what hundreds of them hold is then one copy. */
 export const LARGE_BYTES = 8 * 1024;
 
 /** A burst as it is written: what is small is glued, what is large stays as it is. */

@@ -106,20 +106,28 @@ export class Stream {
     void this.#catchUp();
   }
 
+  /** What it was given last has not left yet, so what it is given now is kept. */
+  get isSlow(): boolean {
+    return this.#out.writableLength > 0;
+  }
+
   /** Whether that fits as well; one message always fits into an empty buffer. */
-  hasRoom(written: Buffer[], messages: number): boolean {
+  hasRoom(written: Buffer | Buffer[], messages: number): boolean {
     const queued = this.#measure();
-    let bytes = 0;
-    for (const { length } of written) bytes += length;
+    const bytes = Array.isArray(written) ? sum(written) : written.length;
     if (queued > 0 && !this.#host.queued.hasRoom(bytes)) return false;
     return queued + bytes <= this.#host.maxBytes || (queued === 0 && messages <= 1);
   }
 
   /** Write to a live stream; who does has asked for room, and moves the position. */
-  feed(written: Buffer[]): void {
-    if (written.length > 1) this.#out.cork();
-    for (const bytes of written) this.#out.write(bytes);
-    if (written.length > 1) this.#out.uncork();
+  feed(written: Buffer | Buffer[]): void {
+    if (Array.isArray(written)) {
+      this.#out.cork();
+      for (const bytes of written) this.#out.write(bytes);
+      this.#out.uncork();
+    } else {
+      this.#out.write(written);
+    }
     this.#measure();
   }
 
@@ -232,3 +240,5 @@ async function drained(out: Writable): Promise<void> {
     out.on('drain', done).on('close', done);
   });
 }
+
+const sum = (buffers: Buffer[]): number => buffers.reduce((total, { length }) => total + length, 0);

@@ -9,8 +9,8 @@ import type { Reader } from './reader.ts';
 import type { Stream } from './stream.ts';
 import type { Framed } from './tail.ts';
 
-/** Written in one turn, to all: some 5 ms, for nobody else is served meanwhile. */
-const TURN_BYTES = 4 * 1024 * 1024;
+/** Written in one turn, to all: nobody else is served meanwhile, but what is written in small pieces takes longer. */
+const TURN_BYTES = 32 * 1024 * 1024;
 /** But to each at least so much: a write itself takes as long as to copy that. */
 const LEAST_BYTES = 8 * 1024;
 
@@ -19,7 +19,7 @@ export const bytesOfTurn = (maxStreamBytes: number, audience: number): number =>
 
 /** After a long turn others come first, for long enough to ask Redis and hear from it. */
 const LONG_TURN_MS = 5;
-const LONGEST_REST_MS = 5;
+const LONGEST_REST_MS = 2;
 const REST_SHARE = 8;
 
 /** Until when the next turn waits. */
@@ -83,13 +83,9 @@ export function feed(stream: Stream, reader: Reader, turn: Turn): number {
 
   if (blocks.length > 0) {
     const id = blocks.length > withoutId ? `${reader.idPart}~${turn.idPart}` : undefined;
-    const isLarge = blocks.some(({ length }) => length >= LARGE_BYTES);
-    const bytes =
-      presence && blocks.length === 1
-        ? [presence.alone]
-        : isLarge
-          ? pieces(blocks, id)
-          : [burst(glue(blocks), id)];
+    const isAlone = presence && blocks.length === 1;
+    const isKept = stream.isSlow && blocks.some(({ length }) => length >= LARGE_BYTES);
+    const bytes = isAlone ? presence.alone : isKept ? pieces(blocks, id) : burst(glue(blocks), id);
     if (!stream.hasRoom(bytes, messages)) {
       stream.skip(ack, presence !== undefined); // first: it may be live again at once
       stream.fallBehind('slow');
