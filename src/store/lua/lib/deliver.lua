@@ -12,6 +12,7 @@ local function deliver(box, conversations, channel, newEpoch, own, origin, id, n
   local seq, before = box.last + 1, box.mark
   local at = int(seq)
   local entry = (own and origin or '-') .. ' ' .. int(own and box.received or box.received + 1) .. ' ' .. message
+  if own then befriend(box, name) end -- first: whom one writes to does not pay for it as a stranger
   local of = not own and waiting(box, name)
   makeRoom(box, #entry, own or of.isFriend)
   redis.call('RPUSH', list, entry)
@@ -19,7 +20,6 @@ local function deliver(box, conversations, channel, newEpoch, own, origin, id, n
   promote(conversations, name, now)
   box.bytes = box.bytes + #entry
   if own then
-    befriend(box, name)
     if box.unread == 0 and box.dropped <= box.read and box.evictedAt <= box.acked then
       box.acked, box.read = seq, box.received
     end

@@ -124,5 +124,5 @@ local function befriend(box, name)
   local of = waiting(box, name)
   if of.isFriend then return end
   box.strangers, box.strangerBytes = box.strangers - of.unread, box.strangerBytes - of.bytes
-  of.isFriend, of.hasChanged = true, of.unread > 0
+  of.isFriend, of.hasChanged = true, true
 end
