@@ -205,6 +205,7 @@ export async function startApp(options: AppOptions): Promise<App> {
     roster.missed();
     sessionStore.sync().catch(() => {});
   });
+  await passwords.start();
   await names.start(); // before the roster: it looks whether any node was ever here
   await roster.start();
   const address = await listen(server, config.PORT, config.HOST);

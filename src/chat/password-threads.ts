@@ -1,10 +1,13 @@
 /**
  * The threads that bcrypt runs on. They are not libuv's, which serve files and DNS as well, and they have the lowest
  * priority where a thread can have one: a check takes what the event loop and Redis leave over, so that nobody else waits
- * for it. A thread is started when all others are busy; how many checks run at once is for the queue to say.
+ * for it. A thread is started when all others are busy; how many checks run at once is for the queue to say. One that ends
+ * is replaced, but not once its files are gone.
  */
 import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
+
+const CHEAPEST = 4;
 
 type Job = { password: string; hash: string } | { password: string; cost: number };
 type Thread = { worker: Worker; ended: AbortSignal };
@@ -37,6 +40,10 @@ export function createPasswordThreads(file = new URL('./password-thread.mjs', im
   }
 
   return {
+    /** So many threads, all that they need loaded: an upgrade may replace the files under a node that runs. */
+    async start(count: number): Promise<void> {
+      await Promise.all(Array.from({ length: count }, () => run({ password: '', cost: CHEAPEST })));
+    },
     hash: async (password: string, cost: number) => (await run({ password, cost })) as string,
     compare: async (password: string, hash: string) => (await run({ password, hash })) as boolean,
   };

@@ -47,6 +47,12 @@ export function createPasswords(options: {
   };
 
   return {
+    /** Before the node listens. */
+    start: () =>
+      threads.start(atOnce).catch(() => {
+        throw new Error('bcrypt could not be loaded in a thread. Run `npm ci` for this version of Node.');
+      }),
+
     /** Before anything else is done for an attempt. Leave the place when it is over. */
     enter: (asker: Asker): Place => queue.enter(asker),
 
