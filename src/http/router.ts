@@ -163,8 +163,8 @@ export const knownMethods = (routes: Route[]): string[] => [
   ...new Set(['GET', 'HEAD', ...routes.map(({ method }) => method.toUpperCase())]),
 ];
 
-/** No name is so long, in whatever way its characters are encoded. */
-const LONGEST_PATH = 1_024;
+/** No name is so long: 256 characters, of up to 12 bytes each as they are encoded. */
+const LONGEST_PATH = 4_096;
 
 /** Finds what is at a path. At most one segment of a path of the contract is a parameter, and it is the last. */
 function createFinder(routes: Route[]) {
