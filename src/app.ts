@@ -189,6 +189,7 @@ export async function startApp(options: AppOptions): Promise<App> {
       mailbox: createMailbox({ logs, positionOf: (eventId) => parseCursor(eventId)?.inbox }),
       checkReady: async () => {
         if (isClosing) throw new Problem('unavailable', 'This node is going down.', { retryAfterMs: 1_000 });
+        if (!store.isConnected()) throw new Problem('unavailable', 'Redis is away.', { retryAfterMs: 1_000 });
         if (!wake.isHearing())
           throw new Problem('unavailable', 'Redis tells this node nothing.', { retryAfterMs: 1_000 });
         await answersInTime(store.attempt(store.commands.ping()));

@@ -31,6 +31,8 @@ export type Store = {
     args?: (string | number)[],
   ): Promise<ScriptReplies[Name]>;
   attempt<T>(work: Promise<T>): Promise<T>;
+  /** Whether commands and long reads have a connection; each comes back by itself, at a moment of its own. */
+  isConnected(): boolean;
   /** Reads that may give up to 256 KiB go here, some at a time, beside all else. No write: the order is its own. */
   bulk<T>(asker: Asker, work: (bulk: Redis) => Promise<T>): Promise<T>;
   runBulk<Name extends ScriptName>(
@@ -151,6 +153,7 @@ export async function openStore(options: {
     subscriber,
     run: (name, keys, args = []) => attempt(runScript(commands, name, keys, args)),
     attempt,
+    isConnected: () => [commands, bulk].every(({ status }) => status === 'ready'),
     bulk: inTurn,
     runBulk: (asker, name, keys, args = []) => inTurn(asker, (redis) => runScript(redis, name, keys, args)),
     transact: (transaction) => attempt(completed(transaction)),

@@ -1,7 +1,7 @@
 /** Redis is away, hangs or is slow: every request is answered within 5 s, and afterwards all is well. */
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { readContract } from '../../src/http/contract.ts';
-import { login, person, startNode, until } from '../support/app.ts';
+import { login, person, startNode, type TestNode, until } from '../support/app.ts';
 import { call } from '../support/contract.ts';
 import { type Answer, expectProblem, send } from '../support/http.ts';
 import { redisProxy } from '../support/proxy.ts';
@@ -99,4 +99,41 @@ test('Redis was away when a message was sent: a repeat with its key stores it on
   await until('it is answered', async () => (await post()).status === 201);
   const history = await call(node, 'listDirect', { token, path: { username: 'bob' } });
   expect(history.body.messages.map(({ text }: { text: string }) => text)).toEqual(['once']);
+});
+
+describe('a node is not ready', () => {
+  const readiness = (node: TestNode) => send(node, 'GET', '/readyz');
+
+  test('while its connection for long reads is away; once it is ready, pages are there', async () => {
+    const { proxy, node, token } = await behindProxy();
+    const pages = () => send(node, 'GET', '/v1/broadcasts', { token });
+    proxy.refuse(true, 'bulk');
+    await until('it says so', async () => (await readiness(node)).status === 503);
+    expectProblem(await readiness(node), 'unavailable');
+    expectProblem(await pages(), 'unavailable');
+    expect((await send(node, 'GET', '/v1/me', { token })).status).toBe(200);
+    proxy.refuse(false);
+    await until('it is ready', async () => (await readiness(node)).status === 200);
+    expect((await pages()).status).toBe(200);
+  });
+
+  test('while it cannot listen to Redis', async () => {
+    const { proxy, node, token } = await behindProxy();
+    proxy.refuse(true, 'subscriber');
+    await until('it says so', async () => (await readiness(node)).status === 503, 12_000);
+    expectProblem(await readiness(node), 'unavailable');
+    expect((await send(node, 'GET', '/v1/me', { token })).status).toBe(200);
+    proxy.refuse(false);
+    await until('it is ready', async () => (await readiness(node)).status === 200);
+  });
+
+  test('where Redis takes a question and does not answer: it says so before a command would be given up', async () => {
+    const { proxy, node } = await behindProxy();
+    expect((await readiness(node)).status).toBe(200);
+    proxy.hang(true);
+    const startedAt = performance.now();
+    expectProblem(await readiness(node), 'unavailable');
+    expect(performance.now() - startedAt).toBeLessThan(2_500);
+    proxy.hang(false);
+  });
 });

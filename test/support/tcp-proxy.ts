@@ -22,7 +22,7 @@ export type TcpProxy = {
   /** Answers come in pieces of so many bytes, one a millisecond, and the server waits meanwhile. 0: as they are. */
   drip(bytes: number, which?: Which): void;
   /** Gone, as if Redis were down: connections end and new ones are not served, until it is false again. */
-  refuse(isRefusing: boolean): void;
+  refuse(isRefusing: boolean, which?: Which): void;
   cut(): void;
   /** Like `cut`, by a reset instead of an end. */
   reset(which: Which): void;
@@ -49,13 +49,14 @@ const isMeant = ({ isSubscriber, isBulk }: Pair, which: Which): boolean =>
 /** `target`: a port of this machine, or the path of a unix socket. */
 export async function openProxy(target: number | string): Promise<TcpProxy> {
   const pairs = new Set<Pair>();
-  let [hanging, frozen, refusing] = [false, false, false];
+  let [hanging, frozen] = [false, false];
+  let refused: Which | undefined;
   let lateness: { ms: number; which: Which } = { ms: 0, which: 'all' };
   let drops: { bytes: number; which: Which } = { bytes: 0, which: 'all' };
   let subscribers = 0;
 
   const server = createServer((client) => {
-    if (refusing) {
+    if (refused === 'all') {
       client.destroy();
       return;
     }
@@ -71,7 +72,8 @@ export async function openProxy(target: number | string): Promise<TcpProxy> {
         pair.isSubscriber = true;
         subscribers += 1;
       }
-      upstream.write(bytes);
+      if (refused && isMeant(pair, refused)) client.destroy();
+      else upstream.write(bytes);
     });
     upstream.on('data', (bytes) => {
       if (hanging) pair.held.push(bytes);
@@ -149,9 +151,9 @@ export async function openProxy(target: number | string): Promise<TcpProxy> {
     drip: (bytes, which = 'all') => {
       drops = { bytes, which };
     },
-    refuse: (isRefusing) => {
-      refusing = isRefusing;
-      if (refusing) cut();
+    refuse: (isRefusing, which = 'all') => {
+      refused = isRefusing ? which : undefined;
+      if (isRefusing) for (const pair of pairs) if (isMeant(pair, which)) pair.client.destroy();
     },
     cut,
     reset: (which) => {
