@@ -1,5 +1,5 @@
 /** Back-pressure: a slow reader costs bounded memory and no message. */
-import { expect, test, vi } from 'vitest';
+import { expect, onTestFinished, test, vi } from 'vitest';
 import { listen, person, startNode, until } from '../support/app.ts';
 import { testHub } from '../support/hub.ts';
 import { account, draft, testLogs, testStore } from '../support/store.ts';
@@ -79,6 +79,53 @@ test('a burst costs a reader that takes nothing no more than the limit and one m
     expect(numbersIn(socket.taken).toSorted((a, b) => a - b)).toEqual(
       Array.from({ length: 300 }, (_, n) => n + 1),
     );
+});
+
+// Each may hold its megabyte; as many as there are may not, together.
+test('very many that take nothing hold no more than 32 MiB together; who takes what comes misses nothing, nor do they later', async () => {
+  const most = 32 * 1024 * 1024;
+  const { logs, open, counts } = await testHub({ maxStreamBytes: 1024 * 1024 });
+  const stuck = await Promise.all(Array.from({ length: 48 }, (_, n) => open(`stuck-${n}`)));
+  const healthy = await open('healthy');
+  for (const socket of stuck) socket.drain();
+  const draining = setInterval(() => healthy.drain(), 1);
+  onTestFinished(() => clearInterval(draining));
+  const count = 120; // 1.4 MB for each
+  let held = 0;
+  for (let n = 1; n <= count; n += 1) {
+    await logs.broadcast(draft('alice', `${n} ${BIG}`));
+    held = Math.max(
+      held,
+      stuck.reduce((sum, { writableLength }) => sum + writableLength, 0),
+    );
+  }
+  const end = `"text":"${count} `;
+  await until('the healthy one has all', () => healthy.taken.includes(end));
+  expect(held).toBeLessThanOrEqual(most);
+  expect(held, 'it was this that stopped them').toBeGreaterThan(most * 0.9);
+  expect(counts.slow).toBeGreaterThanOrEqual(stuck.length);
+  await until(
+    'all have all',
+    () => {
+      for (const socket of stuck) socket.drain();
+      return stuck.every(({ taken }) => taken.includes(end));
+    },
+    20_000,
+  );
+  const all = Array.from({ length: count }, (_, n) => n + 1);
+  for (const { taken } of [healthy, ...stuck]) expect(numbersIn(taken)).toEqual(all);
+});
+
+test('a large message is one block of bytes, however many sockets hold it', async () => {
+  const { logs, open } = await testHub();
+  const sockets = await Promise.all(Array.from({ length: 3 }, (_, n) => open(`stuck-${n}`)));
+  for (const socket of sockets) socket.drain();
+  await logs.broadcast(draft('alice', BIG));
+  await until('all hold it', () => sockets.every(({ writableLength }) => writableLength > BIG.length));
+  const held = sockets.map(({ queued }) => queued.find(({ length }) => length > BIG.length));
+  expect(new Set(held).size).toBe(1);
+  for (const socket of sockets) socket.drain();
+  for (const { taken } of sockets) expect(taken).toMatch(/"seq":1\}\nid: \S+~\S+\n\n$/);
 });
 
 test('a burst for one account is cut as well', async () => {
