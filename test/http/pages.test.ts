@@ -234,7 +234,7 @@ describe('pages of other origins', () => {
     }
   });
 
-  test.each(['null', 'tauri://localhost', 'chrome-extension://abcdefghijklmnop'])(
+  test.each(['null', 'tauri://localhost', 'capacitor://localhost', 'chrome-extension://abcdefghijklmnop'])(
     'may be applications, extensions and pages without an origin, if they are named: %s',
     async (origin) => {
       const node = await startNode({ CORS_ORIGINS: `${origin}/`.replace('null/', 'null') });

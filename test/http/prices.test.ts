@@ -43,6 +43,21 @@ test('of many pages that were asked for at once only what the budget allows is r
   expect(countOf(statuses, 200)).toBeLessThan(8);
 });
 
+test('of many sends whose bodies come late only what the budget allows is done', async () => {
+  const node = await startNode({ ACCOUNT_BUDGET: '20/2000' });
+  const alice = await person(node, 'alice');
+  const [head = '', body = ''] = bytesOf({
+    ...{ method: 'POST', path: '/v1/broadcasts', token: alice.token, body: { text: 'hi' } },
+  }).split('\r\n\r\n');
+  const sockets = await Promise.all(Array.from({ length: 12 }, () => dial(node)));
+  const all = Promise.all(sockets.map((each) => heard(each, 1_500)));
+  for (const each of sockets) each.write(`${head}\r\n\r\n`);
+  await new Promise((resolve) => setTimeout(resolve, 300)); // each has been let in
+  for (const each of sockets) each.write(body);
+  const statuses = statusesIn((await all).join(''));
+  expect([countOf(statuses, 201), countOf(statuses, 429)]).toEqual([7, 5]); // 3 points each
+});
+
 test('a broadcast is charged for the streams it goes to', async () => {
   const node = await startNode({ ACCOUNT_BUDGET: '200/2000' });
   const [alice, bob] = [await person(node, 'alice'), await person(node, 'bob')];
