@@ -17,9 +17,9 @@ test('a killed worker is replaced, more slowly each time; its people are offline
   const killedAt = Date.now();
   process.kill(pids().get(dying!)!, 'SIGKILL');
   await until('his stream has ended', () => stream.isClosed);
-  await until('there is another worker', () => pids().size === 3);
+  await until('there is another worker', () => pids().size === 3, 10_000);
   process.kill([...pids().values()].at(-1)!, 'SIGKILL');
-  await until('and another', () => pids().size === 4);
+  await until('and another', () => pids().size === 4, 10_000);
   expect([...output().matchAll(/started again in (\d+) ms: SIGKILL/g)].map((said) => said[1])).toEqual([
     '100',
     '200',

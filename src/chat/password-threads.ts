@@ -1,8 +1,7 @@
 /**
- * The threads that bcrypt runs on. They are not libuv's, which serve files and DNS as well, and they have the lowest
- * priority where a thread can have one: a check takes what the event loop and Redis leave over, so that nobody else waits
- * for it. A thread is started when all others are busy; how many checks run at once is for the queue to say. One that ends
- * is replaced, but not once its files are gone.
+ * The threads that bcrypt runs on. They are not libuv's, which serve files and DNS as well, and they have a lower priority
+ * where a thread can have one, so that the event loop and Redis go first. A thread is started when all others are busy;
+ * how many checks run at once is for the queue to say. One that ends is replaced, but not once its files are gone.
  */
 import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
