@@ -124,7 +124,10 @@ export class Hub {
         heartbeatMs: heartbeatSeconds * 1_000,
       });
       const stream = new Stream(reader, answer.begin(), {
-        ...{ ...request, replay, heartbeatSeconds, meter: answer.meter },
+        ...request,
+        replay,
+        heartbeatSeconds,
+        meter: answer.meter,
       });
       stream.start(ready, gaps);
       reader.streams.push(stream);
