@@ -21,7 +21,7 @@ export function createPasswordThreads(file = new URL('./password-thread.mjs', im
     const ending = new AbortController();
     const thread = { worker, ended: ending.signal };
     worker.unref(); // the process may end while it waits for work
-    worker.on('error', () => {}); // whoever waits for it is told by `once`
+    worker.on('error', () => {}); // `once` rejects for the caller
     worker.on('exit', () => {
       ending.abort();
       if (idle.includes(thread)) idle.splice(idle.indexOf(thread), 1);

@@ -40,7 +40,7 @@ export function createPasswords(options: {
     return false;
   }
 
-  /** A thread that ends takes its check with it: whoever asked may ask again. */
+  /** The check is lost with its thread. The client may try again. */
   const failed = (error: unknown): never => {
     log.error({ err: error }, 'a thread for password checks ended');
     throw busy();

@@ -71,7 +71,7 @@ export class Party {
     this.#points -= points;
   }
 
-  /** Whether so much is refused already that who comes anew may wait as well. */
+  /** Whether so many requests were refused lately that new connections must wait too. */
   isFlooding(nowMs: number): boolean {
     return this.#restedMs > nowMs + REST_MS;
   }

@@ -8,7 +8,7 @@ import type { Attack, Seed } from './attack.ts';
 import { type Watched, watch } from './bystander.ts';
 import { openStage, type Stage } from './stage.ts';
 
-/** What the issue of abuse promises: see docs/security.md. */
+/** What docs/security.md promises. */
 export const PROMISED = { ratio: 5, memoryMiB: 64 };
 const BYSTANDERS = 5;
 const BEGIN_MS = 500;

@@ -205,7 +205,7 @@ describe('a place', () => {
     expect(refusal(enter)).toBe('entered');
   });
 
-  test(`is one of ${PLACES}: when all are taken, whoever would be served last leaves for one who would be before`, async () => {
+  test(`is one of ${PLACES}: when all are taken, the attempt that would be served last gives way to one that comes sooner`, async () => {
     const { queue, ask, serve } = oneThread();
     const enter = (key: string) => queue.enter({ networks: ipv4(key), who: undefined });
     void ask('loud', enter('loud'));

@@ -20,8 +20,8 @@ local function ends(text)
   return newest, oldest, tonumber(linked)
 end
 
--- Move to the front, or put there, whom the account has talked with just now. Whoever is there already stays as they are:
--- their place is later than all others.
+-- Move a conversation to the front, or add it there. One that is in front already is left as it is: its place is later than
+-- all others.
 local function promote(hash, other, now)
   local text = redis.call('HGET', hash, '#')
   if text and string.sub(text, 1, #other + 1) == other .. ' ' then return end
