@@ -116,7 +116,7 @@ const SETTINGS = {
   TRUST_PROXY: {
     default: 'false',
     parse: trustProxy,
-    reason: 'how many proxies stand in front, or their addresses',
+    reason: 'addresses of the proxies in front, or how many of them add to X-Forwarded-For',
   },
   HSTS_SECONDS: {
     default: '0',

@@ -18,10 +18,10 @@ const LONGEST_ADDRESS = 64;
 
 const TRUSTS_ALL =
   'TRUST_PROXY=true believes whatever address a client writes into X-Forwarded-For, so that no limit per network holds: ' +
-  'set it to the number of proxies in front, or to their addresses';
+  'set it to the addresses of the proxies in front';
 const TRUSTS_NONE =
   'X-Forwarded-For has come and TRUST_PROXY is false: if a proxy stands in front, everybody behind it counts as one ' +
-  'network; set TRUST_PROXY to the number of proxies in front, or to their addresses';
+  'network; set TRUST_PROXY to the addresses of the proxies in front';
 
 /** `address` as the socket or a proxy says it; some proxies add the port. What is none is counted as `unknown`. */
 export function networksOf(address: string): Network[] {

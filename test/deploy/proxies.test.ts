@@ -188,12 +188,36 @@ for (const proxy of PROXIES) {
 }
 
 const nginx = PROXIES[0]!;
-test.skipIf(!isThere(nginx))(
-  'nginx behind nginx: the recipe in front of one with default settings',
-  async () => {
-    const node = await startNode({ TRUST_PROXY: '2', HEARTBEAT_SECONDS: '1' });
-    const plain = 'server { listen 8080; location / { proxy_pass http://127.0.0.1:3000; } }';
-    const inner = await start(nginx, node.url, plain);
-    await isPrompt(node, await start(nginx, inner));
-  },
-);
+/** What somebody else's panel or ingress has: nothing but where to go. It passes X-Forwarded-For on as it came. */
+const plain = 'server { listen 8080; location / { proxy_pass http://127.0.0.1:3000; } }';
+
+describe.skipIf(!isThere(nginx))('nginx behind nginx', () => {
+  const INNER = [
+    ['default settings', plain],
+    ['the recipe', recipe('nginx.conf')],
+  ] as const;
+
+  test.each([
+    ['the recipe in front of default settings', plain, recipe('nginx.conf')],
+    [
+      'default settings in front of one that passes X-Accel-Buffering on',
+      plain.replace('proxy_pass ', 'proxy_pass_header X-Accel-Buffering; proxy_pass '),
+      plain,
+    ],
+  ])('streams are prompt: %s', async (_, inner, outer) => {
+    const node = await startNode({ TRUST_PROXY: '127.0.0.1', HEARTBEAT_SECONDS: '1' });
+    await isPrompt(node, await start(nginx, await start(nginx, node.url, inner), outer));
+  });
+
+  test.each(INNER)(
+    'clients are counted by address, and cannot write another one: %s inside',
+    async (_, inner) => {
+      const node = await startNode({ TRUST_PROXY: '127.0.0.1', REGISTER_LIMIT: '1/3600' });
+      const url = await start(nginx, await start(nginx, node.url, inner));
+      expect(await registerFrom('127.0.0.2', url)).toBe(201);
+      expect(await registerFrom('127.0.0.2', url)).toBe(429);
+      expect(await registerFrom('127.0.0.2', url, { 'X-Forwarded-For': '192.0.2.7' })).toBe(429);
+      expect(await registerFrom('127.0.0.3', url)).toBe(201);
+    },
+  );
+});
