@@ -1044,7 +1044,7 @@ export interface components {
                  *       "type": "urn:parley:problem:misdirected_request",
                  *       "title": "The request is for another server",
                  *       "status": 421,
-                 *       "detail": "This server does not answer for that host. If it should, name the host in the setting HOSTS.",
+                 *       "detail": "This server does not answer for the host chat.example. If it should, add it to the setting HOSTS.",
                  *       "code": "misdirected_request",
                  *       "requestId": "01a207a2-32f8-725a-a9c0-981e2f7757b4"
                  *     }

@@ -40,7 +40,9 @@ function misdirected(check: HostCheck, authority: string): Problem | undefined {
   const verdict = check(authority);
   if (verdict === 'served') return undefined;
   if (verdict === 'invalid') return invalid('header/Host', 'is not a host with an optional port');
-  const detail =
-    'This server does not answer for that host. If it should, name the host in the setting HOSTS.';
-  return new Problem('misdirected_request', detail);
+  const host = authority.replace(/:\d*$/, ''); // a proxy may have put another one there than the client asked for
+  return new Problem(
+    'misdirected_request',
+    `This server does not answer for the host ${host}. If it should, add it to the setting HOSTS.`,
+  );
 }

@@ -98,7 +98,7 @@ async function start(proxy: Proxy, upstream: string, text = recipe(proxy.file)):
   const url = `http://127.0.0.1:${port}`;
   const answers = () =>
     fetch(`${url}/livez`).then(
-      ({ status }) => status === 200,
+      ({ status }) => [200, 421].includes(status), // from Parley, and not from a proxy that is too early
       () => false,
     );
   await until(`${proxy.command} answers`, answers, 10_000).catch((error: Error) => {
@@ -220,4 +220,16 @@ describe.skipIf(!isThere(nginx))('nginx behind nginx', () => {
       expect(await registerFrom('127.0.0.3', url)).toBe(201);
     },
   );
+
+  test('one that does not pass Host on brings its own name for Parley, and the refusal says which', async () => {
+    const named = `upstream parley { server 127.0.0.1:3000; } ${plain.replace('//127.0.0.1:3000', '//parley')}`;
+    const answerWith = async (HOSTS: string): Promise<Response> => {
+      const node = await startNode({ TRUST_PROXY: '1', HOSTS });
+      return fetch(`${await start(nginx, node.url, named)}/v1/me`);
+    };
+    const refused = await answerWith('chat.example');
+    expect(refused.status).toBe(421);
+    expect(await refused.json()).toMatchObject({ detail: expect.stringContaining('host parley.') });
+    expect((await answerWith('chat.example,parley')).status).toBe(401);
+  });
 });

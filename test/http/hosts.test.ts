@@ -123,7 +123,9 @@ describe('a request for a host that is not served', () => {
     ] as const) {
       const answer = await send(node, method!, path!, { token, headers });
       expectProblem(answer, 'misdirected_request');
-      expect(answer.body.detail).toContain('HOSTS');
+      expect(answer.body.detail).toContain(
+        'the host evil.example. If it should, add it to the setting HOSTS',
+      );
       expect(answer.headers).not.toHaveProperty('access-control-allow-origin');
     }
     expect((await send(node, 'GET', '/v1/me', { token })).status).toBe(200);
