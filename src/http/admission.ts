@@ -14,6 +14,7 @@ import { Connection } from './connection.ts';
 import { meetDeadline, setDeadline } from './deadline.ts';
 import type { ParleyRequest, ParleyResponse } from './exchange.ts';
 import { connectionCap, openFileLimit, processCap } from './file-limit.ts';
+import { createPace } from './pace.ts';
 import { Parties, type Party } from './parties.ts';
 import { Passage } from './passage.ts';
 import { ENTRY_POINTS, FAULT_POINTS, PAGE_PRICE } from './prices.ts';
@@ -64,6 +65,7 @@ export function createAdmission(options: {
   const findNetworks = createNetworksFinder(config.TRUST_PROXY, log);
   /** Connections that are not streams: on these an answer may be stuck. */
   const watched = new Set<Connection>();
+  const pace = createPace(watched);
   const refusals = new Map<Reason, { count: number; network: string }>();
   let lingering = 0;
 
@@ -86,11 +88,16 @@ export function createAdmission(options: {
   const disconnect = (parties: Party[]): void => {
     for (const party of parties) party.connections -= 1;
   };
+  /** A stream counts until its socket closes. */
+  const uncount = (parties: Party[], socket?: Socket): void => {
+    if (!socket || socket.destroyed) disconnect(parties);
+    else socket.once('close', () => disconnect(parties));
+  };
   const streaming = (connection: Connection): void => {
     watched.delete(connection);
     connection.becomeStream();
   };
-  const desk = { accounts, refused, streaming, disconnect, audience };
+  const desk = { accounts, refused, streaming, uncount, audience };
 
   function accept(socket: KnownSocket): void {
     const address = socket.remoteAddress ?? '';
@@ -106,7 +113,8 @@ export function createAdmission(options: {
     watched.add(connection);
     socket.on('close', closed);
     const network = parties?.[0];
-    if (network?.isFlooding(performance.now())) rest(connection, network);
+    // Not at once: node is about to read it for the first time, and would not be stopped.
+    if (network?.isFlooding(performance.now())) process.nextTick(rest, connection, network);
   }
 
   function closed(this: KnownSocket): void {
@@ -159,6 +167,7 @@ export function createAdmission(options: {
     /** A request has come: the problem if it must not go on. */
     begin(req: ParleyRequest, res: ParleyResponse): Problem | undefined {
       const connection = connectionOf(req);
+      pace.began(connection);
       const { startedAtMs } = res;
       const own = connection.parties;
       const from = findNetworks(req);

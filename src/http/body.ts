@@ -16,7 +16,7 @@ const tooLarge = () => new Problem('body_too_large', 'The body must not be large
 /** Undefined for a request without a body. */
 export async function readJson(
   req: IncomingMessage,
-  meter: { received(bytes: number): void },
+  meter: { received(bytes: number): void; endedEarly(bytes: number): void },
 ): Promise<unknown> {
   const { 'content-length': length, 'content-type': type = '', 'content-encoding': encoding } = req.headers;
   const isChunked = req.headers['transfer-encoding'] !== undefined;
@@ -29,7 +29,7 @@ export async function readJson(
   }
   if (Number(length) > LIMIT_BYTES) throw tooLarge(); // at once, not when all of it has come
   if (!isChunked) meter.received(Number(length)); // before it comes: many at once are all charged
-  const bytes = await readBytes(req);
+  const bytes = await readBytes(req, (size) => meter.endedEarly(size));
   if (isChunked) meter.received(bytes.length);
   if (bytes.length === 0) return undefined;
   if (bytes.length > LARGE_BYTES) await turn();
@@ -57,7 +57,7 @@ function nextTurn(): void {
   if (waiting.length > 0) setImmediate(nextTurn);
 }
 
-function readBytes(req: IncomingMessage): Promise<Buffer> {
+function readBytes(req: IncomingMessage, endedEarly: (size: number) => void): Promise<Buffer> {
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = [];
     let size = 0;
@@ -68,7 +68,9 @@ function readBytes(req: IncomingMessage): Promise<Buffer> {
     });
     req.on('end', () => resolve(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks)));
     req.on('close', () => {
-      if (!req.complete) reject(new Problem('malformed_json', 'The body ended too early.'));
+      if (req.complete) return;
+      endedEarly(size);
+      reject(new Problem('malformed_json', 'The body ended too early.'));
     });
   });
 }

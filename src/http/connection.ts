@@ -22,6 +22,11 @@ const REFUSED_BEHIND = 8;
 const STUCK_MS = 30_000;
 const LONGEST_MS = 300_000;
 
+/** node resumes a socket to read what is left of a body. */
+function pauseAgain(this: Socket): void {
+  this.pause();
+}
+
 export class Connection {
   readonly socket: Socket & { _handle?: { writeQueueSize?: number } | null };
   /** The networks that it counts for; none for a connection of a trusted proxy. */
@@ -33,6 +38,7 @@ export class Connection {
   refusals = 0;
   gate: Gate | undefined;
   readonly #inFlight: number;
+  #holds = 0;
   #open: OnConnection[] = [];
   #left = 0;
   #leftAtMs = 0;
@@ -56,6 +62,17 @@ export class Connection {
       const index = this.#open.indexOf(exchange);
       if (index >= 0) this.#open.splice(index, 1);
     }
+  }
+
+  /** It is not read until `release` has been called as often. */
+  hold(): void {
+    this.#holds += 1;
+    if (this.#holds === 1) this.socket.on('resume', pauseAgain).pause();
+  }
+
+  release(): void {
+    this.#holds -= 1;
+    if (this.#holds === 0) this.socket.off('resume', pauseAgain).resume();
   }
 
   /** It is a stream from now on: nothing else comes on it, and there may be very many. */

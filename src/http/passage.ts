@@ -101,6 +101,13 @@ export class Passage implements OnConnection {
     this.#spend(this.#bodyPoints);
   }
 
+  /** Of the body, no more than this came: nothing else was read, and nothing was parsed. */
+  endedEarly(bytes: number): void {
+    const points = Math.min(this.#bodyPoints, Math.floor(bytes / BODY_BYTES));
+    this.#spend(points - this.#bodyPoints);
+    this.#bodyPoints = points;
+  }
+
   /** The request was not worth its work. */
   failed(): void {
     if (this.#bodyPoints === 0) return;
@@ -153,7 +160,7 @@ export class Passage implements OnConnection {
     if (!this.#isLeaving) return;
     this.#isLeaving = false;
     this.connection.end(this);
-    if (this.isCounted) this.#disconnect();
+    if (this.isCounted) this.#desk.uncount(this.#parties, this.isStream ? this.connection.socket : undefined);
     if (!this.#isWorking) this.#leaveGates();
   }
 
@@ -183,15 +190,6 @@ export class Passage implements OnConnection {
     this.connection.refusals += 1;
     this.#desk.refused(reason, this.networks[0]?.key ?? 'unknown');
     return problemOf(reason, retryAfterMs);
-  }
-
-  /** A stream counts until its connection closes. */
-  #disconnect(): void {
-    const { socket } = this.connection;
-    const { disconnect } = this.#desk;
-    const parties = this.#parties;
-    if (this.isStream && !socket.destroyed) socket.once('close', () => disconnect(parties));
-    else disconnect(parties);
   }
 
   /** Throws if there is nothing left; `own`: what this request took itself, beside its body. */

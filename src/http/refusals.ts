@@ -22,11 +22,10 @@ export function rest(connection: Connection, network: Party): void {
   const { socket } = connection;
   if (connection.isResting || socket.destroyed) return;
   connection.isResting = true;
-  const goOn = () => socket.pause(); // node resumes it to read what is left of a body
-  socket.on('resume', goOn).pause();
+  connection.hold();
   setTimeout(() => {
     connection.isResting = false;
-    socket.off('resume', goOn).resume();
+    connection.release();
   }, network.restMs(performance.now())).unref();
 }
 

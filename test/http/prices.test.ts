@@ -58,6 +58,17 @@ test('of many sends whose bodies come late only what the budget allows is done',
   expect([countOf(statuses, 201), countOf(statuses, 429)]).toEqual([7, 5]); // 3 points each
 });
 
+test('a body that never comes costs no more than the request', async () => {
+  const node = await startNode({ NETWORK_BUDGET: '200/2000' });
+  const head = 'POST /v1/login HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n';
+  for (let n = 0; n < 5; n += 1) {
+    const socket = await dial(node);
+    socket.end(`${head}Content-Length: 60000\r\n\r\n{`);
+    expect(statusesIn(await heard(socket, 2_000))).toEqual([400]);
+  }
+  expect((await ask(node, { path: '/livez' })).status).toBe(200);
+});
+
 test('a broadcast is charged for the streams it goes to', async () => {
   const node = await startNode({ ACCOUNT_BUDGET: '200/2000' });
   const [alice, bob] = [await person(node, 'alice'), await person(node, 'bob')];

@@ -1,0 +1,120 @@
+/** Many requests that come in one moment: those of one network are read a few at a time. */
+import { subscribe, unsubscribe } from 'node:diagnostics_channel';
+import { once } from 'node:events';
+import { expect, onTestFinished, test } from 'vitest';
+import type { Connection } from '../../src/http/connection.ts';
+import { createPace } from '../../src/http/pace.ts';
+import { Party } from '../../src/http/parties.ts';
+import { startNode } from '../support/app.ts';
+import { ask, bytesOf, dial, heard, statusesIn } from '../support/raw.ts';
+
+const [AT_ONCE, RELEASED] = [64, 16];
+const limits = { budget: { max: 0, windowMs: 1_000 }, inFlight: 0 };
+const nextTurn = () => new Promise<void>((resolve) => setImmediate(resolve));
+
+/** As many connections of one network, of which none has sent anything yet. */
+function crowd(count: number) {
+  const network = new Party(limits, 1, 0);
+  return Array.from({ length: count }, () => ({
+    isHeld: false,
+    parties: [network],
+    hold() {
+      this.isHeld = true;
+    },
+    release() {
+      this.isHeld = false;
+    },
+  }));
+}
+type Fake = ReturnType<typeof crowd>[number];
+
+function paced(...crowds: Fake[][]) {
+  const connections = new Set(crowds.flat()) as unknown as Set<Connection>;
+  const pace = createPace(connections);
+  /** All that are read send a request; answers how many did. */
+  function burst(of: Fake[]): number {
+    let begun = 0;
+    for (const each of of) {
+      if (each.isHeld) continue;
+      pace.began(each as unknown as Connection);
+      begun += 1;
+    }
+    return begun;
+  }
+  return burst;
+}
+/** Answers how many requests this process has begun to serve in one turn of its event loop, at the most. */
+function mostInATurn(): () => number {
+  let [most, inThis] = [0, 0];
+  const started = () => {
+    if (inThis === 0)
+      setImmediate(() => {
+        inThis = 0;
+      });
+    inThis += 1;
+    most = Math.max(most, inThis);
+  };
+  subscribe('http.server.request.start', started);
+  onTestFinished(() => void unsubscribe('http.server.request.start', started));
+  return () => most;
+}
+
+const heldOf = (of: Fake[]) => of.filter(({ isHeld }) => isHeld).length;
+
+test('of a thousand connections that send at once a few are read in each turn of the event loop, and in the end all', async () => {
+  const many = crowd(1_000);
+  const burst = paced(many);
+  expect(burst(many)).toBe(AT_ONCE + 1);
+  for (let turns = 1; heldOf(many) > 0; turns += 1) {
+    const before = heldOf(many);
+    await nextTurn();
+    expect(before - heldOf(many)).toBe(Math.min(RELEASED, before));
+    expect(turns).toBeLessThan(100);
+  }
+});
+
+test('those of another network, which sends little, are read meanwhile', () => {
+  const [many, few] = [crowd(1_000), crowd(5)];
+  const burst = paced(many, few);
+  burst(many);
+  expect(burst(few)).toBe(5);
+});
+
+test('twenty networks that send at once are each read a little', () => {
+  const crowds = Array.from({ length: 20 }, () => crowd(50));
+  const burst = paced(...crowds);
+  // In the order in which they would come: one of each network, the next of each, and so on.
+  const mixed = Array.from({ length: 50 }, (_, index) => crowds.map((each) => each[index]!)).flat();
+  expect(burst(mixed)).toBeLessThanOrEqual(AT_ONCE + 3 * crowds.length);
+  for (const each of crowds) expect(heldOf(each)).toBeGreaterThan(40);
+});
+
+test('a node begins no more in one turn, and answers all', async () => {
+  const node = await startNode({ NETWORK_BUDGET: '0', NETWORK_CONNECTIONS: '0' });
+  const sockets = await Promise.all(Array.from({ length: 300 }, () => dial(node)));
+  for (const each of sockets) each.setEncoding('utf8');
+  const most = mostInATurn();
+  for (let round = 0; round < 3; round += 1) {
+    const answers = Promise.all(sockets.map((each) => once(each, 'data')));
+    for (const each of sockets) each.write(bytesOf({ path: '/livez' }));
+    expect(statusesIn((await answers).flat().join('')).filter((status) => status === 200)).toHaveLength(300);
+  }
+  expect(most()).toBeGreaterThan(RELEASED);
+  expect(most()).toBeLessThanOrEqual(AT_ONCE + 1 + RELEASED);
+});
+
+test('of a network of which very many were refused a new connection rests before it is read', async () => {
+  const node = await startNode({ NETWORK_BUDGET: '10/600000' });
+  const NEIGHBOUR = '127.0.0.2';
+  // Each refusal is 5 ms of rest for the network: a new connection waits for what 250 ms do not cover.
+  const sockets = await Promise.all(Array.from({ length: 160 }, () => dial(node)));
+  const refused = Promise.all(sockets.map((each) => once(each.setEncoding('utf8'), 'data')));
+  for (const each of sockets) each.write(bytesOf({ path: '/livez' }));
+  await refused;
+  const newcomer = await dial(node);
+  newcomer.write(bytesOf({ path: '/livez' }));
+  const early = heard(newcomer, 100);
+  expect((await ask(node, { path: '/livez' }, { from: NEIGHBOUR })).status).toBe(200);
+  expect(await early).toBe('');
+  expect(statusesIn(await heard(newcomer, 5_000))).toEqual([429]);
+});
