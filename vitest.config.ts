@@ -21,6 +21,7 @@ if (!hasChromium) {
 }
 
 const shared = {
+  isolate: false, // every test has a node of its own; to load all modules anew for each file took half of the time
   globalSetup: 'test/support/redis.ts',
   testTimeout: 60_000, // a machine that is busy is no fault
   hookTimeout: 60_000,
@@ -28,7 +29,7 @@ const shared = {
 
 export default defineConfig({
   test: {
-    maxWorkers: 4, // most tests wait for something, not for a core
+    maxWorkers: 6, // most tests wait for something, not for a core
     projects: [
       {
         test: {
@@ -47,7 +48,6 @@ export default defineConfig({
                 name: 'web',
                 include: ['test/web/**/*.test.ts'],
                 globalSetup: ['test/support/redis.ts', 'test/support/page.mjs'],
-                fileParallelism: false, // one browser at a time is enough
               },
             },
           ]

@@ -82,7 +82,7 @@ test('a request in flight is answered before the process ends, and its connectio
   const parley = await startProcess({
     ...WITHOUT_REDIS,
     DATA_DIR: join(emptyFolder(), 'data'),
-    BCRYPT_COST: '14',
+    BCRYPT_COST: '13',
   });
   // fetch keeps its connection for a next request
   const registering = fetch(`${parley.url}/v1/register`, {

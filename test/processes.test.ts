@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { findNativeServer } from '../src/store/embedded.ts';
 import { login, type Person, person, type TestNode, tell, until } from './support/app.ts';
+import { built } from './support/built.ts';
 import { call } from './support/contract.ts';
 import { descendants, freePort, isAlive, startProcess } from './support/process.ts';
 
@@ -83,16 +84,7 @@ test.skipIf(!native || !hasNamespaces)(
   'as PID 1 it leaves no zombies, however often its Redis ends',
   async () => {
     const port = await freePort();
-    const main = new URL('../src/main.ts', import.meta.url).pathname;
-    const inside = [
-      '--pid',
-      '--fork',
-      '--mount-proc',
-      process.execPath,
-      '--import',
-      import.meta.resolve('tsx'),
-      main,
-    ];
+    const inside = ['--pid', '--fork', '--mount-proc', process.execPath, built('main.js')];
     const shell = spawn('unshare', inside, {
       env: { PATH, PORT: String(port), DATA_DIR: emptyFolder(), BCRYPT_COST: '4', LOG_LEVEL: 'error' },
       stdio: 'ignore',

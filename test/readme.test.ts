@@ -9,6 +9,7 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { expect, type TestContext, test } from 'vitest';
 import { findNativeServer } from '../src/store/embedded.ts';
+import { built } from './support/built.ts';
 import { hasTmux, openPane } from './support/pane.ts';
 import { client } from './support/wire.ts';
 
@@ -30,7 +31,7 @@ async function end(child: ChildProcess): Promise<void> {
 
 /** Answers the process, the address that it says it listens on, and what it says of its Redis. */
 async function startParley(path: string, directory: string) {
-  const parley = spawn(process.execPath, ['--import', 'tsx', join(ROOT, 'src/main.ts')], {
+  const parley = spawn(process.execPath, [built('main.js')], {
     cwd: ROOT,
     env: { PATH: path, PORT: '0', DATA_DIR: join(directory, 'data'), LOG_LEVEL: 'warn' },
     stdio: ['ignore', 'pipe', 'inherit'],

@@ -200,7 +200,11 @@ test('own copies, however many, cost a page of the mailbox next to nothing', asy
       page = await mailbox(bob, query);
     });
     expect([texts(page!), page!.body.hasMore, page!.body.unread]).toEqual([expected, hasMore, 2]);
-    expect(commands.filter(([name]) => /^evalsha$/i.test(name!)).length).toBe(1);
+    // Others may run beside it: who is online is looked after all the time.
+    const ofInbox = commands.filter(
+      (each) => /^evalsha$/i.test(each[0]!) && each.some((arg) => arg.includes('inbox:{')),
+    );
+    expect(ofInbox).toHaveLength(1);
     expect(entriesLookedAt(commands)).toBeLessThan(60);
   }
 });

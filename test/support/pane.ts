@@ -1,4 +1,4 @@
-/** A terminal in the hands of a test: the command `parley` in a pane of tmux, a real pseudo-terminal, from the sources. */
+/** A terminal in the hands of a test: the command `parley` in a pane of tmux, a real pseudo-terminal. */
 import { execFile, spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -7,6 +7,7 @@ import { promisify } from 'node:util';
 import { onTestFinished } from 'vitest';
 import { createKeeper } from '../../src/terminal/keep.ts';
 import { until } from './app.ts';
+import { built } from './built.ts';
 import { client } from './wire.ts';
 
 export const hasTmux = spawnSync('tmux', ['-V']).status === 0;
@@ -15,9 +16,8 @@ if (!hasTmux) {
   process.stderr.write('\n*** LEFT OUT: no tmux here, so no terminal client was run in a terminal. ***\n\n');
 }
 
-const MAIN = new URL('../../src/terminal/main.ts', import.meta.url).pathname;
 /** `node` and its arguments, before those of `parley`. */
-export const PARLEY = [process.execPath, '--import', import.meta.resolve('tsx'), MAIN] as const;
+export const PARLEY = [process.execPath, built('terminal/main.js')] as const;
 
 /** What a shell would do: say how the command ended and in which state it left the terminal. */
 const WRAPPER = `sh -c 'echo $$ > "$0"; exec "$@"' "$@"; echo "[left $?]"; stty -a; exec cat`;

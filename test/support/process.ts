@@ -1,9 +1,10 @@
-/** Parley as its own process, from the sources, for tests that kill it. */
+/** Parley as its own process, for tests that kill it. */
 import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { createServer } from 'node:net';
 import { onTestFinished } from 'vitest';
 import { until } from './app.ts';
+import { built } from './built.ts';
 
 export type Process = {
   child: ChildProcess;
@@ -22,8 +23,6 @@ export async function freePort(): Promise<number> {
   return address.port;
 }
 
-const MAIN = new URL('../../src/main.ts', import.meta.url).pathname;
-
 /**
  * `settings` is the whole environment but PATH; `before` is done by the shell that starts it. Waits until it listens,
  * unless it ends before.
@@ -31,11 +30,12 @@ const MAIN = new URL('../../src/main.ts', import.meta.url).pathname;
 export async function startProcess(
   settings: Record<string, string>,
   cwd = process.cwd(),
-  main = MAIN,
+  main = built('main.js'),
   before = ':',
 ): Promise<Process> {
   const port = await freePort();
-  const program = [process.execPath, '--import', import.meta.resolve('tsx'), main];
+  const loader = main.endsWith('.ts') ? ['--import', import.meta.resolve('tsx')] : [];
+  const program = [process.execPath, ...loader, main];
   const child = spawn('/bin/sh', ['-c', `${before}; exec "$0" "$@"`, ...program], {
     cwd,
     env: { PATH: process.env['PATH'], PORT: String(port), BCRYPT_COST: '4', LOG_LEVEL: 'warn', ...settings },
