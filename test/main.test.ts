@@ -1,5 +1,5 @@
 /** The process: how it starts, refuses to start, and ends. */
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import http from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -29,6 +29,20 @@ test('without a Redis it starts one of its own, says what a stop loses, and leav
   expect((await call(node, 'getMe', { token: bob.token })).body.username).toBe('bob');
   parley.child.kill('SIGINT');
   expect(await parley.exited).toBe(0);
+});
+
+// What node writes by itself (reports, heap snapshots) may hold secrets.
+test('what the process writes is closed to other users, whatever umask it was started with', async () => {
+  const folder = emptyFolder();
+  const settings = {
+    ...WITHOUT_REDIS,
+    ...{ DATA_DIR: join(folder, 'data'), NODE_OPTIONS: `--report-on-signal --report-directory=${folder}` },
+  };
+  const parley = await startProcess(settings, undefined, undefined, 'umask 000');
+  const reports = () => readdirSync(folder).filter((name) => name.endsWith('.json'));
+  parley.child.kill('SIGUSR2');
+  await until('there is a report', () => reports().length > 0);
+  expect(statSync(join(folder, reports()[0]!)).mode & 0o077).toBe(0);
 });
 
 test('SIGTERM: readyz says no, streams are told to come back at moments of their own, and it ends in time', async () => {

@@ -1,4 +1,4 @@
-/** Many requests that come in one moment: those of one network are read a few at a time. */
+/** Very many requests at once, or refusals: those of one network are read a few at a time, and rest. */
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { once } from 'node:events';
 import { expect, onTestFinished, test, vi } from 'vitest';
@@ -112,6 +112,15 @@ test('a network has too many refusals when they come faster than 200 in a second
   expect(network.isFlooding(300)).toBe(false);
   for (let n = 0; n < 10_000; n += 1) network.restMs(300);
   expect(network.restMs(300)).toBe(5_000);
+});
+
+test('what is in no hurry leaves a quarter of a bucket to what is', () => {
+  const party = new Party({ budget: { max: 400, windowMs: 1_000 }, inFlight: 1 }, 1, 0);
+  party.spend(300);
+  expect([party.spareMs(0), party.waitMs(0)]).toEqual([0, 0]);
+  party.spend(20);
+  expect([party.spareMs(0), party.waitMs(0)]).toEqual([50, 0]);
+  expect(party.spareMs(50)).toBe(0);
 });
 
 test('of such a network a new connection rests before it is read', async () => {
