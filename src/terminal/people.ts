@@ -30,9 +30,10 @@ export function createPeople() {
     apply,
     /** Replaces everything by a list that `fetch` gets; without one everything stays. */
     async load(fetch: () => Promise<{ total: number; users: OnlineUser[] } | undefined>): Promise<void> {
-      since = [];
+      const missed: Presence[] = [];
+      since = missed;
       const page = await fetch();
-      const missed = since;
+      if (since !== missed) return; // another list was asked for meanwhile, which is newer
       since = undefined;
       if (!page) return;
       names.clear();
