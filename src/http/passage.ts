@@ -101,7 +101,7 @@ export class Passage implements OnConnection {
     this.#spend(this.#bodyPoints);
   }
 
-  /** Of the body, no more than this came: nothing else was read, and nothing was parsed. */
+  /** The connection closed after this many bytes of the body: refunds the charge for the rest. */
   endedEarly(bytes: number): void {
     const points = Math.min(this.#bodyPoints, Math.floor(bytes / BODY_BYTES));
     this.#spend(points - this.#bodyPoints);

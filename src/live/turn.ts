@@ -17,7 +17,7 @@ const LEAST_BYTES = 8 * 1024;
 export const bytesOfTurn = (maxStreamBytes: number, audience: number): number =>
   Math.min(maxStreamBytes / 2, Math.max(LEAST_BYTES, TURN_BYTES / audience));
 
-/** After a long turn others come first, for as long as it took: fan-out takes no more than half of the time. */
+/** After a long turn, fan-out waits as long as the turn took, so that it uses at most half of the event loop. */
 const LONG_TURN_MS = 5;
 const LONGEST_REST_MS = 15;
 

@@ -33,7 +33,7 @@ export function createPeople() {
       const missed: Presence[] = [];
       since = missed;
       const page = await fetch();
-      if (since !== missed) return; // another list was asked for meanwhile, which is newer
+      if (since !== missed) return; // a newer load has started
       since = undefined;
       if (!page) return;
       names.clear();

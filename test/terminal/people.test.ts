@@ -1,4 +1,4 @@
-/** Who is online, as the terminal knows it, while lists and events cross. */
+/** The terminal's list of who is online, when loads and presence events overlap. */
 import { expect, test } from 'vitest';
 import { createPeople } from '../../src/terminal/people.ts';
 
@@ -9,7 +9,7 @@ const pageOf = (...names: string[]): Page => ({
   users: names.map((username) => ({ username, displayName: username, since: '2026-11-28T12:00:00.000Z' })),
 });
 
-/** A list that comes when it is told to. */
+/** Starts a load; the returned function delivers its answer. */
 function asked(people: ReturnType<typeof createPeople>) {
   let answer: (page: Page | undefined) => void = () => {};
   const loaded = people.load(() => new Promise((resolve) => (answer = resolve)));
@@ -19,7 +19,7 @@ function asked(people: ReturnType<typeof createPeople>) {
   };
 }
 
-test('what happens while a list is on its way is newer than the list', async () => {
+test('presence events that arrive during a load are applied on top of it', async () => {
   const people = createPeople();
   const answer = asked(people);
   people.apply({ kind: 'presence', total: 2, online: ['carol'], offline: ['alice'] });
@@ -27,9 +27,9 @@ test('what happens while a list is on its way is newer than the list', async () 
   expect([people.names(), people.total()]).toEqual([['bob', 'carol'], 2]);
 });
 
-// A connection that came back twice asked twice, and the second answer ended the program.
+// Two reconnects in quick succession start two loads; the second answer used to crash the client.
 test.each(['first', 'second'])(
-  'of two lists on their way the later one counts, when the %s comes first',
+  'of two overlapping loads the later one wins, when the %s is answered first',
   async (which) => {
     const people = createPeople();
     const [older, newer] = [asked(people), asked(people)];
@@ -41,7 +41,7 @@ test.each(['first', 'second'])(
   },
 );
 
-test('without a list all stays', async () => {
+test('a load without an answer changes nothing', async () => {
   const people = createPeople();
   await asked(people)(pageOf('alice'));
   await asked(people)(undefined);
