@@ -26,6 +26,8 @@ export async function chat(person: Person, to: string): Promise<Next> {
   /** What was said before stands above what is new. */
   let isIntroduced = false;
   let isOver = false;
+  /** Lines that were entered and are not carried out; the first is under way. */
+  const typedAhead: string[] = [];
   let finish: (next: Next) => void = () => {};
   const finished = new Promise<Next>((resolve) => {
     finish = resolve;
@@ -65,6 +67,7 @@ export async function chat(person: Person, to: string): Promise<Next> {
   }
 
   function send(receiver: string, text: string): void {
+    if (isOver) return;
     const count = [...text].length;
     if (count > LONGEST_TEXT) {
       warn(say('tooLong', { count }));
@@ -76,11 +79,30 @@ export async function chat(person: Person, to: string): Promise<Next> {
     prompt();
   }
 
-  async function enter(line: string): Promise<void> {
+  async function carryOut(line: string): Promise<void> {
     const command = commands.read(line);
-    if (command) return command();
+    if (command) return command.run();
     const text = line.startsWith('//') ? line.slice(1) : line;
     if (text.trim() !== '') send(target, text);
+  }
+
+  /**
+   * One line after another, so that what is typed right behind `/dm name` goes to that person. Only leaving does not
+   * wait.
+   */
+  async function enter(line: string): Promise<void> {
+    if (commands.read(line)?.leaves) return carryOut(line);
+    if (typedAhead.push(line) > 1) return;
+    for (let next = typedAhead[0]; next !== undefined && !isOver; next = typedAhead[0]) {
+      await carryOut(next);
+      if (!isOver) typedAhead.shift();
+    }
+  }
+
+  /** What was typed behind a `/dm` that failed was for that person, and must not go to anybody else. */
+  function notThere(reason: string): void {
+    notice(reason);
+    for (const text of typedAhead.splice(1)) warn(say('notSent', { text: harmlessLine(text), reason }));
   }
 
   function onOutcome(outcome: Outcome): void {
@@ -137,6 +159,7 @@ export async function chat(person: Person, to: string): Promise<Next> {
     send,
     print,
     notice,
+    notThere,
     leave: (next) => finish(next),
   });
 
@@ -155,8 +178,10 @@ export async function chat(person: Person, to: string): Promise<Next> {
   isOver = true;
   lookAway();
   outbox.onOutcome(() => {});
-  const typed = screen.close();
-  if (next !== 'menu' && typed.trim() !== '')
-    output.write(`${say('notSent', { text: harmlessLine(typed), reason: shownName(target, terminal) })}\n`);
+  const unfinished = screen.close();
+  if (next !== 'menu') typedAhead.push(unfinished);
+  const reason = shownName(target, terminal);
+  for (const text of typedAhead)
+    if (text.trim() !== '') output.write(`${say('notSent', { text: harmlessLine(text), reason })}\n`);
   return next;
 }

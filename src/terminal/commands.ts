@@ -15,11 +15,18 @@ export type Chat = {
   send(to: string, text: string): void;
   print(...blocks: Block[]): void;
   notice(text: string): void;
+  /** `/dm` could not be carried out. */
+  notThere(reason: string): void;
   leave(next: Next): void;
 };
 
-export type Command = () => Promise<void>;
-type Entry = { shown: string; help: TextKey; run: (chat: Chat, rest: string) => Promise<void> | void };
+export type Command = { leaves: boolean; run: () => Promise<void> };
+type Entry = {
+  shown: string;
+  help: TextKey;
+  leaves?: true;
+  run: (chat: Chat, rest: string) => Promise<void> | void;
+};
 
 const PAGE_MESSAGES = 20;
 
@@ -48,9 +55,9 @@ export function createCommands(chat: Chat) {
       help: 'helpDm',
       run: async (_, rest) => {
         const [, name = '', text = ''] = /^(\S*)\s*(.*)$/s.exec(rest) ?? [];
-        if (name === '') return chat.notice(say('needsName'));
+        if (name === '') return chat.notThere(say('needsName'));
         const { data: user, problem } = await parley.getUser(name);
-        if (problem) return chat.notice(`${harmlessLine(name)}: ${explain(problem, language)}`);
+        if (problem) return chat.notThere(`${harmlessLine(name)}: ${explain(problem, language)}`);
         if (text === '') await chat.talkTo(user.username);
         else chat.send(user.username, text);
       },
@@ -93,7 +100,7 @@ export function createCommands(chat: Chat) {
         feed.seen(data.messages);
       },
     },
-    '/menu': { shown: '/menu', help: 'helpMenu', run: () => chat.leave('menu') },
+    '/menu': { shown: '/menu', help: 'helpMenu', leaves: true, run: () => chat.leave('menu') },
     '/help': {
       shown: '/help',
       help: 'helpHelp',
@@ -107,7 +114,7 @@ export function createCommands(chat: Chat) {
         );
       },
     },
-    '/quit': { shown: '/quit', help: 'helpQuit', run: () => chat.leave('quit') },
+    '/quit': { shown: '/quit', help: 'helpQuit', leaves: true, run: () => chat.leave('quit') },
   };
 
   return {
@@ -115,10 +122,13 @@ export function createCommands(chat: Chat) {
     read(line: string): Command | undefined {
       if (!line.startsWith('/') || line.startsWith('//')) return undefined;
       const [, name = '', rest = ''] = /^(\S+)\s*(.*)$/s.exec(line) ?? [];
-      return async () => {
-        const entry = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
-        if (entry) await entry.run(chat, rest.trimEnd());
-        else chat.notice(say('unknownCommand', { name: harmlessLine(name) }));
+      const entry = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
+      return {
+        leaves: entry?.leaves ?? false,
+        run: async () => {
+          if (entry) await entry.run(chat, rest.trimEnd());
+          else chat.notice(say('unknownCommand', { name: harmlessLine(name) }));
+        },
       };
     },
     complete(line: string): string[] {

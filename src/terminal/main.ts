@@ -30,7 +30,8 @@ const RUN: Record<Exclude<CommandName, 'help' | 'serve'>, Run> = {
     process.once('exit', () => {
       if (!output.destroyed) output.write(CLEAN);
     });
-    return visit({ terminal, server, keeper });
+    // At once: a request that a server has not answered yet would keep the shell waiting.
+    process.exit(await visit({ terminal, server, keeper }));
   },
   send,
   listen,

@@ -44,7 +44,7 @@ export async function openWindow(
     locale: 'en-GB',
     ...options,
   });
-  context.setDefaultTimeout(8_000);
+  context.setDefaultTimeout(30_000);
   const page = await context.newPage();
   const complaints = watch(page, url);
   onTestFinished(async () => {

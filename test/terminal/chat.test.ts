@@ -2,6 +2,7 @@
 import { describe, expect, test } from 'vitest';
 import { sharedNode, until } from '../support/app.ts';
 import { hasLeft, hasTmux, keptLogin, openChat, openPane } from '../support/pane.ts';
+import { redisProxy } from '../support/proxy.ts';
 import { client } from '../support/wire.ts';
 
 /** Without the line breaks of wrapping. */
@@ -150,6 +151,25 @@ describe.skipIf(!hasTmux)('the chat screen', () => {
     await pane.type('/history');
     await pane.keys('Enter');
     await pane.shows('That was the beginning.');
+  });
+
+  test('what is typed right behind a command waits for it, and goes to nobody else', async () => {
+    const proxy = await redisProxy(node().url);
+    await client(node(), 'olga');
+    const pane = await openChat({ url: proxy.url.replace('redis:', 'http:') }, 'paul');
+    const enter = async (line: string): Promise<void> => {
+      await pane.type(line);
+      await pane.keys('Enter');
+    };
+    proxy.delay(1_000);
+    for (const line of ['/dm olga', 'for olga only', '/dm nobody-at-all', 'for nobody']) await enter(line);
+    await pane.shows(/you → olga {2}for olga only/);
+    await pane.shows('Not sent: for nobody (nobody-at-all: Nobody has this name.)');
+    proxy.hang(true);
+    for (const line of ['/history', 'too late', '/quit']) await enter(line);
+    expect(await hasLeft(pane, 0)).toContain('Not sent: too late (olga)');
+    const { data } = await (await client(node(), 'quin')).listBroadcasts();
+    expect(data?.messages.filter(({ text }) => text.startsWith('for '))).toEqual([]);
   });
 
   test.each([['C-c'], ['C-d']])('%s leaves the terminal clean', async (key) => {
