@@ -58,8 +58,8 @@ export default defineConfig({
               test: {
                 ...shared,
                 name: 'redis-server',
-                include: ['test/{store,live,http,fault}/**/*.test.ts'],
-                exclude: ['test/store/embedded.test.ts'],
+                include: ['test/{store,streams,http,fault}/**/*.test.ts'],
+                exclude: ['test/store/private-redis.test.ts'],
               },
             },
           ]

@@ -4,7 +4,7 @@ import { mass } from './mass.ts';
 import { built, type RedisServer, SECRET } from './servers.ts';
 
 const { createTokens } = await built<typeof import('../src/chat/tokens.ts')>('chat/tokens.js');
-const { createKeys } = await built<typeof import('../src/store/keys.ts')>('store/keys.js');
+const { createKeys } = await built<typeof import('../src/store/redis/keys.ts')>('store/redis/keys.js');
 
 const tokens = createTokens({
   secrets: [createSecretKey(Buffer.from(SECRET))],

@@ -8,14 +8,15 @@ import type { AddressInfo } from 'node:net';
 import { built } from './servers.ts';
 
 const { createTokens } = await built<typeof import('../src/chat/tokens.ts')>('chat/tokens.js');
-const { openStore } = await built<typeof import('../src/store/redis.ts')>('store/redis.js');
-const { createLogs } = await built<typeof import('../src/store/logs.ts')>('store/logs.js');
+const { openStore } = await built<typeof import('../src/store/redis/client.ts')>('store/redis/client.js');
+const { createLogStore } =
+  await built<typeof import('../src/store/log/log-store.ts')>('store/log/log-store.js');
 
 const { REDIS_URL: url = '', KEY_PREFIX: prefix = '', JWT_SECRET: secret = '' } = process.env;
 const secrets = [createSecretKey(Buffer.from(secret))];
 const tokens = createTokens({ secrets, accessTtlSeconds: 3_600, now: Date.now });
 const store = await openStore({ url, prefix, log: console });
-const logs = createLogs(store, {
+const logs = createLogStore(store, {
   retention: {
     broadcasts: 10_000,
     history: 10_000,
@@ -41,8 +42,8 @@ const server = createServer((req, res) => {
     const id = randomUUID();
     const kind = to === undefined ? 'broadcast' : 'dm';
     const message = { id, kind, from: username, to, text, sentAt: new Date().toISOString() };
-    const head = JSON.stringify(message).slice(0, -1);
-    const draft = { id, sid, key: '-', head, limitedAs: username };
+    const jsonPrefix = JSON.stringify(message).slice(0, -1);
+    const draft = { id, sid, key: '-', jsonPrefix, limitedAs: username };
     const appended = await (to === undefined ? logs.broadcast(draft) : logs.direct(username, to, draft));
     const stored = 'message' in appended ? appended.message : '{}';
     const headers = { 'Content-Type': 'application/json', 'Content-Length': Buffer.byteLength(stored) };

@@ -5,39 +5,39 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { createAccounts } from './chat/accounts.ts';
 
 import { createDeviceTokens } from './chat/device-tokens.ts';
-import { createLogins } from './chat/logins.ts';
+import { createLoginAttempts } from './chat/login-attempts.ts';
 
 import { createMailbox } from './chat/mailbox.ts';
 import { createMessages } from './chat/messages.ts';
-import { createNames } from './chat/names.ts';
 import { createPasswords } from './chat/passwords.ts';
 import { createPresence } from './chat/presence.ts';
 import { Problem } from './chat/problems.ts';
 import { createSessions } from './chat/sessions.ts';
-import { createStorage } from './chat/storage.ts';
+import { createStorageGuard } from './chat/storage-guard.ts';
 import { createTickets } from './chat/tickets.ts';
 import { createTokens } from './chat/tokens.ts';
+import { createUsernameRegistry } from './chat/username-registry.ts';
 import { type Config, retentionOf } from './config.ts';
 import { createHostCheck } from './hosts.ts';
 import { createHttpServer } from './http/server.ts';
 import { listen } from './listen.ts';
-import { parseCursor } from './live/cursor.ts';
-import { Hub } from './live/hub.ts';
-import { createRoster } from './live/roster.ts';
-import { turnAway } from './live/turn-away.ts';
 import type { Logger } from './logger.ts';
 import { createMetrics, createMetricsServer, type Metrics } from './metrics.ts';
 import type { Secrets } from './secrets.ts';
 import { createAccountStore } from './store/accounts.ts';
 import { createConversationStore } from './store/conversations.ts';
-import { createLimitStore } from './store/limits.ts';
-import { createLogs } from './store/logs.ts';
-import { createMemory } from './store/memory.ts';
+import { parseCursor } from './store/log/cursor.ts';
+import { createLogStore } from './store/log/log-store.ts';
+import { createMemoryWatermark } from './store/memory-watermark.ts';
 import { createPresenceStore } from './store/presence.ts';
-import { openStore } from './store/redis.ts';
+import { createRateLimitStore } from './store/rate-limits.ts';
+import { openStore } from './store/redis/client.ts';
+import { createPubSub } from './store/redis/pubsub.ts';
 import { createSessionStore } from './store/sessions.ts';
 import { createTicketStore } from './store/tickets.ts';
-import { createWake } from './store/wake.ts';
+import { Hub } from './streams/hub.ts';
+import { createNodePresence } from './streams/node-presence.ts';
+import { rejectStream } from './streams/rejected-stream.ts';
 
 export type AppOptions = {
   config: Config;
@@ -84,9 +84,9 @@ export async function startApp(options: AppOptions): Promise<App> {
   const accountStore = createAccountStore(store);
   const sessionStore = createSessionStore(store, ttlMs);
   const presenceStore = createPresenceStore(store, nodeId);
-  const limits = createLimitStore(store);
-  const wake = createWake(store, nodeId, log);
-  const logs = createLogs(store, {
+  const limits = createRateLimitStore(store);
+  const pubsub = createPubSub(store, nodeId, log);
+  const logs = createLogStore(store, {
     retention: retentionOf(config),
     sendLimit: config.SEND_LIMIT,
     newEpoch: randomId,
@@ -94,13 +94,13 @@ export async function startApp(options: AppOptions): Promise<App> {
 
   const metrics: Metrics | undefined = config.METRICS_PORT > 0 ? createMetrics(() => hub.size) : undefined;
   if (metrics) store.observe(metrics.redis);
-  const memory = createMemory(store, {
+  const memory = createMemoryWatermark(store, {
     markPercent: config.HIGH_WATER_PERCENT,
     maxMemory: config.REDIS_MAXMEMORY,
     log,
   });
-  const storage = createStorage(memory.isFull);
-  const roster = createRoster({
+  const storage = createStorageGuard(memory.isFull);
+  const nodePresence = createNodePresence({
     presence: presenceStore,
     accounts: accountStore,
     now,
@@ -112,9 +112,9 @@ export async function startApp(options: AppOptions): Promise<App> {
   });
   const hub = new Hub({
     store,
-    wake,
+    pubsub,
     logs,
-    roster,
+    nodePresence,
     limits: {
       maxStreamBytes: config.MAX_STREAM_BYTES,
       maxStreamsPerAccount: config.MAX_STREAMS_PER_ACCOUNT,
@@ -127,7 +127,7 @@ export async function startApp(options: AppOptions): Promise<App> {
   });
   sessionStore.onRevoked((sid) => hub.endSession(sid));
 
-  const names = createNames({ store: accountStore, log });
+  const names = createUsernameRegistry({ store: accountStore, log });
   const passwords = createPasswords({ cost: config.BCRYPT_COST, workers: config.WORKERS, log });
   const tokens = createTokens({ secrets: secrets.keys, accessTtlSeconds: config.ACCESS_TTL_SECONDS, now });
   const presence = createPresence({ store: presenceStore, accounts: accountStore });
@@ -137,7 +137,7 @@ export async function startApp(options: AppOptions): Promise<App> {
     log,
     metrics,
     isClosing: () => isClosing,
-    turnAway,
+    turnAway: rejectStream,
     rooms: {
       nodeId,
       hub,
@@ -156,7 +156,7 @@ export async function startApp(options: AppOptions): Promise<App> {
         store: sessionStore,
         accounts: accountStore,
         presence,
-        logins: createLogins({
+        logins: createLoginAttempts({
           accounts: accountStore,
           names,
           limits,
@@ -190,7 +190,7 @@ export async function startApp(options: AppOptions): Promise<App> {
       checkReady: async () => {
         if (isClosing) throw new Problem('unavailable', 'This node is going down.', { retryAfterMs: 1_000 });
         if (!store.isConnected()) throw new Problem('unavailable', 'Redis is away.', { retryAfterMs: 1_000 });
-        if (!wake.isHearing())
+        if (!pubsub.isHearing())
           throw new Problem('unavailable', 'Redis tells this node nothing.', { retryAfterMs: 1_000 });
         await answersInTime(store.attempt(store.commands.ping()));
       },
@@ -198,17 +198,17 @@ export async function startApp(options: AppOptions): Promise<App> {
   });
 
   // Listen first, read second: what is published in between is heard.
-  await wake.listen(keys.channels.presence, roster.hear);
-  await wake.listen(keys.channels.revoked, sessionStore.hear);
-  await wake.start(() => {
+  await pubsub.listen(keys.channels.presence, nodePresence.hear);
+  await pubsub.listen(keys.channels.revoked, sessionStore.hear);
+  await pubsub.start(() => {
     // After the subscriber was away: what was missed is read.
-    void hub.sweep();
-    roster.missed();
+    void hub.poll();
+    nodePresence.missed();
     sessionStore.sync().catch(() => {});
   });
   await passwords.start();
-  await names.start(); // before the roster: it looks whether any node was ever here
-  await roster.start();
+  await names.start(); // before the nodePresence: it looks whether any node was ever here
+  await nodePresence.start();
   const address = await listen(server, config.PORT, config.HOST);
   if (isWorker) metrics?.share();
   const metricsServer =
@@ -229,9 +229,9 @@ export async function startApp(options: AppOptions): Promise<App> {
       const cut = setTimeout(() => server.closeAllConnections(), DRAIN_MS);
       await closed;
       clearTimeout(cut);
-      wake.stop();
+      pubsub.stop();
       names.stop();
-      await roster.stop();
+      await nodePresence.stop();
       store.close();
     },
   };

@@ -1,10 +1,10 @@
 /** The process: configuration, the private Redis if none is given, one node or several workers. */
 import { type Config, readConfig } from './config.ts';
-import { endInOrder } from './ending.ts';
 import { createLogger, type Logger } from './logger.ts';
 import { keptSecrets, randomSecrets, type Secrets } from './secrets.ts';
-import { type PrivateRedis, startPrivateRedis } from './store/embedded.ts';
-import { defaultMaxMemory } from './store/memory.ts';
+import { shutDownOnSignal } from './shutdown.ts';
+import { defaultMaxMemory } from './store/memory-watermark.ts';
+import { type PrivateRedis, startPrivateRedis } from './store/private-redis/server.ts';
 
 async function main(): Promise<void> {
   process.umask(0o077); // nothing that is written here is for other users of the machine
@@ -22,7 +22,7 @@ async function main(): Promise<void> {
     await redis?.stop();
     throw error;
   });
-  endInOrder(log, async () => {
+  shutDownOnSignal(log, async () => {
     await close();
     await redis?.stop();
   });
@@ -44,7 +44,7 @@ async function serve(config: Config, log: Logger, redis: PrivateRedis | undefine
     secrets: config.JWT_SECRET ?? ownSecrets(config, log, redis),
   };
   // Only what is needed is loaded: a primary without a node in it is 24 MB smaller.
-  if (config.WORKERS > 1) return (await import('./workers.ts')).startWorkers(options);
+  if (config.WORKERS > 1) return (await import('./cluster/primary.ts')).startPrimary(options);
   return (await import('./app.ts')).startApp(options);
 }
 

@@ -3,7 +3,7 @@ import { isIP } from 'node:net';
 import { availableParallelism } from 'node:os';
 import { domainToASCII } from 'node:url';
 import { BadSecret, parseSecrets, type Secrets } from './secrets.ts';
-import type { Limit } from './store/logs.ts';
+import type { Limit } from './store/log/log-store.ts';
 
 /** More than any machine has a use for. */
 const MAX_WORKERS = 256;

@@ -4,7 +4,7 @@ import http from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
-import { findNativeServer } from '../src/store/embedded.ts';
+import { findNativeServer } from '../src/store/private-redis/server.ts';
 import { JWT_SECRET, listen, person, say, type TestNode, until } from './support/app.ts';
 import { call } from './support/contract.ts';
 import { startProcess } from './support/process.ts';

@@ -5,7 +5,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
-import { findNativeServer } from '../src/store/embedded.ts';
+import { findNativeServer } from '../src/store/private-redis/server.ts';
 import { login, type Person, person, type TestNode, tell, until } from './support/app.ts';
 import { built } from './support/built.ts';
 import { call } from './support/contract.ts';

@@ -8,7 +8,7 @@ import { dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { expect, type TestContext, test } from 'vitest';
-import { findNativeServer } from '../src/store/embedded.ts';
+import { findNativeServer } from '../src/store/private-redis/server.ts';
 import { built } from './support/built.ts';
 import { hasTmux, openPane } from './support/pane.ts';
 import { client } from './support/wire.ts';

@@ -4,7 +4,7 @@ import net from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, inject, onTestFinished, test } from 'vitest';
-import { readContract } from '../src/http/contract.ts';
+import { loadContract } from '../src/http/openapi.ts';
 import { JWT_SECRET, login, person, type TestNode, until } from './support/app.ts';
 import { send } from './support/http.ts';
 import { startProcess } from './support/process.ts';
@@ -25,7 +25,7 @@ async function statuses(
   refreshToken: string,
 ): Promise<Record<string, number>> {
   const found: Record<string, number> = {};
-  const operations = readContract().routes.filter(({ operationId }) => operationId !== 'openStream');
+  const operations = loadContract().routes.filter(({ operationId }) => operationId !== 'openStream');
   operations.sort((a, b) => Number(a.operationId === 'logout') - Number(b.operationId === 'logout'));
   for (const { operationId, method, path } of operations) {
     const body = operationId === 'refresh' ? { refreshToken } : BODIES[operationId];

@@ -1,15 +1,15 @@
 /** Accounts: register, and what is public or private of them. */
 import type { AccountRecord, AccountStore } from '../store/accounts.ts';
-import type { LimitStore } from '../store/limits.ts';
-import type { Limit } from '../store/logs.ts';
+import type { Limit } from '../store/log/log-store.ts';
 import type { PresenceStore } from '../store/presence.ts';
+import type { RateLimitStore } from '../store/rate-limits.ts';
 import { displayNameOf } from './display-names.ts';
 import { type Account, type Caller, type Network, type User, unknownUser } from './model.ts';
-import type { Names } from './names.ts';
 import { checkNewPassword } from './password-rules.ts';
 import type { Passwords } from './passwords.ts';
 import { Problem, tooMany } from './problems.ts';
-import type { Storage } from './storage.ts';
+import type { StorageGuard } from './storage-guard.ts';
+import type { UsernameRegistry } from './username-registry.ts';
 import { newUsername } from './usernames.ts';
 
 export type Accounts = ReturnType<typeof createAccounts>;
@@ -20,12 +20,12 @@ export function toAccount({ username, displayName, createdAt, lastSeenAt }: Acco
 
 export function createAccounts(options: {
   store: AccountStore;
-  names: Names;
+  names: UsernameRegistry;
   presence: PresenceStore;
-  limits: LimitStore;
+  limits: RateLimitStore;
   registerLimit: Limit;
   passwords: Passwords;
-  storage: Storage;
+  storage: StorageGuard;
   now: () => number;
 }) {
   const { store, names, presence, limits, registerLimit, passwords, storage, now } = options;

@@ -1,6 +1,6 @@
 /** The mailbox: what an account's inbox holds that it has not acknowledged; own copies do not count. */
 import type { components } from '../contract.d.ts';
-import type { Logs, Position } from '../store/logs.ts';
+import type { LogStore, Position } from '../store/log/log-store.ts';
 import type { Caller, DirectMessage } from './model.ts';
 import { Problem } from './problems.ts';
 
@@ -10,7 +10,7 @@ export type Mailbox = ReturnType<typeof createMailbox>;
 const unknownMessage = () => new Problem('unknown_message', 'The inbox holds no message with this id.');
 
 export function createMailbox(options: {
-  logs: Logs;
+  logs: LogStore;
   /** The inbox position that an event id of the stream stands for; undefined for what is none. */
   positionOf: (eventId: string) => Position | undefined;
 }) {

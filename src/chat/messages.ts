@@ -3,9 +3,9 @@ import { createHash } from 'node:crypto';
 import type { components } from '../contract.d.ts';
 import type { AccountStore } from '../store/accounts.ts';
 import type { ConversationStore, ListPlace } from '../store/conversations.ts';
-import type { Keys } from '../store/keys.ts';
-import type { Appended, Draft, LogPart, Logs, Window } from '../store/logs.ts';
-import { newMessageId } from './ids.ts';
+import type { Appended, Draft, LogPart, LogStore, Window } from '../store/log/log-store.ts';
+import type { Keys } from '../store/redis/keys.ts';
+import { newMessageId } from './message-ids.ts';
 import {
   type BroadcastMessage,
   type Caller,
@@ -15,9 +15,9 @@ import {
   type Message,
   unknownUser,
 } from './model.ts';
-import type { Names } from './names.ts';
 import { invalid, Problem, tooMany } from './problems.ts';
-import type { Storage } from './storage.ts';
+import type { StorageGuard } from './storage-guard.ts';
+import type { UsernameRegistry } from './username-registry.ts';
 
 export type Sent<M extends Message> = { message: Json<M>; isReplay: boolean };
 export type Page<M extends Message> = { messages: M[]; hasMore: boolean };
@@ -31,13 +31,13 @@ const MAILBOX_FULL =
   'Their mailbox has no room for more from people they have never written to. It has again when they read their mail.';
 
 export function createMessages(options: {
-  logs: Logs;
+  logs: LogStore;
   conversations: ConversationStore;
   accounts: AccountStore;
-  names: Names;
+  names: UsernameRegistry;
   keys: Keys;
   now: () => number;
-  storage: Storage;
+  storage: StorageGuard;
   sent: (kind: Message['kind']) => void;
 }) {
   const { logs, conversations, accounts, names, keys, now, storage, sent } = options;
@@ -54,7 +54,7 @@ export function createMessages(options: {
       id,
       sid: caller.sid,
       key: digest(caller, key),
-      head: json.slice(0, -1),
+      jsonPrefix: json.slice(0, -1),
       limitedAs: caller.username,
     };
   }
@@ -178,6 +178,6 @@ function page<M extends Message>(part: LogPart, { after }: PageRequest): Page<M>
   const messages = part.entries.map(({ message }) => JSON.parse(message) as M);
   const [oldest, newest] = [part.entries[0], part.entries.at(-1)];
   const hasMore =
-    after === undefined ? oldest && oldest.seq > part.first : newest && newest.seq < part.head.seq;
+    after === undefined ? oldest && oldest.seq > part.first : newest && newest.seq < part.end.seq;
   return { messages, hasMore: hasMore ?? false };
 }

@@ -4,7 +4,7 @@ import type { components } from '../contract.d.ts';
 import type { AccountStore } from '../store/accounts.ts';
 import type { SessionStore } from '../store/sessions.ts';
 import { toAccount } from './accounts.ts';
-import type { Credentials, Logins } from './logins.ts';
+import type { Credentials, LoginAttempts } from './login-attempts.ts';
 import type { Caller, Network } from './model.ts';
 import type { Presence } from './presence.ts';
 import { Problem } from './problems.ts';
@@ -19,7 +19,7 @@ export function createSessions(options: {
   store: SessionStore;
   accounts: AccountStore;
   presence: Presence;
-  logins: Logins;
+  logins: LoginAttempts;
   tokens: Tokens;
   /** Of one account. With one more, that which was not used for longest ends. */
   maxSessions: number;

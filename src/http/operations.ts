@@ -11,8 +11,8 @@ import { invalid } from '../chat/problems.ts';
 import type { Login, Sessions } from '../chat/sessions.ts';
 import type { Tickets } from '../chat/tickets.ts';
 import type { operations } from '../contract.d.ts';
-import type { Hub } from '../live/hub.ts';
-import type { StreamAnswer } from '../live/stream-request.ts';
+import type { Hub } from '../streams/hub.ts';
+import type { StreamAnswer } from '../streams/stream-request.ts';
 
 export type OperationId = keyof operations;
 /** What needs no token. The contract says the same (`security: []`); a test compares the two. */
@@ -49,7 +49,7 @@ export type Answer<Id extends OperationId> = {
 
 export type Operations = { [Id in OperationId]: (call: Call<Id>) => Promise<Answer<Id>> };
 
-export type Rooms = {
+export type Services = {
   accounts: Accounts;
   sessions: Sessions;
   tickets: Tickets;
@@ -62,7 +62,7 @@ export type Rooms = {
   checkReady: () => Promise<void>;
 };
 
-export function createOperations(rooms: Rooms): Operations {
+export function createOperations(rooms: Services): Operations {
   const { accounts, sessions, tickets, presence, messages, mailbox, hub, nodeId, checkReady } = rooms;
   return {
     register: async ({ body, networks, signal }) => {

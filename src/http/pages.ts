@@ -8,7 +8,7 @@ import { STATUS_CODES } from 'node:http';
 import { extname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type RequestHandler, Router } from 'express';
-import type { Contract } from './contract.ts';
+import type { Contract } from './openapi.ts';
 import { allowOnly } from './problem-json.ts';
 import { type Policy, securePage } from './security-headers.ts';
 

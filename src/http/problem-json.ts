@@ -2,7 +2,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { PROBLEMS, Problem, type ProblemCode } from '../chat/problems.ts';
 import type { components } from '../contract.d.ts';
-import { StoreUnavailable } from '../store/redis.ts';
+import { StoreUnavailable } from '../store/redis/client.ts';
 
 /** What body-parser and Express throw for the caller's faults, by status. */
 const FOREIGN: Record<number, [ProblemCode, string]> = {

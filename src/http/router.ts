@@ -5,17 +5,17 @@
 import { parse } from 'node:querystring';
 import type { Caller } from '../chat/model.ts';
 import { Problem } from '../chat/problems.ts';
-import type { StreamAnswer } from '../live/stream-request.ts';
-import { bearerToken } from './auth.ts';
-import { readJson } from './body.ts';
-import type { Route } from './contract.ts';
+import type { StreamAnswer } from '../streams/stream-request.ts';
+import { PRICES } from './admission/prices.ts';
+import type { RequestAdmission } from './admission/request-admission.ts';
+import { bearerToken } from './bearer-token.ts';
 import { type Deadline, meetDeadline, setDeadline } from './deadline.ts';
-import { streamAnswer } from './event-stream.ts';
-import { headOf, type ParleyRequest, type ParleyResponse } from './exchange.ts';
+import { readJson } from './json-body.ts';
+import type { Route } from './openapi.ts';
 import type { Operations } from './operations.ts';
-import type { Passage } from './passage.ts';
-import { PRICES } from './prices.ts';
 import { allowOnly } from './problem-json.ts';
+import { headOf, type ParleyRequest, type ParleyResponse } from './request-context.ts';
+import { streamAnswer } from './stream-response.ts';
 
 export type RouterOptions = {
   routes: Route[];
@@ -65,11 +65,11 @@ export function createRouter({ routes, operations, authenticate, redeem, fail }:
     res: ParleyResponse,
   ): Promise<void> {
     res.operation = route.operationId;
-    const { passage } = res;
+    const { admission } = res;
     const late = () => {
-      const { isWaiting } = passage; // then nothing was done
-      const problem = isWaiting ? passage.problem('in_flight') : tooLate();
-      passage.stop(problem);
+      const { isWaiting } = admission; // then nothing was done
+      const problem = isWaiting ? admission.problem('in_flight') : tooLate();
+      admission.stop(problem);
       if (!isWaiting) fail(problem, res);
     };
     let deadline: Deadline | undefined;
@@ -79,30 +79,30 @@ export function createRouter({ routes, operations, authenticate, redeem, fail }:
       if (ticket) {
         deadline = setDeadline(late);
         res.comesBack = true; // what fails in passing judges no ticket
-        if (passage.refusal) throw passage.refusal;
+        if (admission.refusal) throw admission.refusal;
       }
-      passage.hasTicket = Boolean(ticket);
+      admission.hasTicket = Boolean(ticket);
       const caller = ticket ? await redeem(String(ticket)) : identify(route, req);
       if (route.takesTicket) res.comesBack = true; // whoever it is may
-      if (passage.refusal) throw passage.refusal;
-      if (caller) passage.identify(caller.username);
+      if (admission.refusal) throw admission.refusal;
+      if (caller) admission.identify(caller.username);
       const inputs = route.hasParameters ? checkedParameters(route, name, req) : NONE;
-      const body = route.checkBody && checkedBody(route.checkBody, await readJson(req, passage));
+      const body = route.checkBody && checkedBody(route.checkBody, await readJson(req, admission));
       isFit = true;
       deadline ??= setDeadline(late); // not before: a slow sender keeps nobody waiting
       const price = PRICES[route.operationId];
-      const turn = passage.enter(price);
+      const turn = admission.enter(price);
       if (turn) await turn;
       const operation = operations[route.operationId] as AnyOperation;
-      const answer = await operation(new Call(caller, inputs, body, passage));
+      const answer = await operation(new Call(caller, inputs, body, admission));
       if (answer.stream) await answer.stream(streamAnswer(res));
       if (meetDeadline(deadline) && !answer.stream) write(res, answer, price.answerKiB);
     } catch (error) {
       if (deadline) meetDeadline(deadline);
-      if (!isFit) passage.failed();
-      fail(passage.refusal ?? error, res);
+      if (!isFit) admission.failed();
+      fail(admission.refusal ?? error, res);
     } finally {
-      passage.done();
+      admission.done();
     }
   }
 }
@@ -117,25 +117,30 @@ const tooLate = (): Problem =>
 /** What an operation is given. The signal is made where it is asked for. */
 class Call {
   readonly caller: Caller | undefined;
-  readonly networks: Passage['networks'];
+  readonly networks: RequestAdmission['networks'];
   readonly path: object;
   readonly query: object;
   readonly header: object;
   readonly body: unknown;
-  readonly #passage: Passage;
+  readonly #admission: RequestAdmission;
 
-  constructor(caller: Caller | undefined, { path, query, header }: Inputs, body: unknown, passage: Passage) {
+  constructor(
+    caller: Caller | undefined,
+    { path, query, header }: Inputs,
+    body: unknown,
+    admission: RequestAdmission,
+  ) {
     this.caller = caller;
-    this.networks = passage.networks;
+    this.networks = admission.networks;
     this.path = path;
     this.query = query;
     this.header = header;
     this.body = body;
-    this.#passage = passage;
+    this.#admission = admission;
   }
 
   get signal(): AbortSignal {
-    return this.#passage.signal;
+    return this.#admission.signal;
   }
 }
 
@@ -152,7 +157,7 @@ function write(
     const length = Buffer.byteLength(text);
     if (length > answerKiB * 1_024)
       throw new Error(`the answer has ${length} bytes, and may have ${answerKiB} KiB`);
-    res.passage.answered(length);
+    res.admission.answered(length);
     head.push('Content-Type', 'application/json', 'Content-Length', String(length));
   }
   res.writeHead(status, head).end(text);

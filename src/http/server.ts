@@ -9,24 +9,29 @@ import express, { type ErrorRequestHandler } from 'express';
 import { PROBLEMS, Problem } from '../chat/problems.ts';
 import type { Config } from '../config.ts';
 import { createHostCheck } from '../hosts.ts';
-import type { StreamAnswer } from '../live/stream-request.ts';
 import type { Logger } from '../logger.ts';
 import type { Metrics } from '../metrics.ts';
-import { type AdmissionConfig, createAdmission } from './admission.ts';
-import { readContract } from './contract.ts';
-import { serveStreams, streamAnswer, takeStreams } from './event-stream.ts';
-import { createBegin, type ParleyRequest, type ParleyResponse, setHeaders } from './exchange.ts';
-import { createOperations, type Rooms } from './operations.ts';
+import type { StreamAnswer } from '../streams/stream-request.ts';
+import { type AdmissionConfig, createAdmission } from './admission/admission.ts';
+import { createHeadValidation } from './head-validation.ts';
+import { loadContract } from './openapi.ts';
+import { createOperations, type Services } from './operations.ts';
 import { createPages } from './pages.ts';
 import { sendProblem, toProblem } from './problem-json.ts';
-import { answerRaw } from './raw-answers.ts';
-import { createHeadCheck } from './request-head.ts';
+import { respondRaw } from './raw-responses.ts';
+import {
+  createRequestContext,
+  type ParleyRequest,
+  type ParleyResponse,
+  setHeaders,
+} from './request-context.ts';
 import { shownPath } from './request-target.ts';
 import { createRouter, knownMethods } from './router.ts';
 import { securityHeaders } from './security-headers.ts';
+import { serveStreams, streamAnswer, takeStreams } from './stream-response.ts';
 
 export type HttpOptions = {
-  rooms: Rooms;
+  rooms: Services;
   config: AdmissionConfig &
     Pick<Config, 'CORS_ORIGINS' | 'HOST' | 'HOSTS' | 'HSTS_SECONDS' | 'KEEP_ALIVE_SECONDS'>;
   log: Logger;
@@ -44,7 +49,7 @@ const RECEIVE_WITHIN_MS = 15_000;
 const LOOK_FOR_LATE_MS = 1_000;
 
 export function createHttpServer({ rooms, config, log, metrics, isClosing, turnAway }: HttpOptions): Server {
-  const contract = readContract();
+  const contract = loadContract();
   const app = express();
   app.disable('x-powered-by');
   app.set('etag', false);
@@ -54,7 +59,7 @@ export function createHttpServer({ rooms, config, log, metrics, isClosing, turnA
 
   function fail(error: unknown, res: ParleyResponse): void {
     const { requestId } = res;
-    if (res.passage.isGone) return; // there is nobody to tell
+    if (res.admission.isGone) return; // there is nobody to tell
     const problem = toProblem(error);
     if (problem.code === 'internal') log.error({ err: error, requestId }, 'a bug of ours');
     else if (problem.code === 'unavailable') log.warn({ requestId, reason: String(error) }, 'unavailable');
@@ -116,8 +121,8 @@ export function createHttpServer({ rooms, config, log, metrics, isClosing, turnA
 
   const isProxy = (address: string): boolean => app.get('trust proxy fn')(address, 0);
   const admission = createAdmission({ config, isProxy, log, metrics, audience: () => rooms.hub.size });
-  const begin = createBegin(log, metrics, admission.end);
-  const checkHead = createHeadCheck(createHostCheck(config));
+  const begin = createRequestContext(log, metrics, admission.end);
+  const checkHead = createHeadValidation(createHostCheck(config));
   const operations = createOperations(rooms);
   const route = createRouter({
     routes: contract.routes,
@@ -172,7 +177,7 @@ export function createHttpServer({ rooms, config, log, metrics, isClosing, turnA
   serveStreams(server, (req) => new OurResponse(req) as ParleyResponse, serve);
   admission.guard(server);
   server.maxHeadersCount = 0; // else node drops what comes after the 2,000th, a second Host among them
-  answerRaw(server, common, knownMethods(contract.routes), admission.isWorthAnAnswer);
+  respondRaw(server, common, knownMethods(contract.routes), admission.isWorthAnAnswer);
   // node would answer 417 without a word; an expectation that is not understood may be passed over (RFC 9110).
   server.on('checkExpectation', (req, res) => void server.emit('request', req, res));
   return server;

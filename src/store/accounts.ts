@@ -1,5 +1,5 @@
 /** Accounts: one hash each. A username that reaches this file is canonical already. */
-import type { Store } from './redis.ts';
+import type { Store } from './redis/client.ts';
 
 export type AccountRecord = {
   username: string;
@@ -29,7 +29,7 @@ export function createAccountStore({ keys, commands, run, attempt }: Store) {
     async register(account: AccountRecord & { skeleton: string }, presumed: string) {
       const { username, displayName, passwordHash, createdAt, skeleton } = account;
       return run(
-        'register',
+        'account-create',
         [keys.account(username), keys.skeleton(skeleton), keys.account(presumed)],
         [
           ...[username, presumed],
@@ -42,7 +42,7 @@ export function createAccountStore({ keys, commands, run, attempt }: Store) {
 
     async claim({ username, skeleton, presumed }: Claim) {
       return run(
-        'claim',
+        'username-claim',
         [keys.account(username), keys.skeleton(skeleton), keys.account(presumed)],
         [username, presumed, skeleton],
       );
@@ -97,21 +97,21 @@ export function createAccountStore({ keys, commands, run, attempt }: Store) {
     },
 
     async rename(username: string, displayName: string): Promise<'set' | 'unknown'> {
-      return run('amend', [keys.account(username)], ['displayName', displayName]);
+      return run('account-update', [keys.account(username)], ['displayName', displayName]);
     },
 
     async seen(username: string, at: string): Promise<void> {
-      await run('amend', [keys.account(username)], ['lastSeenAt', at]);
+      await run('account-update', [keys.account(username)], ['lastSeenAt', at]);
     },
 
     /** Another hash of the same password, which is prepared. Not if it was changed since `old` was read. */
     async rehash(username: string, old: string, hash: string): Promise<'set' | 'changed'> {
-      return run('rehash', [keys.account(username)], [old, hash, PREPARED]);
+      return run('password-rehash', [keys.account(username)], [old, hash, PREPARED]);
     },
 
     /** Display names, in the order asked; the username where there is none. */
     async displayNames(usernames: string[]): Promise<string[]> {
-      const names = await run('names', usernames.map(keys.account));
+      const names = await run('account-names', usernames.map(keys.account));
       return usernames.map((username, index) => names[index] || username);
     },
   };

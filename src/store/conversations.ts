@@ -1,6 +1,6 @@
 /** Whom an account has talked with, newest first, a page at a time. See lua/lib/conversations.lua for how it is kept. */
-import { parseEntry, READ_BYTES } from './logs.ts';
-import type { Asker, Store } from './redis.ts';
+import { parseEntry, READ_BYTES } from './log/log-store.ts';
+import type { Asker, Store } from './redis/client.ts';
 
 /** A conversation of a list, and the moment (epoch ms, unique within the list) that is its place. */
 export type Listed = { other: string; at: number };
@@ -35,7 +35,7 @@ export function createConversationStore({ keys, bulk, runBulk, run }: Store) {
     const others = await unlinked(key, asker);
     for (let i = 0; i < others.length; i += ADOPTED_AT_ONCE) {
       asker.signal?.throwIfAborted();
-      await run('adopt', [key], others.slice(i, i + ADOPTED_AT_ONCE));
+      await run('conversations-link', [key], others.slice(i, i + ADOPTED_AT_ONCE));
     }
   }
 
@@ -55,7 +55,7 @@ export function createConversationStore({ keys, bulk, runBulk, run }: Store) {
       for (let calls = 0; calls < CALLS_A_PAGE; calls += 1) {
         const [left, stop, hasOlder, flat] = await runBulk(
           asker,
-          'conversations',
+          'conversations-page',
           [key],
           [limit - listed.length, STEPS_A_CALL, before ?? '', from ?? ''],
         );
@@ -76,7 +76,7 @@ export function createConversationStore({ keys, bulk, runBulk, run }: Store) {
     async newest(username: string, others: string[], signal?: AbortSignal): Promise<string[]> {
       if (others.length === 0) return [];
       const lists = others.map((other) => keys.conversation(username, other).list);
-      const entries = await runBulk({ by: username, signal }, 'newest', lists, [READ_BYTES]);
+      const entries = await runBulk({ by: username, signal }, 'log-newest', lists, [READ_BYTES]);
       return entries.map((entry) => (entry === '' ? '' : parseEntry(0, entry).message));
     },
   };

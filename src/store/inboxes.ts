@@ -3,8 +3,8 @@
  * moves acknowledgements in bounded steps, and has an inbox counted that a release without counters has written to.
  */
 import { setImmediate } from 'node:timers/promises';
-import type { InboxKeys } from './keys.ts';
-import { type Store, StoreUnavailable } from './redis.ts';
+import { type Store, StoreUnavailable } from './redis/client.ts';
+import type { InboxKeys } from './redis/keys.ts';
 
 export type InboxState = {
   acked: number;
@@ -49,7 +49,7 @@ export function createInboxes(store: Store, { inbox: limit, inboxBytes }: InboxL
 
   async function recount(username: string, signal?: AbortSignal): Promise<void> {
     const where = inboxKeys(keys.inbox(username));
-    while ((await run('recount', where, [COUNT_AT_ONCE, limit, inboxBytes])) === 'more') {
+    while ((await run('inbox-recount', where, [COUNT_AT_ONCE, limit, inboxBytes])) === 'more') {
       signal?.throwIfAborted();
       await setImmediate(); // others want to be served too
     }
@@ -84,7 +84,11 @@ export function createInboxes(store: Store, { inbox: limit, inboxBytes }: InboxL
       const target = typeof upTo === 'string' ? [upTo, '', 0, ''] : ['', upTo.epoch, upTo.seq, upTo.mark];
       const args = [inbox.channel, sid, ...target, ACK_AT_ONCE, limit, inboxBytes];
       for (;;) {
-        const [outcome, unread] = await counted([username], () => run('ack', inboxKeys(inbox), args), signal);
+        const [outcome, unread] = await counted(
+          [username],
+          () => run('inbox-ack', inboxKeys(inbox), args),
+          signal,
+        );
         if (outcome === 'unknown') return undefined;
         if (outcome === 'acked') return unread;
         signal?.throwIfAborted();
@@ -95,7 +99,11 @@ export function createInboxes(store: Store, { inbox: limit, inboxBytes }: InboxL
     async unreadOf(username: string, others: string[], signal?: AbortSignal): Promise<number[]> {
       if (others.length === 0) return [];
       const { meta, senders } = keys.inbox(username);
-      const [, ...unread] = await counted([username], () => run('unread', [meta, senders], others), signal);
+      const [, ...unread] = await counted(
+        [username],
+        () => run('inbox-unread', [meta, senders], others),
+        signal,
+      );
       return unread;
     },
   };

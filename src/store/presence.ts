@@ -2,8 +2,8 @@
  * Who has a stream, on which nodes. An account's field lives in one of 16 hashes; only a change of the account's
  * state (offline to online or back) is published. A node that falls silent is swept by any other.
  */
-import { PRESENCE_SHARDS } from './keys.ts';
-import type { Store } from './redis.ts';
+import type { Store } from './redis/client.ts';
+import { PRESENCE_SHARDS } from './redis/keys.ts';
 
 /** Silence after which a node is dead: three missed heartbeats. */
 const DEAD_AFTER_MS = 15_000;
@@ -32,7 +32,11 @@ export function createPresenceStore(store: Store, nodeId: string) {
   let redisProcess: string | undefined;
 
   async function beat(ageMs: number) {
-    const [now, known, redis, ...dead] = await run('beat', [keys.nodes], [name, DEAD_AFTER_MS, ageMs]);
+    const [now, known, redis, ...dead] = await run(
+      'node-heartbeat',
+      [keys.nodes],
+      [name, DEAD_AFTER_MS, ageMs],
+    );
     store.setClock(now);
     return { known: known === 1, redis, dead };
   }
@@ -44,8 +48,8 @@ export function createPresenceStore(store: Store, nodeId: string) {
   return {
     /** 'unknown': this node has been declared dead, and must beat first. */
     arrive: (username: string) =>
-      run('arrive', [keys.onlineOf(username), keys.nodes], [username, name, channel]),
-    leave: (username: string) => run('leave', [keys.onlineOf(username)], [username, name, channel]),
+      run('presence-join', [keys.onlineOf(username), keys.nodes], [username, name, channel]),
+    leave: (username: string) => run('presence-leave', [keys.onlineOf(username)], [username, name, channel]),
 
     /** Says that this node lives; answers whether it was still known (if not: announce everybody again) and who is dead. */
     async beat(): Promise<{ known: boolean; dead: string[] }> {
@@ -65,9 +69,9 @@ export function createPresenceStore(store: Store, nodeId: string) {
     retire,
 
     /** Takes dead nodes off everybody's presence; answers who went offline by that. */
-    async sweep(dead: string[]): Promise<string[]> {
+    async evict(dead: string[]): Promise<string[]> {
       const went = await Promise.all(
-        shards.map((shard) => run('sweep', [shard, keys.nodes], [channel, ...dead])),
+        shards.map((shard) => run('presence-evict', [shard, keys.nodes], [channel, ...dead])),
       );
       await attempt(commands.hdel(keys.nodes, ...dead));
       return went.flat();

@@ -3,7 +3,7 @@
  * copy of that list, so a request costs no look-up: told by publish, compared every few seconds by its change count,
  * read again whole when they differ.
  */
-import type { Store } from './redis.ts';
+import type { Store } from './redis/client.ts';
 
 /** For how long a refresh may be repeated: three attempts of `parley/client`, of which each waits 10 s. */
 const REPEAT_GRACE_MS = 30_000;
@@ -37,7 +37,7 @@ export function createSessionStore(store: Store, options: { accessTtlMs: number;
       const at = new Date(now()).toISOString();
       const fields = ['refreshHash', refreshHash, 'device', device, 'createdAt', at, 'lastUsedAt', at];
       return run(
-        'open',
+        'session-open',
         [keys.session(username, sid), keys.sessions(username)],
         [sid, refreshTtlMs, max, ...fields],
       );
@@ -54,7 +54,7 @@ export function createSessionStore(store: Store, options: { accessTtlMs: number;
       const { username, sid, presentedHash, nextHash, nonceHash } = session;
       const deadAt = now() + accessTtlMs;
       const outcome = await run(
-        'refresh',
+        'session-refresh',
         [keys.session(username, sid), keys.revoked, keys.sessions(username)],
         [
           ...[presentedHash, nextHash, new Date(now()).toISOString(), refreshTtlMs],
@@ -69,7 +69,7 @@ export function createSessionStore(store: Store, options: { accessTtlMs: number;
     async end(username: string, sid: string): Promise<void> {
       const deadAt = now() + accessTtlMs;
       const args = [keys.channels.revoked, sid, deadAt];
-      await run('logout', [keys.session(username, sid), keys.revoked, keys.sessions(username)], args);
+      await run('session-end', [keys.session(username, sid), keys.revoked, keys.sessions(username)], args);
       learn(sid, deadAt);
     },
 

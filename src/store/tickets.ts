@@ -1,5 +1,5 @@
 /** Tickets that were not used yet. They are kept by their hash, so that whoever reads Redis cannot use one. */
-import type { Store } from './redis.ts';
+import type { Store } from './redis/client.ts';
 
 /** Whom a ticket stands for, and when the access token that asked for it expires. */
 export type TicketHolder = { username: string; sid: string; expiresAtMs: number };
@@ -14,7 +14,7 @@ export function createTicketStore({ keys, commands, run, transact }: Store) {
 
     /** Undefined when it is unknown, used or too old. */
     async take(hash: string): Promise<TicketHolder | undefined> {
-      const [username, sid, expiresAtMs] = await run('redeem', [keys.ticket(hash)], []);
+      const [username, sid, expiresAtMs] = await run('ticket-redeem', [keys.ticket(hash)], []);
       return username === undefined || sid === undefined
         ? undefined
         : { username, sid, expiresAtMs: Number(expiresAtMs) };

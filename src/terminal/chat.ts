@@ -2,14 +2,14 @@
  * The chat screen at work: what is typed goes to one target (everybody, or a person), everything that comes is shown,
  * whoever it is from. A message of one's own is shown when the server has it. Ends with where to go next.
  */
-import { createCommands, type Next } from './commands.ts';
-import type { News } from './feed.ts';
-import { harmlessLine } from './harmless.ts';
-import { messageBlock, messageBlocks, noticeBlock, ruleBlock } from './lines.ts';
+import { type ChatContext, fetchHistory, lookOf, shownName } from './context.ts';
+import { messageBlock, messageBlocks, noticeBlock, ruleBlock } from './format-message.ts';
+import type { LiveUpdate } from './live-state.ts';
 import { EVERYBODY, type Outcome } from './outbox.ts';
-import { fetchHistory, lookOf, type Person, shownName } from './person.ts';
 import { explain } from './problems.ts';
+import { sanitizeLine } from './sanitize.ts';
 import { openScreen } from './screen.ts';
+import { createCommands, type Next } from './slash-commands.ts';
 
 const LONGEST_TEXT = 4_000;
 /** Shown when somebody begins to talk, so that they know what it is about. */
@@ -18,7 +18,7 @@ const NAMES_SHOWN = 5;
 /** In a larger crowd somebody always comes or goes. */
 const PRESENCE_TOLD_UP_TO = 50;
 
-export async function chat(person: Person, to: string): Promise<Next> {
+export async function chat(person: ChatContext, to: string): Promise<Next> {
   const { feed, outbox, terminal } = person;
   const { say, style, language, input, output } = terminal;
   const look = lookOf(person);
@@ -102,7 +102,7 @@ export async function chat(person: Person, to: string): Promise<Next> {
   /** What was typed behind a `/dm` that failed was for that person, and must not go to anybody else. */
   function notThere(reason: string): void {
     notice(reason);
-    for (const text of typedAhead.splice(1)) warn(say('notSent', { text: harmlessLine(text), reason }));
+    for (const text of typedAhead.splice(1)) warn(say('notSent', { text: sanitizeLine(text), reason }));
   }
 
   function onOutcome(outcome: Outcome): void {
@@ -111,7 +111,7 @@ export async function chat(person: Person, to: string): Promise<Next> {
       if (feed.isAway()) feed.hurry();
     } else if (outcome.kind === 'refused') {
       const reason = explain(outcome.problem, language);
-      warn(say('notSent', { text: harmlessLine(outcome.letter.text), reason }));
+      warn(say('notSent', { text: sanitizeLine(outcome.letter.text), reason }));
     } else if (outcome.problem.code === 'too_many_requests') {
       warn(say('slowDown', { seconds: outcome.problem.retryAfterSeconds }));
     }
@@ -127,7 +127,7 @@ export async function chat(person: Person, to: string): Promise<Next> {
   }
 
   function tellPresence(key: 'came' | 'went', names: string[]): void {
-    const others = names.filter((name) => name !== person.me).map(harmlessLine);
+    const others = names.filter((name) => name !== person.me).map(sanitizeLine);
     if (others.length === 0 || feed.people.total() > PRESENCE_TOLD_UP_TO) return;
     const more = others.length - NAMES_SHOWN;
     const shown = others.slice(0, NAMES_SHOWN);
@@ -135,7 +135,7 @@ export async function chat(person: Person, to: string): Promise<Next> {
     notice(say(key, { names: shown.join(', ') }));
   }
 
-  function onNews(news: News): void {
+  function onNews(news: LiveUpdate): void {
     if (news.kind === 'message') showUnseen();
     else if (news.kind === 'presence') {
       tellPresence('came', news.online);
@@ -182,6 +182,6 @@ export async function chat(person: Person, to: string): Promise<Next> {
   if (next !== 'menu') typedAhead.push(unfinished);
   const reason = shownName(target, terminal);
   for (const text of typedAhead)
-    if (text.trim() !== '') output.write(`${say('notSent', { text: harmlessLine(text), reason })}\n`);
+    if (text.trim() !== '') output.write(`${say('notSent', { text: sanitizeLine(text), reason })}\n`);
   return next;
 }

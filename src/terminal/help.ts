@@ -1,5 +1,5 @@
 /** What `parley --help` says. */
-import type { Language } from './texts.ts';
+import type { Language } from './i18n.ts';
 
 /** How the process ends; scripts decide by it. */
 export const EXIT = {

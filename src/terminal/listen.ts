@@ -4,15 +4,15 @@
  */
 import { once } from 'node:events';
 import type { StreamEvent, StreamState } from '../client/index.ts';
-import { harmlessJson, harmlessLine } from './harmless.ts';
+import { Failure, failureOf, identify } from './credentials.ts';
+import { messageBlock } from './format-message.ts';
 import { EXIT } from './help.ts';
-import type { Keeper } from './keep.ts';
-import { messageBlock } from './lines.ts';
-import { Failure, failureOf, identify } from './login.ts';
+import { escapeJson, sanitizeLine } from './sanitize.ts';
+import type { SessionFile } from './session-file.ts';
 import type { Settings } from './settings.ts';
 import type { Terminal } from './terminal.ts';
 
-export async function listen(settings: Settings, terminal: Terminal, keeper: Keeper): Promise<number> {
+export async function listen(settings: Settings, terminal: Terminal, keeper: SessionFile): Promise<number> {
   const { output, say } = terminal;
   const { parley, leave } = await identify(settings, terminal, keeper);
   const stop = new AbortController();
@@ -33,7 +33,7 @@ export async function listen(settings: Settings, terminal: Terminal, keeper: Kee
     },
   });
   for await (const event of stream) {
-    const line = settings.json ? harmlessJson(event) : plain(event, parley.session?.username ?? '', terminal);
+    const line = settings.json ? escapeJson(event) : plain(event, parley.session?.username ?? '', terminal);
     if (line === undefined) continue;
     if (!output.write(`${line}\n`)) await once(output, 'drain', { signal: stop.signal }).catch(() => {});
     if (stop.signal.aborted) break;
@@ -50,7 +50,7 @@ function plain(event: StreamEvent, me: string, terminal: Terminal): string | und
   if (event.kind === 'gap') return terminal.say('missing', { reason: event.reason });
   if (event.kind !== 'dm' && event.kind !== 'broadcast') return undefined;
   return messageBlock(
-    { ...event, text: harmlessLine(event.text) },
+    { ...event, text: sanitizeLine(event.text) },
     { me, ...terminal },
   )(Number.MAX_SAFE_INTEGER);
 }

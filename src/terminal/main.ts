@@ -2,25 +2,25 @@
 /** The command `parley`: reads what is wanted, does it, ends with a code that says how it went. */
 import { readFileSync } from 'node:fs';
 import type { ReadStream, WriteStream } from 'node:tty';
-import { harmless } from './harmless.ts';
+import { runChat } from './chat-command.ts';
+import { Failure } from './credentials.ts';
+import { createStyle } from './format-message.ts';
 import { EXIT, HELP } from './help.ts';
-import { createKeeper, type Keeper } from './keep.ts';
-import { createStyle } from './lines.ts';
+import { createSay } from './i18n.ts';
 import { listen } from './listen.ts';
-import { Failure } from './login.ts';
 import { Left } from './prompts.ts';
+import { sanitize } from './sanitize.ts';
 import { PASTES_PLAIN } from './screen.ts';
 import { send } from './send.ts';
+import { createSessionFile, type SessionFile } from './session-file.ts';
 import { type CommandName, readSettings, type Settings, systemLanguage, WrongUse } from './settings.ts';
 import type { Terminal } from './terminal.ts';
-import { createSay } from './texts.ts';
-import { visit } from './visit.ts';
 
 /** Whatever happened: the cursor is to be seen, and pastes are as they were. */
 const CLEAN = `\u001b[?25h${PASTES_PLAIN}`;
 const SIGNAL_CODES = { SIGTERM: 143, SIGHUP: 129 } as const;
 
-type Run = (settings: Settings, terminal: Terminal, keeper: Keeper) => Promise<number>;
+type Run = (settings: Settings, terminal: Terminal, keeper: SessionFile) => Promise<number>;
 
 const RUN: Record<Exclude<CommandName, 'help' | 'serve'>, Run> = {
   async chat({ server }, terminal, keeper) {
@@ -31,7 +31,7 @@ const RUN: Record<Exclude<CommandName, 'help' | 'serve'>, Run> = {
       if (!output.destroyed) output.write(CLEAN);
     });
     // At once: a request that a server has not answered yet would keep the shell waiting.
-    process.exit(await visit({ terminal, server, keeper }));
+    process.exit(await runChat({ terminal, server, keeper }));
   },
   send,
   listen,
@@ -57,7 +57,7 @@ async function main(argv: readonly string[]): Promise<number> {
   const [input, output] = [process.stdin as ReadStream, process.stdout as WriteStream];
   const style = createStyle(output.isTTY && output.hasColors()); // which looks at NO_COLOR, as the menus do
   const terminal = { input, output, say: createSay(language), style, language, locale };
-  return RUN[command](settings, terminal, createKeeper(settings.stateDir, settings.server));
+  return RUN[command](settings, terminal, createSessionFile(settings.stateDir, settings.server));
 }
 
 function codeOf(error: unknown): number {
@@ -67,7 +67,7 @@ function codeOf(error: unknown): number {
     return error.exitCode;
   }
   if (!(error instanceof WrongUse)) {
-    process.stderr.write(`parley: unexpected error: ${harmless(String((error as Error).stack ?? error))}\n`);
+    process.stderr.write(`parley: unexpected error: ${sanitize(String((error as Error).stack ?? error))}\n`);
     return EXIT.refused;
   }
   const say = createSay(systemLanguage());

@@ -3,13 +3,13 @@
  * change while it is open.
  */
 import { chat } from './chat.ts';
-import type { Next } from './commands.ts';
-import { harmlessLine } from './harmless.ts';
-import { type Block, messageBlocks, ruleBlock } from './lines.ts';
+import { type ChatContext, fetchHistory, lookOf, shownName } from './context.ts';
+import { type Block, messageBlocks, ruleBlock } from './format-message.ts';
 import { EVERYBODY } from './outbox.ts';
-import { fetchHistory, lookOf, type Person, shownName } from './person.ts';
 import { explain } from './problems.ts';
 import { askText, type Choice, choose, log } from './prompts.ts';
+import { sanitizeLine } from './sanitize.ts';
+import type { Next } from './slash-commands.ts';
 
 export type End = 'quit' | 'logOut' | 'ended';
 
@@ -29,7 +29,7 @@ const ITEMS = [
 ] as const;
 type Item = (typeof ITEMS)[number];
 
-export async function menu(person: Person): Promise<End> {
+export async function menu(person: ChatContext): Promise<End> {
   const { terminal, feed } = person;
   const over = new AbortController();
   const lookAway = feed.look((news) => {
@@ -66,7 +66,7 @@ export async function menu(person: Person): Promise<End> {
 
 const SCREENS: Record<
   Exclude<Item, 'logOut' | 'quit'>,
-  (person: Person, signal: AbortSignal) => Promise<Next>
+  (person: ChatContext, signal: AbortSignal) => Promise<Next>
 > = {
   talkToEverybody: (person) => chat(person, EVERYBODY),
   async talkToSomebody(person, signal) {
@@ -96,30 +96,30 @@ const SCREENS: Record<
   },
 };
 
-function summary({ me, feed, terminal: { say } }: Person): string {
-  const name = harmlessLine(me);
+function summary({ me, feed, terminal: { say } }: ChatContext): string {
+  const name = sanitizeLine(me);
   return feed.isAway() ? say('summaryAway', { name }) : say('summary', { name, count: feed.people.total() });
 }
 
-function whoIsThere({ feed: { people }, me, terminal: { say } }: Person): string {
+function whoIsThere({ feed: { people }, me, terminal: { say } }: ChatContext): string {
   const count = people.total() - (people.has(me) ? 1 : 0);
   return count > 0 ? say('onlineNow', { count }) : say('nobodyOnline');
 }
 
-function labelOf(item: Item, { feed, terminal: { say, style } }: Person): string {
+function labelOf(item: Item, { feed, terminal: { say, style } }: ChatContext): string {
   const mail = feed.unseenMail().length;
   const news = { mailbox: mail, talkToEverybody: feed.unseen().length - mail }[item as string] ?? 0;
   return news > 0 ? `${say(item)} ${style('yellow', say('countNew', { count: news }))}` : say(item);
 }
 
-function show({ terminal: { output, style } }: Person, title: string, blocks: Block[]): void {
+function show({ terminal: { output, style } }: ChatContext, title: string, blocks: Block[]): void {
   const lines = [ruleBlock(title, style), ...blocks, ruleBlock('', style)];
   output.write(`\n${lines.map((block) => block(output.columns)).join('\n')}\n`);
 }
 
 /** Those online, live: who comes is added, who goes is marked, and nothing moves under the cursor. */
 async function somebody(
-  person: Person,
+  person: ChatContext,
   signal: AbortSignal,
   message: () => string,
 ): Promise<string | undefined> {
@@ -135,7 +135,7 @@ async function somebody(
         continue;
       options.push({
         value,
-        label: harmlessLine(value),
+        label: sanitizeLine(value),
         get hint() {
           return feed.people.has(value) ? '' : say('offline');
         },
@@ -153,7 +153,7 @@ async function somebody(
 }
 
 /** Somebody who may be offline, but must exist. */
-async function byName({ terminal, parley }: Person, signal: AbortSignal): Promise<string | undefined> {
+async function byName({ terminal, parley }: ChatContext, signal: AbortSignal): Promise<string | undefined> {
   const { say, language, output } = terminal;
   const validate = (value: string): string | undefined => (value.trim() === '' ? say('needed') : undefined);
   for (let typed = ''; ; ) {
@@ -167,7 +167,7 @@ async function byName({ terminal, parley }: Person, signal: AbortSignal): Promis
 }
 
 async function conversation(
-  { terminal, parley }: Person,
+  { terminal, parley }: ChatContext,
   signal: AbortSignal,
   first: Choice<string>[],
 ): Promise<string | undefined> {
@@ -187,7 +187,7 @@ async function conversation(
     }
     for (const { with: name, unread } of data.conversations) {
       const hint = unread > 0 ? say('countNew', { count: unread }) : '';
-      found.push({ value: name, label: harmlessLine(name), hint });
+      found.push({ value: name, label: sanitizeLine(name), hint });
     }
     cursor = data.nextCursor; // a page may be short and not the last
   }
@@ -200,7 +200,7 @@ async function conversation(
 }
 
 /** One page after the other, towards the beginning. */
-async function readBack(person: Person, signal: AbortSignal, to: string): Promise<Next> {
+async function readBack(person: ChatContext, signal: AbortSignal, to: string): Promise<Next> {
   const { terminal } = person;
   const { say, language, output } = terminal;
   const title = say('historyOf', { name: shownName(to, terminal) });

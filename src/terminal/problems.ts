@@ -1,7 +1,7 @@
 /** Problems in the reader's language. The set is closed: a code without words does not compile. */
 import type { Problem, ProblemCode } from '../client/index.ts';
-import { harmlessLine } from './harmless.ts';
-import type { Language } from './texts.ts';
+import type { Language } from './i18n.ts';
+import { sanitizeLine } from './sanitize.ts';
 
 /** `null`: the server's own words say more than ours could. */
 const PROBLEMS: Record<ProblemCode, readonly [en: string | null, zh: string]> = {
@@ -59,7 +59,7 @@ export function explain(problem: Problem, language: Language): string {
     '{seconds}',
     String(seconds),
   );
-  return harmlessLine([words, ...places].filter((each) => each !== '').join(' '));
+  return sanitizeLine([words, ...places].filter((each) => each !== '').join(' '));
 }
 
 /** The server is away, or cannot do it now: the same again may succeed. */

@@ -17,7 +17,7 @@ import {
 } from 'node:readline';
 import { PassThrough, Writable } from 'node:stream';
 import type { ReadStream, WriteStream } from 'node:tty';
-import type { Block } from './lines.ts';
+import type { Block } from './format-message.ts';
 
 export type Screen = {
   print(...blocks: Block[]): void;

@@ -1,13 +1,13 @@
 /** `parley send`: one message, from the command line or a pipe. */
 import { text as readAll } from 'node:stream/consumers';
-import { harmlessJson } from './harmless.ts';
+import { Failure, failureOf, identify } from './credentials.ts';
 import { EXIT } from './help.ts';
-import type { Keeper } from './keep.ts';
-import { Failure, failureOf, identify } from './login.ts';
+import { escapeJson } from './sanitize.ts';
+import type { SessionFile } from './session-file.ts';
 import type { Settings } from './settings.ts';
 import type { Terminal } from './terminal.ts';
 
-export async function send(settings: Settings, terminal: Terminal, keeper: Keeper): Promise<number> {
+export async function send(settings: Settings, terminal: Terminal, keeper: SessionFile): Promise<number> {
   const { input, output, say } = terminal;
   // A pipe ends with a line break that nobody meant to send.
   const text = settings.text ?? (input.isTTY ? '' : (await readAll(input)).replace(/\r?\n$/, ''));
@@ -18,6 +18,6 @@ export async function send(settings: Settings, terminal: Terminal, keeper: Keepe
     : parley.sendDirect(settings.to, text));
   await leave();
   if (problem) throw failureOf(problem, terminal);
-  if (settings.json) output.write(`${harmlessJson(data)}\n`);
+  if (settings.json) output.write(`${escapeJson(data)}\n`);
   return EXIT.done;
 }

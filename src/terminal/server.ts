@@ -11,7 +11,7 @@ import {
   type ParleyOptions,
   type StreamEvent,
 } from '../client/index.ts';
-import { harmless, harmlessLine } from './harmless.ts';
+import { sanitize, sanitizeLine } from './sanitize.ts';
 
 /** Longer than anything that keeps the contract. */
 const LONGEST = { text: 16_000, other: 1_000 };
@@ -25,7 +25,7 @@ function clean<Value>(value: Value, name = '', depth = 0): Value {
   if (depth > DEEPEST) return undefined as Value;
   if (typeof value === 'string') {
     const made =
-      name === 'text' ? harmless(cut(value, LONGEST.text)) : harmlessLine(cut(value, LONGEST.other));
+      name === 'text' ? sanitize(cut(value, LONGEST.text)) : sanitizeLine(cut(value, LONGEST.other));
     return made as Value;
   }
   if (Array.isArray(value)) return value.map((each) => clean(each, '', depth + 1)) as Value;

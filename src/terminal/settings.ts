@@ -5,7 +5,7 @@
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { type ParseArgsConfig, parseArgs } from 'node:util';
-import { LANGUAGES, type Language, languageOf } from './texts.ts';
+import { LANGUAGES, type Language, languageOf } from './i18n.ts';
 
 const OPTIONS = {
   server: { type: 'string' },

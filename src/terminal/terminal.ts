@@ -1,7 +1,7 @@
 /** The terminal that somebody sits at, and how to speak to them. */
 import type { ReadStream, WriteStream } from 'node:tty';
-import type { Style } from './lines.ts';
-import type { Language, Say } from './texts.ts';
+import type { Style } from './format-message.ts';
+import type { Language, Say } from './i18n.ts';
 
 export type Terminal = {
   input: ReadStream;

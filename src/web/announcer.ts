@@ -1,9 +1,9 @@
 /** Tells screen readers what has just come: new messages only, not the history that somebody scrolls through. */
 import type { Message } from '../client/index.ts';
-import { el, part } from './dom.ts';
+import { byId, el } from './dom.ts';
+import { say } from './i18n.ts';
 import { nameInText } from './names.ts';
 import type { Store } from './state.ts';
-import { say } from './words.ts';
 
 /** The rest is on the page. */
 const SPOKEN_CHARACTERS = 200;
@@ -11,7 +11,7 @@ const SPOKEN_CHARACTERS = 200;
 const KEPT = 10;
 
 export function createAnnouncer({ state }: Store): (message: Message) => void {
-  const region = part('announcer', HTMLElement);
+  const region = byId('announcer', HTMLElement);
   return ({ from, text }) => {
     const name = nameInText(state, from);
     const spoken = say(state.language, 'saidTo', { name, text: text.slice(0, SPOKEN_CHARACTERS) });

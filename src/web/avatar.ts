@@ -1,6 +1,6 @@
 /** A round with somebody's first letter, in a colour that is always theirs. Decoration: the name stands beside it. */
+import { EVERYBODY } from './conversation.ts';
 import { el } from './dom.ts';
-import { EVERYBODY } from './talk.ts';
 
 /** As many as style.css has. */
 const TONES = 8;

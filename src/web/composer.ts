@@ -1,19 +1,19 @@
 /** Where messages are written. Enter sends, Shift+Enter begins a line; the draft stays with its talk. */
-import { part, write } from './dom.ts';
+import { EVERYBODY } from './conversation.ts';
+import { byId, setText } from './dom.ts';
+import { say } from './i18n.ts';
 import { nameInText } from './names.ts';
 import { cleaned, LONGEST_TEXT, lengthOf } from './sending.ts';
 import type { Store } from './state.ts';
-import { EVERYBODY } from './talk.ts';
-import { say } from './words.ts';
 
 /** Below it nobody needs to know how much is left. */
 const TOLD_FROM = 3_500;
 
 export function showComposer({ state, watch, talk, changed }: Store, send: (text: string) => void): void {
-  const form = part('composer', HTMLFormElement);
-  const field = part('text', HTMLTextAreaElement);
-  const button = part('send', HTMLButtonElement);
-  const counter = part('counter', HTMLElement);
+  const form = byId('composer', HTMLFormElement);
+  const field = byId('text', HTMLTextAreaElement);
+  const button = byId('send', HTMLButtonElement);
+  const counter = byId('counter', HTMLElement);
   let shown: string | undefined;
 
   function measure(): void {
@@ -23,7 +23,7 @@ export function showComposer({ state, watch, talk, changed }: Store, send: (text
     field.setAttribute('aria-invalid', String(left < 0));
     const isTold = left < LONGEST_TEXT - TOLD_FROM;
     const word = left < 0 ? 'tooLong' : 'charactersLeft';
-    write(counter, isTold ? say(state.language, word, { n: Math.abs(left) }) : '');
+    setText(counter, isTold ? say(state.language, word, { n: Math.abs(left) }) : '');
     // As high as its text; the sheet says how high at most. (The page's policy forbids style attributes, not this.)
     field.style.height = 'auto';
     field.style.height = `${field.scrollHeight + 2}px`;

@@ -1,7 +1,7 @@
 /** How the connection is, always in sight: what is wrong, when it is tried again, and a way to try at once. */
-import { part, write } from './dom.ts';
+import { byId, setText } from './dom.ts';
+import { say, type Word } from './i18n.ts';
 import type { State, Store } from './state.ts';
-import { say, type Word } from './words.ts';
 
 type Look = { word: Word; tone: 'good' | 'busy' | 'bad'; button?: Word };
 
@@ -25,15 +25,15 @@ function lookOf({ connection, hasGap }: State): Look {
 }
 
 export function showConnection({ state, watch }: Store, act: () => void): void {
-  const bar = part('connection', HTMLElement);
-  const words = part('connection-words', HTMLElement);
-  const countdown = part('connection-countdown', HTMLElement);
-  const button = part('connection-button', HTMLButtonElement);
+  const bar = byId('connection', HTMLElement);
+  const words = byId('connection-words', HTMLElement);
+  const countdown = byId('connection-countdown', HTMLElement);
+  const button = byId('connection-button', HTMLButtonElement);
   let timer: ReturnType<typeof setInterval> | undefined;
 
   function count(): void {
     const seconds = Math.max(0, Math.ceil((state.retryAtMs - Date.now()) / 1_000));
-    write(
+    setText(
       countdown,
       state.connection.kind === 'waiting' ? say(state.language, 'nextTry', { n: seconds }) : '',
     );
@@ -43,9 +43,9 @@ export function showConnection({ state, watch }: Store, act: () => void): void {
   watch(() => {
     const look = lookOf(state);
     bar.dataset['tone'] = look.tone;
-    write(words, say(state.language, look.word));
+    setText(words, say(state.language, look.word));
     button.hidden = !look.button;
-    write(button, look.button ? say(state.language, look.button) : '');
+    setText(button, look.button ? say(state.language, look.button) : '');
     count();
     clearInterval(timer);
     if (state.connection.kind === 'waiting') timer = setInterval(count, 1_000);

@@ -1,18 +1,17 @@
 /** The talks at the side: everybody first, then the one who spoke last. With what was said, and how much is unread. */
-
 import { avatar } from './avatar.ts';
-import { arrange, el, part, write } from './dom.ts';
+import { type Conversation, EVERYBODY, lastOf } from './conversation.ts';
+import { byId, el, reconcile, setText } from './dom.ts';
+import { say } from './i18n.ts';
 import { bothNames, displayNameOf, nameInText, usernameBeside } from './names.ts';
 import { routeTo } from './route.ts';
 import { isStale, type Store } from './state.ts';
-import { EVERYBODY, lastOf, type Talk } from './talk.ts';
 import { moment } from './time.ts';
-import { say } from './words.ts';
 
-type Item = { key: string; talk: Talk };
+type Item = { key: string; talk: Conversation };
 
 export function showConversations({ state, watch }: Store): void {
-  const list = part('talks', HTMLUListElement);
+  const list = byId('talks', HTMLUListElement);
 
   function make({ key: name }: Item): HTMLElement {
     const link = el(
@@ -52,18 +51,18 @@ export function showConversations({ state, watch }: Store): void {
     const isEverybody = talk.name === EVERYBODY;
     const speaker = isEverybody && last ? nameInText(state, last.from) : undefined;
     const who = isMine ? say(state.language, 'me') : speaker;
-    write(name, isEverybody ? say(state.language, 'everybody') : displayNameOf(state, talk.name));
-    write(username, isEverybody ? '' : usernameBeside(state, talk.name));
-    write(time, last ? moment(state.language, last.sentAt) : '');
+    setText(name, isEverybody ? say(state.language, 'everybody') : displayNameOf(state, talk.name));
+    setText(username, isEverybody ? '' : usernameBeside(state, talk.name));
+    setText(time, last ? moment(state.language, last.sentAt) : '');
     // Longer ones are cut by the sheet; nobody needs 4,000 characters here.
-    write(
+    setText(
       preview,
       who && said
         ? say(state.language, 'saidTo', { name: who, text: said.slice(0, 120) })
         : said.slice(0, 120),
     );
-    write(badge, talk.unread > 99 ? '99+' : String(talk.unread || ''));
-    write(count, talk.unread > 0 ? `, ${say(state.language, 'unread', { n: talk.unread })}` : '');
+    setText(badge, talk.unread > 99 ? '99+' : String(talk.unread || ''));
+    setText(count, talk.unread > 0 ? `, ${say(state.language, 'unread', { n: talk.unread })}` : '');
     if (state.open === talk.name) link.setAttribute('aria-current', 'page');
     else link.removeAttribute('aria-current');
     element.classList.toggle('is-online', state.online.has(talk.name) && !isStale(state));
@@ -76,13 +75,13 @@ export function showConversations({ state, watch }: Store): void {
         talk.name !== EVERYBODY &&
         (lastOf(talk) || talk.outgoing.length > 0 || talk.draft || state.open === talk.name),
     );
-    const newest = (talk: Talk) => talk.outgoing.at(-1)?.sentAt ?? lastOf(talk)?.sentAt ?? '9';
+    const newest = (talk: Conversation) => talk.outgoing.at(-1)?.sentAt ?? lastOf(talk)?.sentAt ?? '9';
     rest.sort((one, other) => newest(other).localeCompare(newest(one)));
     const everybody = state.talks.get(EVERYBODY);
     return [...(everybody ? [everybody] : []), ...rest].map((talk) => ({ key: talk.name, talk }));
   }
 
   watch(() => {
-    arrange(list, state.me === undefined ? [] : shown(), make, update);
+    reconcile(list, state.me === undefined ? [] : shown(), make, update);
   });
 }

@@ -1,5 +1,5 @@
 /** The little that this page needs of a framework: making elements, finding parts, and keeping a list in order. */
-import { type Language, say, type Word } from './words.ts';
+import { type Language, say, type Word } from './i18n.ts';
 
 /** Text goes in as text: nothing here reads HTML, and the page's policy (trusted types) would not let it. */
 export function el<Tag extends keyof HTMLElementTagNameMap>(
@@ -14,14 +14,14 @@ export function el<Tag extends keyof HTMLElementTagNameMap>(
 }
 
 /** A part of index.html. */
-export function part<Type extends HTMLElement>(id: string, type: new () => Type): Type {
+export function byId<Type extends HTMLElement>(id: string, type: new () => Type): Type {
   const element = document.getElementById(id);
   if (element instanceof type) return element;
   throw new Error(`index.html has no ${type.name} called ${id}`);
 }
 
 /** Writes only what differs, so that nothing is announced or selected anew. */
-export function write(element: Element, text: string): void {
+export function setText(element: Element, text: string): void {
   if (element.textContent !== text) element.textContent = text;
 }
 
@@ -33,13 +33,13 @@ export function translate(language: Language): void {
       put(element, say(language, element.dataset[name] as Word)); // a test looks that each is one
     }
   };
-  each('word', write);
+  each('word', setText);
   each('label', (element, text) => element.setAttribute('aria-label', text));
   each('hint', (element, text) => element.setAttribute('placeholder', text));
 }
 
 /** Makes the children of a list those of the items: by key, so that what stays is the same element, with its focus. */
-export function arrange<Item extends { key: string }>(
+export function reconcile<Item extends { key: string }>(
   list: HTMLElement,
   items: Item[],
   make: (item: Item) => HTMLElement,

@@ -1,7 +1,7 @@
 /** Reads what was said before: the newest page of a talk when it is opened, older ones as somebody scrolls up. */
 import type { Message, Parley, Result } from '../client/index.ts';
+import { type Conversation, EVERYBODY, insert, replace } from './conversation.ts';
 import type { Store } from './state.ts';
-import { EVERYBODY, insert, replace, type Talk } from './talk.ts';
 
 const PAGE = 50;
 
@@ -16,14 +16,18 @@ export function createHistory(parley: Parley, { state, changed }: Store) {
   };
 
   /** The newest call counts: what an older one brings may miss what came since. */
-  const turns = new WeakMap<Talk, number>();
-  const nextTurn = (talk: Talk): number => {
+  const turns = new WeakMap<Conversation, number>();
+  const nextTurn = (talk: Conversation): number => {
     const turn = (turns.get(talk) ?? 0) + 1;
     turns.set(talk, turn);
     return turn;
   };
 
-  async function load(talk: Talk, before: number | undefined, use: (page: Page) => void): Promise<void> {
+  async function load(
+    talk: Conversation,
+    before: number | undefined,
+    use: (page: Page) => void,
+  ): Promise<void> {
     const turn = nextTurn(talk);
     talk.history = 'loading';
     changed();
@@ -36,12 +40,12 @@ export function createHistory(parley: Parley, { state, changed }: Store) {
     changed();
   }
 
-  const newest = (talk: Talk): Promise<void> =>
+  const newest = (talk: Conversation): Promise<void> =>
     load(talk, undefined, ({ messages, hasMore }) => replace(talk, messages, hasMore));
 
   return {
     newest,
-    older(talk: Talk): Promise<void> {
+    older(talk: Conversation): Promise<void> {
       const first = talk.messages[0];
       if (!first || !talk.hasMore) return newest(talk);
       return load(talk, first.seq, ({ messages, hasMore }) => {
@@ -50,7 +54,7 @@ export function createHistory(parley: Parley, { state, changed }: Store) {
       });
     },
     /** What is here may have holes: it is read anew when it is opened. */
-    distrust(talk: Talk): void {
+    distrust(talk: Conversation): void {
       nextTurn(talk);
       talk.history = 'unknown';
     },

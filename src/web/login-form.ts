@@ -1,8 +1,8 @@
 /** The door: log in, or create an account and be in. Problems are said at the form, and the field at fault gets the focus. */
 import type { Parley, Problem } from '../client/index.ts';
-import { part, write } from './dom.ts';
+import { byId, setText } from './dom.ts';
+import { say, type Word } from './i18n.ts';
 import { type Store, wordFor } from './state.ts';
-import { say, type Word } from './words.ts';
 
 type Fault = { word: Word; field: 'username' | 'password' | undefined };
 
@@ -20,20 +20,20 @@ function faultOf(problem: Problem, password: string): Fault {
 }
 
 export function showLogin({ state, watch }: Store, parley: Parley): void {
-  const form = part('login', HTMLFormElement);
+  const form = byId('login', HTMLFormElement);
   const fields = {
-    username: part('username', HTMLInputElement),
-    password: part('password', HTMLInputElement),
+    username: byId('username', HTMLInputElement),
+    password: byId('password', HTMLInputElement),
   };
-  const notice = part('login-notice', HTMLElement);
-  const complaint = part('login-problem', HTMLElement);
-  const register = part('register', HTMLButtonElement);
+  const notice = byId('login-notice', HTMLElement);
+  const complaint = byId('login-problem', HTMLElement);
+  const register = byId('register', HTMLButtonElement);
   const buttons = [...form.querySelectorAll('button')];
   let fault: Fault | undefined;
 
   function show(): void {
-    write(notice, state.notice ? say(state.language, state.notice) : '');
-    write(complaint, fault ? say(state.language, fault.word) : '');
+    setText(notice, state.notice ? say(state.language, state.notice) : '');
+    setText(complaint, fault ? say(state.language, fault.word) : '');
     for (const [name, field] of Object.entries(fields))
       field.setAttribute('aria-invalid', String(fault?.field === name));
   }

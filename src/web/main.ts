@@ -3,11 +3,13 @@ import { createParley, type Session, type SessionChange } from '../client/index.
 import { createAnnouncer } from './announcer.ts';
 import { showComposer } from './composer.ts';
 import { showConnection } from './connection-bar.ts';
+import { EVERYBODY } from './conversation.ts';
+import { showHeader } from './conversation-header.ts';
 import { showConversations } from './conversation-list.ts';
-import { part, translate, write } from './dom.ts';
+import { byId, setText, translate } from './dom.ts';
+import { type EventHandlers, startEventHandlers } from './event-handlers.ts';
 import { createHistory } from './history.ts';
-import { browserDevices, claim, createTabStorage, keepUnfinished, readUnfinished } from './kept.ts';
-import { type Listening, startListening } from './listening.ts';
+import { firstLanguage, keepLanguage, otherLanguage, say } from './i18n.ts';
 import { showLogin } from './login-form.ts';
 import { createMailbox, type Mailbox } from './mailbox.ts';
 import { showMessages } from './message-list.ts';
@@ -16,9 +18,7 @@ import { showPeople } from './people-list.ts';
 import { readRoute, routeTo } from './route.ts';
 import { createSending } from './sending.ts';
 import { createStore, wordFor } from './state.ts';
-import { EVERYBODY } from './talk.ts';
-import { showHeader } from './talk-header.ts';
-import { firstLanguage, keepLanguage, otherLanguage, say } from './words.ts';
+import { browserDevices, claim, createTabStorage, keepUnfinished, readUnfinished } from './tab-storage.ts';
 
 const store = createStore(firstLanguage());
 const { state, changed, watch } = store;
@@ -35,14 +35,14 @@ const history = createHistory(parley, store);
 const sending = createSending(parley, store);
 const announce = createAnnouncer(store);
 const [door, house, text] = [
-  part('door', HTMLElement),
-  part('house', HTMLElement),
-  part('text', HTMLTextAreaElement),
+  byId('door', HTMLElement),
+  byId('house', HTMLElement),
+  byId('text', HTMLTextAreaElement),
 ];
 /** style.css shows both halves of the house from there on. */
 const isWide = matchMedia('(min-width: 720px)');
 let mailbox: Mailbox | undefined;
-let listening: Listening | undefined;
+let listening: EventHandlers | undefined;
 
 function onSession(change: SessionChange): void {
   if (change.kind === 'started') enter(change.session);
@@ -67,7 +67,7 @@ function enter({ id, username }: Session): void {
 
 function listen(): void {
   listening?.stop();
-  listening = mailbox && startListening({ parley, store, history, mailbox, onNews: announce });
+  listening = mailbox && startEventHandlers({ parley, store, history, mailbox, onNews: announce });
 }
 
 function leave(isWanted: boolean): void {
@@ -126,7 +126,7 @@ async function find(name: string): Promise<string | undefined> {
 
 /** On a phone a field with the focus brings the keyboard: there the heading has it. */
 const focusTalk = (): void =>
-  (isWide.matches ? text : part('talk-name', HTMLElement)).focus({ preventScroll: true });
+  (isWide.matches ? text : byId('talk-name', HTMLElement)).focus({ preventScroll: true });
 
 /** What is in view is seen. */
 watch(() => {
@@ -145,12 +145,12 @@ watch(() => {
   Object.assign(door, { hidden: isIn });
   Object.assign(house, { hidden: !isIn });
   house.classList.toggle('is-open', state.open !== undefined);
-  write(part('my-name', HTMLElement), displayNameOf(state, state.me ?? ''));
-  write(part('my-username', HTMLElement), usernameBeside(state, state.me ?? ''));
-  part('language', HTMLButtonElement).textContent = say(otherLanguage(state.language), 'language');
+  setText(byId('my-name', HTMLElement), displayNameOf(state, state.me ?? ''));
+  setText(byId('my-username', HTMLElement), usernameBeside(state, state.me ?? ''));
+  byId('language', HTMLButtonElement).textContent = say(otherLanguage(state.language), 'language');
   if (isIn && !wasIn) focusTalk();
   if (!isIn && (wasIn || document.activeElement === document.body))
-    part('username', HTMLInputElement).focus();
+    byId('username', HTMLInputElement).focus();
 });
 
 showLogin(store, parley);
@@ -183,21 +183,21 @@ watch(() => {
   keepUnfinished({ username: state.me, seen: mailbox.seen(), talks });
 });
 
-part('logout', HTMLButtonElement).addEventListener('click', () => {
+byId('logout', HTMLButtonElement).addEventListener('click', () => {
   listening?.stop(); // the stream would say that the session was ended, before the answer says that it was wanted
   void parley.logout();
 });
 for (const id of ['language', 'door-language']) {
-  part(id, HTMLButtonElement).addEventListener('click', () => {
+  byId(id, HTMLButtonElement).addEventListener('click', () => {
     state.language = otherLanguage(state.language);
     keepLanguage(state.language);
     translate(state.language);
     changed();
   });
 }
-part('skip', HTMLAnchorElement).addEventListener('click', (event) => {
+byId('skip', HTMLAnchorElement).addEventListener('click', (event) => {
   event.preventDefault(); // the address says which talk is open
-  (state.me === undefined ? part('username', HTMLInputElement) : text).focus();
+  (state.me === undefined ? byId('username', HTMLInputElement) : text).focus();
 });
 document.addEventListener('click', (event) => {
   const link = (event.target as Element).closest<HTMLAnchorElement>('a[href^="#/"]');

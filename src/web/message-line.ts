@@ -1,13 +1,13 @@
 /** One line of the list of messages: a day, a message, or one that is on its way out. Texts are text, never markup. */
 import type { Message } from '../client/index.ts';
 import { avatar } from './avatar.ts';
-import { el, write } from './dom.ts';
+import type { Conversation, Outgoing } from './conversation.ts';
+import { el, setText } from './dom.ts';
+import { say } from './i18n.ts';
 import { displayNameOf, usernameBeside } from './names.ts';
 import type { State } from './state.ts';
 import { wordFor } from './state.ts';
-import type { Outgoing, Talk } from './talk.ts';
 import { clock, day, dayOf, fullTime } from './time.ts';
-import { say } from './words.ts';
 
 export type Line = { key: string; sentAt: string } & (
   | { kind: 'day' }
@@ -18,7 +18,7 @@ export type Line = { key: string; sentAt: string } & (
 /** Messages of one sender that follow one another so closely stand together. */
 const TOGETHER_MS = 5 * 60_000;
 
-export function linesOf(talk: Talk, me: string): Line[] {
+export function linesOf(talk: Conversation, me: string): Line[] {
   const lines: Line[] = [];
   let before: { from: string; sentAt: string } | undefined;
   const add = (from: string, sentAt: string, line: (isFirst: boolean) => Line) => {
@@ -77,27 +77,27 @@ export function updateLine(element: HTMLElement, line: Line, state: State): void
   const { language } = state;
   const time = element.querySelector('time')!;
   time.dateTime = line.sentAt;
-  write(time, line.kind === 'day' ? day(language, line.sentAt) : clock(language, line.sentAt));
+  setText(time, line.kind === 'day' ? day(language, line.sentAt) : clock(language, line.sentAt));
   if (line.kind === 'day') return;
   const full = fullTime(language, line.sentAt);
   if (element.title !== full) element.title = full;
   element.classList.toggle('first', line.isFirst);
   const from = line.kind === 'message' ? line.message.from : (state.me ?? '');
-  write(element.querySelector('.from')!, displayNameOf(state, from));
-  write(element.querySelector('.username')!, usernameBeside(state, from));
+  setText(element.querySelector('.from')!, displayNameOf(state, from));
+  setText(element.querySelector('.username')!, usernameBeside(state, from));
   if (line.kind === 'message') return;
   const { failure } = line.outgoing;
   element.classList.toggle('failed', failure !== undefined);
   const [fate, again, discard] = ['.fate', '.again', '.discard'].map(
     (each) => element.querySelector<HTMLElement>(each)!,
   );
-  write(
+  setText(
     fate!,
     failure
       ? say(language, 'notSent', { reason: say(language, wordFor(failure)) })
       : say(language, 'sending'),
   );
   for (const button of [again!, discard!]) button.hidden = failure === undefined;
-  write(again!, say(language, 'again'));
-  write(discard!, say(language, 'discard'));
+  setText(again!, say(language, 'again'));
+  setText(discard!, say(language, 'discard'));
 }

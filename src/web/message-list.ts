@@ -2,17 +2,17 @@
  * The messages of the open talk. It stays at the end while somebody is there, and does not move under a reader who has
  * scrolled up: what comes above or below leaves what is read where it is.
  */
-import { arrange, part, write } from './dom.ts';
+import { type Conversation, EVERYBODY, type Outgoing } from './conversation.ts';
+import { byId, reconcile, setText } from './dom.ts';
+import { say, type Word } from './i18n.ts';
 import { linesOf, makeLine, updateLine } from './message-line.ts';
 import { nameInText } from './names.ts';
 import type { Store } from './state.ts';
-import { EVERYBODY, type Outgoing, type Talk } from './talk.ts';
-import { say, type Word } from './words.ts';
 
 type Acts = {
-  older(talk: Talk): void;
-  again(talk: Talk, outgoing: Outgoing): void;
-  discard(talk: Talk, outgoing: Outgoing): void;
+  older(talk: Conversation): void;
+  again(talk: Conversation, outgoing: Outgoing): void;
+  discard(talk: Conversation, outgoing: Outgoing): void;
 };
 
 /** So near to the end counts as there. */
@@ -21,15 +21,16 @@ const NEAR_PX = 48;
 const AHEAD_PX = 600;
 
 export function showMessages({ state, watch, talk: talkOf, changed }: Store, acts: Acts): void {
-  const scroller = part('scroller', HTMLElement);
-  const list = part('messages', HTMLOListElement);
-  const above = part('above', HTMLElement);
-  const retry = part('load-again', HTMLButtonElement);
-  const newer = part('newer', HTMLButtonElement);
+  const scroller = byId('scroller', HTMLElement);
+  const list = byId('messages', HTMLOListElement);
+  const above = byId('above', HTMLElement);
+  const retry = byId('load-again', HTMLButtonElement);
+  const newer = byId('newer', HTMLButtonElement);
   let shown: string | undefined;
   let firstKey: string | undefined;
 
-  const openTalk = (): Talk | undefined => (state.open === undefined ? undefined : talkOf(state.open));
+  const openTalk = (): Conversation | undefined =>
+    state.open === undefined ? undefined : talkOf(state.open);
   const toEnd = (): void => {
     scroller.scrollTop = scroller.scrollHeight;
   };
@@ -51,7 +52,7 @@ export function showMessages({ state, watch, talk: talkOf, changed }: Store, act
     shown = here;
     const lines = linesOf(talk, me);
     const [heightBefore, topBefore] = [scroller.scrollHeight, scroller.scrollTop];
-    arrange(
+    reconcile(
       list,
       lines,
       (line) =>
@@ -62,7 +63,7 @@ export function showMessages({ state, watch, talk: talkOf, changed }: Store, act
       (element, line) => updateLine(element, line, state),
     );
     const word = wordAbove(talk);
-    write(above, word ? say(language, word, { name: nameInText(state, talk.name) }) : '');
+    setText(above, word ? say(language, word, { name: nameInText(state, talk.name) }) : '');
     above.classList.toggle('empty', lines.length === 0);
     retry.hidden = talk.history !== 'failed';
     newer.hidden = state.isAtEnd || talk.unread === 0;
@@ -74,7 +75,7 @@ export function showMessages({ state, watch, talk: talkOf, changed }: Store, act
     wantOlder(talk);
   }
 
-  function wantOlder(talk: Talk): void {
+  function wantOlder(talk: Conversation): void {
     if (
       talk.history === 'loaded' &&
       talk.hasMore &&
@@ -107,7 +108,7 @@ export function showMessages({ state, watch, talk: talkOf, changed }: Store, act
   watch(show);
 }
 
-function wordAbove(talk: Talk): Word | undefined {
+function wordAbove(talk: Conversation): Word | undefined {
   if (talk.history === 'failed') return 'loadFailed';
   if (talk.history !== 'loaded') return 'loading';
   if (talk.hasMore) return undefined;

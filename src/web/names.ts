@@ -2,11 +2,10 @@
  * What people call themselves. Anybody may take any display name, so where it is not the username the username stands
  * beside it. The list of who is online brings them; for the others in sight the server is asked, one at a time and once.
  */
-
 import type { Parley } from '../client/index.ts';
+import { EVERYBODY } from './conversation.ts';
 import { el } from './dom.ts';
 import type { State, Store } from './state.ts';
-import { EVERYBODY } from './talk.ts';
 
 type Named = { username: string; displayName: string };
 

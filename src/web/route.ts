@@ -1,5 +1,5 @@
 /** Which talk is open stands in the address, `#/everybody` or `#/with/bob`: so that "back" goes back, and a reload stays. */
-import { EVERYBODY } from './talk.ts';
+import { EVERYBODY } from './conversation.ts';
 
 export function readRoute(): string | undefined {
   if (location.hash === '#/everybody') return EVERYBODY;

@@ -3,8 +3,8 @@
  * stays where it was written, until somebody tries again or discards it; all attempts have one idempotency key.
  */
 import type { Message, Parley, Result } from '../client/index.ts';
+import { type Conversation, EVERYBODY, insert, type Outgoing } from './conversation.ts';
 import type { Store } from './state.ts';
-import { EVERYBODY, insert, type Outgoing, type Talk } from './talk.ts';
 
 export type Sending = ReturnType<typeof createSending>;
 
@@ -22,14 +22,14 @@ function newKey(): string {
 }
 
 export function createSending(parley: Parley, { state, changed }: Store) {
-  const queues = new WeakMap<Talk, Promise<void>>();
+  const queues = new WeakMap<Conversation, Promise<void>>();
 
-  function post({ name }: Talk, { text, idempotencyKey }: Outgoing): Promise<Result<Message>> {
+  function post({ name }: Conversation, { text, idempotencyKey }: Outgoing): Promise<Result<Message>> {
     if (name === EVERYBODY) return parley.sendBroadcast(text, { idempotencyKey });
     return parley.sendDirect(name, text, { idempotencyKey });
   }
 
-  async function attempt(talk: Talk, outgoing: Outgoing): Promise<void> {
+  async function attempt(talk: Conversation, outgoing: Outgoing): Promise<void> {
     if (state.talks.get(talk.name) !== talk || !talk.outgoing.includes(outgoing)) return;
     const { data, problem } = await post(talk, outgoing);
     if (data) {
@@ -39,7 +39,7 @@ export function createSending(parley: Parley, { state, changed }: Store) {
     changed();
   }
 
-  function queue(talk: Talk, outgoing: Outgoing): void {
+  function queue(talk: Conversation, outgoing: Outgoing): void {
     outgoing.failure = undefined;
     queues.set(
       talk,
@@ -48,13 +48,13 @@ export function createSending(parley: Parley, { state, changed }: Store) {
     changed();
   }
 
-  function remove(talk: Talk, outgoing: Outgoing): void {
+  function remove(talk: Conversation, outgoing: Outgoing): void {
     talk.outgoing = talk.outgoing.filter((each) => each !== outgoing);
     changed();
   }
 
   return {
-    send(talk: Talk, text: string): void {
+    send(talk: Conversation, text: string): void {
       const outgoing: Outgoing = {
         idempotencyKey: newKey(),
         text,

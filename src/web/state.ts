@@ -1,7 +1,7 @@
 /** All that the page knows, as plain data, and who is told when it has changed: once for all changes of one turn. */
 import type { ProblemCode, StreamState } from '../client/index.ts';
-import { newTalk, type Talk } from './talk.ts';
-import type { Language, Word } from './words.ts';
+import { type Conversation, newConversation } from './conversation.ts';
+import type { Language, Word } from './i18n.ts';
 
 export type State = {
   language: Language;
@@ -18,7 +18,7 @@ export type State = {
   displayNames: Map<string, string>;
   online: Set<string>;
   onlineTotal: number;
-  talks: Map<string, Talk>;
+  talks: Map<string, Conversation>;
   /** The name of the talk that is shown. */
   open: string | undefined;
   /** The newest message is in view. */
@@ -35,7 +35,7 @@ const nobody = () => ({
   displayNames: new Map<string, string>(),
   online: new Set<string>(),
   onlineTotal: 0,
-  talks: new Map<string, Talk>(),
+  talks: new Map<string, Conversation>(),
   isAtEnd: true,
 });
 
@@ -58,8 +58,8 @@ export function createStore(language: Language) {
         for (const watcher of watchers) watcher();
       });
     },
-    talk(name: string): Talk {
-      const talk = state.talks.get(name) ?? newTalk(name);
+    talk(name: string): Conversation {
+      const talk = state.talks.get(name) ?? newConversation(name);
       state.talks.set(name, talk);
       return talk;
     },

@@ -1,5 +1,5 @@
 /** Moments as people read them, in their language and zone. */
-import type { Language } from './words.ts';
+import type { Language } from './i18n.ts';
 
 const FORMATS = {
   clock: { hour: 'numeric', minute: '2-digit' },

@@ -1,9 +1,9 @@
 import { describe, expect, test } from 'vitest';
 import { PROBLEMS, Problem, tooMany } from '../../src/chat/problems.ts';
-import { readContract } from '../../src/http/contract.ts';
+import { loadContract } from '../../src/http/openapi.ts';
 
 type CodeSchema = { enum: string[]; description: string; 'x-problems': object };
-const { document } = readContract();
+const { document } = loadContract();
 const schema = document.components['schemas']!['ProblemCode'] as CodeSchema;
 
 describe('the problems of the code and of the contract are one table', () => {

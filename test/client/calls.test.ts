@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { createParley } from '../../src/client/index.ts';
-import { readContract } from '../../src/http/contract.ts';
+import { loadContract } from '../../src/http/openapi.ts';
 import { sharedNode, startNode } from '../support/app.ts';
 import { client, createWire, problem, testClock } from '../support/wire.ts';
 
@@ -8,7 +8,7 @@ const theNode = sharedNode();
 const noNetwork = () => Promise.reject(new TypeError('no network'));
 
 test('every operation of the contract has a function of its name; the stream and the refresh are behind others', () => {
-  const operations = readContract().routes.map(({ operationId }) => operationId);
+  const operations = loadContract().routes.map(({ operationId }) => operationId);
   const others = ['openStream', 'refresh'];
   const parley = createParley();
   expect(operations.filter((name) => !others.includes(name) && !(name in parley))).toEqual([]);

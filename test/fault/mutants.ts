@@ -31,8 +31,8 @@ export const MUTANTS: Mutant[] = [
     seconds: 20,
     expects: ['stored once'],
     patches: [
-      ['store/lua/broadcast.lua', REPLAYED, ''],
-      ['store/lua/direct.lua', REPLAYED, ''],
+      ['store/lua/broadcast-append.lua', REPLAYED, ''],
+      ['store/lua/direct-append.lua', REPLAYED, ''],
     ],
   },
   {
@@ -41,8 +41,12 @@ export const MUTANTS: Mutant[] = [
     seconds: 20,
     expects: ['stored once', 'no repeat within a stream'],
     patches: [
-      ['store/redis.js', 'autoResendUnfulfilledCommands: false', 'autoResendUnfulfilledCommands: true'],
-      ['store/redis.js', 'maxRetriesPerRequest: 0', 'maxRetriesPerRequest: 20'],
+      [
+        'store/redis/client.js',
+        'autoResendUnfulfilledCommands: false',
+        'autoResendUnfulfilledCommands: true',
+      ],
+      ['store/redis/client.js', 'maxRetriesPerRequest: 0', 'maxRetriesPerRequest: 20'],
     ],
   },
   {
@@ -51,9 +55,9 @@ export const MUTANTS: Mutant[] = [
     seconds: 20,
     expects: ['no repeat within a stream'],
     patches: [
-      ['live/tail.js', 'if (entry.seq < at.seq)\n            return true;', ''],
+      ['streams/log-follower.js', 'if (entry.seq < at.seq)\n            return true;', ''],
       [
-        'live/tail.js',
+        'streams/log-follower.js',
         'if (entry.seq === at.seq)\n            return markOf(entry.message) === at.mark;\n        if (entry.seq !== at.seq + 1 || before !== at.mark)',
         'if (entry.seq > at.seq + 1)',
       ],
@@ -65,7 +69,11 @@ export const MUTANTS: Mutant[] = [
     seconds: 40,
     expects: ['nothing lost'],
     patches: [
-      ['live/tail.js', 'if (entry.seq !== at.seq + 1 || before !== at.mark)\n            return false;', ''],
+      [
+        'streams/log-follower.js',
+        'if (entry.seq !== at.seq + 1 || before !== at.mark)\n            return false;',
+        '',
+      ],
     ],
   },
   {
@@ -73,7 +81,7 @@ export const MUTANTS: Mutant[] = [
     fault: 'kill-redis-everysec',
     seconds: 40,
     expects: LOSS,
-    patches: [['live/tail.js', ' || before !== at.mark', '']],
+    patches: [['streams/log-follower.js', ' || before !== at.mark', '']],
   },
   {
     guard: 'subscribe before reading',
@@ -82,7 +90,7 @@ export const MUTANTS: Mutant[] = [
     expects: ['in time'],
     patches: [
       [
-        'store/wake.js',
+        'store/redis/pubsub.js',
         'await subscriber.subscribe(channel).catch(() => { });',
         'setTimeout(() => subscriber.subscribe(channel).catch(() => { }), 500);',
       ],
@@ -93,28 +101,28 @@ export const MUTANTS: Mutant[] = [
     fault: 'silent-subscriber',
     seconds: 30,
     expects: ['in time'],
-    patches: [['live/sweep.js', 'void look(next())', 'undefined']],
+    patches: [['streams/log-poller.js', 'void look(next())', 'undefined']],
   },
   {
     guard: 'the probe of a silent subscriber',
     fault: 'silent-subscriber',
     seconds: 30,
     expects: ['silence is noticed within 10 s'],
-    patches: [['store/wake.js', 'performance.now() - heardAt > SILENT_AFTER_MS &&', 'false &&']],
+    patches: [['store/redis/pubsub.js', 'performance.now() - heardAt > SILENT_AFTER_MS &&', 'false &&']],
   },
   {
     guard: 'what was missed is read when the subscriber is back',
     fault: 'drop-subscriber',
     seconds: 30,
     expects: ['in time'],
-    patches: [['store/wake.js', 'onRestored();\n        }\n        catch', '}\n        catch']],
+    patches: [['store/redis/pubsub.js', 'onRestored();\n        }\n        catch', '}\n        catch']],
   },
   {
     guard: 'epoch, end and mark of a position are compared with the log',
     fault: 'old-snapshot',
     seconds: 40,
     expects: LOSS,
-    patches: [['live/cursor.js', 'if (position.seq > 0) {', 'if (false) {']],
+    patches: [['store/log/cursor.js', 'if (position.seq > 0) {', 'if (false) {']],
   },
   {
     guard: 'the mark alone',
@@ -122,9 +130,9 @@ export const MUTANTS: Mutant[] = [
     seconds: 40,
     expects: LOSS,
     patches: [
-      ['live/cursor.js', 'position.mark && held', 'false && held'],
-      ['live/tail.js', ' || before !== at.mark', ''],
-      ['live/tail.js', 'return markOf(entry.message) === at.mark;', 'return true;'],
+      ['store/log/cursor.js', 'position.mark && held', 'false && held'],
+      ['streams/log-follower.js', ' || before !== at.mark', ''],
+      ['streams/log-follower.js', 'return markOf(entry.message) === at.mark;', 'return true;'],
     ],
   },
   {
@@ -133,8 +141,8 @@ export const MUTANTS: Mutant[] = [
     seconds: 60,
     expects: ['nothing lost'],
     patches: [
-      ['live/replay.js', 'await tails.broadcasts.refresh();', ''],
-      ['live/replay.js', 'to: this.at.broadcasts.seq || null', 'to: part.head.seq || null'],
+      ['streams/replay.js', 'await followers.broadcasts.refresh();', ''],
+      ['streams/replay.js', 'to: this.at.broadcasts.seq || null', 'to: part.head.seq || null'],
     ],
   },
   {
@@ -142,14 +150,14 @@ export const MUTANTS: Mutant[] = [
     fault: 'kill-node',
     seconds: 20,
     expects: [PRESENCE],
-    patches: [['live/roster.js', 'if (dead.length > 0)', 'if (false)']],
+    patches: [['streams/node-presence.js', 'if (dead.length > 0)', 'if (false)']],
   },
   {
     guard: 'a node that was declared dead announces everybody again',
     fault: 'stop-node-30',
     seconds: 34,
     expects: [PRESENCE],
-    patches: [['live/roster.js', 'if (!known)', 'if (false)']],
+    patches: [['streams/node-presence.js', 'if (!known)', 'if (false)']],
   },
   {
     guard: 'a node takes another name when Redis is another process',
@@ -163,7 +171,7 @@ export const MUTANTS: Mutant[] = [
     fault: 'drop-subscriber',
     seconds: 30,
     expects: [PRESENCE],
-    patches: [['live/roster.js', 'onChange({ total, resync: true });', '']],
+    patches: [['streams/node-presence.js', 'onChange({ total, resync: true });', '']],
   },
   {
     guard: 'a stream whose socket does not drain is not fed',
@@ -171,7 +179,16 @@ export const MUTANTS: Mutant[] = [
     seconds: 0,
     expects: ['memory with 50 of 200 readers stopped'],
     patches: [
-      ['live/stream.js', 'return queued === 0 || queued + bytes <= this.#host.maxBytes;', 'return true;'],
+      [
+        'streams/stream.js',
+        'if (queued > 0 && !this.#host.queued.hasRoom(bytes))\n            return false;',
+        '',
+      ],
+      [
+        'streams/stream.js',
+        'return queued + bytes <= this.#host.maxBytes || (queued === 0 && messages <= 1);',
+        'return true;',
+      ],
     ],
   },
   {
@@ -181,26 +198,25 @@ export const MUTANTS: Mutant[] = [
     expects: ['answered within 5 s'],
     patches: [
       ['http/deadline.js', 'const DEADLINE_MS = 4_500', 'const DEADLINE_MS = 60_000'],
-      ['store/redis.js', 'const COMMAND_TIMEOUT_MS = 3_000', 'const COMMAND_TIMEOUT_MS = 60_000'],
+      ['store/redis/client.js', 'const COMMAND_TIMEOUT_MS = 3_000', 'const COMMAND_TIMEOUT_MS = 60_000'],
     ],
   },
 ];
 
-/** Answers where the mutant's dist/ is. `root`: a built project. */
+/** The text of `file` with the patch; throws when the guard is not there exactly once. */
+export function patched(root: string, guard: string, [file, text, instead]: Patch): string {
+  const before = readFileSync(join(root, 'dist', file), 'utf8');
+  const found = before.split(text).length - 1;
+  if (found !== 1) throw new Error(`${guard}: found ${found} times in ${file}, expected once:\n${text}`);
+  return before.replace(text, () => instead);
+}
+
+/** Returns the mutant's dist/. `root`: a built project. */
 export function makeMutant(root: string, { guard, patches }: Mutant): string {
   const folder = temporaryFolder();
   for (const name of ['dist', 'package.json', 'openapi.yaml'])
     cpSync(join(root, name), join(folder, name), { recursive: true });
   symlinkSync(join(root, 'node_modules'), join(folder, 'node_modules'));
-  for (const [name, text, instead] of patches) {
-    const file = join(folder, 'dist', name);
-    const before = readFileSync(file, 'utf8');
-    const found = before.split(text).length - 1;
-    if (found !== 1) throw new Error(`${guard}: the text to replace is ${found} times in ${name}:\n${text}`);
-    writeFileSync(
-      file,
-      before.replace(text, () => instead),
-    );
-  }
+  for (const patch of patches) writeFileSync(join(folder, 'dist', patch[0]), patched(folder, guard, patch));
   return join(folder, 'dist');
 }

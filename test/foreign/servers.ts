@@ -5,7 +5,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { startPrivateRedis } from '../../src/store/embedded.ts';
+import { startPrivateRedis } from '../../src/store/private-redis/server.ts';
 import { openProxy } from '../support/tcp-proxy.ts';
 import { ROOT } from './generators.ts';
 

@@ -3,8 +3,8 @@ import http from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { passwordThreads } from '../../src/chat/password-threads.ts';
-import { Parties } from '../../src/http/parties.ts';
-import { PRICES } from '../../src/http/prices.ts';
+import { Budgets } from '../../src/http/admission/budgets.ts';
+import { PRICES } from '../../src/http/admission/prices.ts';
 import { person, say, startNode, type TestNode, tell, until } from '../support/app.ts';
 import { call, expectContract } from '../support/contract.ts';
 import { expectProblem, send } from '../support/http.ts';
@@ -318,31 +318,31 @@ describe('what is remembered of those who come', () => {
   const limits = { budget: { max: 100, windowMs: 100_000 }, inFlight: 16 };
 
   test('is bounded, and a flood of newcomers does not make anybody forget who has spent most', () => {
-    const parties = new Parties(limits, 1_000);
+    const budgets = new Budgets(limits, 1_000);
     const attackers = Array.from({ length: 20 }, (_, n) => `attacker-${n}`);
     for (const [n, name] of attackers.entries()) {
-      parties.of(name, 1, 0).spend(500);
-      for (let m = 0; m < 36; m += 1) parties.of(`first-${n}-${m}`, 1, 0).spend(1);
+      budgets.of(name, 1, 0).spend(500);
+      for (let m = 0; m < 36; m += 1) budgets.of(`first-${n}-${m}`, 1, 0).spend(1);
     }
-    const before = attackers.map((name) => parties.of(name, 1, 0));
-    for (let n = 0; n < 20_000; n += 1) parties.of(`newcomer-${n}`, 1, 0).spend(1);
-    expect(parties.size).toBeLessThanOrEqual(1_001);
-    expect(attackers.map((name) => parties.of(name, 1, 0) === before[attackers.indexOf(name)])).not.toContain(
+    const before = attackers.map((name) => budgets.of(name, 1, 0));
+    for (let n = 0; n < 20_000; n += 1) budgets.of(`newcomer-${n}`, 1, 0).spend(1);
+    expect(budgets.size).toBeLessThanOrEqual(1_001);
+    expect(attackers.map((name) => budgets.of(name, 1, 0) === before[attackers.indexOf(name)])).not.toContain(
       false,
     );
     for (const each of before) expect(each.waitMs(0)).toBeGreaterThan(0);
   });
 
   test('does not include who is as good as unknown; whoever has something open stays', () => {
-    const parties = new Parties(limits, 1_000);
-    parties.of('idle', 1, 0);
-    parties.of('spender', 1, 0).spend(50);
-    parties.of('connected', 1, 0).connections = 1;
-    parties.of('busy', 1, 0).gate.enter(1);
-    parties.sweep(0);
-    expect(parties.size).toBe(3);
-    parties.sweep(60_000);
-    expect(parties.size).toBe(2);
+    const budgets = new Budgets(limits, 1_000);
+    budgets.of('idle', 1, 0);
+    budgets.of('spender', 1, 0).spend(50);
+    budgets.of('connected', 1, 0).connections = 1;
+    budgets.of('busy', 1, 0).semaphore.enter(1);
+    budgets.sweep(0);
+    expect(budgets.size).toBe(3);
+    budgets.sweep(60_000);
+    expect(budgets.size).toBe(2);
   });
 });
 

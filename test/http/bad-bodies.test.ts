@@ -1,7 +1,7 @@
 /** Bodies that are not what the contract asks for: a clear problem, and nothing changes. */
 import { brotliCompressSync, deflateSync, gzipSync } from 'node:zlib';
 import { describe, expect, test } from 'vitest';
-import { readContract } from '../../src/http/contract.ts';
+import { loadContract } from '../../src/http/openapi.ts';
 import { type Person, person, sharedNode } from '../support/app.ts';
 import { type Answer, expectProblem, send } from '../support/http.ts';
 import { everything } from '../support/state.ts';
@@ -294,7 +294,7 @@ describe('a body with thousands of faults costs no more than any of its size', (
   );
 
   test.each(Object.keys(hostile))('%s: to check them takes no longer than to read them', (kind) => {
-    const { checkBody } = readContract().routes.find(({ operationId }) => operationId === 'login')!;
+    const { checkBody } = loadContract().routes.find(({ operationId }) => operationId === 'login')!;
     const value = JSON.parse(hostile[kind]!);
     /** The best of several, in ms: what else the machine does is left out. */
     const best = (work: () => void) => {

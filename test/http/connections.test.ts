@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import type { Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { connectionCap, processCap } from '../../src/http/file-limit.ts';
+import { connectionCap, processCap } from '../../src/http/admission/file-limit.ts';
 import { person, say, startNode, until } from '../support/app.ts';
 import { expectProblem, send } from '../support/http.ts';
 import { recorder } from '../support/log.ts';

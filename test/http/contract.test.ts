@@ -1,13 +1,13 @@
 /** What the code and the contract both say must be the same. (The table of problems: test/chat/problems.test.ts.) */
 import { expect, test } from 'vitest';
-import { readContract, routesOf } from '../../src/http/contract.ts';
+import { loadContract, routesOf } from '../../src/http/openapi.ts';
 import { PUBLIC_OPERATIONS } from '../../src/http/operations.ts';
 import { person, sharedNode } from '../support/app.ts';
 import { call, expectContract } from '../support/contract.ts';
 import { expectProblem, send } from '../support/http.ts';
 
 const theNode = sharedNode();
-const { document, routes: ROUTES } = readContract();
+const { document, routes: ROUTES } = loadContract();
 const PRIVATE = ROUTES.filter(({ isPublic }) => !isPublic);
 
 test('the operations that need no token are those that the contract leaves open', () => {

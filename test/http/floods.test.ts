@@ -2,9 +2,9 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { once } from 'node:events';
 import { expect, onTestFinished, test, vi } from 'vitest';
-import type { Connection } from '../../src/http/connection.ts';
-import { createPace } from '../../src/http/pace.ts';
-import { Party } from '../../src/http/parties.ts';
+import { Budget } from '../../src/http/admission/budgets.ts';
+import type { Connection } from '../../src/http/admission/connection.ts';
+import { createPacing } from '../../src/http/admission/pacing.ts';
 import { startNode } from '../support/app.ts';
 import { bytesOf, dial, heard, statusesIn } from '../support/raw.ts';
 
@@ -14,7 +14,7 @@ const nextTurn = () => new Promise<void>((resolve) => setImmediate(resolve));
 
 /** As many connections of one network, of which none has sent anything yet. */
 function crowd(count: number) {
-  const network = new Party(limits, 1, 0);
+  const network = new Budget(limits, 1, 0);
   return Array.from({ length: count }, () => ({
     isHeld: false,
     parties: [network],
@@ -30,7 +30,7 @@ type Fake = ReturnType<typeof crowd>[number];
 
 function paced(...crowds: Fake[][]) {
   const connections = new Set(crowds.flat()) as unknown as Set<Connection>;
-  const pace = createPace(connections);
+  const pace = createPacing(connections);
   /** All that are read send a request; answers how many did. */
   function burst(of: Fake[]): number {
     let begun = 0;
@@ -104,7 +104,7 @@ test('a node begins no more in one turn, and answers all', async () => {
 });
 
 test('a network has too many refusals when they come faster than 200 in a second', () => {
-  const network = new Party(limits, 1, 0);
+  const network = new Budget(limits, 1, 0);
   const restsMs = Array.from({ length: 100 }, () => network.restMs(0));
   expect(restsMs.slice(0, 50)).toEqual(Array.from({ length: 50 }, () => 250));
   expect(restsMs.at(-1)).toBe(500);
@@ -115,7 +115,7 @@ test('a network has too many refusals when they come faster than 200 in a second
 });
 
 test('what is in no hurry leaves a quarter of a bucket to what is', () => {
-  const party = new Party({ budget: { max: 400, windowMs: 1_000 }, inFlight: 1 }, 1, 0);
+  const party = new Budget({ budget: { max: 400, windowMs: 1_000 }, inFlight: 1 }, 1, 0);
   party.spend(300);
   expect([party.spareMs(0), party.waitMs(0)]).toEqual([0, 0]);
   party.spend(20);
@@ -126,7 +126,7 @@ test('what is in no hurry leaves a quarter of a bucket to what is', () => {
 test('of such a network a new connection rests before it is read', async () => {
   const node = await startNode();
   for (const [method, value] of [['isFlooding', true] as const, ['restMs', 1_500] as const]) {
-    const spy = vi.spyOn(Party.prototype, method).mockReturnValue(value);
+    const spy = vi.spyOn(Budget.prototype, method).mockReturnValue(value);
     onTestFinished(() => spy.mockRestore());
   }
   const newcomer = await dial(node);

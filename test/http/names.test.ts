@@ -1,6 +1,6 @@
 /** Usernames at the door: who gets one, whom it means, and accounts that were made under the rules of before. */
 import { describe, expect, test } from 'vitest';
-import { createKeys } from '../../src/store/keys.ts';
+import { createKeys } from '../../src/store/redis/keys.ts';
 import { listen, login, person, startNode, type TestNode, tell, until } from '../support/app.ts';
 import { call } from '../support/contract.ts';
 import { expectProblem } from '../support/http.ts';

@@ -1,6 +1,6 @@
 /** Redis is away, hangs or is slow: every request is answered within 5 s, and afterwards all is well. */
 import { describe, expect, test } from 'vitest';
-import { readContract } from '../../src/http/contract.ts';
+import { loadContract } from '../../src/http/openapi.ts';
 import { login, person, startNode, type TestNode, until } from '../support/app.ts';
 import { call } from '../support/contract.ts';
 import { type Answer, expectProblem, send } from '../support/http.ts';
@@ -24,7 +24,7 @@ async function behindProxy() {
   const { refreshToken } = await login(node, 'alice'); // of another session: one of the attempts ends alice's first one
   await person(node, 'bob');
   const attempts = () =>
-    readContract().routes.map(async ({ operationId, method, path }) => {
+    loadContract().routes.map(async ({ operationId, method, path }) => {
       const startedAt = performance.now();
       const body = operationId === 'refresh' ? { refreshToken } : BODIES[operationId];
       const given = { token, ...(body && { body }) };

@@ -1,7 +1,7 @@
 /** What is not an operation: the contract as files, the reference, and the headers that keep browsers safe. */
 import { describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
-import { readContract } from '../../src/http/contract.ts';
+import { loadContract } from '../../src/http/openapi.ts';
 import { login, person, sharedNode, startNode } from '../support/app.ts';
 import { expectProblem, send } from '../support/http.ts';
 import { recorder } from '../support/log.ts';
@@ -14,7 +14,7 @@ test('the contract is served as it is, in YAML and as JSON', async () => {
   const node = theNode();
   const yaml = await send(node, 'GET', '/openapi.yaml');
   expect(yaml.headers['content-type']).toMatch(/^application\/yaml/);
-  expect(yaml.text).toBe(readContract().yaml);
+  expect(yaml.text).toBe(loadContract().yaml);
   const json = await send(node, 'GET', '/openapi.json');
   expect(json.headers['content-type']).toMatch(/^application\/json/);
   expect(json.body).toEqual(parse(yaml.text));
@@ -126,7 +126,7 @@ describe('caches', () => {
   test('keep no answer of the API: successes, problems, health, preflights', async () => {
     const node = await startNode({ CORS_ORIGINS: ORIGIN });
     const { token } = await person(node, 'alice');
-    for (const { operationId, method, path } of readContract().routes.filter(
+    for (const { operationId, method, path } of loadContract().routes.filter(
       (each) => each.operationId !== 'openStream',
     )) {
       for (const given of [{ token }, {}]) {

@@ -1,6 +1,6 @@
 /** Bytes belong to somebody: to a log, and to the account that sent them. */
 import { expect, test } from 'vitest';
-import type { Store } from '../../src/store/redis.ts';
+import type { Store } from '../../src/store/redis/client.ts';
 import { person, say, startNode, tell } from '../support/app.ts';
 import { call } from '../support/contract.ts';
 import { expectProblem } from '../support/http.ts';

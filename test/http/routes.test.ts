@@ -1,6 +1,6 @@
 /** Paths and methods that the contract does not have, and what is not even HTTP. */
 import { describe, expect, test } from 'vitest';
-import { readContract } from '../../src/http/contract.ts';
+import { loadContract } from '../../src/http/openapi.ts';
 import { person, sharedNode } from '../support/app.ts';
 import { expectProblem, send, sendRaw } from '../support/http.ts';
 
@@ -8,7 +8,7 @@ const theNode = sharedNode();
 
 const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'TRACE', 'PURGE'];
 /** What each path answers: what the contract says, HEAD wherever GET is, but no HEAD of a stream. */
-const ALLOWED: [string, string[]][] = Object.entries(readContract().document.paths).map(([path, item]) => {
+const ALLOWED: [string, string[]][] = Object.entries(loadContract().document.paths).map(([path, item]) => {
   const methods = METHODS.filter((method) => method.toLowerCase() in item);
   const hasHead = methods.includes('GET') && path !== '/v1/events';
   return [path.replace('{username}', 'bob'), hasHead ? [...methods, 'HEAD'] : methods];

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Redis } from 'ioredis';
 import { expect, onTestFinished, test } from 'vitest';
-import { startPrivateRedis } from '../../src/store/embedded.ts';
+import { startPrivateRedis } from '../../src/store/private-redis/server.ts';
 import { listen, login, person, say, startNode, tell, until } from '../support/app.ts';
 import { call } from '../support/contract.ts';
 import { expectProblem } from '../support/http.ts';

@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { createConversationStore, type ListPlace } from '../../src/store/conversations.ts';
 import { createPresenceStore } from '../../src/store/presence.ts';
-import type { Store } from '../../src/store/redis.ts';
+import type { Store } from '../../src/store/redis/client.ts';
 import { watchCommands } from '../support/monitor.ts';
 import { account, draft, testLogs, testStore } from '../support/store.ts';
 

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Redis } from 'ioredis';
 import { beforeEach, describe, expect, onTestFinished, test } from 'vitest';
-import { findNativeServer, startPrivateRedis } from '../../src/store/embedded.ts';
+import { findNativeServer, startPrivateRedis } from '../../src/store/private-redis/server.ts';
 
 const { PATH = '' } = process.env;
 const native = await findNativeServer(PATH, () => undefined);

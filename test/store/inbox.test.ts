@@ -2,8 +2,8 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { inboxState } from '../../src/store/inboxes.ts';
-import { idOf, isTombstone, markOf, parseEntry } from '../../src/store/logs.ts';
-import type { Store } from '../../src/store/redis.ts';
+import { idOf, isTombstone, markOf, parseEntry } from '../../src/store/log/log-store.ts';
+import type { Store } from '../../src/store/redis/client.ts';
 import { account, draft, testLogs, testStore } from '../support/store.ts';
 
 const LIMIT = 6;
@@ -198,7 +198,7 @@ test('an acknowledgement never moves backwards, and one of what is not there cha
   expect(await logs.ack('bob', 's', ids[1]!)).toBe(1);
   expect(await logs.ack('bob', 's', ids[0]!)).toBe(1);
   expect(await logs.ack('bob', 's', 'no such message')).toBeUndefined();
-  const { head } = await logs.read(store.keys.inbox('bob'), { count: 0 });
+  const { end: head } = await logs.read(store.keys.inbox('bob'), { count: 0 });
   for (const wrong of [
     { ...head, epoch: 'zzzzzzzz' },
     { ...head, seq: 4 },
@@ -215,7 +215,7 @@ test('an acknowledgement of what the inbox no longer keeps answers what is left,
   await account(store, 'bob');
   for (const text of ['1', '2', '3', '4', '5'])
     await logs.direct('alice', 'bob', draft('alice', text, { to: 'bob' }));
-  const { head } = await logs.read(store.keys.inbox('bob'), { count: 0 });
+  const { end: head } = await logs.read(store.keys.inbox('bob'), { count: 0 });
   expect(await logs.ack('bob', 's', { ...head, seq: 1 })).toBe(3);
   expect(inboxState(await logs.read(store.keys.inbox('bob'), { count: 0 }))).toMatchObject({
     acked: 0,

@@ -12,7 +12,7 @@ test('a node that was swept in part announces everybody again', async () => {
   const back = createPresenceStore(store, 'n-back');
   await back.beat();
   await back.arrive('alice');
-  await store.run('sweep', [keys.onlineOf('alice'), keys.nodes], [keys.channels.presence, 'n-back']);
+  await store.run('presence-evict', [keys.onlineOf('alice'), keys.nodes], [keys.channels.presence, 'n-back']);
   expect(await back.total()).toBe(0);
   expect(await back.beat()).toMatchObject({ known: false });
   expect(await back.beat()).toMatchObject({ known: true });
@@ -23,7 +23,7 @@ test('a node that was declared dead can announce nobody before its next heartbea
   const [back, other] = [createPresenceStore(store, 'n-back'), createPresenceStore(store, 'n-other')];
   await back.beat();
   expect(await back.arrive('alice')).toBe('came');
-  expect(await other.sweep(['n-back'])).toEqual(['alice']);
+  expect(await other.evict(['n-back'])).toEqual(['alice']);
   expect(await back.arrive('bob')).toBe('unknown');
   expect(await other.total()).toBe(0);
   expect(await back.beat()).toMatchObject({ known: false });

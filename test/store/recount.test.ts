@@ -2,7 +2,7 @@
 import { v7 as uuidv7 } from 'uuid';
 import { expect, test } from 'vitest';
 import { inboxKeys, inboxState } from '../../src/store/inboxes.ts';
-import type { Store } from '../../src/store/redis.ts';
+import type { Store } from '../../src/store/redis/client.ts';
 import { account, draft, testLogs, testStore } from '../support/store.ts';
 
 type Old = { from: string; to: string; id: string };
@@ -66,7 +66,7 @@ test('an acknowledgement that comes first leaves what is behind it', async () =>
 test('several who count at once, and an acknowledgement by the old release between two steps, do not miscount', async () => {
   const { store, logs, entries } = await before();
   const inbox = store.keys.inbox('me');
-  expect(await store.run('recount', inboxKeys(inbox), [100, 10_000, 1_000_000])).toBe('more');
+  expect(await store.run('inbox-recount', inboxKeys(inbox), [100, 10_000, 1_000_000])).toBe('more');
   // It moves `acked` and `read`, and counts nothing.
   await store.commands.hset(inbox.meta, { acked: 100, read: 86 });
   await Promise.all([logs.recount('me'), logs.recount('me'), logs.unreadOf('me', SENDERS)]);

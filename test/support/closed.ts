@@ -2,9 +2,9 @@
  * The contract leaves answers and events open, so that they may grow. What this server answers must be in the contract all
  * the same: for the tests every object has the fields that it is said to have, and no more.
  */
-import { type Document, readContract } from '../../src/http/contract.ts';
+import { type Document, loadContract } from '../../src/http/openapi.ts';
 
-export const closedDocument: Document = close(structuredClone(readContract().document));
+export const closedDocument: Document = close(structuredClone(loadContract().document));
 
 function close<T>(value: T): T {
   if (typeof value !== 'object' || value === null) return value;

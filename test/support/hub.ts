@@ -2,9 +2,9 @@
 import { EventEmitter } from 'node:events';
 import type { Writable } from 'node:stream';
 import { onTestFinished } from 'vitest';
-import { Hub, type HubOptions } from '../../src/live/hub.ts';
-import type { PresenceMode } from '../../src/live/stream.ts';
-import { createWake } from '../../src/store/wake.ts';
+import { createPubSub } from '../../src/store/redis/pubsub.ts';
+import { Hub, type HubOptions } from '../../src/streams/hub.ts';
+import type { PresenceMode } from '../../src/streams/stream.ts';
 import { testLogs, testStore } from './store.ts';
 
 /** A socket that takes nothing until it is drained. */
@@ -44,13 +44,13 @@ export class StuckSocket extends EventEmitter {
 export async function testHub(limits: Partial<HubOptions['limits']> = {}) {
   const store = await testStore();
   const logs = testLogs(store, { broadcasts: 10_000 });
-  const wake = createWake(store, 'n-test', { warn: () => {} });
+  const pubsub = createPubSub(store, 'n-test', { warn: () => {} });
   const counts = { deliveries: 0, replays: 0, gaps: 0, slow: 0 };
   const hub = new Hub({
     store,
-    wake,
+    pubsub,
     logs,
-    roster: { arrived: async () => {}, left: () => {}, total: () => 0 },
+    nodePresence: { arrived: async () => {}, left: () => {}, total: () => 0 },
     limits: {
       maxStreamBytes: 64 * 1024,
       maxStreamsPerAccount: 16,
@@ -64,10 +64,10 @@ export async function testHub(limits: Partial<HubOptions['limits']> = {}) {
       counts[what] += count;
     },
   });
-  await wake.start(() => void hub.sweep());
+  await pubsub.start(() => void hub.poll());
   onTestFinished(() => {
     hub.stop();
-    wake.stop();
+    pubsub.stop();
   });
   const open = async (username: string, presence: PresenceMode = 'off', lastEventId?: string) => {
     const socket = new StuckSocket();
@@ -82,5 +82,5 @@ export async function testHub(limits: Partial<HubOptions['limits']> = {}) {
     });
     return socket;
   };
-  return { store, logs, wake, hub, counts, open };
+  return { store, logs, pubsub, hub, counts, open };
 }

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { connect } from 'node:net';
 import { createInterface } from 'node:readline';
 import { onTestFinished } from 'vitest';
-import type { Store } from '../../src/store/redis.ts';
+import type { Store } from '../../src/store/redis/client.ts';
 
 /** By hand: ioredis' monitor fails when commands come in the same moment as its own answer. */
 export async function watchCommands(store: Store, prefix: string) {

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { onTestFinished } from 'vitest';
-import { createKeeper } from '../../src/terminal/keep.ts';
+import { createSessionFile } from '../../src/terminal/session-file.ts';
 import { until } from './app.ts';
 import { built } from './built.ts';
 import { client } from './wire.ts';
@@ -130,7 +130,7 @@ export async function openPane(args: readonly string[], options: PaneOptions = {
 /** Somebody who stayed logged in: `parley chat` shows the menu at once. */
 export async function keptLogin(node: { url: string }, username: string): Promise<string> {
   const stateDir = emptyFolder();
-  const { storage } = createKeeper(stateDir, node.url);
+  const { storage } = createSessionFile(stateDir, node.url);
   await client(node, username, { storage });
   return stateDir;
 }

@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestProject } from 'vitest/node';
-import { startPrivateRedis } from '../../src/store/embedded.ts';
+import { startPrivateRedis } from '../../src/store/private-redis/server.ts';
 
 declare module 'vitest' {
   interface ProvidedContext {

@@ -1,5 +1,5 @@
 /** All that a Parley remembers, as one value: to show that something changed nothing. */
-import type { Store } from '../../src/store/redis.ts';
+import type { Store } from '../../src/store/redis/client.ts';
 import { testStore } from './store.ts';
 
 type Memory = Record<string, unknown>;

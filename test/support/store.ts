@@ -2,8 +2,8 @@
 import { randomUUID } from 'node:crypto';
 import { v7 as uuidv7 } from 'uuid';
 import { inject, onTestFinished } from 'vitest';
-import { createLogs, type Draft, type Retention } from '../../src/store/logs.ts';
-import { openStore, type Store } from '../../src/store/redis.ts';
+import { createLogStore, type Draft, type Retention } from '../../src/store/log/log-store.ts';
+import { openStore, type Store } from '../../src/store/redis/client.ts';
 
 export async function testStore(prefix = `test-${randomUUID().slice(0, 8)}:`): Promise<Store> {
   const store = await openStore({
@@ -23,7 +23,7 @@ const PLENTY: Retention = {
 let epochs = 0;
 
 export function testLogs(store: Store, retention: Partial<Retention> = {}, max = 0) {
-  return createLogs(store, {
+  return createLogStore(store, {
     retention: { ...PLENTY, ...retention },
     sendLimit: { max, windowMs: 60_000 },
     newEpoch: () => {
@@ -42,8 +42,11 @@ export function draft(
   const { key = '-', sid = 'session', to } = options;
   const id = uuidv7();
   const kind = to === undefined ? 'broadcast' : 'dm';
-  const head = JSON.stringify({ id, kind, from, to, text, sentAt: new Date().toISOString() }).slice(0, -1);
-  return { id, sid, key, head, limitedAs: from };
+  const jsonPrefix = JSON.stringify({ id, kind, from, to, text, sentAt: new Date().toISOString() }).slice(
+    0,
+    -1,
+  );
+  return { id, sid, key, jsonPrefix, limitedAs: from };
 }
 
 /** An account, as far as the scripts look. */

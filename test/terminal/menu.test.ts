@@ -2,7 +2,7 @@
 import { readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { createKeeper } from '../../src/terminal/keep.ts';
+import { createSessionFile } from '../../src/terminal/session-file.ts';
 import { sharedNode, startNode, until } from '../support/app.ts';
 import { emptyFolder, hasLeft, hasTmux, keptLogin, openPane, type Pane } from '../support/pane.ts';
 import { freePort } from '../support/process.ts';
@@ -149,7 +149,7 @@ describe.skipIf(!hasTmux)('the menu', () => {
     await again.shows(/◆ {2}dave · \d+ online/);
     await choose(again, 'Log out');
     await again.shows('● Log in');
-    expect(createKeeper(stateDir, node().url).storage.get()).toBeUndefined();
+    expect(createSessionFile(stateDir, node().url).storage.get()).toBeUndefined();
     await again.keys('C-c');
     await hasLeft(again, 0);
   });
@@ -160,7 +160,7 @@ describe.skipIf(!hasTmux)('the menu', () => {
     await pane.shows('● Talk to everybody');
     await pane.keys('Enter');
     await pane.shows('everybody ›');
-    const { storage } = createKeeper(stateDir, node().url);
+    const { storage } = createSessionFile(stateDir, node().url);
     const twin = await client(node(), 'erin');
     await twin.restore(await storage.get());
     await twin.logout();

@@ -1,5 +1,4 @@
 /** What people see, hear and touch: hostile texts, a small screen, dark, the keyboard alone, other languages. */
-
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { gzipSync } from 'node:zlib';
@@ -204,7 +203,7 @@ test('the page is as small as the README says', () => {
 
 test('index.html has the English words, and no word that is not there', () => {
   const html = read('src/web/index.html');
-  const source = read('src/web/words.ts');
+  const source = read('src/web/i18n.ts');
   const english = source.slice(0, source.indexOf('export type Word'));
   const shown = [
     ...html.matchAll(/data-word="(\w+)"[^>]*>([^<]*)</g),

@@ -1,6 +1,6 @@
 /** The reference at /docs as people use it: every call with its sample, tried against this server, and nothing else. */
 import { expect, test } from 'vitest';
-import { readContract } from '../../src/http/contract.ts';
+import { loadContract } from '../../src/http/openapi.ts';
 import { person, startNode, tell } from '../support/app.ts';
 import { openWindow, PASSWORD, sharedBrowser, type Window } from '../support/browser.ts';
 import { underPath } from '../support/sub-path.ts';
@@ -8,7 +8,7 @@ import { underPath } from '../support/sub-path.ts';
 const theBrowser = sharedBrowser();
 /** The page listens for 8 s, and takes its time for a form. */
 const PATIENCE_MS = 60_000;
-const { document: contract } = readContract();
+const { document: contract } = loadContract();
 const operations = Object.entries(contract.paths).flatMap(([path, item]) =>
   Object.entries(item).map(([method, { operationId }]) => ({ path, method, operationId })),
 );

@@ -2,7 +2,7 @@
 -- front costs the same however many there are, and a page costs what it holds.
 --   other  'at newer older': when they last talked (epoch ms), made unique, so it falls along the list; '-' = no neighbour
 --   #      'newest oldest linked': both ends, and how many are in the list
--- A bare number was written by a release that had no list. It is older than all that is linked; adopt.lua links it.
+-- A bare number was written by a release that had no list. It is older than all that is linked; conversations-link.lua links it.
 local NODE = '^(%-?%d+) (%S+) (%S+)$'
 
 local function node(hash, other)

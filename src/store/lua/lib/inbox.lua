@@ -2,7 +2,7 @@
 -- what it counts, and all of them are one field of the meta: a field more costs Redis as much as all the rest of it.
 --   meta     epoch, first, last, mark, as of every log, and
 --            counters  msgpack, see COUNTERS. An inbox that has entries and no counters was written by a release without
---                      them, with acked, received, read and dropped as fields: recount.lua must run first
+--                      them, with acked, received, read and dropped as fields: inbox-recount.lua must run first
 --            counting  how far that has come: COUNTERS, and the seq up to which they are true
 --   mail     seq → 'size next sender' of an unread entry; next: the same sender's next one, or 0. '!' of a tombstone
 --   senders  sender → msgpack of unread, bytes, oldest, newest, size, isFriend, isHeavy, for those with unread mail; size

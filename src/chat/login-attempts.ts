@@ -1,0 +1,129 @@
+/**
+ * An attempt to log in: whether it may be made, the check, and how it is counted.
+ *
+ * Failures are counted before the check, so that many at once cannot slip through, and given back if it was none. Who shares
+ * a count: a network, over all accounts; all strangers to an account; each device that logged in to it before, alone.
+ * Successes are counted by account and by network: they cost as much. An attempt that is refused is not counted at all.
+ */
+import type { AccountRecord, AccountStore } from '../store/accounts.ts';
+import type { Limit } from '../store/log/log-store.ts';
+import type { Bucket, RateLimitStore } from '../store/rate-limits.ts';
+import type { DeviceTokens } from './device-tokens.ts';
+import type { Network } from './model.ts';
+import type { Place } from './password-queue.ts';
+import type { KeptPassword, Passwords } from './passwords.ts';
+import { Problem, tooMany } from './problems.ts';
+import { hashOf } from './tokens.ts';
+import type { UsernameRegistry } from './username-registry.ts';
+
+/** A network stands for many people more often than an account does. */
+const NETWORK_FACTOR = 10;
+
+export type Credentials = { username: string; password: string; deviceToken?: string | undefined };
+export type LoginAttempts = ReturnType<typeof createLoginAttempts>;
+
+export function createLoginAttempts(options: {
+  accounts: AccountStore;
+  names: UsernameRegistry;
+  limits: RateLimitStore;
+  failureLimit: Limit;
+  successLimit: Limit;
+  passwords: Passwords;
+  devices: DeviceTokens;
+}) {
+  const { accounts, names, limits, failureLimit, successLimit, passwords, devices } = options;
+
+  const ofNetworks = (purpose: string, networks: Network[], limit: Limit): Bucket[] =>
+    networks.map(({ key, factor }) => ({
+      purpose,
+      who: key,
+      limit: { ...limit, max: limit.max * NETWORK_FACTOR * factor },
+    }));
+
+  /** Networks come first. A device that is known does not share its network's counts: others could use them up. */
+  function bucketsOf(who: string, device: string | undefined, networks: Network[]) {
+    const own = { purpose: 'logged-in', who, limit: successLimit };
+    if (device) {
+      return { failures: [{ purpose: 'login-device', who: device, limit: failureLimit }], successes: [own] };
+    }
+    return {
+      failures: [
+        ...ofNetworks('login-from', networks, failureLimit),
+        { purpose: 'login', who, limit: failureLimit },
+      ],
+      successes: [...ofNetworks('logged-in-from', networks, successLimit), own],
+    };
+  }
+
+  /** All but a failure is given back: a success, and what was not tried. */
+  async function counted(
+    { failures, successes }: ReturnType<typeof bucketsOf>,
+    attempt: () => Promise<boolean>,
+  ): Promise<boolean> {
+    const waitMs = await limits.admit(failures, successes);
+    if (waitMs > 0) throw tooMany(waitMs, 'logins');
+    let isGood: boolean | undefined;
+    try {
+      isGood = await attempt();
+    } finally {
+      if (isGood !== false) await limits.settle(failures, isGood ? successes : []);
+    }
+    return isGood;
+  }
+
+  /** In a turn of its own, after the answer. If it cannot be done now, the next login does it. */
+  async function hashAgain(account: AccountRecord, password: string, networks: Network[]): Promise<void> {
+    let place: Place | undefined;
+    try {
+      place = passwords.enter({ networks, who: undefined });
+      const hash = await passwords.hash(place, password);
+      await accounts.rehash(account.username, account.passwordHash, hash);
+    } catch {
+    } finally {
+      place?.leave();
+    }
+  }
+
+  return {
+    /** Throws unless the password is right. */
+    async verify(
+      { username: name, password, deviceToken }: Credentials,
+      networks: Network[],
+      signal?: AbortSignal,
+    ): Promise<{ username: string; deviceToken: string }> {
+      const username = await names.resolve(name);
+      // What cannot be a name is counted like one that nobody has.
+      const who = username ?? `?${hashOf(name).slice(0, 22)}`;
+      const device = username && deviceToken ? devices.verify(deviceToken, username) : undefined;
+      const place = passwords.enter({
+        networks,
+        who: device ? `device ${device}` : `${networks[0]?.key} ${who}`,
+      });
+      let account: AccountRecord | undefined;
+      try {
+        const isGood = await counted(bucketsOf(who, device, networks), async () => {
+          account = username ? await accounts.find(username) : undefined;
+          signal?.throwIfAborted();
+          return passwords.matches(place, password, account && keptOf(account), signal);
+        });
+        if (!isGood || !account) throw badCredentials();
+      } finally {
+        place.leave();
+      }
+      await names.remember(account);
+      if (passwords.isOutdated(password, keptOf(account))) void hashAgain(account, password, networks);
+      return {
+        username: account.username,
+        deviceToken: devices.issue(account.username, device ?? devices.newId()),
+      };
+    },
+  };
+}
+
+const keptOf = ({ passwordHash, isPasswordPrepared }: AccountRecord): KeptPassword => ({
+  hash: passwordHash,
+  isPrepared: isPasswordPrepared,
+});
+
+const badCredentials = () =>
+  new Problem('bad_credentials', 'Unknown username or wrong password. If you are new here, register first.');

@@ -1,0 +1,51 @@
+/**
+ * Where a stream stands, as the SSE `id`: inbox position ~ broadcast position, each `epoch.seq.mark` (seq in base 36,
+ * mark empty where it is not known) or `0` for the start of a log that had no entry yet. Opaque to clients. Pure.
+ */
+import { type LogPart, type Position, START } from './log-store.ts';
+
+export type Cursor = { inbox: Position; broadcasts: Position };
+
+const POSITION = '0|[0-9a-z]{8}\\.[0-9a-z]{1,10}\\.(?:[0-9a-f]{8})?';
+const CURSOR = new RegExp(`^(${POSITION})~(${POSITION})$`);
+
+export function formatPosition({ epoch, seq, mark }: Position): string {
+  return seq === 0 ? '0' : `${epoch}.${seq.toString(36)}.${mark}`;
+}
+
+export function formatCursor(cursor: Cursor): string {
+  return `${formatPosition(cursor.inbox)}~${formatPosition(cursor.broadcasts)}`;
+}
+
+function parsePosition(text: string): Position {
+  if (text === '0') return START;
+  const [epoch = '', seq = '', mark = ''] = text.split('.');
+  return { epoch, seq: Number.parseInt(seq, 36), mark };
+}
+
+/** Undefined for whatever is not a cursor of ours. */
+export function parseCursor(text: string): Cursor | undefined {
+  const match = CURSOR.exec(text);
+  return match ? { inbox: parsePosition(match[1]!), broadcasts: parsePosition(match[2]!) } : undefined;
+}
+
+export type Continuity = 'whole' | 'trimmed' | 'epoch' | 'future' | 'lost';
+
+/**
+ * Whether a log still continues what a reader has seen up to `position`. `part` must begin with the entry at
+ * `position` if the log still keeps it. The mark is compared like the previous entry in Raft's log matching
+ * (Ongaro and Ousterhout 2014, section 5.3): same epoch, same seq, same message, hence the same log up to there.
+ */
+export function continuity(
+  position: Position,
+  part: Pick<LogPart, 'first' | 'end' | 'entries'>,
+  markAt: (message: string) => string,
+): Continuity {
+  if (position.seq > 0) {
+    if (position.epoch !== part.end.epoch) return 'epoch';
+    if (position.seq > part.end.seq) return 'future';
+    const held = part.entries[0];
+    if (position.mark && held?.seq === position.seq && markAt(held.message) !== position.mark) return 'lost';
+  }
+  return position.seq + 1 < part.first ? 'trimmed' : 'whole';
+}

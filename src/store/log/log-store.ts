@@ -1,0 +1,234 @@
+/**
+ * The three uses of a log: broadcasts, conversations, inboxes. What it owns: the form of an entry, the arithmetic of
+ * positions, and the scripts that append. Every write is one script: it happened whole, or not at all.
+ */
+import { createInboxes, type InboxState, inboxKeys } from '../inboxes.ts';
+import type { Store } from '../redis/client.ts';
+import type { LogKeys } from '../redis/keys.ts';
+
+/**
+ * A place in a log. `epoch` tells one life of the log from the next (it is drawn when the first entry is written);
+ * `mark` is the end of the id of the message at `seq`, so that a log which lost its tail and grew again is told
+ * from the one that was read. Before the first entry: START.
+ */
+export type Position = { epoch: string; seq: number; mark: string };
+export const START: Position = { epoch: '', seq: 0, mark: '' };
+
+export type Entry = {
+  seq: number;
+  /** The session that sent it, where the entry must not be echoed to that session; else '-'. */
+  origin: string;
+  /** The message as JSON, one line: what readers get, byte for byte. */
+  message: string;
+};
+
+export type LogPart = { first: number; end: Position; entries: Entry[]; meta: Record<string, string> };
+
+/**
+ * Exclusive bounds in seq. After a seq the oldest `count` entries, without one the newest; oldest first. Ends before
+ * `maxBytes` are exceeded, but not before `least` entries: whoever must get on past an entry it knows asks for two.
+ */
+export type Window = {
+  after?: number;
+  before?: number;
+  count: number;
+  maxBytes?: number;
+  least?: number;
+  /** For whom, see `Asker`. Where nobody is named, for whom the log is. */
+  by?: string;
+  signal?: AbortSignal | undefined;
+};
+/** A read gives no more at once, whoever asks: with entries of 16 KB, 10,000 of them are 160 MB. */
+export const READ_BYTES = 256 * 1024;
+
+/** Messages of others, as JSON. `lookedTo` and `hasMore`: where to go on, if anything is left. */
+export type MailboxPart = {
+  state: Pick<InboxState, 'acked' | 'unread' | 'overflowed'>;
+  first: number;
+  lookedTo: number;
+  /** The first and the last tombstone on the way there; 0: none. */
+  evictedFrom: number;
+  evictedTo: number;
+  hasMore: boolean;
+  messages: string[];
+};
+
+export type Draft = {
+  id: string;
+  sid: string;
+  /** Digest of account and idempotency key, or '-'. */
+  key: string;
+  /** The message as JSON without `seq` and the closing brace. */
+  jsonPrefix: string;
+  limitedAs: string;
+};
+export type Appended =
+  | { outcome: 'appended' | 'replayed'; message: string }
+  | { outcome: 'limited'; waitMs: number }
+  | { outcome: 'unknown' }
+  | { outcome: 'mailbox_full' }
+  | { outcome: 'quota_exceeded' };
+
+/** How many entries and bytes are kept of each log; of an account, the bytes that it sent. */
+export type Retention = {
+  broadcasts: number;
+  broadcastBytes: number;
+  history: number;
+  historyBytes: number;
+  inbox: number;
+  inboxBytes: number;
+  accountBytes: number;
+};
+export type Limit = { max: number; windowMs: number };
+
+/** `{"id":"` and a UUID: where the id, and its last eight characters, stand in a message's JSON. */
+const ID_AT = 7;
+const ID_LENGTH = 36;
+
+export const idOf = (message: string): string => message.slice(ID_AT, ID_AT + ID_LENGTH);
+export const markOf = (message: string): string => message.slice(ID_AT + ID_LENGTH - 8, ID_AT + ID_LENGTH);
+
+/** An entry whose message was evicted from an inbox: it keeps its place, its id and its mark. */
+export const isTombstone = ({ origin }: Entry): boolean => origin === '!';
+
+export function parseEntry(seq: number, raw: string): Entry {
+  const note = raw.indexOf(' ') + 1;
+  return { seq, origin: raw.slice(0, note - 1), message: raw.slice(raw.indexOf(' ', note) + 1) };
+}
+
+export const samePosition = (a: Position, b: Position): boolean =>
+  a.seq === b.seq && a.epoch === b.epoch && a.mark === b.mark;
+
+export type LogStore = ReturnType<typeof createLogStore>;
+
+export function createLogStore(
+  store: Store,
+  options: { retention: Retention; sendLimit: Limit; newEpoch: () => string },
+) {
+  const { keys, run, runBulk } = store;
+  const { retention, sendLimit, newEpoch } = options;
+
+  async function read(
+    log: { list: string; meta: string },
+    { after, before, count, maxBytes = READ_BYTES, least = 1, by = log.list, signal }: Window,
+  ): Promise<LogPart> {
+    const where = [log.list, log.meta];
+    const window = [after ?? '', before ?? '', count, maxBytes, least];
+    // Where a log ends is a small answer: it waits for nobody's page.
+    const reading =
+      count === 0 ? run('log-read', where, window) : runBulk({ by, signal }, 'log-read', where, window);
+    const [flat, start, raw] = await reading;
+    const meta = fieldsOf(flat);
+    return {
+      first: Number(meta['first'] ?? 1),
+      end: { epoch: meta['epoch'] ?? '', seq: Number(meta['last'] ?? 0), mark: meta['mark'] ?? '' },
+      entries: raw.map((entry, index) => parseEntry(start + index, entry)),
+      meta,
+    };
+  }
+
+  /** Where logs end now. */
+  async function ends(metas: string[]): Promise<Position[]> {
+    const flat = await run('log-positions', metas);
+    return metas.map((_, i) => ({
+      epoch: flat[3 * i]!,
+      seq: Number(flat[3 * i + 1]),
+      mark: flat[3 * i + 2]!,
+    }));
+  }
+
+  const inboxes = createInboxes(store, retention);
+  const logKeys = (log: LogKeys) => [log.list, log.meta, log.keys];
+  /** One argument: each costs every message a little, on both sides. */
+  const directLimits = [
+    ...[retention.history, retention.historyBytes, retention.inbox, retention.inboxBytes],
+    ...[retention.accountBytes, sendLimit.max, sendLimit.windowMs],
+  ].join(' ');
+
+  return {
+    ...inboxes,
+    read,
+    ends,
+
+    async broadcast(draft: Draft): Promise<Appended> {
+      const [outcome, detail] = await run(
+        'broadcast-append',
+        [...logKeys(keys.broadcasts), keys.limit('send', draft.limitedAs)],
+        [
+          ...[
+            keys.channels.broadcasts,
+            retention.broadcasts,
+            retention.broadcastBytes,
+            newEpoch(),
+            draft.key,
+            draft.sid,
+            draft.id,
+            draft.jsonPrefix,
+          ],
+          ...[sendLimit.max, sendLimit.windowMs],
+        ],
+      );
+      return outcome === 'limited'
+        ? { outcome, waitMs: detail }
+        : { outcome, message: stored(outcome, detail) };
+    },
+
+    async direct(from: string, to: string, draft: Draft): Promise<Appended> {
+      const [sender, reader] = [keys.inbox(from), keys.inbox(to)];
+      const reply = await inboxes.counted([from, to], () =>
+        run(
+          'direct-append',
+          [
+            ...logKeys(keys.conversation(from, to)),
+            ...[keys.limit('send', draft.limitedAs), keys.account(to)],
+            ...[sender.conversations, ...inboxKeys(sender)],
+            ...[reader.conversations, ...inboxKeys(reader)],
+          ],
+          [
+            ...[from, to, sender.channel, reader.channel, directLimits, newEpoch()],
+            ...[draft.key, draft.sid, draft.id, draft.jsonPrefix],
+          ],
+        ),
+      );
+      if (reply[0] === 'unknown' || reply[0] === 'mailbox_full' || reply[0] === 'quota_exceeded')
+        return { outcome: reply[0] };
+      if (reply[0] === 'limited') return { outcome: 'limited', waitMs: reply[1] };
+      return { outcome: reply[0], message: stored(reply[0], reply[1]) };
+    },
+
+    /** What is not acknowledged, after a message (by its id) or a seq. Undefined: there is no such message. */
+    async mailbox(
+      username: string,
+      after: string | number,
+      count: number,
+      signal?: AbortSignal,
+    ): Promise<MailboxPart | undefined> {
+      const inbox = keys.inbox(username);
+      const place = typeof after === 'string' ? [after, 0] : ['', after];
+      const where = [inbox.list, inbox.meta, inbox.ids];
+      const args = [...place, count, READ_BYTES];
+      const asker = { by: username, signal };
+      const reply = await inboxes.counted(
+        [username],
+        () => runBulk(asker, 'inbox-read', where, args),
+        signal,
+      );
+      if (reply[0] === 'unknown') return undefined;
+      const [, first, acked, unread, overflowed, lookedTo, hasMore, messages, evictedFrom, evictedTo] = reply;
+      const state = { acked, unread, overflowed: overflowed === 1 };
+      const evicted = { evictedFrom, evictedTo };
+      return { state, first, lookedTo, ...evicted, hasMore: hasMore === 1, messages };
+    },
+  };
+}
+
+function fieldsOf(flat: string[]): Record<string, string> {
+  const fields: Record<string, string> = {};
+  for (let i = 0; i < flat.length; i += 2) fields[flat[i]!] = flat[i + 1]!;
+  return fields;
+}
+
+/** A replay answers the entry as it stands in the log, an append the message alone. */
+function stored(outcome: 'appended' | 'replayed', text: string): string {
+  return outcome === 'replayed' ? parseEntry(0, text).message : text;
+}

@@ -1,0 +1,128 @@
+// What a power cut leaves at the end of an append-only file: part of a command, or zeros. The server does not start from
+// the one, and takes the other for the end wherever it stands, with all that follows. Here the end is cut off behind the
+// last whole command, and only if no whole command follows: then the damage is in the middle, and nothing is touched.
+import * as fs from 'node:fs';
+
+/** Bytes `good` to `size` are no part of a whole command, or of a transaction that was not finished. */
+type Tail = { good: number; damagedAt: number; size: number };
+type Command = { name: string; end: number };
+
+const WINDOW_BYTES = 1 << 20;
+const LONGEST_LINE = 128;
+const MOST_ARGUMENTS = 1 << 20;
+
+/** Any place of a file, without all of it in memory. */
+class Source {
+  readonly size: number;
+  readonly #descriptor: number;
+  #window = Buffer.alloc(0);
+  #from = 0;
+
+  constructor(descriptor: number) {
+    this.#descriptor = descriptor;
+    this.size = fs.fstatSync(descriptor).size;
+  }
+
+  /** So many bytes, or as many as there are. */
+  at(from: number, length: number): Buffer {
+    const isThere = from >= this.#from && from + length <= this.#from + this.#window.length;
+    if (!isThere) {
+      const bytes = Buffer.alloc(Math.min(Math.max(length, WINDOW_BYTES), Math.max(0, this.size - from)));
+      const count = fs.readSync(this.#descriptor, bytes, 0, bytes.length, from);
+      this.#window = bytes.subarray(0, count);
+      this.#from = from;
+    }
+    return this.#window.subarray(from - this.#from, from - this.#from + length);
+  }
+
+  /** Without its end, CR LF. */
+  line(from: number): string | undefined {
+    const text = this.at(from, LONGEST_LINE).toString('latin1');
+    const end = text.indexOf('\r\n');
+    return end < 0 ? undefined : text.slice(0, end);
+  }
+}
+
+/** Undefined when what begins there is not a whole command. */
+function commandAt(source: Source, from: number): Command | undefined {
+  const head = source.line(from);
+  if (head?.startsWith('#')) return { name: '', end: from + head.length + 2 }; // an annotation
+  const count = /^\*(\d{1,7})$/.exec(head ?? '')?.[1];
+  if (!count || Number(count) < 1 || Number(count) > MOST_ARGUMENTS) return undefined;
+  let end = from + head!.length + 2;
+  let name = '';
+  for (let index = 0; index < Number(count); index += 1) {
+    const line = source.line(end);
+    const length = /^\$(\d{1,10})$/.exec(line ?? '')?.[1];
+    if (!length) return undefined;
+    const begin = end + line!.length + 2;
+    end = begin + Number(length) + 2;
+    if (end > source.size || source.at(end - 2, 2).toString('latin1') !== '\r\n') return undefined;
+    if (index === 0)
+      name = source
+        .at(begin, Math.min(Number(length), 32))
+        .toString('latin1')
+        .toUpperCase();
+  }
+  return { name, end };
+}
+
+function tailOf(source: Source): Tail {
+  const { size } = source;
+  let good = 0;
+  let at = 0;
+  let isOpen = false;
+  for (let command = commandAt(source, at); at < size && command; command = commandAt(source, at)) {
+    at = command.end;
+    if (command.name === 'MULTI') isOpen = true;
+    if (command.name === 'EXEC') isOpen = false;
+    if (!isOpen) good = at;
+  }
+  return { good, damagedAt: at, size };
+}
+
+/** Whether a whole command begins anywhere behind the damage. */
+function isFollowed(source: Source, damagedAt: number): boolean {
+  for (let from = damagedAt + 1; from < source.size; from += WINDOW_BYTES - LONGEST_LINE) {
+    const text = source.at(from, WINDOW_BYTES).toString('latin1');
+    for (const { index } of text.matchAll(/\*\d{1,7}\r\n\$\d/g)) {
+      const { name = '' } = commandAt(source, from + index) ?? {};
+      if (/^[A-Z]{2,20}$/.test(name)) return true;
+    }
+  }
+  return false;
+}
+
+/** Answers what was done, or nothing if the file has a good end. Throws when it must not be mended. */
+export function repairTornTail(file: string): string | undefined {
+  const descriptor = fs.openSync(file, 'r+');
+  try {
+    const source = new Source(descriptor);
+    const { good, damagedAt, size } = tailOf(source);
+    if (good === size) return undefined;
+    if (good === 0 && damagedAt === 0) throw new Error(`${file} does not begin with a command`);
+    if (isFollowed(source, damagedAt))
+      throw new Error(`${file} is damaged at byte ${damagedAt}, and commands that are whole follow`);
+    const copy = `${file}.torn-${new Date().toISOString().replace(/[-:.]/g, '')}`;
+    copyWhole(file, copy);
+    fs.ftruncateSync(descriptor, good);
+    fs.fsyncSync(descriptor);
+    return `${file} ended in ${size - good} bytes that are no whole command, as after a power cut: they were cut off; the file as it was is ${copy}`;
+  } finally {
+    fs.closeSync(descriptor);
+  }
+}
+
+/** On the disk before the original is touched, or not there. */
+function copyWhole(file: string, copy: string): void {
+  try {
+    fs.copyFileSync(file, copy, fs.constants.COPYFILE_EXCL | fs.constants.COPYFILE_FICLONE);
+    fs.chmodSync(copy, 0o600);
+    const descriptor = fs.openSync(copy, 'r+');
+    fs.fsyncSync(descriptor);
+    fs.closeSync(descriptor);
+  } catch (error) {
+    fs.rmSync(copy, { force: true });
+    throw new Error(`${file} has a torn end, but no copy of it can be kept: ${(error as Error).message}`);
+  }
+}

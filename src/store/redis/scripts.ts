@@ -1,0 +1,89 @@
+/**
+ * The Lua scripts, one per verb. Each file's header is its contract: what it does, KEYS, ARGV, replies.
+ * `-- use: a b` names fragments of lua/lib that are put in front of it. Lua never builds a key.
+ *
+ * Scripts are run by their SHA and sent whole only when Redis does not know them, after each command of its own:
+ * so SCRIPT FLUSH, a restart or a failover cost one round trip and no error. (ioredis' own scripts remember for a
+ * minute what Redis has forgotten.)
+ */
+import { createHash } from 'node:crypto';
+import { readdirSync, readFileSync } from 'node:fs';
+import type { Redis } from 'ioredis';
+
+/** The replies that each script's header promises. */
+export type ScriptReplies = {
+  'broadcast-append': ['appended' | 'replayed', string] | ['limited', number];
+  'direct-append':
+    | ['appended' | 'replayed', string]
+    | ['limited', number]
+    | ['unknown']
+    | ['mailbox_full']
+    | ['quota_exceeded']
+    | ['uncounted'];
+  'log-read': [meta: string[], start: number, entries: string[]];
+  'inbox-read':
+    | [
+        'read',
+        ...[first: number, acked: number, unread: number, overflowed: 0 | 1],
+        ...[lookedTo: number, hasMore: 0 | 1, messages: string[], evictedFrom: number, evictedTo: number],
+      ]
+    | ['unknown']
+    | ['uncounted'];
+  'log-positions': string[];
+  'conversations-page': [unlinked: number, stop: string, hasOlder: 0 | 1, page: (string | number)[]];
+  'conversations-link': 'adopted';
+  'log-newest': string[];
+  'inbox-ack': ['acked' | 'more', number] | ['unknown'] | ['uncounted'];
+  'inbox-recount': 'counted' | 'more';
+  'inbox-unread': ['unread', ...number[]] | ['uncounted'];
+  'account-create': ['created'] | ['taken'] | ['alike', string];
+  'username-claim': ['claimed'] | ['unknown'] | ['alike', string];
+  'account-update': 'set' | 'unknown';
+  'password-rehash': 'set' | 'changed';
+  'account-names': string[];
+  'session-end': 'ended';
+  'session-refresh': 'refreshed' | 'reused' | 'unknown';
+  'ticket-redeem': [username: string, sid: string, expiresAtMs: string] | [];
+  'limit-take': number;
+  'limit-settle': 'settled';
+  'session-open': string[];
+  'presence-join': 'came' | 'here' | 'unknown';
+  'presence-leave': 'went' | 'still';
+  'presence-evict': string[];
+  'node-heartbeat': [now: number, known: 0 | 1, run: string, ...dead: string[]];
+};
+export type ScriptName = keyof ScriptReplies;
+
+const folder = new URL('../lua/', import.meta.url);
+const read = (name: string) => readFileSync(new URL(`${name}.lua`, folder), 'utf8');
+
+function load(name: string): { sha: string; source: string } {
+  const body = read(name);
+  const used = /^-- use: (.+)$/m.exec(body)?.[1]?.split(' ') ?? [];
+  const source = [...used.map((fragment) => read(`lib/${fragment}`)), body].join('\n');
+  return { sha: createHash('sha1').update(source).digest('hex'), source };
+}
+
+// All of them, at the start: an upgrade may replace the folder under a node that runs, and descriptors may run out.
+const loaded = new Map(
+  readdirSync(folder)
+    .filter((file) => file.endsWith('.lua'))
+    .map((file) => file.slice(0, -'.lua'.length))
+    .map((name) => [name, load(name)]),
+);
+
+/** Run a script. The cast is true because ScriptReplies repeats the headers, and test/store holds them to it. */
+export async function runScript<Name extends ScriptName>(
+  redis: Redis,
+  name: Name,
+  keys: string[],
+  args: (string | number)[],
+): Promise<ScriptReplies[Name]> {
+  const script = loaded.get(name)!; // each name has a file: test/architecture.test.ts
+  try {
+    return (await redis.evalsha(script.sha, keys.length, ...keys, ...args)) as ScriptReplies[Name];
+  } catch (error) {
+    if (!(error instanceof Error && error.message.startsWith('NOSCRIPT'))) throw error;
+    return (await redis.eval(script.source, keys.length, ...keys, ...args)) as ScriptReplies[Name];
+  }
+}

@@ -1,0 +1,108 @@
+/**
+ * What one turn of the event loop gathered, and how it is written: once per stream, made of bytes that all share, bytes
+ * of its own, and its `id:`.
+ */
+import { formatPosition } from '../store/log/cursor.ts';
+import type { Position } from '../store/log/log-store.ts';
+import type { Framed } from './log-follower.ts';
+import { burst, glue, LARGE_BYTES, pieces } from './sse.ts';
+import type { Stream } from './stream.ts';
+import type { Subscriber } from './subscriber.ts';
+
+/** Written in one turn, to all: nobody else is served meanwhile, but what is written in small pieces takes longer. */
+const TURN_BYTES = 32 * 1024 * 1024;
+/** But to each at least so much: a write itself takes as long as to copy that. */
+const LEAST_BYTES = 8 * 1024;
+
+export const batchBytes = (maxStreamBytes: number, audience: number): number =>
+  Math.min(maxStreamBytes / 2, Math.max(LEAST_BYTES, TURN_BYTES / audience));
+
+/** After a long turn, fan-out waits as long as the turn took, so that it uses at most half of the event loop. */
+const LONG_TURN_MS = 5;
+const LONGEST_REST_MS = 15;
+
+/** Until when the next turn waits. */
+export function pauseAfter(startedAtMs: number): number {
+  const nowMs = performance.now();
+  const tookMs = nowMs - startedAtMs;
+  return tookMs < LONG_TURN_MS ? 0 : nowMs + Math.min(LONGEST_REST_MS, tookMs);
+}
+
+/** A presence event: to be glued to others, and as the whole burst of the many streams that get nothing else. */
+export type PresenceBytes = { block: Buffer; alone: Buffer };
+/** As it goes to streams that asked for all, and to those that asked for the number. */
+export type PresenceUpdate = { all: PresenceBytes; count: PresenceBytes };
+
+export const presenceBytes = (block: Buffer): PresenceBytes => ({ block, alone: burst(block, undefined) });
+
+export type Batch = {
+  broadcasts: Framed[];
+  /** The broadcasts as one, for everybody who sent none of them. */
+  shared: Buffer | undefined;
+  /** The sessions that sent some. */
+  origins: Set<string>;
+  presence: PresenceUpdate | undefined;
+  /** Where the broadcasts stand after this turn. */
+  end: Position;
+  idPart: string;
+};
+
+export function createBatch(
+  broadcasts: Framed[],
+  end: Position,
+  presence: PresenceUpdate | undefined,
+): Batch {
+  return {
+    broadcasts,
+    shared: broadcasts.length > 0 ? glue(broadcasts.map(({ block }) => block)) : undefined,
+    origins: new Set(broadcasts.map(({ origin }) => origin)),
+    presence,
+    end,
+    idPart: formatPosition(end),
+  };
+}
+
+/** One write for one stream; answers how many messages were in it. */
+export function writeBatch(stream: Stream, subscriber: Subscriber, batch: Batch): number {
+  const ack = subscriber.acks.findLast(({ sid }) => sid !== stream.sid)?.block;
+  const presence = stream.presence === 'off' ? undefined : batch.presence?.[stream.presence];
+  if (stream.state !== 'live') {
+    stream.skip(ack, presence !== undefined);
+    return 0;
+  }
+  // What has no id comes first: the id belongs to the last message.
+  const blocks: Buffer[] = [];
+  if (ack) blocks.push(ack);
+  if (presence) blocks.push(presence.block);
+  const withoutId = blocks.length;
+  let messages = batch.broadcasts.length;
+  if (batch.origins.has(stream.sid)) messages = pushOthers(blocks, batch.broadcasts, stream.sid);
+  else if (batch.shared) blocks.push(batch.shared);
+  messages += pushOthers(blocks, subscriber.arrived, stream.sid);
+
+  if (blocks.length > 0) {
+    const id = blocks.length > withoutId ? `${subscriber.idPart}~${batch.idPart}` : undefined;
+    const isAlone = presence && blocks.length === 1;
+    const isKept = stream.isSlow && blocks.some(({ length }) => length >= LARGE_BYTES);
+    const bytes = isAlone ? presence.alone : isKept ? pieces(blocks, id) : burst(glue(blocks), id);
+    if (!stream.hasRoom(bytes, messages)) {
+      stream.skip(ack, presence !== undefined); // first: it may be live again at once
+      stream.fallBehind('slow');
+      return 0;
+    }
+    stream.feed(bytes);
+  }
+  stream.replay.at = { inbox: subscriber.follower.end, broadcasts: batch.end };
+  return messages;
+}
+
+/** What this session did not send itself. */
+function pushOthers(blocks: Buffer[], entries: Framed[], sid: string): number {
+  let count = 0;
+  for (const { origin, block } of entries) {
+    if (origin === sid) continue;
+    blocks.push(block);
+    count += 1;
+  }
+  return count;
+}

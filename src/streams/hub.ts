@@ -1,0 +1,250 @@
+/**
+ * All streams of this node. What arrives within one turn of the event loop is gathered and written once per stream:
+ * bytes that all share, bytes of its own, and its `id:`. Owns the broadcasts, one reader per account that has a stream
+ * here, and the one clock for heartbeats, expiry and stalled sockets.
+ *
+ * Known limit: a change of presence costs one write per stream; above `presenceFanoutLimit` only the total is sent.
+ */
+import { parseCursor } from '../store/log/cursor.ts';
+import type { LogStore } from '../store/log/log-store.ts';
+import type { Store } from '../store/redis/client.ts';
+import type { PubSub } from '../store/redis/pubsub.ts';
+import {
+  batchBytes,
+  createBatch,
+  type PresenceUpdate,
+  pauseAfter,
+  presenceBytes,
+  writeBatch,
+} from './batch.ts';
+import { BroadcastFeed } from './broadcast-feed.ts';
+import { createBufferedBytes } from './buffered-bytes.ts';
+import { createLogPoller } from './log-poller.ts';
+import type { PresenceChange } from './node-presence.ts';
+import { freshGaps, Replay } from './replay.ts';
+import { ownBlock } from './sse.ts';
+import { type PresenceMode, Stream, type StreamHost } from './stream.ts';
+import type { StreamAnswer, StreamRequest } from './stream-request.ts';
+import { Subscriber, type SubscriberHost } from './subscriber.ts';
+
+const TICK_MS = 1_000;
+/** Whether a socket stands still is asked every so many ticks. */
+const STALLED_EVERY = 5;
+
+export type HubOptions = {
+  store: Store;
+  pubsub: PubSub;
+  logs: LogStore;
+  limits: {
+    maxStreamBytes: number;
+    maxStreamsPerAccount: number;
+    replayLimit: number;
+    presenceFanoutLimit: number;
+  };
+  heartbeatSeconds: number;
+  nodePresence: { arrived(username: string): Promise<void>; left(username: string): void; total(): number };
+  isRevoked: (sid: string) => boolean;
+  counted: StreamHost['counted'];
+};
+
+export class Hub {
+  readonly #options: HubOptions;
+  readonly #subscribers = new Map<string, Subscriber>();
+  readonly #broadcasts: BroadcastFeed;
+  readonly #host: SubscriberHost;
+  readonly #poller: ReturnType<typeof createLogPoller>;
+  readonly #clock: NodeJS.Timeout;
+  #arrived = new Set<Subscriber>();
+  #presence: PresenceUpdate | undefined;
+  #isScheduled = false;
+  #isClosing = false;
+  #second = 0;
+  #restUntilMs = 0;
+  #audience = 1; // how many streams the last broadcasts went to
+
+  constructor(options: HubOptions) {
+    const { store, pubsub, logs, nodePresence, limits, counted } = options;
+    this.#options = options;
+    const { maxStreamBytes: maxBytes, replayLimit } = limits;
+    const broadcasts = new BroadcastFeed({
+      ...{ store, pubsub, logs, replayLimit },
+      grew: () => this.#schedule(),
+      jumped: () => {
+        for (const stream of this.streams()) stream.fallBehind('jump');
+      },
+    });
+    this.#broadcasts = broadcasts;
+    this.#host = {
+      ...{ store, pubsub, logs, broadcasts, counted, maxBytes, replayLimit },
+      queued: createBufferedBytes(() => this.#audience),
+      presenceTotal: () => nodePresence.total(),
+      arrived: (subscriber) => {
+        this.#arrived.add(subscriber);
+        this.#schedule();
+      },
+      left: (subscriber) => this.#release(subscriber),
+    };
+    this.#poller = createLogPoller({ store, logs, broadcasts, subscribers: this.#subscribers });
+    this.#clock = setInterval(() => this.#tick(), TICK_MS);
+  }
+
+  *streams(): Generator<Stream> {
+    for (const subscriber of this.#subscribers.values()) yield* subscriber.streams;
+  }
+
+  get size(): number {
+    let size = 0;
+    for (const subscriber of this.#subscribers.values()) size += subscriber.streams.length;
+    return size;
+  }
+
+  /** Open a stream on an answer that has no head yet. Throws StoreUnavailable before the first byte. */
+  async open(answer: StreamAnswer, request: StreamRequest): Promise<void> {
+    const { limits, heartbeatSeconds, nodePresence, isRevoked } = this.#options;
+    const subscriber = this.#subscriberOf(request.username);
+    subscriber.opening += 1;
+    try {
+      const [mailbox] = await Promise.all([
+        subscriber.mailbox(),
+        this.#broadcasts.open(),
+        nodePresence.arrived(request.username),
+      ]);
+      const cursor = request.lastEventId === undefined ? undefined : parseCursor(request.lastEventId);
+      const replay = new Replay(subscriber, {
+        sid: request.sid,
+        at: cursor ?? { inbox: mailbox.start, broadcasts: this.#broadcasts.follower.end },
+        mailboxUntil: cursor ? 0 : mailbox.end,
+      });
+      const gaps = cursor
+        ? await replay.verify()
+        : freshGaps(request.lastEventId !== undefined, mailbox.droppedFrom, mailbox.start.seq);
+      if (answer.isOver()) return;
+      const ready = ownBlock({
+        kind: 'ready',
+        username: request.username,
+        resumed: cursor !== undefined && gaps.every(({ from }) => from !== null),
+        gap: gaps.length > 0 || mailbox.evictedAt > replay.at.inbox.seq,
+        unread: mailbox.unread,
+        online: nodePresence.total(),
+        presence: this.#served(request.presence),
+        heartbeatMs: heartbeatSeconds * 1_000,
+      });
+      const stream = new Stream(subscriber, answer.begin(), {
+        ...request,
+        replay,
+        heartbeatSeconds,
+        meter: answer.meter,
+      });
+      stream.start(ready, gaps);
+      subscriber.streams.push(stream);
+      if (this.#isClosing) stream.end('shutdown');
+      else if (isRevoked(request.sid)) stream.end('revoked');
+      else if (subscriber.streams.length > limits.maxStreamsPerAccount)
+        subscriber.streams[0]!.end('replaced');
+    } finally {
+      subscriber.opening -= 1;
+      this.#release(subscriber);
+    }
+  }
+
+  /** End the streams of a session. */
+  endSession(sid: string): void {
+    for (const stream of [...this.streams()]) if (stream.sid === sid) stream.end('revoked');
+  }
+
+  tellPresence({ total, ...changes }: PresenceChange): void {
+    if (this.#presence) this.#flush(); // told in the same turn: neither may replace the other
+    const isCrowd = total > this.#options.limits.presenceFanoutLimit;
+    const count = presenceBytes(ownBlock({ kind: 'presence', total }));
+    const all = isCrowd ? count : presenceBytes(ownBlock({ kind: 'presence', ...changes, total }));
+    this.#presence = { all, count };
+    this.#schedule();
+  }
+
+  /** After the subscriber was away: what was missed is read. */
+  poll(): Promise<void> {
+    return this.#poller.all();
+  }
+
+  /** Every stream is told to come back, here or elsewhere, at a moment of its own. */
+  stop(): void {
+    this.#isClosing = true;
+    clearInterval(this.#clock);
+    this.#poller.stop();
+    for (const stream of [...this.streams()]) stream.end('shutdown');
+  }
+
+  #subscriberOf(username: string): Subscriber {
+    const known = this.#subscribers.get(username);
+    if (known) return known;
+    const subscriber = new Subscriber(username, this.#host);
+    this.#subscribers.set(username, subscriber);
+    return subscriber;
+  }
+
+  #release(subscriber: Subscriber): void {
+    const isNeeded = subscriber.opening > 0 || subscriber.streams.length > 0;
+    if (isNeeded || this.#subscribers.get(subscriber.username) !== subscriber) return;
+    this.#subscribers.delete(subscriber.username);
+    subscriber.close();
+    this.#options.nodePresence.left(subscriber.username);
+    if (this.#subscribers.size === 0) this.#broadcasts.close();
+  }
+
+  #served(asked: PresenceMode): PresenceMode {
+    const { nodePresence, limits } = this.#options;
+    return asked === 'all' && nodePresence.total() > limits.presenceFanoutLimit ? 'count' : asked;
+  }
+
+  #schedule(): void {
+    if (this.#isScheduled) return;
+    this.#isScheduled = true;
+    const waitMs = this.#restUntilMs - performance.now();
+    if (waitMs <= 0) setImmediate(() => this.#flush());
+    else setTimeout(() => this.#flush(), waitMs);
+  }
+
+  #flush(): void {
+    this.#isScheduled = false;
+    const startedAtMs = performance.now();
+    const { follower } = this.#broadcasts;
+    const most = batchBytes(this.#options.limits.maxStreamBytes, this.#audience);
+    const broadcasts = follower.take(most);
+    const arrived = this.#arrived;
+    const presence = this.#presence;
+    this.#arrived = new Set();
+    this.#presence = undefined;
+    if (this.#subscribers.size === 0) return;
+    for (const subscriber of arrived) subscriber.gather(most);
+    const batch = createBatch(broadcasts, follower.end, presence);
+    const subscribers = batch.shared || presence ? this.#subscribers.values() : arrived;
+    let [deliveries, audience] = [0, 0];
+    for (const subscriber of subscribers) {
+      audience += subscriber.streams.length;
+      for (const stream of subscriber.streams) deliveries += writeBatch(stream, subscriber, batch);
+    }
+    if (batch.shared) this.#audience = Math.max(1, audience);
+    for (const subscriber of arrived) {
+      subscriber.settle();
+      if (subscriber.follower.hasMore) this.#host.arrived(subscriber);
+    }
+    this.#restUntilMs = pauseAfter(startedAtMs);
+    if (follower.hasMore) this.#schedule();
+    this.#options.counted('deliveries', deliveries);
+  }
+
+  #tick(): void {
+    const now = this.#options.store.now();
+    const monotonicMs = performance.now();
+    this.#second = (this.#second + 1) % this.#options.heartbeatSeconds;
+    for (const { streams } of this.#subscribers.values()) {
+      for (let i = streams.length - 1; i >= 0; i -= 1) {
+        const stream = streams[i]!; // from the end: one that ends leaves the list
+        if (stream.expiresAtMs <= now) stream.end('expired');
+        else if (stream.slot % STALLED_EVERY !== this.#second % STALLED_EVERY) continue;
+        else if (stream.isStalled(monotonicMs)) stream.end('slow');
+        else if (stream.slot === this.#second) stream.heartbeat();
+      }
+    }
+  }
+}

@@ -1,0 +1,250 @@
+/**
+ * The end of one log as this node knows it. Turns wake-ups (which may be lost, late or doubled) and reads (the truth)
+ * into one sequence without holes. `frontier` is where the live streams stand: entries are first `pending`, and taken
+ * by the hub once per turn, so that a stream that compares itself with the frontier can go live without a seam.
+ *
+ * What it refuses: to guess. When the log does not continue what was delivered, it jumps to the log's end and says so;
+ * each stream then finds out for itself what it missed.
+ */
+import { continuity } from '../store/log/cursor.ts';
+import {
+  type Entry,
+  isTombstone,
+  type LogPart,
+  markOf,
+  type Position,
+  START,
+  samePosition,
+  type Window,
+} from '../store/log/log-store.ts';
+import { block, evictedBlock, mergeEvicted } from './sse.ts';
+
+export type Framed = Entry & { block: Buffer };
+/** What a script published: an entry, its log's epoch, and the mark of the entry before it. */
+export type WakeUp = { epoch: string; before: string; entry: Entry };
+export type FramedPart = Omit<LogPart, 'entries'> & { entries: Framed[] };
+
+/** Whose tail it is. An object and not three functions: there is one for each account that listens. */
+export type LogFollowerOwner = {
+  fetch(window: Window): Promise<LogPart>;
+  tailGrew(): void;
+  tailJumped(): void;
+};
+
+const READ_COUNT = 500;
+/** Bytes of blocks that a tail holds, of each kind: waiting, parked, recent. What is more is read from the log in its turn. */
+const HELD_BYTES = { dm: 1024 * 1024, broadcast: 8 * 1024 * 1024 };
+const NOTHING: Framed[] = [];
+
+export class LogFollower {
+  end: Position = START;
+  #pending: Framed[] = [];
+  #pendingBytes = 0;
+  /** The newest entries up to the frontier, without a hole: a crowd that comes back is served from here. */
+  #recent: Framed[] = [];
+  #recentBytes = 0;
+  #filling: Promise<void> | undefined;
+  #reading: Promise<void> | undefined;
+  #again = false;
+  #isOpen = false;
+  /** Too much is waiting: wake-ups are not taken, and the log is read when some of it has gone. */
+  #isBehind = false;
+  /** Wake-ups that came during a read. */
+  #parked: WakeUp[] = [];
+  #parkedBytes = 0;
+  readonly #kind: 'dm' | 'broadcast';
+  readonly #owner: LogFollowerOwner;
+  /** How many entries a stream may be behind and need no read. */
+  readonly #keep: number;
+  readonly #most: number;
+
+  constructor(kind: 'dm' | 'broadcast', owner: LogFollowerOwner, keep = 0) {
+    this.#kind = kind;
+    this.#owner = owner;
+    this.#keep = keep;
+    this.#most = HELD_BYTES[kind];
+  }
+
+  get hasMore(): boolean {
+    return this.#pending.length > 0;
+  }
+
+  get #accepted(): Position {
+    const last = this.#pending.at(-1);
+    return last ? { epoch: this.end.epoch, seq: last.seq, mark: markOf(last.message) } : this.end;
+  }
+
+  /** Begin at the log's end. Answers the log's meta. Subscribe first: what comes during the read is parked. */
+  async open(): Promise<LogPart> {
+    const part = await this.#owner.fetch({ count: 0 });
+    this.end = part.end;
+    this.#isOpen = true;
+    for (const wakeUp of this.#unparked()) this.hear(wakeUp);
+    return part;
+  }
+
+  /** A wake-up. The common case, the very next entry, costs no read. */
+  hear(wakeUp: WakeUp): void {
+    if (this.#reading || !this.#isOpen) this.#park(wakeUp);
+    else if (this.#pendingBytes > this.#most) this.#isBehind = true;
+    else if (!this.#isBehind && !this.#offer(wakeUp)) this.refresh().catch(() => {}); // the sweep tries again
+  }
+
+  /** What somebody saw at the log's end: read, unless it is what we have. */
+  async compare(head: Position): Promise<void> {
+    if (this.#isOpen && !samePosition(head, this.#accepted)) await this.refresh();
+  }
+
+  /** Read until level with the log, or until so much is waiting that the rest must wait in the log. */
+  refresh(): Promise<void> {
+    this.#again = true;
+    this.#reading ??= this.#read();
+    return this.#reading;
+  }
+
+  /** Pending entries become delivered ones: as many as fit into `maxBytes`, at least one. The rest waits for the next turn. */
+  take(maxBytes = Number.POSITIVE_INFINITY): Framed[] {
+    if (this.#pending.length === 0) return NOTHING;
+    let [count, bytes] = [0, 0];
+    for (const { block } of this.#pending) {
+      if (count > 0 && bytes + block.length > maxBytes) break;
+      count += 1;
+      bytes += block.length;
+    }
+    const taken = this.#pending.splice(0, count);
+    const last = taken[count - 1]!;
+    this.end = { epoch: this.end.epoch, seq: last.seq, mark: markOf(last.message) };
+    this.#pendingBytes -= bytes;
+    if (this.#keep > 0) this.#remember(taken, bytes);
+    if (this.#isBehind && this.#pendingBytes <= this.#most / 2) this.refresh().catch(() => {});
+    return this.#kind === 'dm' ? mergeEvicted(taken) : taken;
+  }
+
+  #remember(taken: Framed[], bytes: number): void {
+    this.#recent.push(...taken);
+    this.#recentBytes += bytes;
+    if (this.#recent.length <= 3 * this.#keep && this.#recentBytes <= 1.5 * this.#most) return;
+    let from = 0;
+    while (this.#recent.length - from > 2 * this.#keep || this.#recentBytes > this.#most) {
+      this.#recentBytes -= this.#recent[from]!.block.length;
+      from += 1;
+    }
+    this.#recent = this.#recent.slice(from);
+  }
+
+  /**
+   * Entries from `seq` (inclusive, so that the reader's own position can be verified) up to the frontier; from memory
+   * if they are not too old. Read are no more than `maxBytes`, but one behind `seq`. A `seq` beyond the frontier may come from another node that was told earlier.
+   */
+  async from(seq: number, count: number, maxBytes: number, by: string): Promise<FramedPart> {
+    if (seq > this.#accepted.seq) await this.refresh();
+    const isRecent = seq > this.end.seq - 2 * this.#keep && seq <= this.end.seq;
+    if (isRecent && seq < this.#oldest && this.#recentBytes < this.#most) {
+      this.#filling ??= this.#fill().finally(() => {
+        this.#filling = undefined;
+      });
+      await this.#filling;
+    }
+    const index = seq - this.#oldest;
+    if (index >= 0 && seq <= this.end.seq) {
+      return { first: 1, end: this.end, entries: this.#recent.slice(index, index + count), meta: {} };
+    }
+    const part = await this.#owner.fetch({ after: Math.max(seq - 1, 0), count, maxBytes, least: 2, by });
+    const known = part.entries.filter((entry) => entry.seq <= Math.max(this.end.seq, seq));
+    return { ...part, entries: known.map((entry) => this.#framed(entry)) };
+  }
+
+  get #oldest(): number {
+    return this.#recent[0]?.seq ?? this.end.seq + 1;
+  }
+
+  /** Read what is recent and not in memory, from the newest on: once, however many streams ask for it. */
+  async #fill(): Promise<void> {
+    const [{ epoch, seq }, before] = [this.end, this.#oldest];
+    const end = Math.max(seq - 2 * this.#keep, 0);
+    let older: Framed[] = [];
+    let [oldest, bytes] = [before, this.#recentBytes];
+    while (oldest > end + 1 && bytes < this.#most) {
+      const count = Math.min(READ_COUNT, oldest - 1 - end);
+      const { end: head, entries } = await this.#owner.fetch({ before: oldest, count });
+      if (entries.length === 0) break;
+      if (head.epoch !== epoch || entries.at(-1)!.seq !== oldest - 1) return;
+      const framed = entries.map((entry) => this.#framed(entry));
+      for (const { block } of framed) bytes += block.length;
+      older = framed.concat(older);
+      oldest = entries[0]!.seq;
+    }
+    if (this.end.epoch !== epoch || this.#oldest !== before) return;
+    this.#recent = older.concat(this.#recent);
+    this.#recentBytes = this.#recent.reduce((sum, { block }) => sum + block.length, 0);
+  }
+
+  async #read(): Promise<void> {
+    try {
+      while (this.#again) {
+        this.#again = false;
+        this.#isBehind = this.#pendingBytes > this.#most;
+        if (this.#isBehind) return;
+        const from = this.#accepted;
+        const part = await this.#owner.fetch({ after: Math.max(from.seq - 1, 0), count: READ_COUNT });
+        if (continuity(from, part, markOf) !== 'whole') {
+          this.#jump(part.end);
+          continue;
+        }
+        for (const entry of part.entries) {
+          this.#offer({ epoch: part.end.epoch, before: this.#accepted.mark, entry }); // the part was judged as a whole
+        }
+        if (this.#accepted.seq < part.end.seq) this.#again = true;
+        if (this.#again) continue;
+        for (const wakeUp of this.#unparked()) if (!this.#offer(wakeUp)) this.#again = true;
+      }
+    } finally {
+      // In the same turn as the last look: what is heard from now on is not parked any more.
+      this.#reading = undefined;
+      this.#unparked();
+    }
+  }
+
+  #park(wakeUp: WakeUp): void {
+    this.#again ||= this.#parked.length >= READ_COUNT || this.#parkedBytes > this.#most;
+    if (this.#again) return; // the log has it
+    this.#parked.push(wakeUp);
+    this.#parkedBytes += wakeUp.entry.message.length;
+  }
+
+  #unparked(): WakeUp[] {
+    const parked = this.#parked;
+    this.#parked = [];
+    this.#parkedBytes = 0;
+    return parked;
+  }
+
+  #jump(head: Position): void {
+    this.#pending = [];
+    this.#pendingBytes = 0;
+    this.#recent = [];
+    this.#recentBytes = 0;
+    this.end = head;
+    this.#owner.tailJumped();
+  }
+
+  /** Accept an entry if it is the next one. False: there is a hole, or the log is not the one that was followed. */
+  #offer({ epoch, before, entry }: WakeUp): boolean {
+    const at = this.#accepted;
+    if (at.seq > 0 && epoch !== at.epoch) return false;
+    if (entry.seq < at.seq) return true;
+    if (entry.seq === at.seq) return markOf(entry.message) === at.mark;
+    if (entry.seq !== at.seq + 1 || before !== at.mark) return false;
+    if (at.seq === 0) this.end = { ...this.end, epoch };
+    const framed = this.#framed(entry);
+    this.#pending.push(framed);
+    this.#pendingBytes += framed.block.length;
+    this.#owner.tailGrew();
+    return true;
+  }
+
+  #framed(entry: Entry): Framed {
+    const isGap = isTombstone(entry);
+    return { ...entry, block: isGap ? evictedBlock(entry.seq, entry.seq) : block(this.#kind, entry.message) };
+  }
+}

@@ -1,0 +1,203 @@
+/**
+ * Where one stream stands in its two logs, and how it reads on from there at its own pace. Knows nothing of sockets.
+ *
+ * Every read begins with the entry the stream saw last, so that a log which does not continue what was seen is noticed
+ * and told as a gap: after an absence, after being slow, and when Redis lost something meanwhile alike.
+ */
+import { setImmediate } from 'node:timers/promises';
+import type { components } from '../contract.d.ts';
+import { type Cursor, continuity } from '../store/log/cursor.ts';
+import { isTombstone, markOf, type Position } from '../store/log/log-store.ts';
+import type { FramedPart, LogFollower } from './log-follower.ts';
+import { evictedBlock, glue, ownBlock } from './sse.ts';
+
+export type LogName = keyof Cursor;
+export type Gap = components['schemas']['Gap'];
+/** What one step yields: blocks to write, and how many messages or gaps are among them. */
+export type ReplayChunk = { blocks: Buffer[]; messages: number; gaps: number; bytes: number };
+
+/** What streams of one account read from. */
+export type ReplaySource = {
+  username: string;
+  followers: Record<LogName, LogFollower>;
+  replayLimit: number;
+  /** Where the mailbox begins now: for a stream whose inbox position turned out worthless. */
+  mailboxStart(): Promise<Position>;
+};
+
+export type ReplayStart = {
+  /** Its own messages are not echoed to a session. */
+  sid: string;
+  at: Cursor;
+  /** A stream that began with the mailbox: up to here own copies are no news, and no limit applies. Else 0. */
+  mailboxUntil: number;
+};
+
+/** Relative to the stream's own URL, wherever a proxy has put it. */
+const HISTORY: Record<LogName, string> = { inbox: 'mailbox', broadcasts: 'broadcasts' };
+const BATCH_ENTRIES = 64;
+const BATCH_BYTES = 64 * 1024;
+const NO_BATCH: ReplayChunk = { blocks: [], messages: 0, gaps: 0, bytes: 0 };
+
+export class Replay {
+  at: Cursor;
+  #mailboxUntil: number;
+  /** Tombstones that were passed and not told yet: those that stand together become one gap, also across batches. */
+  #evicted: { from: number; to: number } | undefined;
+  readonly #sid: string;
+  readonly #source: ReplaySource;
+
+  constructor(source: ReplaySource, { sid, at, mailboxUntil }: ReplayStart) {
+    this.#source = source;
+    this.#sid = sid;
+    this.at = at;
+    this.#mailboxUntil = mailboxUntil;
+  }
+
+  /** True when this stream stands where the live ones stand. */
+  isLevel(): boolean {
+    return !this.#evicted && this.#isLevel();
+  }
+
+  #isLevel(): boolean {
+    const { inbox, broadcasts } = this.#source.followers;
+    return stands(this.at.inbox, inbox.end) && stands(this.at.broadcasts, broadcasts.end);
+  }
+
+  /** Check both positions before the first byte goes out, and skip what is over the replay limit. */
+  async verify(): Promise<Gap[]> {
+    const gaps = await Promise.all([this.#verify('inbox'), this.#verify('broadcasts')]);
+    return gaps.flat();
+  }
+
+  /**
+   * One step in each log that is not level, to be written at once: `at` is past both. All of it, or it throws. Gives, and
+   * reads, about as many bytes as there is room for; of something that waits at least one.
+   */
+  async next(room = BATCH_BYTES): Promise<ReplayChunk> {
+    const [before, evicted] = [this.at, this.#evicted];
+    const { followers } = this.#source;
+    const most = Math.min(room, BATCH_BYTES);
+    try {
+      const isShared = !stands(this.at.broadcasts, followers.broadcasts.end);
+      const inbox = await this.#step('inbox', isShared ? most / 2 : most, true);
+      const broadcasts = await this.#step('broadcasts', most - inbox.bytes, inbox.bytes === 0);
+      const blocks = [...inbox.blocks, ...broadcasts.blocks];
+      // What is written names a position past the tombstones: they must be told by then.
+      const evicted = blocks.length > 0 || this.#isLevel() ? this.#tellEvicted() : [];
+      return {
+        blocks: [...blocks, ...evicted],
+        messages: inbox.messages + broadcasts.messages,
+        gaps: inbox.gaps + broadcasts.gaps + evicted.length,
+        bytes: inbox.bytes + broadcasts.bytes,
+      };
+    } catch (error) {
+      this.at = before;
+      this.#evicted = evicted;
+      throw error;
+    }
+  }
+
+  /** `must`: the first entry is given whatever its size. */
+  async #step(name: LogName, most: number, must: boolean): Promise<ReplayChunk> {
+    const follower = this.#source.followers[name];
+    if (stands(this.at[name], follower.end) || (most <= 0 && !must)) return NO_BATCH;
+    const part = await follower.from(this.at[name].seq, BATCH_ENTRIES, most, this.#source.username);
+    const gap = await this.#judge(name, part);
+    if (gap) {
+      const blocks = [...this.#tellEvicted(), ownBlock({ kind: 'gap', ...gap })];
+      return { blocks, messages: 0, gaps: blocks.length, bytes: glue(blocks).length };
+    }
+    const { seq } = this.at[name];
+    const fresh = part.entries.filter((entry) => entry.seq > seq && entry.seq <= follower.end.seq);
+    if (fresh.length === 0) await setImmediate(); // ahead of this node: its own wake-up is on the way
+    const blocks: Buffer[] = [];
+    let [bytes, gaps] = [0, 0];
+    for (const entry of fresh) {
+      if (isTombstone(entry)) {
+        this.#move(name, { epoch: part.end.epoch, seq: entry.seq, mark: markOf(entry.message) });
+        this.#evicted = { from: this.#evicted?.from ?? entry.seq, to: entry.seq };
+        continue;
+      }
+      const isOld = name === 'inbox' && entry.origin !== '-' && entry.seq <= this.#mailboxUntil;
+      const isWanted = !isOld && entry.origin !== this.#sid;
+      if (isWanted && (bytes > 0 || !must) && bytes + entry.block.length > most) break;
+      this.#move(name, { epoch: part.end.epoch, seq: entry.seq, mark: markOf(entry.message) });
+      const evicted = this.#tellEvicted();
+      blocks.push(...evicted);
+      gaps += evicted.length;
+      if (!isWanted) continue;
+      blocks.push(entry.block);
+      bytes += entry.block.length;
+    }
+    return { blocks, messages: blocks.length - gaps, gaps, bytes };
+  }
+
+  #tellEvicted(): Buffer[] {
+    const run = this.#evicted;
+    this.#evicted = undefined;
+    return run ? [evictedBlock(run.from, run.to)] : [];
+  }
+
+  async #verify(name: LogName): Promise<Gap[]> {
+    const gaps: Gap[] = [];
+    const follower = this.#source.followers[name];
+    if (stands(this.at[name], follower.end)) return gaps;
+    const gap = await this.#judge(
+      name,
+      await follower.from(this.at[name].seq, 1, BATCH_BYTES, this.#source.username),
+    );
+    if (gap) gaps.push(gap);
+    const { seq, epoch } = this.at[name];
+    const oldest = follower.end.seq - this.#source.replayLimit;
+    if (seq < oldest && !(name === 'inbox' && this.#mailboxUntil > 0)) {
+      gaps.push({ log: name, from: seq + 1, to: oldest, reason: 'replay_limit', history: HISTORY[name] });
+      this.#move(name, { epoch: epoch || follower.end.epoch, seq: oldest, mark: '' });
+    }
+    return gaps;
+  }
+
+  /** Where a log does not continue what this stream has seen: move on to what there is, and word the gap. */
+  async #judge(name: LogName, part: FramedPart): Promise<Gap | undefined> {
+    const at = this.at[name];
+    const reason = continuity(at, part, markOf);
+    if (reason === 'whole') return undefined;
+    const gap = { log: name, reason, history: HISTORY[name] };
+    if (reason === 'trimmed') {
+      const to = part.first - 1;
+      this.#move(name, { epoch: part.end.epoch, seq: to, mark: '' });
+      return { ...gap, from: at.seq + 1, to };
+    }
+    const { followers } = this.#source;
+    if (name === 'inbox') {
+      this.#mailboxUntil = part.end.seq;
+      this.#move(name, await this.#source.mailboxStart());
+      return { ...gap, from: null, to: part.end.seq || null };
+    }
+    // The tail may not know yet; and it moves: what is told as missing must reach to where this stream goes on.
+    await followers.broadcasts.refresh();
+    this.#move(name, followers.broadcasts.end);
+    return { ...gap, from: null, to: this.at.broadcasts.seq || null };
+  }
+
+  #move(name: LogName, to: Position): void {
+    this.at = { ...this.at, [name]: to };
+  }
+}
+
+/** Gaps of a stream that begins with the mailbox: its id was no cursor, or the inbox was full. */
+export function freshGaps(unreadable: boolean, droppedFrom: number | undefined, start: number): Gap[] {
+  const gaps: Gap[] = [];
+  for (const log of unreadable ? (['inbox', 'broadcasts'] as const) : []) {
+    gaps.push({ log, from: null, to: null, reason: 'unreadable', history: HISTORY[log] });
+  }
+  if (droppedFrom !== undefined) {
+    gaps.push({ log: 'inbox', from: droppedFrom, to: start, reason: 'overflow', history: HISTORY.inbox });
+  }
+  return gaps;
+}
+
+function stands(at: Position, end: Position): boolean {
+  if (at.seq !== end.seq) return false;
+  return at.seq === 0 || (at.epoch === end.epoch && (at.mark === '' || at.mark === end.mark));
+}

@@ -1,0 +1,244 @@
+/**
+ * One open event stream: `replaying → live → closed`, and back to `replaying` whenever its socket does not drain.
+ *
+ * While replaying it reads the two logs at its own pace, from where it stands, and waits for the socket between
+ * batches; nothing is queued for it. Once it stands where the node's tails stand it goes live, in the same turn of the
+ * event loop as the comparison, and is fed by the hub. So catching up after being offline, resuming and being slow are
+ * one mechanism, and a slow reader costs at most MAX_STREAM_BYTES and one message.
+ */
+import type { Writable } from 'node:stream';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { components } from '../contract.d.ts';
+import { formatCursor } from '../store/log/cursor.ts';
+import { StoreUnavailable } from '../store/redis/client.ts';
+import type { BufferedBytes } from './buffered-bytes.ts';
+import type { Gap, Replay, ReplayChunk } from './replay.ts';
+import { burst, glue, HEARTBEATS, ownBlock, pieces, retryLine } from './sse.ts';
+
+export type PresenceMode = components['schemas']['PresenceMode'];
+export type HeartbeatMode = keyof typeof HEARTBEATS;
+export type GoodbyeCode = components['schemas']['GoodbyeCode'];
+export type Count = 'deliveries' | 'replays' | 'gaps' | 'slow';
+
+/** What the hub lends to each of its streams. */
+export type StreamHost = {
+  maxBytes: number;
+  /** Of all streams of the node. */
+  queued: BufferedBytes;
+  /** What a presence event would say now; for a stream that skipped some. */
+  presenceTotal(): number;
+  counted(what: Count, howMany: number): void;
+  closed(stream: Stream): void;
+};
+
+/** What a stream reads until it is level is paid for by who opened it, and waits until there are points. */
+export type ReplayBudget = { waitMs(): number; spend(bytes: number): void };
+
+/** The codes after which a client should come back. */
+const RECONNECT: Record<GoodbyeCode, boolean> = {
+  expired: true,
+  revoked: false,
+  slow: true,
+  shutdown: true,
+  replaced: false,
+  unavailable: true,
+  too_many_requests: true,
+};
+
+/** A reader that takes nothing for so long is told goodbye. */
+const STALLED_AFTER_MS = 30_000;
+/** How long a goodbye may take to leave before the socket is cut. */
+const GOODBYE_MS = 2_000;
+const STORE_RETRY_MS = 1_000;
+const LONGEST_WAIT_MS = 1_000;
+/** A crowd that lost its server must not come back in one instant, and all of it within 5 s. */
+export const retryMs = (): number => 1_000 + Math.floor(Math.random() * 3_000);
+
+export class Stream {
+  state: 'replaying' | 'live' | 'closed' = 'replaying';
+  readonly sid: string;
+  readonly expiresAtMs: number;
+  readonly presence: PresenceMode;
+  readonly replay: Replay;
+  /** In which second of the heartbeat period it is this stream's turn. */
+  readonly slot: number;
+  readonly #heartbeat: Buffer;
+  readonly #host: StreamHost;
+  readonly #out: Writable;
+  /** Until it has caught up for the first time: what it misses later, others have caused. */
+  #meter: ReplayBudget | undefined;
+  /** What of its queue is in the sum of all. */
+  #counted = 0;
+  #skippedPresence = false;
+  #mailbox: Buffer | undefined;
+  #stalled: { length: number; sinceMs: number } | undefined;
+
+  constructor(
+    host: StreamHost,
+    out: Writable,
+    options: {
+      sid: string;
+      expiresAtMs: number;
+      presence: PresenceMode;
+      heartbeat: HeartbeatMode;
+      replay: Replay;
+      heartbeatSeconds: number;
+      meter?: ReplayBudget | undefined;
+    },
+  ) {
+    this.#host = host;
+    this.#out = out;
+    this.sid = options.sid;
+    this.expiresAtMs = options.expiresAtMs;
+    this.presence = options.presence;
+    this.replay = options.replay;
+    this.slot = Math.floor(Math.random() * options.heartbeatSeconds);
+    this.#heartbeat = HEARTBEATS[options.heartbeat];
+    this.#meter = options.meter;
+  }
+
+  /** Send `ready` and the gaps; then catch up. */
+  start(ready: Buffer, gaps: Gap[]): void {
+    this.#out.on('close', () => this.#close());
+    this.#host.counted('gaps', gaps.length);
+    const events = [ready, ...gaps.map((gap) => ownBlock({ kind: 'gap', ...gap }))];
+    this.#out.write(Buffer.concat([retryLine(retryMs()), burst(glue(events), formatCursor(this.replay.at))]));
+    void this.#catchUp();
+  }
+
+  /** What it was given last has not left yet, so what it is given now is kept. */
+  get isSlow(): boolean {
+    return this.#out.writableLength > 0;
+  }
+
+  /** Whether that fits as well; one message always fits into an empty buffer. */
+  hasRoom(written: Buffer | Buffer[], messages: number): boolean {
+    const queued = this.#measure();
+    const bytes = Array.isArray(written) ? sum(written) : written.length;
+    if (queued > 0 && !this.#host.queued.hasRoom(bytes)) return false;
+    return queued + bytes <= this.#host.maxBytes || (queued === 0 && messages <= 1);
+  }
+
+  /** Write to a live stream; who does has asked for room, and moves the position. */
+  feed(written: Buffer | Buffer[]): void {
+    if (Array.isArray(written)) {
+      this.#out.cork();
+      for (const bytes of written) this.#out.write(bytes);
+      this.#out.uncork();
+    } else {
+      this.#out.write(written);
+    }
+    this.#measure();
+  }
+
+  /** The socket does not drain, or the log jumped: read on from where this stream stands. */
+  fallBehind(reason: 'slow' | 'jump'): void {
+    if (this.state !== 'live') return;
+    this.state = 'replaying';
+    if (reason === 'slow') this.#host.counted('slow', 1);
+    void this.#catchUp();
+  }
+
+  /** Events without an id that came while this stream was replaying: only their outcome is told. */
+  skip(mailbox: Buffer | undefined, presence: boolean): void {
+    if (mailbox) this.#mailbox = mailbox;
+    if (presence) this.#skippedPresence = true;
+  }
+
+  heartbeat(): void {
+    if (this.state !== 'closed' && !this.#out.writableNeedDrain) this.#out.write(this.#heartbeat);
+  }
+
+  /** Called every few seconds. True when nothing has left for too long. */
+  isStalled(nowMs: number): boolean {
+    const length = this.#measure();
+    if (length === 0) this.#stalled = undefined;
+    else if (!this.#stalled || length < this.#stalled.length) this.#stalled = { length, sinceMs: nowMs };
+    else return nowMs - this.#stalled.sinceMs > STALLED_AFTER_MS;
+    return false;
+  }
+
+  end(code: GoodbyeCode): void {
+    if (this.state === 'closed') return;
+    const goodbye = burst(ownBlock({ kind: 'goodbye', code, reconnect: RECONNECT[code] }), undefined);
+    this.#out.end(code === 'shutdown' ? Buffer.concat([retryLine(retryMs()), goodbye]) : goodbye);
+    setTimeout(() => this.#out.destroy(), GOODBYE_MS).unref();
+    this.#close();
+  }
+
+  #close(): void {
+    if (this.state === 'closed') return;
+    this.state = 'closed';
+    this.#host.queued.changed(-this.#counted);
+    this.#counted = 0;
+    this.#host.closed(this);
+  }
+
+  /** What is queued for its socket; the sum of all learns of it. */
+  #measure(): number {
+    const length = this.#out.writableLength;
+    if (this.state !== 'closed') {
+      this.#host.queued.changed(length - this.#counted);
+      this.#counted = length;
+    }
+    return length;
+  }
+
+  async #catchUp(): Promise<void> {
+    while (this.state === 'replaying') {
+      const waitMs = this.#meter?.waitMs() ?? 0;
+      if (this.#out.writableNeedDrain) await drained(this.#out);
+      else if (this.replay.isLevel()) this.#goLive();
+      else if (waitMs > 0) await sleep(Math.min(waitMs, LONGEST_WAIT_MS), undefined, { ref: false });
+      else {
+        try {
+          const queued = this.#measure();
+          const room = Math.max(0, this.#host.maxBytes - queued);
+          const batch = await this.replay.next(this.#host.queued.hasRoom(room) ? room : 0);
+          this.#meter?.spend(batch.bytes);
+          this.#write(batch);
+        } catch (error) {
+          if (!(error instanceof StoreUnavailable)) {
+            this.#out.destroy(); // a bug: the reader comes back, and the process logs it
+            throw error;
+          }
+          await sleep(STORE_RETRY_MS, undefined, { ref: false }); // Redis is away; the stream is not
+        }
+      }
+    }
+  }
+
+  /** No await between the comparison and this: what the hub flushes next is exactly what comes next. */
+  #goLive(): void {
+    this.state = 'live';
+    this.#meter = undefined;
+    const blocks = [];
+    if (this.#mailbox) blocks.push(this.#mailbox);
+    if (this.#skippedPresence && this.presence !== 'off') {
+      blocks.push(ownBlock({ kind: 'presence', total: this.#host.presenceTotal(), resync: true }));
+    }
+    this.#mailbox = undefined;
+    this.#skippedPresence = false;
+    if (blocks.length > 0) this.#out.write(burst(glue(blocks), undefined));
+  }
+
+  #write({ blocks, messages, gaps }: ReplayChunk): void {
+    if (this.state === 'closed' || blocks.length === 0) return;
+    this.#host.counted('deliveries', messages);
+    this.#host.counted('replays', messages);
+    this.#host.counted('gaps', gaps);
+    this.feed(pieces(blocks, formatCursor(this.replay.at)));
+  }
+}
+
+async function drained(out: Writable): Promise<void> {
+  await new Promise<void>((resolve) => {
+    const done = () => {
+      out.off('drain', done).off('close', done);
+      resolve();
+    };
+    out.on('drain', done).on('close', done);
+  });
+}
+
+const sum = (buffers: Buffer[]): number => buffers.reduce((total, { length }) => total + length, 0);

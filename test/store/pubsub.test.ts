@@ -1,0 +1,76 @@
+import { expect, inject, onTestFinished, test } from 'vitest';
+import { openStore, type Store } from '../../src/store/redis/client.ts';
+import { createPubSub } from '../../src/store/redis/pubsub.ts';
+import { until } from '../support/app.ts';
+import { redisProxy } from '../support/proxy.ts';
+
+async function pubsubOver(url: string) {
+  const warnings: string[] = [];
+  const log = { info: () => {}, warn: (message: string) => void warnings.push(message) };
+  const store: Store = await openStore({ url, prefix: `test-${Math.random()}:`, log, ephemeral: true });
+  const pubsub = createPubSub(store, 'n-test', log);
+  onTestFinished(() => {
+    pubsub.stop();
+    store.close();
+  });
+  return { store, pubsub, warnings };
+}
+
+test('a listener hears what is published, until it is forgotten', async () => {
+  const { store, pubsub } = await pubsubOver(inject('redisUrl'));
+  const heard: string[] = [];
+  await pubsub.start(() => {});
+  await pubsub.listen('channel', (payload) => heard.push(payload));
+  await store.commands.publish('channel', 'one');
+  await until('it is heard', () => heard.length === 1);
+  pubsub.forget('channel');
+  await until('nobody listens', async () => (await store.commands.publish('channel', 'two')) === 0);
+  expect(heard).toEqual(['one']);
+});
+
+test('after a cut everything is listened to again, and whoever reads is told', async () => {
+  const proxy = await redisProxy();
+  const { store, pubsub } = await pubsubOver(proxy.url);
+  const heard: string[] = [];
+  let restored = 0;
+  await pubsub.start(() => {
+    restored += 1;
+  });
+  await pubsub.listen('channel', (payload) => heard.push(payload));
+  expect(restored).toBe(1);
+  proxy.cut();
+  await until('it was restored', () => restored === 2);
+  await until('a message comes through', async () => {
+    await store.commands.publish('channel', 'again').catch(() => {});
+    return heard.length > 0;
+  });
+});
+
+test('a subscriber that is connected but hears nothing is noticed within 10 s and replaced', async () => {
+  const proxy = await redisProxy();
+  const { store, pubsub, warnings } = await pubsubOver(proxy.url);
+  const heard: string[] = [];
+  let restored = 0;
+  await pubsub.start(() => {
+    restored += 1;
+  });
+  await pubsub.listen('channel', (payload) => heard.push(payload));
+  proxy.silenceSubscribers();
+  await store.commands.publish('channel', 'lost');
+  await until('it was restored', () => restored === 2, 10_000);
+  expect(warnings).toContain('redis (subscriber): connected but silent; connecting again');
+  expect(pubsub.isHearing()).toBe(true);
+  await store.commands.publish('channel', 'found');
+  await until('it is heard', () => heard.length > 0);
+  expect(heard).toEqual(['found']);
+}, 20_000);
+
+test('while Redis as a whole hangs the subscriber is not blamed', async () => {
+  const proxy = await redisProxy();
+  const { pubsub, warnings } = await pubsubOver(proxy.url);
+  await pubsub.start(() => {});
+  proxy.hang(true);
+  await new Promise((resolve) => setTimeout(resolve, 9_000)); // longer than any silence that would be blamed
+  proxy.hang(false);
+  expect(warnings.filter((each) => each.includes('silent'))).toEqual([]);
+}, 20_000);

@@ -1,0 +1,153 @@
+/** A node and the broadcasts: it hears of them while it has a stream. */
+import { expect, test, vi } from 'vitest';
+import { type LogPart, type LogStore, START } from '../../src/store/log/log-store.ts';
+import { StoreUnavailable } from '../../src/store/redis/client.ts';
+import { BroadcastFeed } from '../../src/streams/broadcast-feed.ts';
+import { until } from '../support/app.ts';
+import { testHub } from '../support/hub.ts';
+import { account, draft, testStore } from '../support/store.ts';
+
+test('a node is subscribed to the broadcasts from its first stream to its last, and each stream gets what came since', async () => {
+  const { store, logs, open } = await testHub();
+  const { broadcasts } = store.keys.channels;
+  const subscribers = async () => (await store.commands.pubsub('NUMSUB', broadcasts))[1];
+  const say = (text: string) => logs.broadcast(draft('carol', text));
+  expect(await subscribers()).toBe(0);
+  await say('nobody is here');
+  for (let round = 1; round <= 3; round += 1) {
+    const [first, second] = await Promise.all([open('alice'), open('bob')]);
+    expect(await subscribers()).toBe(1);
+    await say(`to both ${round}`);
+    await until('both have it', () => {
+      for (const each of [first, second]) each.drain();
+      return [first, second].every(({ taken }) => taken.includes(`to both ${round}`));
+    });
+    first.destroy();
+    await say(`to one ${round}`);
+    await until('the one has it', () => {
+      second.drain();
+      return second.taken.includes(`to one ${round}`);
+    });
+    const texts = [...second.taken.matchAll(/"text":"(.*?)"/g)].map(([, text]) => text);
+    expect(texts).toEqual([`to both ${round}`, `to one ${round}`]);
+    second.destroy();
+    await until('it is not told any more', async () => (await subscribers()) === 0);
+    await say('nobody is here');
+  }
+});
+
+// The read came back when the node had no stream any more, and went on in the tail of those who came later.
+test('what a stream still reads when it has ended does not touch those who come later', async () => {
+  const { store, logs, open } = await testHub();
+  await account(store, 'alice', 'bob');
+  await logs.direct('bob', 'alice', draft('bob', 'hello', { to: 'alice' }));
+  const say = (text: string) => logs.broadcast(draft('bob', text));
+  for (const text of ['1', '2']) await say(text);
+  const bob = await open('bob');
+  await say('3');
+  await until('bob has it', () => {
+    bob.drain();
+    return bob.taken.includes('"text":"3"');
+  });
+  const id = /^id: (.+)$/m.exec(bob.taken.slice(bob.taken.indexOf('"text":"3"')))?.[1];
+  bob.destroy();
+
+  const { read } = logs;
+  let goOn: () => void = () => {};
+  const held = new Promise<void>((resolve) => {
+    goOn = resolve;
+  });
+  let isHeld = false;
+  const spy = vi.spyOn(logs, 'read').mockImplementation(async (log, window) => {
+    if (log.list === store.keys.inbox('alice').list && window.count > 0) {
+      isHeld = true;
+      await held;
+    }
+    return read(log, window);
+  });
+  const alice = await open('alice');
+  await until('it reads', () => {
+    alice.drain();
+    return isHeld;
+  });
+  alice.destroy();
+  goOn();
+  spy.mockRestore();
+  await until('that read is over', async () => (await store.commands.ping()) === 'PONG');
+  for (const text of ['4', '5', '6']) await say(text);
+  const late = await open('bob', 'off', id);
+  await until('he has all', () => {
+    late.drain();
+    return late.taken.includes('"text":"6"');
+  });
+  expect([...late.taken.matchAll(/"text":"(\d)"/g)].map(([, text]) => text)).toEqual(['4', '5', '6']);
+});
+
+/** What is asked of Redis, in order; reads are answered by hand. */
+async function byHand() {
+  const calls: string[] = [];
+  const reads: { answer: (part: LogPart) => void; fail: () => void }[] = [];
+  const store = await testStore();
+  const broadcasts = new BroadcastFeed({
+    store,
+    pubsub: {
+      listen: async () => void calls.push('listen'),
+      forget: () => void calls.push('forget'),
+    } as never,
+    logs: {
+      read: () => {
+        calls.push('read');
+        return new Promise<LogPart>((answer, reject) => {
+          reads.push({ answer, fail: () => reject(new StoreUnavailable('away')) });
+        });
+      },
+    } as unknown as LogStore,
+    replayLimit: 10,
+    grew: () => {},
+    jumped: () => {},
+  });
+  const part = (seq: number): LogPart => {
+    const head = seq === 0 ? START : { epoch: 'e', seq, mark: 'm' };
+    return { first: 1, end: head, entries: [], meta: {} };
+  };
+  return { broadcasts, calls, reads, part };
+}
+
+test('all who come at once wait for one opening: subscribed first, read second', async () => {
+  const { broadcasts, calls, reads, part } = await byHand();
+  const all = [broadcasts.open(), broadcasts.open()];
+  await vi.waitFor(() => expect(reads).toHaveLength(1));
+  reads[0]!.answer(part(7));
+  await Promise.all([...all, broadcasts.open()]);
+  expect(calls).toEqual(['listen', 'read']);
+  expect(broadcasts.follower.end.seq).toBe(7);
+});
+
+test('an opening that failed is told to all who waited, and the next one tries again', async () => {
+  const { broadcasts, reads, part } = await byHand();
+  const all = [broadcasts.open(), broadcasts.open()];
+  await vi.waitFor(() => expect(reads).toHaveLength(1));
+  reads[0]!.fail();
+  for (const each of all) await expect(each).rejects.toThrow(StoreUnavailable);
+  const again = broadcasts.open();
+  await vi.waitFor(() => expect(reads).toHaveLength(2));
+  reads[1]!.answer(part(7));
+  await again;
+  expect(broadcasts.follower.end.seq).toBe(7);
+});
+
+test('an opening that nobody waits for any more does not disturb the next one', async () => {
+  const { broadcasts, calls, reads, part } = await byHand();
+  const abandoned = broadcasts.open();
+  await vi.waitFor(() => expect(reads).toHaveLength(1));
+  broadcasts.close();
+  const next = broadcasts.open();
+  await vi.waitFor(() => expect(reads).toHaveLength(2));
+  reads[1]!.answer(part(8));
+  await next;
+  reads[0]!.fail();
+  await expect(abandoned).rejects.toThrow(StoreUnavailable);
+  await broadcasts.open(); // it is open, and stays so
+  expect(broadcasts.follower.end.seq).toBe(8);
+  expect(calls).toEqual(['listen', 'read', 'forget', 'listen', 'read']);
+});

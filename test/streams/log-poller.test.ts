@@ -1,0 +1,92 @@
+import { expect, onTestFinished, test, vi } from 'vitest';
+import type { LogStore } from '../../src/store/log/log-store.ts';
+import { type Store, StoreUnavailable } from '../../src/store/redis/client.ts';
+import type { LogFollower } from '../../src/streams/log-follower.ts';
+import { createLogPoller } from '../../src/streams/log-poller.ts';
+import type { Subscriber } from '../../src/streams/subscriber.ts';
+import { testHub } from '../support/hub.ts';
+
+/** So many listen; what was looked at is counted by the log's name. */
+function watched(count: number) {
+  vi.useFakeTimers();
+  onTestFinished(() => void vi.useRealTimers());
+  const looks = new Map<string, number>();
+  const follower = { compare: async () => {} } as unknown as LogFollower;
+  const names = Array.from({ length: count }, (_, index) => `user${index}`);
+  const subscribers = new Map(
+    names.map((username) => [username, { username, follower } as unknown as Subscriber]),
+  );
+  const keys = { broadcasts: { meta: 'broadcasts' }, inbox: (name: string) => ({ meta: name }) };
+  const away = { times: 0 };
+  const heads = async (metas: string[]) => {
+    if (away.times > 0) {
+      away.times -= 1;
+      throw new StoreUnavailable('away');
+    }
+    for (const meta of metas) looks.set(meta, (looks.get(meta) ?? 0) + 1);
+    return metas.map(() => ({ epoch: '', seq: 0, mark: '' }));
+  };
+  const sweep = createLogPoller({
+    ...{ store: { keys } as unknown as Store, logs: { heads } as unknown as LogStore },
+    ...{ broadcasts: { follower }, subscribers },
+  });
+  onTestFinished(() => sweep.stop());
+  return { sweep, looks, subscribers, away };
+}
+
+test('every inbox of a crowd has its turn, once in a round, and the broadcasts are looked at each time', async () => {
+  const { looks, subscribers } = watched(2_500);
+  await vi.advanceTimersByTimeAsync(5_000);
+  expect(looks.size).toBe(1 + 1_000);
+  subscribers.delete('user7');
+  subscribers.delete('user1100');
+  await vi.advanceTimersByTimeAsync(10_000);
+  expect(looks.get('broadcasts')).toBe(3);
+  looks.delete('broadcasts');
+  expect(looks.size).toBe(2_499);
+  expect([...looks.values()].every((times) => times === 1)).toBe(true);
+  await vi.advanceTimersByTimeAsync(5_000);
+  expect(looks.get('user0')).toBe(2);
+});
+
+test('after the subscriber was away all are looked at, at once', async () => {
+  const { sweep, looks } = watched(2_500);
+  await sweep.all();
+  expect(looks.size).toBe(2_501);
+});
+
+// The subscriber was back before the connection for commands: the look failed, and the next one came with the slow round.
+test('and again until Redis has answered, however often the subscriber comes back meanwhile', async () => {
+  const { sweep, looks, away } = watched(300);
+  away.times = 4;
+  void sweep.all();
+  void sweep.all();
+  await vi.advanceTimersByTimeAsync(1_400);
+  expect(looks.size).toBe(0);
+  await vi.advanceTimersByTimeAsync(200);
+  expect(looks.size).toBe(301);
+  expect([...looks.values()].every((times) => times === 1)).toBe(true);
+});
+
+test('but not by a node that stops', async () => {
+  const { sweep, away } = watched(300);
+  away.times = 100;
+  void sweep.all();
+  sweep.stop();
+  await vi.advanceTimersByTimeAsync(60_000);
+  expect(away.times).toBe(99);
+});
+
+// A resync and a change that were told in one turn of the event loop: the later one replaced the earlier.
+test('presence that is told twice in a turn is written twice', async () => {
+  const { hub, open } = await testHub();
+  const res = await open('alice', 'all');
+  res.drain();
+  hub.tellPresence({ total: 2, resync: true });
+  hub.tellPresence({ total: 2, online: ['bob'], offline: [] });
+  await vi.waitFor(() => {
+    res.drain();
+    expect(res.taken).toContain('"resync":true');
+    expect(res.taken).toContain('"online":["bob"]');
+  });
+});

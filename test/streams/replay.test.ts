@@ -1,0 +1,147 @@
+/** The replay alone, over logs that lie in arrays and can fail. */
+import { describe, expect, test } from 'vitest';
+import { type LogPart, START } from '../../src/store/log/log-store.ts';
+import { StoreUnavailable } from '../../src/store/redis/client.ts';
+import { LogFollower } from '../../src/streams/log-follower.ts';
+import { Replay } from '../../src/streams/replay.ts';
+
+function log(epoch: string, count: number, text = '') {
+  const markAt = (seq: number) => (seq === 0 ? '' : String(seq).padStart(8, '0'));
+  const entryAt = (seq: number) => ({
+    seq,
+    origin: '-',
+    message: `{"id":"01a20795-5cc3-7418-8c86-0000${markAt(seq)}","n":"${epoch}${seq}","text":"${text}"}`,
+  });
+  const entries = Array.from({ length: count }, (_, index) => entryAt(index + 1));
+  const state = { failing: false, bytesRead: 0, afterRead: () => {} };
+  const follower: LogFollower = new LogFollower('dm', {
+    fetch: async ({
+      after = 0,
+      count: most,
+      maxBytes = Number.POSITIVE_INFINITY,
+      least = 1,
+    }): Promise<LogPart> => {
+      if (state.failing) throw new StoreUnavailable('away');
+      const head = { epoch, seq: entries.length, mark: markAt(entries.length) };
+      const some = entries.slice(after, after + most);
+      let [fit, bytes] = [0, 0];
+      while (fit < some.length && (fit < least || bytes + some[fit]!.message.length <= maxBytes))
+        bytes += some[fit++]!.message.length;
+      state.bytesRead += bytes;
+      const part = { first: 1, end: head, entries: some.slice(0, fit), meta: {} };
+      state.afterRead();
+      return part;
+    },
+    tailGrew: () => {},
+    tailJumped: () => {},
+  });
+  /** One more entry, and the live streams have it. */
+  const append = () => {
+    const entry = entryAt(entries.length + 1);
+    entries.push(entry);
+    follower.hear({ epoch, before: markAt(entry.seq - 1), entry });
+    follower.take();
+  };
+  return { follower, state, append };
+}
+
+test('when Redis goes away between the two logs, nothing that was read from the first is passed over', async () => {
+  const [inbox, broadcasts] = [log('inboxlog', 3), log('broadlog', 3)];
+  await inbox.follower.open();
+  await broadcasts.follower.open();
+  const source = {
+    username: 'bob',
+    followers: { inbox: inbox.follower, broadcasts: broadcasts.follower },
+    replayLimit: 100,
+    mailboxStart: async () => START,
+  };
+  const replay = new Replay(source, {
+    sid: 's',
+    at: { inbox: START, broadcasts: START },
+    mailboxUntil: 0,
+  });
+  broadcasts.state.failing = true;
+  await expect(replay.next()).rejects.toBeInstanceOf(StoreUnavailable);
+  broadcasts.state.failing = false;
+  const batch = await replay.next();
+  const text = Buffer.concat(batch.blocks).toString();
+  for (const name of ['inboxlog1', 'inboxlog3', 'broadlog1', 'broadlog3']) expect(text).toContain(name);
+  expect(batch.messages).toBe(6);
+  expect(replay.isLevel()).toBe(true);
+});
+
+// Redis had lost its newest broadcasts, and more were sent while streams found out. A stream read up to 3 and was told
+// that it had missed what came up to 3; meanwhile the live streams got 4, and it joined them behind that: 4 never came.
+test('what is told as missing reaches to where the stream goes on', async () => {
+  const [inbox, broadcasts] = [log('inboxlog', 0), log('broadlog', 3)];
+  await inbox.follower.open();
+  await broadcasts.follower.open();
+  const source = {
+    username: 'bob',
+    followers: { inbox: inbox.follower, broadcasts: broadcasts.follower },
+    replayLimit: 100,
+    mailboxStart: async () => START,
+  };
+  const replay = new Replay(source, {
+    sid: 's',
+    at: { inbox: START, broadcasts: { epoch: 'lostlife', seq: 2, mark: '00000009' } },
+    mailboxUntil: 0,
+  });
+  broadcasts.state.afterRead = () => {
+    broadcasts.state.afterRead = () => {};
+    broadcasts.append();
+  };
+  const [gap] = await replay.verify();
+  expect(gap).toMatchObject({ log: 'broadcasts', reason: 'epoch', from: null });
+  expect(replay.at.broadcasts.seq).toBe(gap!.to);
+});
+
+describe('a batch', () => {
+  const KB = 1_024;
+
+  async function behind(count: number, text: string) {
+    const logs = { inbox: log('inboxlog', count, text), broadcasts: log('broadlog', count, text) };
+    await logs.inbox.follower.open();
+    await logs.broadcasts.follower.open();
+    const source = {
+      username: 'bob',
+      followers: { inbox: logs.inbox.follower, broadcasts: logs.broadcasts.follower },
+      replayLimit: 10_000,
+      mailboxStart: async () => START,
+    };
+    const replay = new Replay(source, { sid: 's', at: { inbox: START, broadcasts: START }, mailboxUntil: 0 });
+    return { ...logs, replay };
+  }
+
+  // 64 entries were read for each 64 KB that were written: opening streams made Redis send 13 times what was delivered.
+  test.each([100, 3_000, 16_000])('reads about what it gives, with messages of %i bytes', async (size) => {
+    const { inbox, broadcasts, replay } = await behind(400, 'x'.repeat(size));
+    let [given, messages] = [0, 0];
+    while (!replay.isLevel()) {
+      const batch = await replay.next();
+      expect(batch.bytes).toBeLessThanOrEqual(64 * KB);
+      given += batch.bytes;
+      messages += batch.messages;
+    }
+    expect(messages).toBe(800);
+    expect(inbox.state.bytesRead + broadcasts.state.bytesRead).toBeLessThan(2 * given);
+  });
+
+  test.each([0, 5_000, 20_000, 40_000])(
+    'fits into the %i bytes there are, or is one message',
+    async (room) => {
+      const { replay } = await behind(20, 'x'.repeat(16_000));
+      const texts = [];
+      while (!replay.isLevel()) {
+        const batch = await replay.next(room);
+        if (batch.messages > 1) expect(batch.bytes).toBeLessThanOrEqual(room);
+        expect(batch.messages).toBeGreaterThan(0);
+        texts.push(...batch.blocks.map((block) => /"n":"(\w+)"/.exec(block.toString())![1]));
+      }
+      for (const name of ['inboxlog', 'broadlog'])
+        expect(texts.filter((text) => text!.startsWith(name))).toEqual(
+          Array.from({ length: 20 }, (_, n) => `${name}${n + 1}`),
+        );
+    },
+  );
+});

@@ -1,0 +1,76 @@
+// The login that is kept in a file, shared by several programs.
+import { mkdirSync, statSync, utimesSync, writeFileSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { expect, test } from 'vitest';
+import { createParley } from '../../src/client/index.ts';
+import { createSessionFile } from '../../src/terminal/session-file.ts';
+import { sharedNode, startNode } from '../support/app.ts';
+import { emptyFolder } from '../support/pane.ts';
+import { client, testClock } from '../support/wire.ts';
+
+const node = sharedNode();
+
+test('several programs with one login take turns when the token expires, and all stay logged in', async () => {
+  const stateDir = emptyFolder();
+  await client(node(), 'alice', createSessionFile(stateDir, node().url));
+  const clock = testClock();
+  clock.aheadMs = 86_400_000; // every token has expired, by this clock
+  const programs = Array.from({ length: 6 }, () =>
+    createParley({ baseUrl: node().url, clock, ...createSessionFile(stateDir, node().url) }),
+  );
+  for (let round = 0; round < 2; round += 1) {
+    const answers = await Promise.all(programs.map((each) => each.getMe()));
+    expect(answers.map(({ data, problem }) => data?.username ?? problem)).toEqual(Array(6).fill('alice'));
+    clock.aheadMs += 86_400_000;
+  }
+});
+
+test('a lock whose holder died is taken over', async () => {
+  const keeper = createSessionFile(emptyFolder(), node().url);
+  const lockFile = `${keeper.file}.lock`;
+  mkdirSync(dirname(lockFile), { recursive: true });
+  writeFileSync(lockFile, '');
+  const longAgo = new Date(Date.now() - 60_000);
+  utimesSync(lockFile, longAgo, longAgo);
+  expect(await keeper.lock('any', async () => 'taken')).toBe('taken');
+});
+
+test('the file is for its owner alone, and what is not a session in it is none', async () => {
+  const keeper = createSessionFile(emptyFolder(), node().url);
+  await client(node(), 'bob', keeper);
+  expect(statSync(keeper.file).mode & 0o777).toBe(0o600);
+  expect(statSync(dirname(keeper.file)).mode & 0o777).toBe(0o700);
+  for (const text of ['', '{', 'null', '{"username": 5}']) {
+    writeFileSync(keeper.file, text);
+    expect(await keeper.storage.get()).toBeUndefined();
+  }
+});
+
+test('this device is known after a logout, in a file of its own that is for its owner alone', async () => {
+  const node = await startNode({ LOGIN_LIMIT: '1/300' });
+  const stateDir = emptyFolder();
+  const keeper = createSessionFile(stateDir, node.url);
+  const alice = await client(node, 'alice', keeper);
+  await alice.logout();
+  expect(await keeper.storage.get()).toBeUndefined();
+  const file = keeper.file.replace('session-', 'devices-');
+  expect(statSync(file).mode & 0o777).toBe(0o600);
+  const [guesser, later] = [{}, createSessionFile(stateDir, node.url)].map((options) =>
+    createParley({ baseUrl: node.url, ...options }),
+  );
+  const login = { username: 'alice', password: 'correct horse battery' };
+  await guesser!.login({ ...login, password: 'not her password' });
+  expect((await guesser!.login(login)).problem?.code).toBe('too_many_requests');
+  expect((await later!.login(login)).problem).toBeUndefined();
+  for (const text of ['', '{', 'null', '[["alice", 5], 7]']) {
+    writeFileSync(file, text);
+    expect(await keeper.devices.get('alice')).toBeUndefined();
+  }
+});
+
+test('each server has a file of its own', () => {
+  const servers = ['http://127.0.0.1:3000', 'http://127.0.0.1:3001', 'https://chat.example.org/parley'];
+  const files = servers.map((server) => createSessionFile('/state', server).file);
+  expect(new Set(files).size).toBe(servers.length);
+  expect(files[2]).toBe('/state/parley/session-chat.example.org_parley.json');
+});
