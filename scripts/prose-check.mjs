@@ -23,7 +23,10 @@ const RULES = [
   [/\bat once\b[^.]{0,20}\bat once\b/i, 'immediately; at the same time'],
   [/\bare given back\b|\bis given back\b/i, 'is released, is refunded'],
   // a free relative as the subject of a sentence or of a test's name
-  [/(^|[.;:] )(\/\/ |\/\*\* |\* |-- |# )?(Who|Whoever|What) (?![^.]*\?)[a-z]+ [^.?]*\b(is|are|gets|goes|costs|has|must|may|can|cannot|stays|waits)\b/, 'name the actor: "A client that …"'],
+  [
+    /(^|[.;:] )(\/\/ |\/\*\* |\* |-- |# )?(Who|Whoever|What) (?![^.]*\?)[a-z]+ [^.?]*\b(is|are|gets|goes|costs|has|must|may|can|cannot|stays|waits)\b/,
+    'name the actor: "A client that …"',
+  ],
   [/\b(test|describe)(\.\w+)*\(\s*['"`](who|what) /, 'name the actor: "a client that …"'],
 ];
 

@@ -137,8 +137,8 @@ export async function startApp(options: AppOptions): Promise<App> {
     log,
     metrics,
     isClosing: () => isClosing,
-    turnAway: rejectStream,
-    rooms: {
+    rejectStream,
+    services: {
       nodeId,
       hub,
       presence,

@@ -149,7 +149,9 @@ describe('the arrow', () => {
 describe('packages', () => {
   /** Who may import what: rooms or files. What is not listed is imported by nobody. */
   const MAY: Record<string, string[]> = {
-    express: ['http/request-context.ts', 'http/server.ts', 'http/pages.ts'],
+    express: ['http/server.ts', 'http/pages.ts'],
+    'find-my-way': ['http/path-router.ts'],
+    'proxy-addr': ['http/client-ip.ts'],
     helmet: ['http/security-headers.ts'],
     cors: ['http/server.ts'],
     ajv: ['http/openapi.ts'],
@@ -213,6 +215,7 @@ describe('who may touch what', () => {
       'http/request-context.ts',
       'http/stream-response.ts',
       'http/problem-json.ts',
+      'http/failures.ts',
       'http/pages.ts',
       'http/server.ts',
     ];

@@ -3,6 +3,7 @@
  * server gets 48; so IPv6 is counted at all three, and the wider one has a larger limit. IPv4 written as IPv6 is IPv4.
  */
 import { isIPv4, isIPv6 } from 'node:net';
+import proxyAddr from 'proxy-addr';
 import type { Network } from '../chat/model.ts';
 import type { Logger } from '../logger.ts';
 import type { ParleyRequest } from './request-context.ts';
@@ -52,15 +53,22 @@ export function networksAt(address: string): Network[] {
   return networks;
 }
 
-/**
- * Answers the networks of whoever sent a request; behind proxies Express tells the address. Warns at the start, and
- * once later, if limits per network cannot hold as it is set.
- */
-export function createNetworksFinder(trustProxy: boolean | number | string, log: Logger) {
-  if (trustProxy === true) log.warn(TRUSTS_ALL);
+/** Whether to trust a proxy at this address, this many hops away. `setting` is TRUST_PROXY, which has Express' values. */
+export function createProxyTrust(
+  setting: boolean | number | string,
+): (address: string, hop: number) => boolean {
+  if (typeof setting === 'boolean') return () => setting;
+  if (typeof setting === 'number') return (_address, hop) => hop < setting;
+  return proxyAddr.compile(setting.split(',').map((each) => each.trim()));
+}
+
+/** Finds the networks of the client that sent a request. Warns if TRUST_PROXY makes limits per network useless. */
+export function createNetworksFinder(setting: boolean | number | string, log: Logger) {
+  const isTrusted = createProxyTrust(setting);
+  if (setting === true) log.warn(TRUSTS_ALL);
   let hasWarned = false;
   return (req: ParleyRequest): Network[] => {
-    if (trustProxy !== false) return networksAt(req.ip ?? '');
+    if (setting !== false) return networksAt(proxyAddr(req, isTrusted));
     if (!hasWarned && req.headers['x-forwarded-for'] !== undefined) {
       hasWarned = true;
       log.warn(TRUSTS_NONE);

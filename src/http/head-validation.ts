@@ -10,7 +10,7 @@ import { parseTarget } from './request-target.ts';
 /** Fills in `req.target`. Answers what is wrong with the request, if anything. */
 export function createHeadValidation(check: HostCheck) {
   return (req: ParleyRequest): Problem | undefined => {
-    const target = parseTarget(req.method, req.url);
+    const target = parseTarget(req.method ?? '', req.url ?? '');
     if (!target) {
       const rule = 'Send a path and a query as RFC 3986 has them, percent-encoded, without a fragment.';
       return new Problem('validation_failed', `The request target cannot be read. ${rule}`);

@@ -4,7 +4,8 @@ import { Ajv2020, type ErrorObject, type Options, type ValidateFunction } from '
 import addFormats from 'ajv-formats';
 import { parse } from 'yaml';
 import type { InputError } from '../chat/problems.ts';
-import type { OperationId } from './operations.ts';
+import { SECURITY_SCHEMES, type SecurityScheme } from './authentication.ts';
+import type { OperationId } from './operations/types.ts';
 
 /** The parts of an OpenAPI document that the router needs. */
 type Parameter = {
@@ -23,6 +24,7 @@ type OperationObject = {
   requestBody?: { content: Record<string, { schema: object }> };
 };
 export type Document = {
+  security?: object[];
   paths: Record<string, Record<string, OperationObject>>;
   components: Record<string, Record<string, unknown>>;
 };
@@ -34,11 +36,8 @@ export type Route = {
   path: string;
   /** Whether it has parameters in path, query or headers; most have none. */
   hasParameters: boolean;
-  /** The name of the last segment of the path, if that is a parameter. */
-  pathParameter: string | undefined;
-  isPublic: boolean;
-  /** Whether a ticket in the query may stand for the access token. */
-  takesTicket: boolean;
+  /** The security schemes that it accepts, in the order of preference; none: the operation is public. */
+  security: SecurityScheme[];
   /** Parameters that had another name once: `query/lastEventId` and the like, and what each is now. */
   renamed: [former: string, name: string][];
   /** The header parameters it reads. */
@@ -71,15 +70,14 @@ export function routesOf(document: Document): Route[] {
       const operation = item[method];
       if (!operation) return [];
       const parameters = (operation.parameters ?? []).map((each) => resolve(document, each));
+      checkPath(path, parameters);
       const body = operation.requestBody?.content['application/json']?.schema;
       const route: Route = {
         operationId: operation.operationId,
         method,
         path,
         hasParameters: parameters.length > 0,
-        pathParameter: /\{(\w+)\}$/.exec(path)?.[1],
-        isPublic: operation.security?.length === 0,
-        takesTicket: operation.security?.some((scheme) => 'ticket' in scheme) ?? false,
+        security: securityOf(document, operation),
         renamed: parameters.flatMap(({ in: place, name, 'x-former-name': former }) =>
           former ? [[`${place}/${former}`, `${place}/${name}`] as [string, string]] : [],
         ),
@@ -90,6 +88,29 @@ export function routesOf(document: Document): Route[] {
       return [route];
     }),
   );
+}
+
+/** The names in a path and the path parameters that are declared for it must be the same. */
+function checkPath(path: string, parameters: Parameter[]): void {
+  const declared = parameters.filter((each) => each.in === 'path').map(({ name }) => name);
+  const named = [...path.matchAll(/\{(\w+)\}/g)].map(([, name]) => name);
+  if (named.toSorted().join() !== declared.toSorted().join())
+    throw new Error(`openapi.yaml: ${path} declares the path parameters [${declared.join(', ')}]`);
+}
+
+/** Public is only what says `security: []` itself. Each requirement is one scheme; any of them is enough. */
+function securityOf({ security: common = [] }: Document, operation: OperationObject): SecurityScheme[] {
+  const { operationId, security = common } = operation;
+  if (security.length === 0 && security === common)
+    throw new Error(`openapi.yaml: ${operationId} states no security, and there is no default`);
+  return security.map((requirement) => {
+    const names = Object.keys(requirement);
+    const scheme = SECURITY_SCHEMES.find((each) => each === names[0]);
+    if (scheme && names.length === 1) return scheme;
+    throw new Error(
+      `openapi.yaml: ${operationId} requires [${names.join(', ')}]: there is no authenticator for it`,
+    );
+  });
 }
 
 function parametersSchema(parameters: Parameter[]): object {

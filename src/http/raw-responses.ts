@@ -7,8 +7,8 @@
  * own, the answer that is being written and the request that is being read.
  */
 import { randomUUID } from 'node:crypto';
-import { type IncomingMessage, type Server, STATUS_CODES } from 'node:http';
-import type { Socket } from 'node:net';
+import { type IncomingMessage, STATUS_CODES } from 'node:http';
+import type { Server, Socket } from 'node:net';
 import { Problem } from '../chat/problems.ts';
 import { problemBody } from './problem-json.ts';
 import type { ParleyResponse } from './request-context.ts';
@@ -33,7 +33,7 @@ const STATUS_OF: Record<string, number> = {
 /** `methods`: what the server knows at all, for those who ask it for something else. */
 export function respondRaw(
   server: Server,
-  securityHeaders: string[],
+  securityHeaders: readonly string[],
   methods: string[],
   isWorthAnAnswer: (socket: Socket) => boolean = () => true,
 ): void {
@@ -105,7 +105,10 @@ function wasHead({ rawPacket, bytesParsed = 0 }: ParseError): boolean {
   return /^(?:\r\n)*HEAD /.test(begin < 0 ? read : read.slice(begin + 4));
 }
 
-function text({ status, problem, isHead, headers = [] }: RawAnswer, securityHeaders: string[]): string {
+function text(
+  { status, problem, isHead, headers = [] }: RawAnswer,
+  securityHeaders: readonly string[],
+): string {
   const requestId = randomUUID();
   const body = JSON.stringify({ ...problemBody(problem, requestId), status });
   const all = [

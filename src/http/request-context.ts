@@ -1,76 +1,99 @@
 /**
- * One request and its answer, as this room sees them: Express' own, plus what is known of them while they last. Owns the
- * headers that every answer carries, and the line in the log when it is over.
+ * A request and its response, and what is known about them while they last. Owns the headers that every response
+ * carries, and the log line and the metrics of each request.
  */
 import { randomUUID } from 'node:crypto';
-import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { Request, Response } from 'express';
+import { IncomingMessage, type Server, ServerResponse } from 'node:http';
 import type { Logger } from '../logger.ts';
 import type { Metrics } from '../metrics.ts';
 import type { RequestAdmission } from './admission/request-admission.ts';
-import type { OperationId } from './operations.ts';
+import type { OperationId } from './operations/types.ts';
 import { type RequestTarget, shownPath } from './request-target.ts';
 
-export type ParleyRequest = Request & { target: RequestTarget };
-export type ParleyResponse = Response & {
-  /** Of the server's making: the same for all. */
-  readonly securityHeaders: string[];
-  requestId: string;
-  operation: OperationId | 'none';
-  startedAtMs: number;
+export class ParleyRequest extends IncomingMessage {
+  /** Set by the head validation, before anything else looks at the request. */
+  declare target: RequestTarget;
+}
+
+/** The fields are set when the request begins. */
+export class ParleyResponse extends ServerResponse<ParleyRequest> {
+  declare server: ServerContext;
+  declare requestId: string;
+  declare operation: OperationId | 'none';
+  declare startedAtMs: number;
+  declare admission: RequestAdmission;
   /** A stream that may be opened later, if not now: see streams/rejected-stream. */
-  comesBack?: boolean;
-  /** What log and metrics are told instead of the status. */
-  outcome?: number;
-  admission: RequestAdmission;
+  declare comesBack?: boolean;
+  /** What is logged and counted instead of the status. */
+  declare outcome?: number;
+
+  /** While the node shuts down each response is the last one on its connection, so that clients move to another node. */
+  override writeHead(...head: unknown[]): this {
+    if (this.server.isClosing()) this.shouldKeepAlive = false;
+    return super.writeHead(...(head as Parameters<ServerResponse['writeHead']>));
+  }
+}
+
+export type HttpServer = Server<typeof ParleyRequest, typeof ParleyResponse>;
+
+/** What all responses of a server share. */
+export type ServerContext = {
+  /** Names and values, one after the other. */
+  securityHeaders: readonly string[];
+  /** The node is shutting down. */
+  isClosing: () => boolean;
 };
 
 const REQUEST_ID = /^[\w.:-]{1,128}$/;
-/** Told to log and metrics only: who asked did not wait for the answer. (nginx has the same number for it.) */
-const GONE_STATUS = 499;
+/** For log and metrics only: the client did not wait for the response. (nginx uses the same number.) */
+const CLIENT_CLOSED_REQUEST = 499;
 
-/** The headers of every answer, as writeHead takes them: names and values. */
-export const headOf = ({ requestId, securityHeaders }: ParleyResponse): string[] => [
-  ...securityHeaders,
+/** The headers of every response, as writeHead takes them: names and values. */
+export const headersOf = ({ requestId, server }: ParleyResponse): string[] => [
+  ...server.securityHeaders,
   'X-Request-Id',
   requestId,
 ];
 
-/** For answers that are not written with writeHead, which is cheaper. */
-export function setHeaders(res: ParleyResponse): ParleyResponse {
-  const head = headOf(res);
-  for (let i = 0; i < head.length; i += 2) res.setHeader(head[i]!, head[i + 1]!);
-  return res;
+/** For responses that do not list their headers in writeHead, which is cheaper. */
+export function setHeaders(res: ParleyResponse): void {
+  const headers = headersOf(res);
+  for (let i = 0; i < headers.length; i += 2) res.setHeader(headers[i]!, headers[i + 1]!);
 }
 
-/** Answers what to call when an exchange begins. */
-export function createRequestContext(
-  log: Logger,
-  metrics: Metrics | undefined,
-  ended: (res: ParleyResponse) => void,
-) {
+/** Returns the function to call when a request begins. */
+export function createRequestContext(options: {
+  server: ServerContext;
+  log: Logger;
+  metrics: Metrics | undefined;
+  /** The response was sent, or never will be. */
+  onEnd: (res: ParleyResponse) => void;
+}) {
+  const { server, log, metrics, onEnd } = options;
+
   /** One function for all responses, not a closure for each. */
-  function told(this: ServerResponse): void {
-    const res = this as ParleyResponse; // createBegin is the only one to hand it out
-    ended(res);
-    const status = res.outcome ?? (res.headersSent ? res.statusCode : GONE_STATUS);
-    metrics?.request(res.operation, status);
-    // Refusals come in floods; admission tells of them together.
-    const level = status >= 400 && status < 500 && !res.admission.isRefused ? 'info' : 'debug';
+  function ended(this: ParleyResponse): void {
+    onEnd(this);
+    const { requestId, operation, startedAtMs, req } = this;
+    const status = this.outcome ?? (this.headersSent ? this.statusCode : CLIENT_CLOSED_REQUEST);
+    metrics?.request(operation, status);
+    // Rejections come in floods; admission logs them together.
+    const level = status >= 400 && status < 500 && !this.admission.isRefused ? 'info' : 'debug';
     if (!log.isLevelEnabled(level)) return;
-    const { requestId, operation, startedAtMs } = res;
-    const req = res.req as Partial<ParleyRequest> & IncomingMessage; // without a target if that could not be read
-    const path = shownPath(req.target?.path ?? req.url ?? '');
+    const { target = { path: req.url ?? '' } } = req as Partial<ParleyRequest>; // unset if it could not be parsed
     const ms = Math.round(performance.now() - startedAtMs);
-    log[level]({ requestId, operation, method: req.method, path, status, ms }, 'request');
+    log[level](
+      { requestId, operation, method: req.method, path: shownPath(target.path), status, ms },
+      'request',
+    );
   }
 
   return (req: ParleyRequest, res: ParleyResponse): void => {
-    const given = req.headers['x-request-id'];
-    res.requestId = typeof given === 'string' && REQUEST_ID.test(given) ? given : randomUUID();
+    const requestId = req.headers['x-request-id'];
+    res.server = server;
+    res.requestId = typeof requestId === 'string' && REQUEST_ID.test(requestId) ? requestId : randomUUID();
     res.operation = 'none';
     res.startedAtMs = performance.now();
-    req.originalUrl = req.url; // as Express names it; /docs changes `url`
-    res.on('close', told);
+    res.on('close', ended);
   };
 }

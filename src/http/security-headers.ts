@@ -1,6 +1,4 @@
-/** What keeps browsers from guessing, framing and leaking: helmet's headers, as every answer carries them. */
-import { IncomingMessage } from 'node:http';
-import { Socket } from 'node:net';
+/** Headers that keep browsers from guessing types, framing pages and leaking addresses. */
 import helmet from 'helmet';
 
 export type Policy = Record<string, string[]>;
@@ -18,29 +16,15 @@ export const securePage = (hstsSeconds: number, directives: Policy) =>
     strictTransportSecurity: promise(hstsSeconds),
   });
 
-/** For all other answers, where they are the same every time: asked once. Names and values, one after the other. */
+/** For all other responses, which are data and never a document. Names and values, one after the other. */
 export function securityHeaders(hstsSeconds: number): string[] {
-  const found: string[] = [];
-  helmet({
-    contentSecurityPolicy: {
-      useDefaults: false,
-      directives: { defaultSrc: ["'none'"], frameAncestors: ["'none'"] },
-    },
-    strictTransportSecurity: promise(hstsSeconds),
-    // These say something about pages only.
-    crossOriginOpenerPolicy: false,
-    originAgentCluster: false,
-    xDnsPrefetchControl: false,
-    xDownloadOptions: false,
-    xPermittedCrossDomainPolicies: false,
-    xXssProtection: false,
-  })(
-    new IncomingMessage(new Socket()),
-    {
-      setHeader: (name: string, value: string) => found.push(name, value),
-      removeHeader: () => {},
-    } as never, // all that helmet uses of a response
-    () => {},
-  );
-  return found;
+  const hsts = hstsSeconds > 0 ? ['Strict-Transport-Security', `max-age=${hstsSeconds}`] : [];
+  return [
+    ...['Content-Security-Policy', "default-src 'none';frame-ancestors 'none'"],
+    ...['Cross-Origin-Resource-Policy', 'same-origin'],
+    ...['Referrer-Policy', 'no-referrer'],
+    ...hsts,
+    ...['X-Content-Type-Options', 'nosniff'],
+    ...['X-Frame-Options', 'SAMEORIGIN'],
+  ];
 }

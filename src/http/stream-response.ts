@@ -7,11 +7,11 @@
  * Relies on node asking a request whether it is an `upgrade`. With a node that was not tried, and where another answer is
  * still due on the connection, the stream goes through its response like any other answer: heavier, else the same.
  */
-import type { IncomingMessage, Server } from 'node:http';
-import type { Socket } from 'node:net';
+import type { IncomingMessage } from 'node:http';
+import type { Server, Socket } from 'node:net';
 import type { Writable } from 'node:stream';
 import type { StreamAnswer } from '../streams/stream-request.ts';
-import { headOf, type ParleyRequest, type ParleyResponse } from './request-context.ts';
+import { headersOf, ParleyRequest, ParleyResponse } from './request-context.ts';
 
 const STREAM_HEADERS = [
   ...['Content-Type', 'text/event-stream'],
@@ -29,43 +29,41 @@ const own = new WeakSet<ParleyResponse>();
 const UNTRIED_NODE = 26;
 
 /**
- * What requests answer when node asks whether they are an upgrade. `path`: of the stream. Node asks again when more
- * comes, so the answer must stay: a request with a body goes the ordinary way, and one that node would refuse as well.
+ * The class of requests that report a request for the stream at `path` as an upgrade. Node asks again when more bytes
+ * arrive, so the answer must not change: a request with a body, or one that Node would refuse, is treated as any other.
  */
-export function takeStreams(prototype: IncomingMessage, path: string): void {
-  if (Number.parseInt(process.versions.node, 10) >= UNTRIED_NODE) return;
+export function streamRequestClass(path: string): typeof ParleyRequest {
+  if (Number.parseInt(process.versions.node, 10) >= UNTRIED_NODE) return ParleyRequest;
   const isStream = ({ method, url = '', headers }: IncomingMessage) =>
     method === 'GET' &&
     url.startsWith(path) &&
     (url.length === path.length || url[path.length] === '?') &&
     headers['content-length'] === undefined &&
     headers['transfer-encoding'] === undefined;
-  Object.defineProperty(prototype, 'upgrade', {
-    get(this: IncomingMessage): boolean {
-      return (isStream(this) && !isAnswering(this.socket)) || this.method === 'CONNECT'; // a tunnel, and refused: see raw-answers
-    },
-    set: () => {}, // what the client asks for; nothing else is upgraded here
-  });
+  return class extends ParleyRequest {
+    get upgrade(): boolean {
+      return (isStream(this) && !isAnswering(this.socket)) || this.method === 'CONNECT'; // refused in raw-responses
+    }
+
+    /** Node sets what the client asks for; nothing else is upgraded here. */
+    set upgrade(_isRequested: boolean) {}
+  };
 }
 
 /** Whether an earlier answer is still due. Node's own affair: where it is called otherwise, pipelined answers would mix. */
 const isAnswering = (socket: Socket & { _httpMessage?: object }): boolean => Boolean(socket._httpMessage);
 
 /** A request whose connection node has let go of goes the way of all others, with a response of its own. */
-export function serveStreams(
-  server: Server,
-  createResponse: (req: IncomingMessage) => ParleyResponse,
-  serve: (req: ParleyRequest, res: ParleyResponse) => void,
-): void {
-  server.on('upgrade', (req, socket: Socket) => {
-    const res = createResponse(req);
+export function serveStreams(server: Server, serve: (req: ParleyRequest, res: ParleyResponse) => void): void {
+  server.on('upgrade', (req: ParleyRequest, socket: Socket) => {
+    const res = new ParleyResponse(req);
     res.shouldKeepAlive = false;
     res.removeHeader('Transfer-Encoding'); // not in chunks: the end of the connection is the end
     res.assignSocket(socket);
     res.on('finish', () => socket.destroySoon()); // a problem, and no stream
     socket.on('error', ignore).on('end', endToo).resume();
     own.add(res);
-    serve(req as ParleyRequest, res);
+    serve(req, res);
   });
 }
 
@@ -81,7 +79,7 @@ export function streamAnswer(res: ParleyResponse): StreamAnswer {
     isOver: () => res.destroyed || res.headersSent,
     begin: () => {
       res.admission.isStream = true;
-      res.writeHead(200, [...headOf(res), ...STREAM_HEADERS]);
+      res.writeHead(200, [...headersOf(res), ...STREAM_HEADERS]);
       if (own.has(res)) return letGo(res);
       res.emit(BEGUN);
       return res;

@@ -197,7 +197,7 @@ export const MUTANTS: Mutant[] = [
     seconds: 30,
     expects: ['answered within 5 s'],
     patches: [
-      ['http/deadline.js', 'const DEADLINE_MS = 4_500', 'const DEADLINE_MS = 60_000'],
+      ['http/answer-timeout.js', 'const ANSWER_WITHIN_MS = 4_500', 'const ANSWER_WITHIN_MS = 60_000'],
       ['store/redis/client.js', 'const COMMAND_TIMEOUT_MS = 3_000', 'const COMMAND_TIMEOUT_MS = 60_000'],
     ],
   },

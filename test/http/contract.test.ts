@@ -1,17 +1,17 @@
 /** What the code and the contract both say must be the same. (The table of problems: test/chat/problems.test.ts.) */
 import { expect, test } from 'vitest';
 import { loadContract, routesOf } from '../../src/http/openapi.ts';
-import { PUBLIC_OPERATIONS } from '../../src/http/operations.ts';
+import { PUBLIC_OPERATIONS } from '../../src/http/operations/types.ts';
 import { person, sharedNode } from '../support/app.ts';
 import { call, expectContract } from '../support/contract.ts';
 import { expectProblem, send } from '../support/http.ts';
 
 const theNode = sharedNode();
 const { document, routes: ROUTES } = loadContract();
-const PRIVATE = ROUTES.filter(({ isPublic }) => !isPublic);
+const PRIVATE = ROUTES.filter(({ security }) => security.length > 0);
 
 test('the operations that need no token are those that the contract leaves open', () => {
-  const open = ROUTES.filter(({ isPublic }) => isPublic).map(({ operationId }) => operationId);
+  const open = ROUTES.filter(({ security }) => security.length === 0).map(({ operationId }) => operationId);
   expect(open.sort()).toEqual(PUBLIC_OPERATIONS.toSorted());
 });
 
@@ -19,7 +19,7 @@ test('an operation that says nothing about security needs a token', () => {
   const silent = structuredClone(document);
   for (const item of Object.values(silent.paths))
     for (const each of Object.values(item)) delete each.security;
-  expect(routesOf(silent).filter(({ isPublic }) => isPublic)).toEqual([]);
+  expect(routesOf(silent).filter(({ security }) => security.length === 0)).toEqual([]);
 });
 
 test.each(PRIVATE.map(({ method, path, operationId }) => [operationId, method.toUpperCase(), path]))(

@@ -17,7 +17,7 @@ function crowd(count: number) {
   const network = new Budget(limits, 1, 0);
   return Array.from({ length: count }, () => ({
     isHeld: false,
-    parties: [network],
+    budgets: [network],
     hold() {
       this.isHeld = true;
     },

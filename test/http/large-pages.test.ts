@@ -1,6 +1,6 @@
 /** Pages end at 256 KiB as well as at their count, and neither way of paging loses or repeats a message by that. */
 import { beforeAll, describe, expect, test } from 'vitest';
-import type { OperationId } from '../../src/http/operations.ts';
+import type { OperationId } from '../../src/http/operations/types.ts';
 import { type Person, person, say, sharedNode, tell } from '../support/app.ts';
 import { call } from '../support/contract.ts';
 

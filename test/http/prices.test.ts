@@ -1,6 +1,6 @@
 /** What requests are charged, when they are refused, and how long who was refused waits. */
 import { describe, expect, test } from 'vitest';
-import { PRICES } from '../../src/http/admission/prices.ts';
+import { PRICES } from '../../src/http/operations/index.ts';
 import { listen, person, say, startNode } from '../support/app.ts';
 import { call } from '../support/contract.ts';
 import { expectProblem } from '../support/http.ts';

@@ -6,7 +6,7 @@ import { Ajv2020, type ValidateFunction } from 'ajv/dist/2020.js';
 import addFormats from 'ajv-formats';
 import request from 'supertest';
 import { expect } from 'vitest';
-import type { OperationId } from '../../src/http/operations.ts';
+import type { OperationId } from '../../src/http/operations/types.ts';
 import { closedDocument as document } from './closed.ts';
 
 // biome-ignore lint/suspicious/noExplicitAny: tests look into answers freely; their shape is validated here

@@ -3,14 +3,13 @@
  * points are taken from the buckets of its networks and its account, and what is in flight is bounded. All of it in the
  * memory of this node; what is refused is 429 with an honest Retry-After, and costs as little as can be.
  */
-import type { Server } from 'node:http';
-import type { Socket } from 'node:net';
+import type { Server, Socket } from 'node:net';
 import type { Problem } from '../../chat/problems.ts';
 import type { Config } from '../../config.ts';
 import type { Logger } from '../../logger.ts';
 import type { Metrics } from '../../metrics.ts';
-import { createNetworksFinder, networksAt } from '../client-ip.ts';
-import { meetDeadline, setDeadline } from '../deadline.ts';
+import { AnswerTimeout } from '../answer-timeout.ts';
+import { createNetworksFinder, createProxyTrust, networksAt } from '../client-ip.ts';
 import type { ParleyRequest, ParleyResponse } from '../request-context.ts';
 import { type Budget, Budgets } from './budgets.ts';
 import { Connection } from './connection.ts';
@@ -46,14 +45,13 @@ type KnownSocket = Socket & { parley?: Connection };
 
 export function createAdmission(options: {
   config: AdmissionConfig;
-  /** Whether connections from there are a trusted proxy's, and stand for others. */
-  isProxy: (address: string) => boolean;
   log: Logger;
   metrics: Metrics | undefined;
   /** How many streams this node has. */
-  audience: () => number;
+  streamCount: () => number;
 }) {
-  const { config, isProxy, log, metrics, audience } = options;
+  const { config, log, metrics, streamCount } = options;
+  const isTrusted = createProxyTrust(config.TRUST_PROXY);
   const limits = { budget: config.NETWORK_BUDGET, inFlight: config.NETWORK_IN_FLIGHT };
   const networks = new Budgets(limits, REMEMBERED);
   const accounts = new Budgets(
@@ -76,7 +74,7 @@ export function createAdmission(options: {
     else refusals.set(reason, { count: 1, network });
   }
 
-  const partiesAt = (address: string, nowMs: number): Budget[] =>
+  const budgetsAt = (address: string, nowMs: number): Budget[] =>
     networksAt(address).map(({ key, factor }) => networks.of(key, factor, nowMs));
 
   /** Counts one more, of all the networks or of none. */
@@ -97,11 +95,12 @@ export function createAdmission(options: {
     watched.delete(connection);
     connection.becomeStream();
   };
-  const context = { accounts, refused, streaming, uncount, audience };
+  const context = { accounts, refused, streaming, uncount, audience: streamCount };
 
   function accept(socket: KnownSocket): void {
     const address = socket.remoteAddress ?? '';
-    const budgets = isProxy(address) ? undefined : partiesAt(address, performance.now());
+    // A trusted proxy's connection stands for many clients.
+    const budgets = isTrusted(address, 0) ? undefined : budgetsAt(address, performance.now());
     const connection = new Connection(socket, budgets, config.CONNECTION_IN_FLIGHT);
     socket.parley = connection;
     if (budgets && !connect(budgets)) {
@@ -233,9 +232,10 @@ export function createAdmission(options: {
         admission.done();
         return;
       }
-      const deadline = setDeadline(() => admission.stop(admission.problem('in_flight')));
+      const timeout = new AnswerTimeout(() => admission.stop(admission.problem('in_flight')));
+      timeout.start();
       turn.then(serve, fail).finally(() => {
-        meetDeadline(deadline);
+        timeout.stop();
         admission.done();
       });
     },

@@ -1,9 +1,7 @@
 /**
- * What each operation costs, complete by type. A point is about 50 µs of a core, of this node or of Redis; what goes in
- * and comes out is charged beside it, by its bytes.
+ * The unit of all prices. A point is about 50 µs of CPU time, of this node or of Redis. The bytes of a request and of its
+ * answer are charged in addition. The price of each operation stands beside the operation, in http/operations.
  */
-import type { OperationId } from '../operations.ts';
-
 export type Price = {
   /** Taken from the caller's account and from the networks before the work begins. */
   points: number;
@@ -26,36 +24,13 @@ export const FAN_OUT_BYTES = 8_192;
 /** What a body that does not fit costs beside that, as a multiple: no honest one is large and bad. */
 export const BAD_BODY_FACTOR = 7;
 
-const read = { points: 1, places: 1, answerKiB: 4 };
-const write = { points: 3, places: 1, answerKiB: 4 };
+/** What operations of the same kind cost. */
+export const READ = { points: 1, places: 1, answerKiB: 4 };
+export const WRITE = { points: 3, places: 1, answerKiB: 4 };
 /** A page ends at 256 KiB, or with the one message that is larger. */
-const page = { points: 3, places: 4, answerKiB: 320 };
-/** A hash of a password: a thread for 200 ms. The answer to a login holds a hundred users. */
-const password = { points: 20, places: 2, answerKiB: 64 };
-
-export const PRICES: Record<OperationId, Price> = {
-  register: password,
-  login: password,
-  refresh: { ...write, answerKiB: 64 },
-  logout: write,
-  getMe: read,
-  updateMe: write,
-  getUser: { ...read, points: 2 },
-  // A thousand names, each as long as names may be.
-  listOnline: { ...page, points: 10, answerKiB: 512 },
-  sendBroadcast: { ...write, answerKiB: 32, isToAll: true },
-  listBroadcasts: page,
-  sendDirect: { ...write, answerKiB: 32 },
-  listDirect: page,
-  listConversations: { ...page, points: 5 },
-  getMailbox: page,
-  ackMailbox: write,
-  // Until it is open. What it reads then is charged beside it, and waits for the points.
-  openStream: { points: 20, places: 4, answerKiB: 0 },
-  createTicket: write,
-  liveness: read,
-  readiness: { ...read, points: 2 },
-};
+export const READ_PAGE = { points: 3, places: 4, answerKiB: 320 };
+/** Hashing a password takes a thread for 200 ms. The answer to a login holds a hundred users. */
+export const PASSWORD = { points: 20, places: 2, answerKiB: 64 };
 
 /** The web page, the reference, the contract as a file. They are Parley's own, and as large as they are. */
 export const PAGE_PRICE: Omit<Price, 'answerKiB'> = { points: 0, places: 2 };

@@ -1,0 +1,47 @@
+/** Responds to a failed request, whatever was thrown: with a problem, or with a stream that says when to come back. */
+import { PROBLEMS, type Problem } from '../chat/problems.ts';
+import type { Logger } from '../logger.ts';
+import type { StreamAnswer } from '../streams/stream-request.ts';
+import type { Admission } from './admission/admission.ts';
+import { sendProblem, toProblem } from './problem-json.ts';
+import { type ParleyResponse, setHeaders } from './request-context.ts';
+import { streamAnswer } from './stream-response.ts';
+
+/** Opens a stream that only says when to come back. */
+export type RejectStream = (
+  answer: StreamAnswer,
+  code: 'unavailable' | 'too_many_requests',
+  waitMs: number,
+) => void;
+
+export function createFailureHandler(options: {
+  log: Logger;
+  admission: Pick<Admission, 'slowly'>;
+  rejectStream: RejectStream;
+}) {
+  const { log, admission, rejectStream } = options;
+
+  function logFailure(error: unknown, { code }: Problem, requestId: string): void {
+    if (code === 'internal') log.error({ err: error, requestId }, 'unexpected error');
+    else if (code === 'unavailable') log.warn({ requestId, reason: String(error) }, 'unavailable');
+  }
+
+  return (error: unknown, res: ParleyResponse): void => {
+    if (res.admission.isGone) return; // the client has disconnected
+    const problem = toProblem(error);
+    logFailure(error, problem, res.requestId);
+    if (res.writableEnded) return; // it was answered when it timed out
+    if (res.headersSent) return void res.destroy();
+    if (res.comesBack && problem.retryAfterSeconds !== undefined) {
+      const { status } = PROBLEMS[problem.code];
+      res.outcome = status;
+      const code = status === 429 ? 'too_many_requests' : 'unavailable';
+      const waitMs = problem.retryAfterSeconds * 1_000;
+      // Each attempt comes on a connection of its own, so the answer waits and not the connection.
+      admission.slowly(res, () => rejectStream(streamAnswer(res), code, waitMs));
+      return;
+    }
+    setHeaders(res);
+    sendProblem(res, problem, res.requestId);
+  };
+}

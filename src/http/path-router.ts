@@ -1,0 +1,63 @@
+/**
+ * Finds the operations at a path of the contract, with find-my-way (a radix tree). Paths are compared as they were sent:
+ * case-sensitive, with every slash; only parameters are percent-decoded.
+ */
+import findMyWay from 'find-my-way';
+import type { Route } from './openapi.ts';
+
+/** What a path leads to: its operations by method, HEAD included. */
+export type PathEntry = { path: string; byMethod: Map<string, Route> };
+export type PathParameters = Record<string, string | undefined>;
+export type PathMatch = { entry: PathEntry; parameters: PathParameters };
+
+/** Usernames have up to 256 characters, of up to 12 bytes each when encoded. Longer paths are not worth decoding. */
+const MAX_PATH_LENGTH = 4_096;
+/** A literal or one parameter; the router gives other characters a meaning of its own. */
+const SEGMENT = /^(?:[\w.~-]+|\{\w+\})$/;
+
+/**
+ * Throws for a path that it cannot serve, so that a mistake in the contract stops the server at start-up.
+ * The function it returns throws URIError for a path that is not percent-encoded UTF-8.
+ */
+export function createPathRouter(routes: Route[]): (path: string) => PathMatch | undefined {
+  const onBadUrl = () => {}; // tells such a path from one that nothing is at
+  const router = findMyWay({ maxParamLength: MAX_PATH_LENGTH, onBadUrl });
+  for (const path of new Set(routes.map((route) => route.path))) {
+    const entry: PathEntry = { path, byMethod: byMethodOf(routes.filter((route) => route.path === path)) };
+    router.on('GET', patternOf(path), () => {}, entry);
+  }
+  return (path) => {
+    if (path.length > MAX_PATH_LENGTH) return undefined;
+    const found = router.find('GET', path);
+    if (!found) return undefined;
+    const entry: PathEntry | null = found.store;
+    if (!entry) throw new URIError(path);
+    if (!isExact(entry.path, path)) return undefined;
+    return { entry, parameters: found.params };
+  };
+}
+
+function patternOf(path: string): string {
+  const [root, ...segments] = path.split('/');
+  if (root !== '' || segments.length === 0 || !segments.every((each) => SEGMENT.test(each)))
+    throw new Error(`${path} cannot be served: each segment must be a literal or one {parameter}`);
+  return path.replace(/\{(\w+)\}/g, ':$1');
+}
+
+function byMethodOf(routes: Route[]): Map<string, Route> {
+  const byMethod = new Map<string, Route>();
+  for (const route of routes) {
+    byMethod.set(route.method.toUpperCase(), route);
+    if (route.method === 'get' && route.operationId !== 'openStream') byMethod.set('HEAD', route);
+  }
+  return byMethod;
+}
+
+/** find-my-way also matches percent-encoded literals and empty parameters, which no other part of the server does. */
+function isExact(pattern: string, path: string): boolean {
+  if (path === pattern) return true;
+  const segments = path.split('/');
+  return pattern
+    .split('/')
+    .every((each, index) => (each.startsWith('{') ? segments[index] !== '' : each === segments[index]));
+}
