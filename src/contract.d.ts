@@ -15,7 +15,7 @@ export interface paths {
         put?: never;
         /**
          * Register an account
-         * @description Creates an account. It does not log in.
+         * @description Creates an account. Registering does not log you in.
          */
         post: operations["register"];
         delete?: never;
@@ -35,12 +35,12 @@ export interface paths {
         put?: never;
         /**
          * Log in
-         * @description Starts a session and answers with its tokens and with who is online. An account may have
-         *     100 sessions, unless configured otherwise: with one more, the session that was not used for longest ends.
+         * @description Starts a session and returns its tokens and the users who are online. An account may have 100 sessions by default; one
+         *     more ends the least recently used session.
          *
-         *     An unknown user and a wrong password get the same answer, `bad_credentials`, in the same time.
-         *     Logins are limited, failed and good ones, per account and per network: 429 says when to try again. A device that
-         *     sends its `deviceToken` has a limit of its own for failures, whatever others try.
+         *     An unknown user and a wrong password get the same response, `bad_credentials`, in the same time. Logins, failed and
+         *     successful, are limited per account and per network; a 429 says when to try again. A device that sends its
+         *     `deviceToken` has its own limit for failed logins, independent of other clients.
          */
         post: operations["login"];
         delete?: never;
@@ -59,13 +59,13 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Get new tokens
-         * @description Answers with a new access token and a new refresh token for the same session. The old refresh token is used up:
-         *     using it again ends the session, since somebody else may hold it.
+         * Refresh the tokens
+         * @description Returns a new access token and a new refresh token for the same session. The old refresh token becomes invalid; using
+         *     it again ends the session, because it may have been stolen.
          *
-         *     Send a random `nonce` with every refresh, so that a call whose answer was lost can be repeated: within 30 s the same
-         *     token with the same nonce gets the same next refresh token again, as often as needed. Without a nonce, or with
-         *     another one, a token that was used ends the session.
+         *     Send a random `nonce` with every refresh so that you can repeat a call whose response was lost: for 30 s, the same
+         *     token with the same nonce returns the same new refresh token, as often as needed. A used token with no nonce or a
+         *     different one ends the session.
          */
         post: operations["refresh"];
         delete?: never;
@@ -85,8 +85,8 @@ export interface paths {
         put?: never;
         /**
          * Log out
-         * @description Ends this session: its refresh token is dead at once, its access token on every node within 5 s, and its streams
-         *     end with `goodbye` `revoked`. The account's other sessions go on.
+         * @description Ends this session. Its refresh token becomes invalid immediately, its access token within 5 s on every node, and its
+         *     streams end with `goodbye` `revoked`. The account's other sessions are not affected.
          */
         post: operations["logout"];
         delete?: never;
@@ -103,8 +103,8 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Read your account
-         * @description The account of the access token, as others see it and when it was made.
+         * Get your account
+         * @description Returns the account that the access token belongs to.
          */
         get: operations["getMe"];
         put?: never;
@@ -114,7 +114,7 @@ export interface paths {
         head?: never;
         /**
          * Change your display name
-         * @description Changes what people read. The username stays.
+         * @description Changes the name shown to people. The username does not change.
          */
         patch: operations["updateMe"];
         trace?: never;
@@ -128,7 +128,7 @@ export interface paths {
         };
         /**
          * Look up a user
-         * @description What everybody may know of an account, and whether it is online.
+         * @description Returns the public profile of an account, including whether it is online.
          */
         get: operations["getUser"];
         put?: never;
@@ -147,9 +147,10 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * List who is online
+         * List online users
          * @description Pages through the accounts that are online, in no particular order. Presence changes while you page, so an account
-         *     that comes or goes meanwhile may be missing or be listed twice. After a node's crash presence is right again within 20 s.
+         *     that comes online or goes offline meanwhile may be missing or listed twice. After a node crashes, presence is correct
+         *     again within 20 s.
          */
         get: operations["listOnline"];
         put?: never;
@@ -168,16 +169,16 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Read the broadcasts
-         * @description The history of the broadcasts. The server keeps the newest 10,000, unless it is configured otherwise.
-         *     Without `before` and `after` you get the newest page.
+         * List broadcasts
+         * @description Returns the broadcast history. By default the server keeps the newest 10,000. Without `before` or `after`, the newest
+         *     page is returned.
          */
         get: operations["listBroadcasts"];
         put?: never;
         /**
          * Send to everybody
-         * @description Stores the text in the broadcast log and delivers it to every open stream but those of the session that sent it.
-         *     An account that was away reads it with `listBroadcasts`, or by resuming its stream.
+         * @description Stores the text in the broadcast log and delivers it to every open stream except those of the sending session. An
+         *     account that was offline reads it with `listBroadcasts` or by resuming its stream.
          */
         post: operations["sendBroadcast"];
         delete?: never;
@@ -195,17 +196,15 @@ export interface paths {
         };
         /**
          * Read a conversation
-         * @description The history of your conversation with one user; both of you see the same messages in the same order. The server
-         *     keeps the newest 10,000, unless it is configured otherwise. Without `before` and `after` you get the newest page.
-         *     Reading does not acknowledge.
+         * @description Returns the history of your conversation with one user; both of you see the same messages in the same order. By default
+         *     the server keeps the newest 10,000. Without `before` or `after`, the newest page is returned. Reading does not acknowledge.
          */
         get: operations["listDirect"];
         put?: never;
         /**
          * Send to one user
-         * @description Stores the text in the conversation and puts it into the reader's mailbox, whether the reader is online or not.
-         *     Your other sessions see it on their streams; the session that sent it does not.
-         *     You may write to yourself, to keep notes.
+         * @description Stores the text in the conversation and adds it to the recipient's mailbox, whether or not the recipient is online.
+         *     Your other sessions receive it on their streams; the sending session does not. You may write to yourself, to keep notes.
          */
         post: operations["sendDirect"];
         delete?: never;
@@ -223,7 +222,7 @@ export interface paths {
         };
         /**
          * List your conversations
-         * @description Everybody you have exchanged direct messages with, the most recently active first.
+         * @description Lists every account you have exchanged direct messages with, the most recently active first.
          */
         get: operations["listConversations"];
         put?: never;
@@ -242,9 +241,9 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Read your mailbox
-         * @description The direct messages that you have not acknowledged, oldest first. Reading does not acknowledge: see `ackMailbox`.
-         *     A new stream starts with the same messages, so a client that listens need not call this.
+         * List your unread messages
+         * @description Returns the direct messages that you have not acknowledged, oldest first. Reading does not acknowledge: see `ackMailbox`.
+         *     A new stream starts with the same messages, so a client with a stream does not need this call.
          */
         get: operations["getMailbox"];
         put?: never;
@@ -266,9 +265,8 @@ export interface paths {
         put?: never;
         /**
          * Acknowledge what you have read
-         * @description Takes a message, and everything that came into your inbox before it, out of your mailbox. It may be repeated, and it
-         *     never moves backwards: acknowledging an older message changes nothing.
-         *     Your other sessions are told with a `mailbox` event.
+         * @description Removes a message, and everything before it in your inbox, from your mailbox. The call is idempotent and never moves
+         *     backwards: acknowledging an older message changes nothing. Your other sessions receive a `mailbox` event.
          */
         post: operations["ackMailbox"];
         delete?: never;
@@ -285,56 +283,58 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Listen to everything, live
-         * @description Opens a stream of Server-Sent Events. It stays open until the access token expires, and you are online while it is.
-         *     A client that cannot set headers, such as the `EventSource` of browsers, brings a ticket (`createTicket`) instead of the
+         * Open the event stream
+         * @description Opens a stream of Server-Sent Events. It stays open until the access token expires, and you are online while it is open.
+         *     A client that cannot set headers, such as the browser's `EventSource`, sends a ticket (`createTicket`) instead of the
          *     access token.
          *
-         *     In each event `event:` is the type, `data:` is one line of JSON whose `kind` repeats the type, and `id:`, where there
-         *     is one, is your place in the stream.
+         *     In each event, `event:` is the type, `data:` is one line of JSON whose `kind` repeats the type, and `id:`, where
+         *     present, is your position in the stream.
          *
-         *     | event | what it says | `id:` |
+         *     | event | meaning | `id:` |
          *     |---|---|---|
-         *     | `ready` | The first event of every stream that could be opened: where it starts and how much is unread. | yes |
+         *     | `ready` | The first event of every stream that was opened: where it starts and how much is unread. | yes |
          *     | `dm` | A direct message to you, or one that you sent from another session. | yes |
          *     | `broadcast` | A message to everybody, except one that this session sent. | yes |
-         *     | `presence` | Who came online or went offline; changes are gathered for up to 250 ms, longer where very many listen. | no |
+         *     | `presence` | Users who came online or went offline. Changes are batched for up to 250 ms, longer on a node with very many streams. | no |
          *     | `mailbox` | Another session of yours acknowledged messages. | no |
-         *     | `gap` | Some messages will not come on this stream, and which call fetches what is kept of them. | yes |
-         *     | `heartbeat` | Nothing but a sign of life; only with `heartbeat=event`. | no |
-         *     | `goodbye` | The last event: why the stream ends, and whether to come back. | no |
+         *     | `gap` | Some messages will not be sent on this stream; it names the call that fetches those still stored. | yes |
+         *     | `heartbeat` | Sent only to show that the connection is alive, and only with `heartbeat=event`. | no |
+         *     | `goodbye` | The last event: why the stream ends, and whether to reconnect. | no |
          *
-         *     **Starting.** A stream without an id first sends your whole mailbox, then goes on live. Broadcasts start from now;
-         *     `listBroadcasts` has the older ones.
+         *     **Starting.** A stream opened without an id first sends your whole mailbox, then live events. Broadcasts start from now;
+         *     `listBroadcasts` returns older ones.
          *
-         *     **Resuming.** Come back with the last `id:` that you saw, in the header `Last-Event-ID` (most readers of
-         *     event streams do so by themselves) or in the query parameter `after`. You get exactly what came after it, then the stream goes on
-         *     live. At most 1,000 direct messages and 1,000 broadcasts are replayed, unless the server is configured otherwise; if
-         *     more are missing, a `gap` names the older ones and the newest follow. An id that the server cannot use is never an HTTP
-         *     error: `ready` says `resumed: false`, a `gap` says why, and the stream starts like a new one.
+         *     **Resuming.** Reconnect with the last `id:` you received, in the header `Last-Event-ID` (most event stream clients do
+         *     this automatically) or in the query parameter `after`. You get exactly what came after it, followed by live events. By
+         *     default, at most 1,000 direct messages and 1,000 broadcasts are replayed; if more are missing, a `gap` covers the older
+         *     ones and the newest follow. An id that the server cannot use is never an HTTP error: `ready` has `resumed: false`, a
+         *     `gap` gives the reason, and the stream starts like a new one.
          *
-         *     **Repeats.** Events written together share one `id:`, on the last of them. If the connection breaks in between, those
-         *     come again: a repeat has the same message `id`. Within one conversation, and within the broadcasts, `seq` rises.
+         *     **Duplicates.** Events written together share one `id:`, on the last of them. If the connection breaks in between, those
+         *     events are sent again: a duplicate has the same message `id`. Within one conversation, and within the broadcasts, `seq`
+         *     increases.
          *
-         *     **Acknowledging** is a call of its own, `ackMailbox`, with a message's `id` or an event's `id:`. Resuming does not
+         *     **Acknowledging** is a separate call, `ackMailbox`, with a message's `id` or an event's `id:`. Resuming does not
          *     acknowledge.
          *
-         *     **Waiting.** The first line is `retry:`, how many milliseconds to wait before you come back: 1,000–4,000, drawn for each
-         *     stream so that a crowd does not come back at once. A comment line comes every `heartbeatMs` (25 s
-         *     unless configured otherwise), also when nothing happens: after two silent periods, take the connection for dead and come
-         *     back with your last id. An `EventSource` sees no comments: with `heartbeat=event` it gets an event `heartbeat` instead.
-         *     If not even `ready` comes within seconds, a proxy on the way holds the stream back.
+         *     **Reconnecting.** The first line is `retry:`, the number of milliseconds to wait before you reconnect: 1,000–4,000, chosen
+         *     at random for each stream so that many clients do not all reconnect at the same moment. A comment line is sent every
+         *     `heartbeatMs` (25 s by default), even when nothing happens: after two silent periods, treat the connection as dead and
+         *     reconnect with your last id. An `EventSource` does not expose comments: with `heartbeat=event` it gets a `heartbeat`
+         *     event instead. If not even `ready` arrives within a few seconds, a proxy is buffering the stream.
          *
-         *     **Not now.** Where a stream cannot be opened for a reason that passes, a good token or a ticket is answered with 200 all the
-         *     same: `retry:`, one `goodbye` (`unavailable` or `too_many_requests`), and the end. Any other status would stop an
-         *     `EventSource` for good. Come back after `retry:` with the id that you have; such an answer has none. A ticket that was not
-         *     used up is still good. What cannot pass (a bad token, ticket or parameter) is a problem, as everywhere.
+         *     **Temporary failures.** If a stream cannot be opened for a temporary reason, a valid token or ticket still gets 200:
+         *     `retry:`, one `goodbye` (`unavailable` or `too_many_requests`), and the end of the stream. Any other status would stop
+         *     an `EventSource` permanently. Reconnect after `retry:` with the id you have; this response has none. A ticket that was
+         *     not consumed stays valid. A permanent failure (an invalid token, ticket or parameter) is an error as everywhere else.
          *
-         *     **Limits.** At most 16 streams per account and node, unless configured otherwise: one more, and the oldest gets `goodbye`
-         *     `replaced`. A slow reader is not cut off: it is fed from the log at its own pace. Only one that takes nothing for 30 s
-         *     gets `goodbye` `slow`. Above 5,000 accounts online, `presence=all` is served as `count`; `ready.presence` says so.
+         *     **Limits.** By default an account may have 16 streams per node: opening one more ends the oldest with `goodbye`
+         *     `replaced`. A slow client is not disconnected: it is served from the log at its own pace. Only a client that reads
+         *     nothing for 30 s gets `goodbye` `slow`. Above 5,000 online accounts, `presence=all` is served as `count`;
+         *     `ready.presence` reports the mode in use.
          *
-         *     A stream as it is on the wire:
+         *     Example of a stream on the wire:
          *
          *     ```text
          *     retry: 2180
@@ -382,12 +382,12 @@ export interface paths {
         put?: never;
         /**
          * Get a ticket for one stream
-         * @description For a client that cannot send an `Authorization` header with `openStream`: `GET /v1/events?ticket=…` opens one stream of
-         *     this session. A ticket serves once, within 30 s, and for nothing else; afterwards it is useless, so it does no harm in a
-         *     log or a history. It ends with the session, and its stream with the access token that it was made with.
+         * @description For clients that cannot send an `Authorization` header with `openStream`: `GET /v1/events?ticket=…` opens one stream of
+         *     this session. A ticket is valid once, for 30 s, and for nothing else, so it is harmless in logs and browser histories. It
+         *     becomes invalid when the session ends. Its stream ends when the access token used to create the ticket expires.
          *
-         *     An `EventSource` that loses its connection comes back with the same URL and gets 401 `bad_ticket`, at which it stops:
-         *     make a new one, with a new ticket and the last `id:` as `after`.
+         *     An `EventSource` that loses its connection reconnects with the same URL, gets 401 `bad_ticket`, and stops. Create a new
+         *     `EventSource` with a new ticket and the last `id:` as `after`.
          */
         post: operations["createTicket"];
         delete?: never;
@@ -404,8 +404,8 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Is the process alive?
-         * @description Answers as long as the process runs. It does not look at Redis.
+         * Check liveness
+         * @description Returns 200 as long as the process runs. Does not check Redis.
          */
         get: operations["liveness"];
         put?: never;
@@ -424,8 +424,9 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Should it get traffic?
-         * @description 200 while this node can serve: Redis answers and the node is not going down. Otherwise 503 with the reason in `detail`.
+         * Check readiness
+         * @description Returns 200 if this node can serve requests: Redis responds and the node is not shutting down. Otherwise returns 503 with
+         *     the reason in `detail`.
          */
         get: operations["readiness"];
         put?: never;
@@ -441,30 +442,30 @@ export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
         /**
-         * @description A username in its canonical form (Unicode NFKC, case folded): 1–32 characters, letters, marks and digits of one script and `. _ -`, the first a letter or digit. PRECIS UsernameCaseMapped (RFC 8265, with its contexts: U+200C and U+200D where they are seen) and UTS 39 Highly Restrictive (Latin may stand beside Chinese, Japanese or Korean); at most 4 marks on a letter. Treat it as opaque: accounts of older releases keep names that nobody could register now.
+         * @description A username in its canonical form (Unicode NFKC, case folded): 1–32 characters, letters, marks and digits of one script and `. _ -`, the first a letter or digit. PRECIS UsernameCaseMapped (RFC 8265, including its context rules: U+200C and U+200D only where they are visible) and UTS 39 Highly Restrictive (Latin may be mixed with Chinese, Japanese or Korean); at most 4 marks per letter. Treat it as opaque: accounts from older releases keep names that can no longer be registered.
          * @example alice
          * @example 张三
          */
         Username: string;
         /**
-         * @description What people read: 1–64 characters on one line, at most as wide as 128 Latin letters. No control characters, no lone surrogates, no bidi controls, and nothing else that is not seen but what emoji and scripts need (U+200D in emoji); at most 4 marks on a letter. Spaces at the ends are taken away, and of several between words one is kept. Need not be unique: show the username beside it.
+         * @description The name shown to people: 1–64 characters on one line, at most as wide as 128 Latin letters. No control characters, lone surrogates or bidi controls, and no other invisible characters except those that emoji and scripts need (U+200D in emoji); at most 4 marks per letter. Leading and trailing spaces are removed, and runs of spaces are collapsed to one. Not unique: show the username beside it.
          * @example Alice
          */
         DisplayName: string;
         /**
-         * @description 1–4,000 code points, not only white space. No lone surrogates, and no control characters but tab, line feed and carriage return. It arrives exactly as it was sent.
+         * @description 1–4,000 code points, not only white space. No lone surrogates, and no control characters except tab, line feed and carriage return. It is delivered exactly as sent.
          * @example Lunch at noon?
          */
         Text: string;
         /**
          * Format: uuid
-         * @description A UUID (version 7) that names one message for ever.
+         * @description A UUID (version 7) that identifies one message permanently.
          * @example 01a207af-55cf-74b1-babf-ca87fa00d96a
          */
         MessageId: string;
         /**
          * Format: int64
-         * @description The message's place in its log, counted from 1 without holes.
+         * @description The message's position in its log, counted from 1 without gaps.
          * @example 1
          */
         Seq: number;
@@ -475,29 +476,29 @@ export interface components {
          */
         Timestamp: string;
         /**
-         * @description `all`: who comes and goes, by name. `count`: only how many are online. `off`: nothing.
+         * @description `all`: the names of users who come online or go offline. `count`: only the number of online users. `off`: nothing.
          * @default all
          * @enum {string}
          */
         PresenceMode: "all" | "count" | "off";
         Registration: {
             /**
-             * @description 1–32 characters: letters, marks and digits of one script and `. _ -`, the first a letter or digit. The schema `Username` says what its canonical form must be, which is the one that counts and that answers carry.
+             * @description 1–32 characters: letters, marks and digits of one script and `. _ -`, the first a letter or digit. The canonical form must satisfy the rules of the schema `Username`; it is the form stored and returned.
              * @example alice
              */
             username: string;
             /**
              * Format: password
-             * @description 8–72 bytes in UTF-8, any characters. A longer one is refused, never cut. Refused too are the most common passwords, the username, one repeated character, and blanks.
+             * @description 8–72 bytes in UTF-8, any characters. A longer password is rejected, never truncated. Also rejected are the most common passwords, the username, a single repeated character, and blanks.
              * @example correct horse battery
              */
             password: string;
-            /** @description What people read: 1–64 characters. Without it, the username as you sent it. */
+            /** @description The name shown to people: 1–64 characters. Defaults to the username as you sent it. */
             displayName?: components["schemas"]["DisplayName"];
         };
         Credentials: {
             /**
-             * @description In any spelling that leads to the same canonical form.
+             * @description Any spelling with the same canonical form.
              * @example alice
              */
             username: string;
@@ -507,11 +508,11 @@ export interface components {
              */
             password: string;
             /**
-             * @description A name for the device, kept with the session. At most 64 characters.
+             * @description A name for the device, stored with the session. At most 64 characters.
              * @example laptop
              */
             device?: string;
-            /** @description From the last login of this account on this device. Attempts that carry it are counted by themselves, so that others who guess the password cannot keep you out. It lets nobody in; one that is not good is ignored. */
+            /** @description From the last login of this account on this device. Attempts with this token are counted separately, so that others who guess the password cannot lock you out. It does not authenticate; an invalid token is ignored. */
             deviceToken?: string;
         };
         RefreshRequest: {
@@ -521,7 +522,7 @@ export interface components {
              */
             refreshToken: string;
             /**
-             * @description Drawn at random for this refresh token, and the same in each repeat of the call. Store it before you send it if a repeat may come from a later run of your program.
+             * @description A random value for this refresh token, the same each time the call is repeated. Store it before you send it if a later run of your program may repeat the call.
              * @example k2J8rQwXz0aT5vLmB7nYdg
              */
             nonce?: string;
@@ -534,7 +535,7 @@ export interface components {
         };
         Acknowledgement: {
             /**
-             * @description The `id` of a direct message in your inbox, or the `id:` of an event of your stream. An event stands for every direct message that the stream had sent by then.
+             * @description The `id` of a direct message in your inbox, or the `id:` of an event on your stream. An event stands for every direct message that the stream had sent up to that event.
              * @example 01a207b1-8035-72a9-9b68-e7d70b4430e9
              */
             upTo: string;
@@ -552,31 +553,31 @@ export interface components {
          */
         LastSeen: string | null;
         Login: {
-            /** @description Goes into the header `Authorization: Bearer <accessToken>`. A JWT; treat it as opaque. */
+            /** @description Send it in the header `Authorization: Bearer <accessToken>`. A JWT; treat it as opaque. */
             accessToken: string;
             /** @enum {string} */
             tokenType: "Bearer";
-            /** @description How many seconds the access token lives. */
+            /** @description Lifetime of the access token in seconds. */
             expiresIn: number;
-            /** @description For one call of `refresh`, which gives the next one. Lives 30 days unless configured otherwise. */
+            /** @description Valid for one call of `refresh`, which returns the next one. Expires after 30 days by default. */
             refreshToken: string;
-            /** @description In the answer to a login only. Keep it on this device, for each account, also after a logout, and send it with the next login. Not a secret that lets somebody in. */
+            /** @description Only in the response to a login. Store it on this device, one per account, keep it after a logout, and send it with the next login. It does not grant access. */
             deviceToken?: string;
             account: components["schemas"]["Account"];
             online: components["schemas"]["OnlineSummary"];
         };
-        /** @description Who is online at this moment. */
+        /** @description The users who are online at this moment. */
         OnlineSummary: {
             total: components["schemas"]["OnlineTotal"];
-            /** @description At most 100 of them; `listOnline` has the rest. */
+            /** @description At most 100 users; `listOnline` returns all of them. */
             users: components["schemas"]["OnlineUser"][];
         };
-        /** @description How many accounts are online, whatever the page shows. */
+        /** @description Total number of online accounts, not only those on this page. */
         OnlineTotal: number;
         OnlineUser: {
             username: components["schemas"]["Username"];
             displayName: components["schemas"]["DisplayName"];
-            /** @description Since when the account has been online without a break. */
+            /** @description When the account last came online. */
             since: components["schemas"]["Timestamp"];
         };
         OnlinePage: {
@@ -589,7 +590,7 @@ export interface components {
         User: {
             username: components["schemas"]["Username"];
             displayName: components["schemas"]["DisplayName"];
-            /** @description Has at least one open stream. */
+            /** @description Whether the account has at least one open stream. */
             online: boolean;
             lastSeenAt: components["schemas"]["LastSeen"];
         };
@@ -611,7 +612,7 @@ export interface components {
         };
         /**
          * DirectMessage
-         * @description A message to one account. Its `seq` counts within the conversation, for both sides alike.
+         * @description A message to one account. Its `seq` counts within the conversation and is the same for both sides.
          */
         DirectMessage: {
             id: components["schemas"]["MessageId"];
@@ -641,7 +642,7 @@ export interface components {
         Conversation: {
             with: components["schemas"]["Username"];
             last: components["schemas"]["DirectMessage"];
-            /** @description How many messages of this conversation are in your mailbox. */
+            /** @description Number of messages of this conversation in your mailbox. */
             unread: number;
         };
         ConversationPage: {
@@ -652,7 +653,7 @@ export interface components {
             /** @description Oldest first. */
             messages: components["schemas"]["DirectMessage"][];
             unread: components["schemas"]["UnreadCount"];
-            /** @description What the mailbox has lost, from the first to the last such position on this page; `null` if nothing. */
+            /** @description Messages that the mailbox has lost, from the first to the last such position on this page; `null` if none. */
             gap: components["schemas"]["Gap"] | null;
             /** @description More messages follow. Request the next page with `after`, also when this page is shorter than `limit`. */
             hasMore: boolean;
@@ -660,9 +661,9 @@ export interface components {
         Unread: {
             unread: components["schemas"]["UnreadCount"];
         };
-        /** @description How many messages the mailbox holds in all. */
+        /** @description Total number of messages in the mailbox. */
         UnreadCount: number;
-        /** @description Messages that you will not get here, and where to look for them. */
+        /** @description Messages that are not returned here, and the call that may still fetch them. */
         Gap: {
             log: components["schemas"]["GapLog"];
             from: components["schemas"]["GapFrom"];
@@ -671,51 +672,51 @@ export interface components {
             history: components["schemas"]["GapHistory"];
         };
         /**
-         * @description Which log the messages are missing from.
+         * @description The log that the missing messages belong to.
          * @enum {string}
          */
         GapLog: "inbox" | "broadcasts";
         /**
          * Format: int64
-         * @description The first missing position. In `broadcasts` it is the message's `seq`; in `inbox` it counts everything addressed to you. `null` if the server cannot know.
+         * @description The first missing position. In `broadcasts` it is the message's `seq`; in `inbox` it counts everything addressed to you. `null` if unknown.
          */
         GapFrom: number | null;
         /**
          * Format: int64
-         * @description The last missing position, itself included. `null` if the server cannot know.
+         * @description The last missing position, inclusive. `null` if unknown.
          */
         GapTo: number | null;
         /**
          * @description | reason | what happened |
          *     |---|---|
-         *     | `overflow` | The inbox was full (10,000 messages or 16 MiB unless configured otherwise), and unread ones were dropped: of whom most of it was, never a friend's for a stranger's. The conversations may still have them. |
-         *     | `replay_limit` | More was missing than one stream replays. |
-         *     | `trimmed` | The log no longer keeps them. |
-         *     | `unreadable` | The id you came back with is not one of this server's. |
-         *     | `epoch` | The id belongs to another life of the log: another account's, or the log was lost and began anew. |
-         *     | `future` | The id lies beyond the end of the log. |
-         *     | `lost` | The server lost the end of the log, for example when Redis crashed without its last second. |
+         *     | `overflow` | The inbox was full (10,000 messages or 16 MiB by default), and unread messages were dropped: those of the sender with the largest share, and never a contact's message in favour of a stranger's. The conversations may still contain them. |
+         *     | `replay_limit` | More messages were missing than one stream replays. |
+         *     | `trimmed` | The log no longer contains them. |
+         *     | `unreadable` | The id you resumed with was not issued by this server. |
+         *     | `epoch` | The id belongs to another epoch of the log: it is another account's, or the log was lost and recreated. |
+         *     | `future` | The id is beyond the end of the log. |
+         *     | `lost` | The server lost the end of the log, for example because Redis crashed before it wrote the last second to disk. |
          * @enum {string}
          */
         GapReason: "overflow" | "replay_limit" | "trimmed" | "unreadable" | "epoch" | "future" | "lost";
         /**
          * Format: uri-reference
-         * @description The call that fetches what is kept of them, relative to the URL of the call that told of them (RFC 3986, section 5): so it leads there behind a proxy under a path, too. On the stream `https://chat.example.org/v1/events`, `broadcasts` is `https://chat.example.org/v1/broadcasts`.
+         * @description The call that fetches those still stored, relative to the URL of the call that reported the gap (RFC 3986, section 5), so that it also works behind a proxy with a path prefix. On the stream `https://chat.example.org/v1/events`, `broadcasts` is `https://chat.example.org/v1/broadcasts`.
          * @example dm
          * @example broadcasts?after=206
          */
         GapHistory: string;
         Ticket: {
-            /** @description For the query of one `openStream`: `?ticket=…`. Opaque; needs no percent-encoding. */
+            /** @description For the query of one `openStream` call: `?ticket=…`. Opaque; needs no percent-encoding. */
             ticket: string;
-            /** @description How many seconds it lives. */
+            /** @description Lifetime of the ticket in seconds. */
             expiresIn: number;
         };
         /** @description The `data` of one event. `kind` is the event's type. */
         StreamEvent: components["schemas"]["ReadyEvent"] | components["schemas"]["DirectMessage"] | components["schemas"]["BroadcastMessage"] | components["schemas"]["PresenceEvent"] | components["schemas"]["MailboxEvent"] | components["schemas"]["GapEvent"] | components["schemas"]["HeartbeatEvent"] | components["schemas"]["GoodbyeEvent"];
         /**
          * ReadyEvent
-         * @description The first event of every stream that could be opened.
+         * @description The first event of every stream that was opened.
          */
         ReadyEvent: {
             /**
@@ -724,21 +725,21 @@ export interface components {
              */
             kind: "ready";
             username: components["schemas"]["Username"];
-            /** @description The stream goes on where your id stood. `false` for a new stream, and for an id that could not be used. */
+            /** @description Whether the stream continues after the id you sent. `false` for a new stream and for an id that could not be used. */
             resumed: boolean;
-            /** @description At least one `gap` event follows. */
+            /** @description Whether at least one `gap` event follows. */
             gap: boolean;
             unread: components["schemas"]["UnreadCount"];
-            /** @description How many accounts are online. */
+            /** @description Number of online accounts. */
             online: number;
-            /** @description What this stream gets; may be less than you asked for when very many are online. */
+            /** @description The mode of this stream; may be less than you requested when very many accounts are online. */
             presence: components["schemas"]["PresenceMode"];
-            /** @description How many milliseconds at most lie between two signs of life. */
+            /** @description Maximum time between two events or heartbeats, in milliseconds. */
             heartbeatMs: number;
         };
         /**
          * PresenceEvent
-         * @description Changes of presence, gathered for up to 250 ms, on a node with very many streams for up to 2 s. In `count` mode only `kind` and `total`.
+         * @description Presence changes, batched for up to 250 ms, or up to 2 s on a node with very many streams. In `count` mode it contains only `kind` and `total`.
          */
         PresenceEvent: {
             /**
@@ -746,13 +747,13 @@ export interface components {
              * @enum {string}
              */
             kind: "presence";
-            /** @description Who came. */
+            /** @description Users who came online. */
             online?: components["schemas"]["Username"][];
-            /** @description Who went. */
+            /** @description Users who went offline. */
             offline?: components["schemas"]["Username"][];
-            /** @description How many accounts are online now. */
+            /** @description Current number of online accounts. */
             total: number;
-            /** @description `true`: changes were skipped while this stream was behind. Call `listOnline` to be right again. */
+            /** @description `true`: changes were skipped while this stream was behind. Call `listOnline` to get the current state. */
             resync?: boolean;
         };
         /**
@@ -766,12 +767,12 @@ export interface components {
              */
             kind: "mailbox";
             unread: components["schemas"]["UnreadCount"];
-            /** @description The newest message that is acknowledged; so is everything before it in the inbox. */
+            /** @description The newest acknowledged message; everything before it in the inbox is acknowledged as well. */
             upTo: components["schemas"]["MessageId"];
         };
         /**
          * GapEvent
-         * @description Messages that this stream will not send, and where to look for them.
+         * @description Messages that this stream will not send, and the call that may still fetch them.
          */
         GapEvent: {
             /**
@@ -796,12 +797,12 @@ export interface components {
              */
             kind: "goodbye";
             code: components["schemas"]["GoodbyeCode"];
-            /** @description Whether to come back, with your last id. */
+            /** @description Whether to reconnect, with your last id. */
             reconnect: boolean;
         };
         /**
          * HeartbeatEvent
-         * @description Nothing but a sign of life, every `heartbeatMs`. Only for streams that were opened with `heartbeat=event`.
+         * @description Shows that the connection is alive; sent every `heartbeatMs`, and only on streams opened with `heartbeat=event`.
          */
         HeartbeatEvent: {
             /**
@@ -811,15 +812,15 @@ export interface components {
             kind: "heartbeat";
         };
         /**
-         * @description | code | what happened | come back? |
+         * @description | code | what happened | reconnect? |
          *     |---|---|---|
-         *     | `expired` | The access token has expired. | yes, with a new one from `refresh` |
-         *     | `revoked` | The session has ended. | no; log in |
-         *     | `slow` | The reader took nothing for 30 s. | yes |
-         *     | `shutdown` | The node is going down. | yes, after `retry:` |
-         *     | `replaced` | The account opened too many streams, and this was the oldest. | no |
-         *     | `unavailable` | The stream cannot be opened now: Redis is away, or the node is going down. | yes, after `retry:` |
-         *     | `too_many_requests` | The stream cannot be opened now: you are over a limit. | yes, after `retry:` |
+         *     | `expired` | The access token expired. | yes, with a new token from `refresh` |
+         *     | `revoked` | The session ended. | no; log in again |
+         *     | `slow` | The client read nothing for 30 s. | yes |
+         *     | `shutdown` | The node is shutting down. | yes, after `retry:` |
+         *     | `replaced` | The account opened too many streams, and this one was the oldest. | no |
+         *     | `unavailable` | The stream cannot be opened now: Redis is unreachable, or the node is shutting down. | yes, after `retry:` |
+         *     | `too_many_requests` | The stream cannot be opened now: you exceeded a limit. | yes, after `retry:` |
          * @enum {string}
          */
         GoodbyeCode: "expired" | "revoked" | "slow" | "shutdown" | "replaced" | "unavailable" | "too_many_requests";
@@ -827,29 +828,29 @@ export interface components {
         Problem: {
             /**
              * Format: uri-reference
-             * @description `urn:parley:problem:` and the code.
+             * @description `urn:parley:problem:` followed by the code.
              */
             type: string;
-            /** @description The kind of problem in words; the same for every problem with this code. */
+            /** @description A short summary; the same for every problem with this code. */
             title: string;
-            /** @description The HTTP status, once more. */
+            /** @description The HTTP status code. */
             status: number;
-            /** @description What was wrong this time, and what to do. */
+            /** @description What is wrong with this request, and what to do. */
             detail: string;
             code: components["schemas"]["ProblemCode"];
-            /** @description The `X-Request-Id` of the answer. */
+            /** @description The `X-Request-Id` of the response. */
             requestId: string;
-            /** @description Only with `validation_failed`. The places that do not fit, at most ten of them. */
+            /** @description Only with `validation_failed`. The invalid values, at most ten. */
             errors?: components["schemas"]["InputError"][];
         };
         InputError: {
             /**
-             * @description Where: a JSON Pointer (RFC 6901) into the body, or a parameter's place and name, such as `query/limit`, `path/username` or `header/Idempotency-Key`. Empty for the body as a whole.
+             * @description The invalid value: a JSON Pointer (RFC 6901) into the body, or a parameter's location and name, such as `query/limit`, `path/username` or `header/Idempotency-Key`. Empty for the body as a whole.
              * @example /text
              * @example query/limit
              */
             pointer: string;
-            /** @description What is wrong there. */
+            /** @description What is wrong with the value. */
             message: string;
         };
         /**
@@ -858,29 +859,29 @@ export interface components {
          *     | code | status | when |
          *     |---|---|---|
          *     | `malformed_json` | 400 | The body is not JSON. |
-         *     | `validation_failed` | 400 | The body or a parameter does not fit the contract; see `errors`. |
-         *     | `unauthenticated` | 401 | No access token, or not one of this server's. |
-         *     | `token_expired` | 401 | The access token has expired: refresh. |
-         *     | `session_ended` | 401 | The token's session has ended: log in again. |
-         *     | `bad_credentials` | 401 | No such user, or a wrong password. |
-         *     | `bad_refresh_token` | 401 | The refresh token is unknown, used, or its session has ended. |
-         *     | `bad_ticket` | 401 | The ticket is unknown, used, or older than 30 s. |
-         *     | `unknown_user` | 404 | Nobody has this username. |
-         *     | `unknown_message` | 404 | Your inbox does not hold what this id names. |
-         *     | `not_found` | 404 | There is no such path. |
-         *     | `method_not_allowed` | 405 | The path does not know this method; see `Allow`. |
-         *     | `username_taken` | 409 | Somebody has this username. |
-         *     | `body_too_large` | 413 | More than 64 KiB. |
-         *     | `unsupported_media_type` | 415 | The body is not JSON in UTF-8. |
-         *     | `misdirected_request` | 421 | The server does not answer for the host in `Host`. |
-         *     | `idempotency_conflict` | 422 | The key was used with another text. |
-         *     | `too_many_requests` | 429 | Over a limit; see `Retry-After`. |
-         *     | `internal` | 500 | A fault of the server. |
-         *     | `unavailable` | 503 | Redis does not answer in time, or the node is going down; see `Retry-After`. |
-         *     | `busy` | 503 | Too many logins at once; see `Retry-After`. |
-         *     | `storage_full` | 507 | The server's memory is used up: sends and registrations stop, everything else goes on; see `Retry-After`. |
-         *     | `quota_exceeded` | 507 | Your direct messages fill the storage of your account, and this conversation has none of them to replace. |
-         *     | `mailbox_full` | 507 | Their mailbox is full, and they have never written to you: only what such senders hold of it makes room for you. |
+         *     | `validation_failed` | 400 | The body or a parameter is not valid; see `errors`. |
+         *     | `unauthenticated` | 401 | The access token is missing, or this server did not issue it. |
+         *     | `token_expired` | 401 | The access token has expired; refresh it. |
+         *     | `session_ended` | 401 | The token's session has ended; log in again. |
+         *     | `bad_credentials` | 401 | The username is unknown or the password is wrong. |
+         *     | `bad_refresh_token` | 401 | The refresh token is unknown or already used, or its session has ended. |
+         *     | `bad_ticket` | 401 | The ticket is unknown, already used, or older than 30 s. |
+         *     | `unknown_user` | 404 | No account has this username. |
+         *     | `unknown_message` | 404 | Your inbox does not contain the message or event with this id. |
+         *     | `not_found` | 404 | The path does not exist. |
+         *     | `method_not_allowed` | 405 | The method is not supported on this path; see `Allow`. |
+         *     | `username_taken` | 409 | An account already has this username. |
+         *     | `body_too_large` | 413 | The body is larger than 64 KiB. |
+         *     | `unsupported_media_type` | 415 | The media type is not supported. |
+         *     | `misdirected_request` | 421 | The server is not configured for the host in `Host`. |
+         *     | `idempotency_conflict` | 422 | The key was already used with a different text. |
+         *     | `too_many_requests` | 429 | A limit was exceeded; see `Retry-After`. |
+         *     | `internal` | 500 | An unexpected server error. |
+         *     | `unavailable` | 503 | Redis does not respond in time, or the node is shutting down; see `Retry-After`. |
+         *     | `busy` | 503 | Too many logins at the same time; see `Retry-After`. |
+         *     | `storage_full` | 507 | The server is out of memory for data: sends and registrations fail, everything else works; see `Retry-After`. |
+         *     | `quota_exceeded` | 507 | Your direct messages use up your storage quota, and this conversation has none of yours to replace. |
+         *     | `mailbox_full` | 507 | The recipient's mailbox is full, and they have never written to you: only messages of other such senders can be dropped for yours. |
          * @enum {string}
          */
         ProblemCode: "malformed_json" | "validation_failed" | "unauthenticated" | "token_expired" | "session_ended" | "bad_credentials" | "bad_refresh_token" | "bad_ticket" | "unknown_user" | "unknown_message" | "not_found" | "method_not_allowed" | "username_taken" | "body_too_large" | "unsupported_media_type" | "misdirected_request" | "idempotency_conflict" | "too_many_requests" | "internal" | "unavailable" | "busy" | "storage_full" | "quota_exceeded" | "mailbox_full";
@@ -899,8 +900,8 @@ export interface components {
     };
     responses: {
         /**
-         * @description `malformed_json`: the body is not JSON. `validation_failed`: the body or a parameter does not fit; `errors` names
-         *     the places, at most ten of them.
+         * @description `malformed_json`: the body is not JSON. `validation_failed`: the body or a parameter is not valid; `errors` lists up to
+         *     ten errors.
          */
         BadRequest: {
             headers: {
@@ -912,8 +913,8 @@ export interface components {
             };
         };
         /**
-         * @description `unauthenticated`: no access token, or not one of this server's. `token_expired`: get another one with `refresh`.
-         *     `session_ended`: log in again. `bad_ticket`, of `openStream` alone: get another one with `createTicket`.
+         * @description `unauthenticated`: the access token is missing, or this server did not issue it. `token_expired`: get a new one with
+         *     `refresh`. `session_ended`: log in again. `bad_ticket`, only from `openStream`: get a new one with `createTicket`.
          */
         Unauthorized: {
             headers: {
@@ -925,7 +926,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description `bad_credentials`: there is no such user, or the password is wrong. The answer does not tell which. */
+        /** @description `bad_credentials`: the username is unknown or the password is wrong; the response does not reveal which. */
         BadCredentials: {
             headers: {
                 "WWW-Authenticate": components["headers"]["WwwAuthenticate"];
@@ -936,9 +937,9 @@ export interface components {
                 /**
                  * @example {
                  *       "type": "urn:parley:problem:bad_credentials",
-                 *       "title": "Username or password is wrong",
+                 *       "title": "Wrong username or password",
                  *       "status": 401,
-                 *       "detail": "There is no such user, or the password is wrong. If you have no account yet, register one with POST /v1/register.",
+                 *       "detail": "Check the username and the password. If you have no account yet, create one with POST /v1/register.",
                  *       "code": "bad_credentials",
                  *       "requestId": "01a207a2-32f8-725a-a9c0-981e2f7757b4"
                  *     }
@@ -946,7 +947,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description `bad_refresh_token`: unknown, used already, or its session has ended. Log in again. */
+        /** @description `bad_refresh_token`: the refresh token is unknown or already used, or its session has ended. Log in again. */
         BadRefreshToken: {
             headers: {
                 "WWW-Authenticate": components["headers"]["WwwAuthenticate"];
@@ -959,7 +960,7 @@ export interface components {
                  *       "type": "urn:parley:problem:bad_refresh_token",
                  *       "title": "The refresh token is not valid",
                  *       "status": 401,
-                 *       "detail": "It is unknown, was used before, or its session has ended. Log in again with POST /v1/login.",
+                 *       "detail": "It is unknown or already used, or its session has ended. Log in again with POST /v1/login.",
                  *       "code": "bad_refresh_token",
                  *       "requestId": "01a207a2-32f8-725a-a9c0-981e2f7757b4"
                  *     }
@@ -967,7 +968,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description `unknown_user`: nobody has this username. */
+        /** @description `unknown_user`: no account has this username. */
         UnknownUser: {
             headers: {
                 "X-Request-Id": components["headers"]["RequestId"];
@@ -979,7 +980,7 @@ export interface components {
                  *       "type": "urn:parley:problem:unknown_user",
                  *       "title": "No such user",
                  *       "status": 404,
-                 *       "detail": "Nobody is registered under this username.",
+                 *       "detail": "No account has this username.",
                  *       "code": "unknown_user",
                  *       "requestId": "01a207a2-32f8-725a-a9c0-981e2f7757b4"
                  *     }
@@ -987,7 +988,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description `unknown_message`: your inbox does not hold what this id names. */
+        /** @description `unknown_message`: your inbox does not contain the message or event with this id. */
         UnknownMessage: {
             headers: {
                 "X-Request-Id": components["headers"]["RequestId"];
@@ -999,7 +1000,7 @@ export interface components {
                  *       "type": "urn:parley:problem:unknown_message",
                  *       "title": "No such message",
                  *       "status": 404,
-                 *       "detail": "Your inbox holds no message and no event with this id.",
+                 *       "detail": "Your inbox contains no message or event with this id.",
                  *       "code": "unknown_message",
                  *       "requestId": "01a207a2-32f8-725a-a9c0-981e2f7757b4"
                  *     }
@@ -1007,11 +1008,11 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description `method_not_allowed`: this path does not know the method. So it is on every path. */
+        /** @description `method_not_allowed`: the method is not supported on this path. Any path can return this. */
         MethodNotAllowed: {
             headers: {
                 /**
-                 * @description The methods that this path knows.
+                 * @description The methods supported on this path.
                  * @example GET, HEAD
                  */
                 Allow: string;
@@ -1022,9 +1023,9 @@ export interface components {
                 /**
                  * @example {
                  *       "type": "urn:parley:problem:method_not_allowed",
-                 *       "title": "The method is not allowed here",
+                 *       "title": "The method is not allowed on this path",
                  *       "status": 405,
-                 *       "detail": "This path answers GET and HEAD.",
+                 *       "detail": "POST is not allowed on this path. Allowed: GET, HEAD.",
                  *       "code": "method_not_allowed",
                  *       "requestId": "01a207a2-32f8-725a-a9c0-981e2f7757b4"
                  *     }
@@ -1032,7 +1033,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description `misdirected_request`: the server does not answer for the host in `Host`; it is named in the setting `HOSTS`. Any path can return this. */
+        /** @description `misdirected_request`: the server is not configured for the host in `Host`; the setting `HOSTS` lists its hosts. Any path can return this. */
         MisdirectedRequest: {
             headers: {
                 "X-Request-Id": components["headers"]["RequestId"];
@@ -1042,9 +1043,9 @@ export interface components {
                 /**
                  * @example {
                  *       "type": "urn:parley:problem:misdirected_request",
-                 *       "title": "The request is for another server",
+                 *       "title": "The server is not configured for this host",
                  *       "status": 421,
-                 *       "detail": "This server does not answer for the host chat.example. If it should, add it to the setting HOSTS.",
+                 *       "detail": "This server does not serve the host chat.example. If it should, add the host to the setting HOSTS.",
                  *       "code": "misdirected_request",
                  *       "requestId": "01a207a2-32f8-725a-a9c0-981e2f7757b4"
                  *     }
@@ -1052,7 +1053,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description `username_taken`: somebody has this username, perhaps in another spelling, or one that looks the same. */
+        /** @description `username_taken`: an account already has this username, possibly in another spelling, or one that looks the same. */
         UsernameTaken: {
             headers: {
                 "X-Request-Id": components["headers"]["RequestId"];
@@ -1084,7 +1085,7 @@ export interface components {
                  *       "type": "urn:parley:problem:body_too_large",
                  *       "title": "The body is too large",
                  *       "status": 413,
-                 *       "detail": "A body may have at most 65,536 bytes.",
+                 *       "detail": "A body may be at most 65,536 bytes long.",
                  *       "code": "body_too_large",
                  *       "requestId": "01a207a2-32f8-725a-a9c0-981e2f7757b4"
                  *     }
@@ -1102,7 +1103,7 @@ export interface components {
                 /**
                  * @example {
                  *       "type": "urn:parley:problem:unsupported_media_type",
-                 *       "title": "The body must be JSON",
+                 *       "title": "The media type is not supported",
                  *       "status": 415,
                  *       "detail": "Send the header Content-Type: application/json.",
                  *       "code": "unsupported_media_type",
@@ -1112,7 +1113,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description `idempotency_conflict`: this key was used before, with another text. Nothing was stored. */
+        /** @description `idempotency_conflict`: this key was already used with a different text. Nothing was stored. */
         IdempotencyConflict: {
             headers: {
                 "X-Request-Id": components["headers"]["RequestId"];
@@ -1122,7 +1123,7 @@ export interface components {
                 /**
                  * @example {
                  *       "type": "urn:parley:problem:idempotency_conflict",
-                 *       "title": "The idempotency key belongs to another text",
+                 *       "title": "The idempotency key was used with a different text",
                  *       "status": 422,
                  *       "detail": "Use a new Idempotency-Key for a new message.",
                  *       "code": "idempotency_conflict",
@@ -1132,7 +1133,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description `too_many_requests`: you are over a limit. `Retry-After` says when to try again. */
+        /** @description `too_many_requests`: you exceeded a limit. `Retry-After` says when to try again. */
         TooManyRequests: {
             headers: {
                 "Retry-After": components["headers"]["RetryAfter"];
@@ -1153,7 +1154,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description `internal`: a fault of the server. The log has it under the `requestId`. */
+        /** @description `internal`: an unexpected server error. The server logs it with the `requestId`. */
         Internal: {
             headers: {
                 "X-Request-Id": components["headers"]["RequestId"];
@@ -1163,9 +1164,9 @@ export interface components {
                 /**
                  * @example {
                  *       "type": "urn:parley:problem:internal",
-                 *       "title": "Something went wrong in the server",
+                 *       "title": "Internal server error",
                  *       "status": 500,
-                 *       "detail": "The server's log says more under this requestId.",
+                 *       "detail": "The server logged details under this requestId.",
                  *       "code": "internal",
                  *       "requestId": "01a207a2-32f8-725a-a9c0-981e2f7757b4"
                  *     }
@@ -1174,8 +1175,8 @@ export interface components {
             };
         };
         /**
-         * @description `unavailable`: Redis does not answer in time, or this node is going down. A send may have been stored or not: repeat it
-         *     with the same `Idempotency-Key`.
+         * @description `unavailable`: Redis does not respond in time, or this node is shutting down. A send may or may not have been stored:
+         *     repeat it with the same `Idempotency-Key`.
          */
         Unavailable: {
             headers: {
@@ -1187,9 +1188,9 @@ export interface components {
                 /**
                  * @example {
                  *       "type": "urn:parley:problem:unavailable",
-                 *       "title": "The server cannot answer now",
+                 *       "title": "The server is temporarily unavailable",
                  *       "status": 503,
-                 *       "detail": "Redis did not answer in time.",
+                 *       "detail": "Redis did not respond in time.",
                  *       "code": "unavailable",
                  *       "requestId": "01a207a2-32f8-725a-a9c0-981e2f7757b4"
                  *     }
@@ -1197,7 +1198,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description `storage_full`: the server's memory is used up. Nothing was stored; try again later. */
+        /** @description `storage_full`: the server is out of memory for data. Nothing was stored; try again later. */
         StorageFull: {
             headers: {
                 "Retry-After": components["headers"]["RetryAfter"];
@@ -1208,9 +1209,9 @@ export interface components {
                 /**
                  * @example {
                  *       "type": "urn:parley:problem:storage_full",
-                 *       "title": "The server has no room for more",
+                 *       "title": "The server is out of storage",
                  *       "status": 507,
-                 *       "detail": "The server's memory is used up. Try again later.",
+                 *       "detail": "The server is out of memory for data. Try again later.",
                  *       "code": "storage_full",
                  *       "requestId": "01a20795-5cc3-7418-8c86-2bdc8b4e21f1"
                  *     }
@@ -1219,12 +1220,12 @@ export interface components {
             };
         };
         /**
-         * @description Nothing was stored. `storage_full`: the server's memory is used up; see `Retry-After`. `quota_exceeded`: your direct
-         *     messages fill the storage of your account. `mailbox_full`: their mailbox is full, and they have never written to you.
+         * @description Nothing was stored. `storage_full`: the server is out of memory for data; see `Retry-After`. `quota_exceeded`: your direct
+         *     messages use up your storage quota. `mailbox_full`: the recipient's mailbox is full, and they have never written to you.
          */
         NoRoom: {
             headers: {
-                /** @description Whole seconds; where waiting helps by itself. */
+                /** @description Seconds to wait; present only if waiting alone can help. */
                 "Retry-After"?: number;
                 "X-Request-Id": components["headers"]["RequestId"];
                 [name: string]: unknown;
@@ -1233,9 +1234,9 @@ export interface components {
                 /**
                  * @example {
                  *       "type": "urn:parley:problem:mailbox_full",
-                 *       "title": "The mailbox has no room",
+                 *       "title": "The recipient's mailbox is full",
                  *       "status": 507,
-                 *       "detail": "Their mailbox has no room for more from people they have never written to.",
+                 *       "detail": "The recipient's mailbox accepts no more messages from people they have never written to.",
                  *       "code": "mailbox_full",
                  *       "requestId": "01a20795-5cc3-7418-8c86-2bdc8b4e21f1"
                  *     }
@@ -1244,8 +1245,8 @@ export interface components {
             };
         };
         /**
-         * @description `busy`: too many passwords are being checked at once. `unavailable`: Redis does not answer in time, or this node is
-         *     going down.
+         * @description `busy`: too many passwords are being checked at the same time. `unavailable`: Redis does not respond in time, or this node
+         *     is shutting down.
          */
         Busy: {
             headers: {
@@ -1260,45 +1261,45 @@ export interface components {
     };
     parameters: {
         /**
-         * @description A username in any spelling that leads to the same canonical form, percent-encoded. A name that nobody has is 404 `unknown_user`.
+         * @description A username, percent-encoded, in any spelling with the same canonical form. A name that is not registered returns 404 `unknown_user`.
          * @example bob
          */
         UsernameInPath: string;
-        /** @description `nextCursor` of the page before; leave it out for the first page. Opaque: anything else is 400. */
+        /** @description The `nextCursor` of the previous page; omit it for the first page. Opaque: any other value returns 400. */
         Cursor: string;
-        /** @description Only messages with a smaller `seq`; of those, the newest `limit`. Not together with `after` (400). */
+        /** @description Return messages with a smaller `seq`: the newest `limit` of them. Cannot be combined with `after` (400). */
         Before: number;
-        /** @description Only messages with a greater `seq`; of those, the oldest `limit`. `0` reads from the oldest message that is kept. Not together with `before` (400). */
+        /** @description Return messages with a greater `seq`: the oldest `limit` of them. `0` starts at the oldest stored message. Cannot be combined with `before` (400). */
         After: number;
-        /** @description Maximum number of messages. A page also ends at 256 KiB of messages, so it can hold fewer: `hasMore` says whether there are more, not the number of messages. A page has at least one message if there is any. */
+        /** @description Maximum number of messages. A page also ends at 256 KiB of messages, so it can hold fewer: rely on `hasMore`, not on the number of messages. A page holds at least one message if there is one. */
         HistoryLimit: number;
         /**
-         * @description Makes a repeat safe. Choose a new random key for each message; when no answer came, send the same again with the same
-         *     key: you get the message that was stored the first time, with `Idempotent-Replayed: true`. The same key with another
-         *     text is 422 `idempotency_conflict`.
+         * @description Makes a send safe to repeat. Choose a new random key for each message. If you get no response, repeat the request with
+         *     the same key: you get the message that was stored the first time, with `Idempotent-Replayed: true`. The same key with a
+         *     different text returns 422 `idempotency_conflict`.
          *
-         *     At most 255 characters, bare or in double quotes (the quotes are not part of the key). A key belongs to your
-         *     account and to one log: the broadcasts, or the conversation with one user. It is remembered for as long as the
-         *     message is kept, on every node.
+         *     At most 255 characters, bare or in double quotes (the quotes are not part of the key). A key is scoped to your account
+         *     and to one log: the broadcasts, or the conversation with one user. Every node recognizes it for as long as the message
+         *     is stored.
          */
         IdempotencyKey: string;
     };
     requestBodies: never;
     headers: {
         /**
-         * @description The id of this request, yours if you sent one. Name it when you report a fault.
+         * @description The id of this request; yours if you sent one. Quote it when you report a bug.
          * @example 01a207a2-32f8-725a-a9c0-981e2f7757b4
          */
         RequestId: string;
-        /** @description Present and `true` when this is the message that an earlier request with the same key stored. */
+        /** @description Present and `true` if an earlier request with the same key stored this message. */
         IdempotentReplayed: "true";
         /**
-         * @description How many seconds to wait before you try again.
+         * @description Seconds to wait before you try again.
          * @example 3
          */
         RetryAfter: number;
         /**
-         * @description Always begins with `Bearer`.
+         * @description Always starts with `Bearer`.
          * @example Bearer
          */
         WwwAuthenticate: string;
@@ -1327,11 +1328,11 @@ export interface operations {
             };
         };
         responses: {
-            /** @description The account exists now. */
+            /** @description The account was created. */
             201: {
                 headers: {
                     /**
-                     * @description Where the account's public profile is, relative to the URL of this call (RFC 9110, section 10.2.2).
+                     * @description The URL of the account's public profile, relative to the URL of this call (RFC 9110, section 10.2.2).
                      * @example users/alice
                      */
                     Location: string;
@@ -1569,7 +1570,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Your account as it is now. */
+            /** @description Your updated account. */
             200: {
                 headers: {
                     "X-Request-Id": components["headers"]["RequestId"];
@@ -1602,7 +1603,7 @@ export interface operations {
             header?: never;
             path: {
                 /**
-                 * @description A username in any spelling that leads to the same canonical form, percent-encoded. A name that nobody has is 404 `unknown_user`.
+                 * @description A username, percent-encoded, in any spelling with the same canonical form. A name that is not registered returns 404 `unknown_user`.
                  * @example bob
                  */
                 username: components["parameters"]["UsernameInPath"];
@@ -1640,9 +1641,9 @@ export interface operations {
     listOnline: {
         parameters: {
             query?: {
-                /** @description How many users at most. */
+                /** @description Maximum number of users. */
                 limit?: number;
-                /** @description `nextCursor` of the page before; leave it out for the first page. Opaque: anything else is 400. */
+                /** @description The `nextCursor` of the previous page; omit it for the first page. Opaque: any other value returns 400. */
                 cursor?: components["parameters"]["Cursor"];
             };
             header?: never;
@@ -1651,7 +1652,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description One page of the users online. */
+            /** @description One page of online users. */
             200: {
                 headers: {
                     "X-Request-Id": components["headers"]["RequestId"];
@@ -1689,11 +1690,11 @@ export interface operations {
     listBroadcasts: {
         parameters: {
             query?: {
-                /** @description Only messages with a smaller `seq`; of those, the newest `limit`. Not together with `after` (400). */
+                /** @description Return messages with a smaller `seq`: the newest `limit` of them. Cannot be combined with `after` (400). */
                 before?: components["parameters"]["Before"];
-                /** @description Only messages with a greater `seq`; of those, the oldest `limit`. `0` reads from the oldest message that is kept. Not together with `before` (400). */
+                /** @description Return messages with a greater `seq`: the oldest `limit` of them. `0` starts at the oldest stored message. Cannot be combined with `before` (400). */
                 after?: components["parameters"]["After"];
-                /** @description Maximum number of messages. A page also ends at 256 KiB of messages, so it can hold fewer: `hasMore` says whether there are more, not the number of messages. A page has at least one message if there is any. */
+                /** @description Maximum number of messages. A page also ends at 256 KiB of messages, so it can hold fewer: rely on `hasMore`, not on the number of messages. A page holds at least one message if there is one. */
                 limit?: components["parameters"]["HistoryLimit"];
             };
             header?: never;
@@ -1739,13 +1740,13 @@ export interface operations {
             query?: never;
             header?: {
                 /**
-                 * @description Makes a repeat safe. Choose a new random key for each message; when no answer came, send the same again with the same
-                 *     key: you get the message that was stored the first time, with `Idempotent-Replayed: true`. The same key with another
-                 *     text is 422 `idempotency_conflict`.
+                 * @description Makes a send safe to repeat. Choose a new random key for each message. If you get no response, repeat the request with
+                 *     the same key: you get the message that was stored the first time, with `Idempotent-Replayed: true`. The same key with a
+                 *     different text returns 422 `idempotency_conflict`.
                  *
-                 *     At most 255 characters, bare or in double quotes (the quotes are not part of the key). A key belongs to your
-                 *     account and to one log: the broadcasts, or the conversation with one user. It is remembered for as long as the
-                 *     message is kept, on every node.
+                 *     At most 255 characters, bare or in double quotes (the quotes are not part of the key). A key is scoped to your account
+                 *     and to one log: the broadcasts, or the conversation with one user. Every node recognizes it for as long as the message
+                 *     is stored.
                  */
                 "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
             };
@@ -1763,7 +1764,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description The message is stored. */
+            /** @description The message was stored. */
             201: {
                 headers: {
                     "Idempotent-Replayed": components["headers"]["IdempotentReplayed"];
@@ -1798,17 +1799,17 @@ export interface operations {
     listDirect: {
         parameters: {
             query?: {
-                /** @description Only messages with a smaller `seq`; of those, the newest `limit`. Not together with `after` (400). */
+                /** @description Return messages with a smaller `seq`: the newest `limit` of them. Cannot be combined with `after` (400). */
                 before?: components["parameters"]["Before"];
-                /** @description Only messages with a greater `seq`; of those, the oldest `limit`. `0` reads from the oldest message that is kept. Not together with `before` (400). */
+                /** @description Return messages with a greater `seq`: the oldest `limit` of them. `0` starts at the oldest stored message. Cannot be combined with `before` (400). */
                 after?: components["parameters"]["After"];
-                /** @description Maximum number of messages. A page also ends at 256 KiB of messages, so it can hold fewer: `hasMore` says whether there are more, not the number of messages. A page has at least one message if there is any. */
+                /** @description Maximum number of messages. A page also ends at 256 KiB of messages, so it can hold fewer: rely on `hasMore`, not on the number of messages. A page holds at least one message if there is one. */
                 limit?: components["parameters"]["HistoryLimit"];
             };
             header?: never;
             path: {
                 /**
-                 * @description A username in any spelling that leads to the same canonical form, percent-encoded. A name that nobody has is 404 `unknown_user`.
+                 * @description A username, percent-encoded, in any spelling with the same canonical form. A name that is not registered returns 404 `unknown_user`.
                  * @example bob
                  */
                 username: components["parameters"]["UsernameInPath"];
@@ -1817,7 +1818,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description One page, oldest first. Empty when you have never written to one another. */
+            /** @description One page, oldest first. Empty if you have never exchanged messages. */
             200: {
                 headers: {
                     "X-Request-Id": components["headers"]["RequestId"];
@@ -1865,19 +1866,19 @@ export interface operations {
             query?: never;
             header?: {
                 /**
-                 * @description Makes a repeat safe. Choose a new random key for each message; when no answer came, send the same again with the same
-                 *     key: you get the message that was stored the first time, with `Idempotent-Replayed: true`. The same key with another
-                 *     text is 422 `idempotency_conflict`.
+                 * @description Makes a send safe to repeat. Choose a new random key for each message. If you get no response, repeat the request with
+                 *     the same key: you get the message that was stored the first time, with `Idempotent-Replayed: true`. The same key with a
+                 *     different text returns 422 `idempotency_conflict`.
                  *
-                 *     At most 255 characters, bare or in double quotes (the quotes are not part of the key). A key belongs to your
-                 *     account and to one log: the broadcasts, or the conversation with one user. It is remembered for as long as the
-                 *     message is kept, on every node.
+                 *     At most 255 characters, bare or in double quotes (the quotes are not part of the key). A key is scoped to your account
+                 *     and to one log: the broadcasts, or the conversation with one user. Every node recognizes it for as long as the message
+                 *     is stored.
                  */
                 "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
             };
             path: {
                 /**
-                 * @description A username in any spelling that leads to the same canonical form, percent-encoded. A name that nobody has is 404 `unknown_user`.
+                 * @description A username, percent-encoded, in any spelling with the same canonical form. A name that is not registered returns 404 `unknown_user`.
                  * @example bob
                  */
                 username: components["parameters"]["UsernameInPath"];
@@ -1895,7 +1896,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description The message is stored and delivered to the reader's mailbox. */
+            /** @description The message was stored and added to the recipient's mailbox. */
             201: {
                 headers: {
                     "Idempotent-Replayed": components["headers"]["IdempotentReplayed"];
@@ -1932,9 +1933,9 @@ export interface operations {
     listConversations: {
         parameters: {
             query?: {
-                /** @description Maximum number of conversations. A page also ends at 256 KiB of messages, so it can hold fewer: read on while `nextCursor` is not `null`. */
+                /** @description Maximum number of conversations. A page also ends at 256 KiB of messages, so it can hold fewer: request the next page while `nextCursor` is not `null`. */
                 limit?: number;
-                /** @description `nextCursor` of the page before; leave it out for the first page. Opaque: anything else is 400. */
+                /** @description The `nextCursor` of the previous page; omit it for the first page. Opaque: any other value returns 400. */
                 cursor?: components["parameters"]["Cursor"];
             };
             header?: never;
@@ -1983,9 +1984,9 @@ export interface operations {
     getMailbox: {
         parameters: {
             query?: {
-                /** @description Maximum number of messages. A page also ends at 256 KiB of messages, so it can hold fewer: `hasMore` says whether there are more, not the number of messages. */
+                /** @description Maximum number of messages. A page also ends at 256 KiB of messages, so it can hold fewer: rely on `hasMore`, not on the number of messages. */
                 limit?: number;
-                /** @description The `id` of the last message of the page before. An id that is not in your inbox is 404 `unknown_message`. */
+                /** @description The `id` of the last message of the previous page. An id that is not in your inbox returns 404 `unknown_message`. */
                 after?: components["schemas"]["MessageId"];
             };
             header?: never;
@@ -2043,7 +2044,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description What is left. */
+            /** @description The remaining unread count. */
             200: {
                 headers: {
                     "X-Request-Id": components["headers"]["RequestId"];
@@ -2071,15 +2072,15 @@ export interface operations {
     openStream: {
         parameters: {
             query?: {
-                /** @description The same, for clients that cannot set the header. */
+                /** @description Same as `Last-Event-ID`, for clients that cannot set the header. */
                 after?: string;
-                /** @description How much of presence to send. */
+                /** @description How much presence information to send. */
                 presence?: components["schemas"]["PresenceMode"];
-                /** @description How a sign of life comes. `comment`: as a line that no reader shows. `event`: as an event `heartbeat`, without an id, for clients that cannot see comments. */
+                /** @description How heartbeats are sent. `comment`: as a comment line, which clients ignore. `event`: as a `heartbeat` event without an id, for clients that cannot see comments. */
                 heartbeat?: "comment" | "event";
             };
             header?: {
-                /** @description Where to go on: the last `id:` that you saw. Wins over `after`. Any value is accepted; one that cannot be used leads to a `gap`. An empty one is no id. */
+                /** @description The last `id:` you received; the stream resumes after it. Takes precedence over `after`. Any value is accepted; one that cannot be used leads to a `gap`. An empty value counts as no id. */
                 "Last-Event-ID"?: string;
             };
             path?: never;
@@ -2090,9 +2091,9 @@ export interface operations {
             /** @description The stream. */
             200: {
                 headers: {
-                    /** @description Always `no-store, no-transform`: proxies must neither keep nor compress the stream. */
+                    /** @description Always `no-store, no-transform`: proxies must neither cache nor compress the stream. */
                     "Cache-Control": "no-store, no-transform";
-                    /** @description Always `no`: nginx must not hold events back. */
+                    /** @description Always `no`: nginx must not buffer events. */
                     "X-Accel-Buffering": "no";
                     "X-Request-Id": components["headers"]["RequestId"];
                     [name: string]: unknown;
@@ -2147,7 +2148,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Alive. */
+            /** @description The process is alive. */
             200: {
                 headers: {
                     "X-Request-Id": components["headers"]["RequestId"];
@@ -2177,7 +2178,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Ready. */
+            /** @description The node can serve requests. */
             200: {
                 headers: {
                     "X-Request-Id": components["headers"]["RequestId"];

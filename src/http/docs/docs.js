@@ -1,33 +1,33 @@
-// The reference page: Swagger UI over /openapi.json, with three things that it lacks.
+// The API reference: Swagger UI over /openapi.json, extended in three ways.
 //
-// 1. The contract's own examples (x-codeSamples) stand above the form of each operation.
-// 2. A login tried here authorizes the calls that follow. The token stays in this page's memory: a reload forgets it.
-// 3. The stream can be tried: the page listens for a few seconds and shows what came. (Swagger UI waits for the end of
-//    an answer, and a stream has none.)
+// 1. The code samples of the contract (x-codeSamples) are shown above the form of each operation.
+// 2. A login made here authorizes the calls that follow. The token is kept in memory only: a reload discards it.
+// 3. The stream can be tried out: the page reads it for a few seconds and shows the events. (Swagger UI waits for the end
+//    of a response, and a stream has no end.)
 //
-// It loads nothing from another host and works under the content-security-policy that it is served with. It stands
-// wherever a proxy has put it: calls go to the place that this page came from.
+// The page loads nothing from other hosts and works under the content security policy it is served with. It also works
+// behind a proxy with a path prefix: calls go to the server and the path that served this page.
 
-const LISTEN_MS = 8000; // long enough to log in elsewhere and send something; short enough to wait for
+const LISTEN_MS = 8000; // long enough to log in elsewhere and send a message, short enough to wait for
 
-/** Where this page is, without its last slash; and the path of that, under which a proxy may have put everything. */
+/** The URL of this page without its trailing slash, and the path prefix that a proxy may have added. */
 const base = new URL('.', location.href).href.slice(0, -1);
-const under = new URL('.', location.href).pathname.slice(0, -1);
+const prefix = new URL('.', location.href).pathname.slice(0, -1);
 
 const ui = globalThis.SwaggerUIBundle({
   url: 'openapi.json',
   dom_id: '#reference',
-  validatorUrl: null, // the default sends the contract's address to validator.swagger.io
+  validatorUrl: null, // by default Swagger UI sends the URL of the contract to validator.swagger.io
   deepLinking: true,
   docExpansion: 'list',
   defaultModelsExpandDepth: 0,
   defaultModelExpandDepth: 3,
   displayRequestDuration: true,
   tryItOutEnabled: true,
-  plugins: [samples],
+  plugins: [codeSamplePlugin],
   requestInterceptor(request) {
-    request.url = placed(request.url);
-    if (pathOf(request.url) === '/v1/events') request.userFetch = listenForAWhile;
+    request.url = resolve(request.url);
+    if (pathOf(request.url) === '/v1/events') request.userFetch = readBriefly;
     return request;
   },
   responseInterceptor(response) {
@@ -37,31 +37,31 @@ const ui = globalThis.SwaggerUIBundle({
 });
 
 const dark = matchMedia('(prefers-color-scheme: dark)');
-const paint = () => document.documentElement.classList.toggle('dark-mode', dark.matches);
-dark.addEventListener('change', paint);
-paint();
+const applyColorScheme = () => document.documentElement.classList.toggle('dark-mode', dark.matches);
+dark.addEventListener('change', applyColorScheme);
+applyColorScheme();
 
-/** The contract's server `/` is the root of the host: what goes there belongs to where this page is. */
-function placed(address) {
+/** The contract names `/` as its server. Behind a path prefix, calls must go below the prefix. */
+function resolve(address) {
   const url = new URL(address, location.href);
-  if (url.origin === location.origin && !url.pathname.startsWith(`${under}/`))
-    url.pathname = under + url.pathname;
+  if (url.origin === location.origin && !url.pathname.startsWith(`${prefix}/`))
+    url.pathname = prefix + url.pathname;
   return url.href;
 }
 
 function pathOf(address) {
   const { pathname } = new URL(address, location.href);
-  return pathname.startsWith(`${under}/`) ? pathname.slice(under.length) : pathname;
+  return pathname.startsWith(`${prefix}/`) ? pathname.slice(prefix.length) : pathname;
 }
 
-function samples() {
+function codeSamplePlugin() {
   return {
     wrapComponents: {
       parameters: (Parameters, { React, getComponent, specSelectors }) =>
         function WithSamples(props) {
           const Code = getComponent('HighlightCode', true);
-          const found = specSelectors.specJson().getIn(['paths', ...props.pathMethod, 'x-codeSamples']);
-          const shown = (found?.toJS() ?? []).map(({ label, source }) =>
+          const codeSamples = specSelectors.specJson().getIn(['paths', ...props.pathMethod, 'x-codeSamples']);
+          const sections = (codeSamples?.toJS() ?? []).map(({ label, source }) =>
             React.createElement(
               'section',
               { className: 'sample', key: label },
@@ -73,7 +73,12 @@ function samples() {
               ),
             ),
           );
-          return React.createElement(React.Fragment, null, ...shown, React.createElement(Parameters, props));
+          return React.createElement(
+            React.Fragment,
+            null,
+            ...sections,
+            React.createElement(Parameters, props),
+          );
         },
     },
   };
@@ -83,36 +88,36 @@ function useTokens({ ok, url, body }) {
   const path = pathOf(url);
   if (ok && (path === '/v1/login' || path === '/v1/refresh')) {
     ui.preauthorizeApiKey('bearerAuth', body.accessToken);
-    say(`Logged in as ${body.account.username}.`);
+    showStatus(`Logged in as ${body.account.username}.`);
   }
   if (ok && path === '/v1/logout') {
     ui.authActions.logout(['bearerAuth']);
-    say('Logged out.');
+    showStatus('Logged out.');
   }
 }
 
-function say(words) {
-  document.querySelector('#session').textContent = words;
+function showStatus(text) {
+  document.querySelector('#session').textContent = text;
 }
 
-async function listenForAWhile(url, request) {
+async function readBriefly(url, request) {
   const stop = new AbortController();
   const response = await fetch(url, { ...request, signal: stop.signal });
   if (!response.ok) return response;
   const timer = setTimeout(() => stop.abort(), LISTEN_MS);
-  let heard = '';
+  let text = '';
   try {
     for (const reader = response.body.pipeThrough(new TextDecoderStream()).getReader(); ; ) {
       const { done, value } = await reader.read();
       if (done) break;
-      heard += value;
+      text += value;
     }
   } catch {
-    heard += `: this page stopped listening after ${LISTEN_MS / 1000} s; the stream would go on\n`;
+    text += `: this page stopped reading after ${LISTEN_MS / 1000} s; a real stream stays open\n`;
   }
   clearTimeout(timer);
   const { status, statusText, headers } = response;
-  return Object.defineProperty(new Response(heard, { status, statusText, headers }), 'url', {
+  return Object.defineProperty(new Response(text, { status, statusText, headers }), 'url', {
     value: response.url,
   });
 }
