@@ -1,16 +1,16 @@
 /**
- * Acknowledges what a consumer has taken from a stream: gathered for a moment, since the newest message stands for all
- * before it. What cannot be told now is told with the next one, or when the moment is over again. What is never told
- * comes again with the next new stream: too often rather than never.
+ * Acknowledges the direct messages that a consumer has handled. Requests are batched, because acknowledging a message
+ * acknowledges all earlier ones too. A failed request is retried later, or replaced by the next one. Messages that were
+ * never acknowledged are delivered again on the next new stream (at-least-once delivery).
  */
 import type { Problem, Result } from './problem.ts';
 
 export type Acknowledger = ReturnType<typeof createAcknowledger>;
 
-const GATHER_MS = 500;
-/** The longest wait between two attempts in vain. */
-const LONGEST_WAIT_MS = 30_000;
-const PASSING: ReadonlySet<Problem['code']> = new Set([
+const BATCH_DELAY_MS = 500;
+/** Upper limit of the backoff between failed attempts. */
+const MAX_WAIT_MS = 30_000;
+const RETRYABLE: ReadonlySet<Problem['code']> = new Set([
   'unreachable',
   'unreadable',
   'unavailable',
@@ -22,9 +22,9 @@ const PASSING: ReadonlySet<Problem['code']> = new Set([
 export function createAcknowledger(acknowledge: (upTo: string) => Promise<Result<unknown>>) {
   let pending: string | undefined;
   let timer: ReturnType<typeof setTimeout> | undefined;
-  let waitMs = GATHER_MS;
+  let waitMs = BATCH_DELAY_MS;
 
-  function later(): void {
+  function schedule(): void {
     timer ??= setTimeout(() => void flush(), waitMs);
   }
 
@@ -35,22 +35,23 @@ export function createAcknowledger(acknowledge: (upTo: string) => Promise<Result
     pending = undefined;
     if (upTo === undefined) return;
     const { problem } = await acknowledge(upTo);
-    if (!problem || !PASSING.has(problem.code)) {
-      waitMs = GATHER_MS;
+    if (!problem || !RETRYABLE.has(problem.code)) {
+      waitMs = BATCH_DELAY_MS;
       return;
     }
-    waitMs = Math.min(LONGEST_WAIT_MS, waitMs * 2);
+    waitMs = Math.min(MAX_WAIT_MS, waitMs * 2);
     pending ??= upTo;
-    later();
+    schedule();
   }
 
   return {
-    taken(messageId: string): void {
+    /** Schedules an acknowledgement of this message and all before it. */
+    add(messageId: string): void {
       pending = messageId;
-      later();
+      schedule();
     },
     flush,
-    /** The session is over: nobody is there to acknowledge for. */
+    /** Discards the pending acknowledgement; for when the session has ended. */
     drop(): void {
       clearTimeout(timer);
       timer = undefined;

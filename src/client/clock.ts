@@ -1,11 +1,12 @@
-/** Time and chance, as arguments, so that a test can hold them; and signals that are put together. */
+/** Time and randomness as a parameter, so that tests can control them; and a way to combine abort signals. */
 
+/** The client's source of time and randomness. Replace parts of it in tests. */
 export type Clock = {
-  /** Epoch milliseconds. */
+  /** Milliseconds since the epoch. */
   now(): number;
-  /** 0 ≤ x < 1. */
+  /** A number from 0 (inclusive) to 1 (exclusive). */
   random(): number;
-  /** Resolves after so long, or at once when the signal aborts. Never rejects. */
+  /** Resolves after `ms` milliseconds, or as soon as `signal` aborts. Never rejects. */
   sleep(ms: number, signal: AbortSignal): Promise<void>;
 };
 
@@ -25,18 +26,18 @@ export const realClock: Clock = {
     }),
 };
 
-/** Half of it for certain, the other half by chance: a crowd spreads out. */
+/** Between half and all of `ms`, so that many clients do not retry at the same moment. */
 export const jittered = (ms: number, { random }: Clock): number => Math.round(ms * (0.5 + random() / 2));
 
 export type Link = AbortController & { release(): void };
 
 /**
- * A controller that aborts when one of the signals does, until it is released. (AbortSignal.any keeps every signal it
- * made for as long as its sources live, which for a session is long.)
+ * Returns a controller that aborts when one of the signals aborts, until it is released. `AbortSignal.any` will not do:
+ * its signals stay in memory as long as their sources, and a session's signal lives long.
  */
 export function linkTo(...signals: (AbortSignal | undefined)[]): Link {
   const controller = new AbortController();
-  const listening = signals.flatMap((signal) => {
+  const removers = signals.flatMap((signal) => {
     if (!signal) return [];
     const follow = () => controller.abort(signal.reason);
     if (signal.aborted) follow();
@@ -45,7 +46,7 @@ export function linkTo(...signals: (AbortSignal | undefined)[]): Link {
   });
   return Object.assign(controller, {
     release: () => {
-      for (const forget of listening) forget();
+      for (const remove of removers) remove();
     },
   });
 }

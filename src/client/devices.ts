@@ -1,37 +1,41 @@
 /**
- * What the server gave this device for each account that logged in here. Sent with the next login of that account, so that
- * others who guess its password cannot lock this device out. It lets nobody in, and stays when the session ends.
+ * The device tokens that the server issued, one per account that logged in here. The token is sent with the account's
+ * next login, so that somebody else's failed attempts do not lock this device out. It is not a credential, and it
+ * outlives the session.
  */
 type Maybe<T> = T | Promise<T>;
 
-/** Where device tokens are kept, by username; without one, in memory only. */
+/** Stores device tokens by normalized username. Without a storage they are kept in memory only. */
 export type DeviceStorage = {
   get(username: string): Maybe<string | undefined>;
   set(username: string, deviceToken: string): Maybe<void>;
 };
 
-/** People type their names in more than one spelling. */
-const spelled = (username: string): string => username.trim().normalize('NFKC').toLowerCase();
+/** As the server normalizes usernames. */
+const normalize = (username: string): string => username.trim().normalize('NFKC').toLowerCase();
 
-/** A login goes on without what cannot be kept. */
+/** A storage error is ignored: logging in works without a device token. */
 export function createDevices(storage: DeviceStorage = inMemory()) {
   return {
-    async of(username: string): Promise<string | undefined> {
+    async tokenFor(username: string): Promise<string | undefined> {
       try {
-        return await storage.get(spelled(username));
+        return await storage.get(normalize(username));
       } catch {
         return undefined;
       }
     },
-    async keep(username: string, deviceToken: string | undefined): Promise<void> {
+    async save(username: string, deviceToken: string | undefined): Promise<void> {
       try {
-        if (deviceToken !== undefined) await storage.set(spelled(username), deviceToken);
+        if (deviceToken !== undefined) await storage.set(normalize(username), deviceToken);
       } catch {}
     },
   };
 }
 
 function inMemory(): DeviceStorage {
-  const kept = new Map<string, string>();
-  return { get: (username) => kept.get(username), set: (username, token) => void kept.set(username, token) };
+  const tokens = new Map<string, string>();
+  return {
+    get: (username) => tokens.get(username),
+    set: (username, token) => void tokens.set(username, token),
+  };
 }

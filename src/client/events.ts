@@ -1,35 +1,42 @@
 /**
- * The stream as an async iterable of typed events, over as many connections as it takes. It comes back by itself with
- * its place, refreshes when told that the token has expired, waits as the server asks (`retry:`, Retry-After) and
- * longer each time in vain, and ends only when coming back is useless: see EndOfStream.
+ * The event stream as an async iterable of typed events. It reconnects by itself and resumes where it stopped, refreshes
+ * an expired access token, waits as long as the server asks (`retry:`, Retry-After) with exponential backoff, and ends
+ * only when reconnecting cannot help: see EndOfStream.
  *
- * It is pulled: a consumer that takes its time is not read for, the server notices and replays later from its log.
- * Repeats are dropped by message id; the newest 10,000 are remembered, as many as an inbox keeps by default. What is
- * not an event of the contract is passed over.
+ * It is pull-based: while the consumer is busy nothing is read, and the server replays from its log later. Duplicates
+ * are dropped by message id; the newest 10,000 ids are remembered, the default size of an inbox. Anything that is not an
+ * event of the contract is skipped.
  */
 import type { components } from '../contract.d.ts';
 import type { Acknowledger } from './acknowledge.ts';
-import { ANSWER_MS, type Api } from './calls.ts';
+import { type Api, RESPONSE_TIMEOUT_MS } from './calls.ts';
 import { type Clock, jittered, linkTo } from './clock.ts';
 import { createFrames, type Frame, type StreamEvent } from './frames.ts';
 import { type Problem, problemFrom, problemOf, type Result } from './problem.ts';
 import type { Sessions } from './session.ts';
 
 export type EventsOptions = {
+  /** Ends the stream. */
   signal?: AbortSignal;
-  /** Go on from here: what `lastEventId` of an earlier stream was. Without it: the mailbox, then live. */
+  /** Resume here: the `lastEventId` of an earlier stream. Without it, the stream starts with the unread mailbox. */
   lastEventId?: string;
+  /** How much presence to receive: `all` (names and count), `count`, or `off`. Default `all`. */
   presence?: components['schemas']['PresenceMode'];
-  /** Acknowledge each direct message when the next event is asked for. Default true. */
+  /** Acknowledge each direct message when the consumer requests the next event. Default `true`. */
   acknowledge?: boolean;
+  /** Called whenever `state` changes. */
   onState?: (state: StreamState) => void;
 };
 
-/** Why a stream is over. `aborted`: by its signal, or left by the consumer. `replaced`: too many streams.
- *  `session`: logged out, or ended by the server. `refused`: the server does not want this; see the problem. */
+/** Why a stream has ended.
+ *  - `aborted`: its signal aborted, or the consumer left the loop.
+ *  - `replaced`: the account opened more streams than allowed, and this was the oldest.
+ *  - `session`: the session has ended, by logout or by the server.
+ *  - `refused`: the server rejects the request and a retry would not help; see `problem`. */
 export type EndOfStream = 'aborted' | 'replaced' | 'session' | 'refused';
-/** What interrupted it: a goodbye, a connection that broke or fell silent, or what the server said instead. */
+/** What interrupted the stream: the code of a goodbye, a `broken` or `silent` connection, or a problem. */
 export type Interruption = components['schemas']['GoodbyeCode'] | 'broken' | 'silent' | Problem;
+/** `delayMs`: time until the next connection attempt, in milliseconds. */
 export type StreamState =
   | { kind: 'idle' }
   | { kind: 'connecting' }
@@ -39,20 +46,20 @@ export type StreamState =
 
 export type EventStream = AsyncGenerator<StreamEvent, void, undefined> & {
   readonly state: StreamState;
-  /** The place of the newest event that was taken; keep it to resume after a restart. */
+  /** The position of the newest event that the consumer has handled. Store it to resume after a restart. */
   readonly lastEventId: string | undefined;
-  /** If it is waiting to come back: come back now. */
+  /** Reconnects at once if the stream is waiting for its next attempt. */
   reconnect(): void;
 };
 
 type Deps = { api: Api; sessions: Sessions; acknowledger: Acknowledger; clock: Clock };
 
-const REMEMBERED = 10_000;
-const LONGEST_DELAY_MS = 30_000;
-/** Until the server has said `retry:`. */
+const REMEMBERED_IDS = 10_000;
+const MAX_DELAY_MS = 30_000;
+/** Until the server sends `retry:`. */
 const DEFAULT_RETRY_MS = 2_000;
-/** After a shorter life it does not come back at once: that could go on for ever. */
-const SHORT_LIFE_MS = 1_000;
+/** A connection that expires sooner than this is not reopened at once, to prevent a tight loop. */
+const SHORT_CONNECTION_MS = 1_000;
 
 export function openEvents(
   { api, sessions, acknowledger, clock }: Deps,
@@ -61,17 +68,17 @@ export function openEvents(
   const { presence, acknowledge = true, onState } = options;
   const seen = new Set<string>();
   let state: StreamState = { kind: 'idle' };
-  let hurry = () => {};
-  /** Of the newest event that came, and of the newest that was taken. */
+  let wake = () => {};
+  /** Positions of the newest event received and of the newest event handled by the consumer. */
   let cursor = options.lastEventId;
-  let taken = options.lastEventId;
+  let handledId = options.lastEventId;
   let retryMs = DEFAULT_RETRY_MS;
   let failures = 0;
   let openedAtMs = 0;
-  let openedWith: string | undefined;
+  let openedWithToken: string | undefined;
   let username: string | undefined;
 
-  function tell(next: StreamState): void {
+  function setState(next: StreamState): void {
     state = next;
     onState?.(next);
   }
@@ -80,18 +87,21 @@ export function openEvents(
     if (event.kind !== 'dm' && event.kind !== 'broadcast') return false;
     if (seen.has(event.id)) return true;
     seen.add(event.id);
-    if (seen.size > REMEMBERED) seen.delete(seen.values().next().value!); // a set is in order: the oldest
+    if (seen.size > REMEMBERED_IDS) seen.delete(seen.values().next().value!); // sets keep insertion order: the oldest
     return false;
   }
 
-  function take({ event, id }: Frame): void {
-    if (id !== undefined) taken = id;
-    if (acknowledge && event?.kind === 'dm' && event.to === username) acknowledger.taken(event.id);
+  function markHandled({ event, id }: Frame): void {
+    if (id !== undefined) handledId = id;
+    if (acknowledge && event?.kind === 'dm' && event.to === username) acknowledger.add(event.id);
   }
 
   async function connect(signal: AbortSignal): Promise<Result<ReadableStream<Uint8Array>>> {
     const link = linkTo(signal);
-    const timer = setTimeout(() => link.abort(new Error('the stream does not open')), ANSWER_MS);
+    const timer = setTimeout(
+      () => link.abort(new Error(`no response within ${RESPONSE_TIMEOUT_MS} ms`)),
+      RESPONSE_TIMEOUT_MS,
+    );
     try {
       const { data, error, response } = await api.GET('/v1/events', {
         params: {
@@ -114,11 +124,11 @@ export function openEvents(
     }
   }
 
-  /** One connection, from its opening to its end. Answers what ended it. */
+  /** Reads one connection to its end and returns what ended it. */
   async function* listen(stop: AbortSignal): AsyncGenerator<StreamEvent, Interruption> {
     const link = linkTo(stop);
     try {
-      tell({ kind: 'connecting' });
+      setState({ kind: 'connecting' });
       const { data: body, problem } = await connect(link.signal);
       if (problem) return problem;
       const onRetry = (ms: number): void => {
@@ -126,7 +136,7 @@ export function openEvents(
       };
       const frames = createFrames(body, onRetry, link.signal);
       openedAtMs = clock.now();
-      openedWith = sessions.current()?.accessToken;
+      openedWithToken = sessions.current()?.accessToken;
       while (!stop.aborted) {
         const frame = await frames.next();
         if (typeof frame === 'string') return frame;
@@ -135,13 +145,13 @@ export function openEvents(
         if (event && !isRepeat(event)) {
           if (event.kind === 'ready') {
             username = event.username;
-            tell({ kind: 'open' });
+            setState({ kind: 'open' });
           }
-          if (event.kind !== 'goodbye') failures = 0; // a stream that was not opened is one more failure
+          if (event.kind !== 'goodbye') failures = 0; // a goodbye without any event before it is a failure
           yield event;
           if (event.kind === 'goodbye') return event.code;
         }
-        take(frame);
+        markHandled(frame);
       }
       return 'broken';
     } finally {
@@ -152,8 +162,8 @@ export function openEvents(
 
   async function* run(): AsyncGenerator<StreamEvent, void, undefined> {
     await sessions.load();
-    const over = sessions.signal();
-    const stop = linkTo(options.signal, over);
+    const sessionSignal = sessions.signal();
+    const stop = linkTo(options.signal, sessionSignal);
     let end: StreamState = { kind: 'ended', reason: 'aborted' };
     try {
       while (!stop.signal.aborted) {
@@ -169,14 +179,14 @@ export function openEvents(
     } catch (error) {
       if (!stop.signal.aborted) throw error;
     } finally {
-      if (over.aborted && !options.signal?.aborted) end = { kind: 'ended', reason: 'session' };
+      if (sessionSignal.aborted && !options.signal?.aborted) end = { kind: 'ended', reason: 'session' };
       stop.release();
       void acknowledger.flush();
-      tell(end);
+      setState(end);
     }
   }
 
-  /** Undefined when it should come back. */
+  /** Returns undefined if the stream should reconnect. */
   async function endOf(because: Interruption): Promise<EndOfStream | undefined> {
     if (because === 'replaced') return 'replaced';
     if (because === 'revoked') {
@@ -184,7 +194,7 @@ export function openEvents(
       return 'session';
     }
     if (typeof because === 'string') {
-      if (because === 'expired') await sessions.token(openedWith);
+      if (because === 'expired') await sessions.token(openedWithToken);
       return undefined;
     }
     if (because.code === 'logged_out' || because.code === 'session_ended') return 'session';
@@ -194,27 +204,27 @@ export function openEvents(
   }
 
   async function pause(because: Interruption, signal: AbortSignal): Promise<void> {
-    if (because === 'expired' && failures === 0 && clock.now() - openedAtMs >= SHORT_LIFE_MS) return;
-    const backoffMs = jittered(Math.min(LONGEST_DELAY_MS, retryMs * 2 ** failures), clock);
-    const asked =
+    if (because === 'expired' && failures === 0 && clock.now() - openedAtMs >= SHORT_CONNECTION_MS) return;
+    const backoffMs = jittered(Math.min(MAX_DELAY_MS, retryMs * 2 ** failures), clock);
+    const requestedMs =
       typeof because === 'object' && 'retryAfterSeconds' in because
         ? because.retryAfterSeconds * 1_000
         : because === 'too_many_requests'
           ? retryMs
           : 0;
-    // The first time as the server said: it drew `retry:` for this stream alone.
-    const delayMs = failures === 0 ? Math.max(retryMs, asked) : Math.max(backoffMs, asked);
+    // No jitter on the first attempt: the server already randomizes `retry:` per stream.
+    const delayMs = failures === 0 ? Math.max(retryMs, requestedMs) : Math.max(backoffMs, requestedMs);
     failures += 1;
     const waiting = linkTo(signal);
-    hurry = () => waiting.abort();
-    tell({ kind: 'waiting', delayMs, because });
+    wake = () => waiting.abort();
+    setState({ kind: 'waiting', delayMs, because });
     await clock.sleep(delayMs, waiting.signal);
     waiting.release();
   }
 
   return Object.defineProperties(run(), {
     state: { get: () => state },
-    lastEventId: { get: () => taken },
-    reconnect: { value: () => hurry() },
-  }) as EventStream; // these three are what it has beside a generator
+    lastEventId: { get: () => handledId },
+    reconnect: { value: () => wake() },
+  }) as EventStream; // the generator, plus these three members
 }

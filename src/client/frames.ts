@@ -1,23 +1,23 @@
 /**
- * The bytes of one connection as frames: an event of the contract and its place, if it has one. Whatever else comes,
- * broken JSON, unknown kinds, lines without end, is passed over or ends the connection; it never throws.
+ * Parses the bytes of one connection into frames: an event of the contract and its id, if it has one. Broken JSON and
+ * unknown kinds are skipped, an overlong line ends the connection. Never throws.
  */
 import { createParser } from 'eventsource-parser';
 import type { components } from '../contract.d.ts';
 
-/** The client counts bytes as signs of life; it does not ask for them as events. */
+/** Heartbeats are not included: any bytes received show that the connection is alive. */
 export type StreamEvent = Exclude<components['schemas']['StreamEvent'], { kind: 'heartbeat' }>;
 export type Frame = { event: StreamEvent | undefined; id: string | undefined };
-/** Why there are no more: the connection broke or ended, or nothing came for too long. */
+/** `broken`: the connection was closed or failed. `silent`: nothing was received for two heartbeats. */
 export type EndOfFrames = 'broken' | 'silent';
 
-/** Before `ready` says how often a sign of life comes. */
+/** Used until `ready` has announced the heartbeat interval. */
 const FIRST_HEARTBEAT_MS = 25_000;
-/** No event is near that; a line without end would fill the memory. */
-const LONGEST_CHARACTERS = 4_000_000;
+/** Far above the size of any event; protects memory from a line that never ends. */
+const MAX_CHARACTERS = 4_000_000;
 
 type Shape = Record<string, 'string' | 'number' | 'boolean'>;
-/** What is looked at before an event is passed on: enough to tell it from garbage. */
+/** The fields checked before an event is passed on: enough to reject garbage. */
 const SHAPES: Record<StreamEvent['kind'], Shape> = {
   ready: { username: 'string', unread: 'number', heartbeatMs: 'number' },
   dm: { id: 'string', from: 'string', to: 'string', text: 'string', sentAt: 'string', seq: 'number' },
@@ -35,7 +35,7 @@ function readEvent(json: string): StreamEvent | undefined {
     if (!value || typeof kind !== 'string' || !Object.hasOwn(SHAPES, kind)) return undefined;
     const shape = Object.entries(SHAPES[kind as StreamEvent['kind']]);
     if (!shape.every(([field, type]) => typeof value[field] === type)) return undefined;
-    return value as StreamEvent; // of this kind, and with the fields that matter
+    return value as StreamEvent; // its kind and required fields were checked above
   } catch {
     return undefined;
   }
@@ -48,15 +48,15 @@ export function createFrames(
 ) {
   const reader = body.getReader();
   const cancel = (): void => void reader.cancel().catch(() => {});
-  // Not left to fetch: in Node it forgets its signal once the request was collected as garbage.
+  // Do not rely on fetch: in Node it no longer observes its signal once the request was garbage-collected.
   signal.addEventListener('abort', cancel);
   const decoder = new TextDecoder();
   const queue: Frame[] = [];
   let heartbeatMs = FIRST_HEARTBEAT_MS;
-  let isFlooded = false;
+  let isOverlong = false;
   let end: EndOfFrames | undefined;
   const parser = createParser({
-    maxBufferSize: LONGEST_CHARACTERS,
+    maxBufferSize: MAX_CHARACTERS,
     onRetry,
     onEvent: ({ data, id }) => {
       const event = readEvent(data);
@@ -64,11 +64,11 @@ export function createFrames(
       queue.push({ event, id });
     },
     onError: ({ type }) => {
-      if (type === 'max-buffer-size-exceeded') isFlooded = true;
+      if (type === 'max-buffer-size-exceeded') isOverlong = true;
     },
   });
 
-  async function more(): Promise<EndOfFrames | undefined> {
+  async function readMore(): Promise<EndOfFrames | undefined> {
     let isSilent = false;
     const timer = setTimeout(() => {
       isSilent = true;
@@ -79,7 +79,7 @@ export function createFrames(
       if (isSilent) return 'silent';
       if (done) return 'broken';
       parser.feed(decoder.decode(value, { stream: true }));
-      return isFlooded ? 'broken' : undefined;
+      return isOverlong ? 'broken' : undefined;
     } catch {
       return isSilent ? 'silent' : 'broken';
     } finally {
@@ -93,7 +93,7 @@ export function createFrames(
         const frame = queue.shift();
         if (frame) return frame;
         if (end) return end;
-        end = await more();
+        end = await readMore();
       }
     },
   };

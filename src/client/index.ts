@@ -1,4 +1,4 @@
-/** What `import … from 'parley/client'` gives. */
+/** The public API of `parley/client`. */
 import type { components } from '../contract.d.ts';
 
 export type { CallOptions, Fetch } from './calls.ts';

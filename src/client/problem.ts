@@ -1,21 +1,21 @@
 /**
- * What a call gives back: data, or a problem as a value. The server's problems keep their code; three more can only
- * arise on this side. Nothing is thrown but the caller's own abort.
+ * The result of a call: data, or a problem as a value. Problems from the server keep their code; three more codes
+ * originate in the client. Calls throw only when the caller aborts them.
  */
 import type { components } from '../contract.d.ts';
 
-type Served = components['schemas']['Problem'];
-export type ServerCode = Served['code'];
+type WireProblem = components['schemas']['Problem'];
+export type ServerCode = WireProblem['code'];
 
-/** What the server never says:
- *  - `unreachable`: no answer, or not in time. Whether a send was stored is unknown.
- *  - `unreadable`: an answer, but not one of Parley's; a proxy's page, for example.
- *  - `logged_out`: there is no session here; nothing was sent. */
-export type OwnCode = 'unreachable' | 'unreadable' | 'logged_out';
-export type ProblemCode = ServerCode | OwnCode;
+/** Codes that originate in the client:
+ *  - `unreachable`: no response, or not in time. It is unknown whether a message was stored.
+ *  - `unreadable`: the response is not from Parley; an error page of a proxy, for example.
+ *  - `logged_out`: there is no session; nothing was sent. */
+export type ClientCode = 'unreachable' | 'unreadable' | 'logged_out';
+export type ProblemCode = ServerCode | ClientCode;
 
 type WaitCode = 'too_many_requests' | 'unavailable' | 'busy';
-type More<Code> = Code extends 'validation_failed'
+type Extra<Code> = Code extends 'validation_failed'
   ? { errors: components['schemas']['InputError'][] }
   : Code extends WaitCode
     ? { retryAfterSeconds: number }
@@ -27,16 +27,20 @@ type ServerProblem = {
     title: string;
     detail: string;
     requestId: string;
-  } & More<Code>;
+  } & Extra<Code>;
 }[ServerCode];
-type OwnProblem = { code: OwnCode; status?: number; detail: string };
+type ClientProblem = { code: ClientCode; status?: number; detail: string };
 
-/** Narrows by `code`: `validation_failed` has `errors`, what asks for patience has `retryAfterSeconds`. */
-export type Problem = ServerProblem | OwnProblem;
+/**
+ * Narrow it by `code`: `validation_failed` has `errors`; `too_many_requests`, `unavailable` and `busy` have
+ * `retryAfterSeconds`.
+ */
+export type Problem = ServerProblem | ClientProblem;
+/** Exactly one of `data` and `problem` is set. Check `problem` first. */
 export type Result<Data> = { data: Data; problem?: undefined } | { data?: undefined; problem: Problem };
 
-/** Carries a problem out of a fetch; never leaves this room. */
-export class Refusal extends Error {
+/** Carries a problem out of a fetch; never reaches the caller. */
+export class ProblemError extends Error {
   readonly problem: Problem;
   constructor(problem: Problem) {
     super(problem.detail);
@@ -44,31 +48,35 @@ export class Refusal extends Error {
   }
 }
 
-/** A `Retry-After` that cannot be read counts as this. */
+/** Used when `Retry-After` is missing or invalid. */
 const DEFAULT_RETRY_SECONDS = 1;
 
-/** From the body of an answer that is not a success. */
+/** Builds a problem from the body of an unsuccessful response. */
 export function problemOf(body: unknown, response: Response): Problem {
   const { status, headers } = response;
   if (typeof body !== 'object' || body === null || !('code' in body) || !('requestId' in body)) {
-    return { code: 'unreadable', status, detail: `The answer (${status}) is not one of Parley's.` };
+    return {
+      code: 'unreadable',
+      status,
+      detail: `The response (status ${status}) is not from a Parley server. Check the URL.`,
+    };
   }
   const seconds = Number(headers.get('Retry-After') ?? Number.NaN);
   const retryAfterSeconds = seconds >= 0 ? seconds : DEFAULT_RETRY_SECONDS;
-  const needsPatience = status === 429 || status === 503;
-  // It has the form of a problem, and Parley's contract says the rest.
-  return { errors: [], ...body, ...(needsPatience && { retryAfterSeconds }) } as unknown as Problem;
+  const hasRetryAfter = status === 429 || status === 503;
+  // The code and request id were checked; the contract guarantees the rest.
+  return { errors: [], ...body, ...(hasRetryAfter && { retryAfterSeconds }) } as unknown as Problem;
 }
 
-/** From what a fetch threw; throws it again when the caller wanted it to stop. */
+/** Builds a problem from an error thrown by fetch; rethrows if the caller aborted. */
 export function problemFrom(error: unknown, signal: AbortSignal | undefined): Problem {
   if (signal?.aborted) throw signal.reason;
-  if (error instanceof Refusal) return error.problem;
-  if (error instanceof SyntaxError) return { code: 'unreadable', detail: 'The answer is not JSON.' };
-  return { code: 'unreachable', detail: `The server does not answer: ${reasonOf(error)}.` };
+  if (error instanceof ProblemError) return error.problem;
+  if (error instanceof SyntaxError) return { code: 'unreadable', detail: 'The response is not JSON.' };
+  return { code: 'unreachable', detail: `The server is unreachable: ${reasonOf(error)}.` };
 }
 
-/** Node hides what happened in `cause`. */
+/** Node's fetch puts the actual error in `cause`. */
 function reasonOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   return error.cause instanceof Error ? error.cause.message || error.message : error.message;

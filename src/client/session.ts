@@ -1,12 +1,12 @@
 /**
- * The session: its tokens, in memory and where the caller keeps them, and when they are renewed.
+ * The session: its tokens in memory and in the caller's storage, and their renewal.
  *
- * A refresh token serves once; used again it ends the session, unless it comes with the nonce of its first use within
- * 30 s. So within a client there is one refresh at a time, whoever waits for it; and clients that share a storage (the
- * tabs of a browser) take turns: under a lock each looks first whether another was faster, and only then presents the
- * newest token that is stored. The lock is `navigator.locks` where there is one (browsers give it to https and localhost
- * only). The nonce is stored before the request leaves, so that a reload or a restart repeats it, and so does another
- * tab that presents the same token without a lock.
+ * A refresh token is valid once. Using it again ends the session, unless the request repeats the nonce of the first use
+ * within 30 s. A client therefore runs one refresh at a time and shares its result between all callers. Clients that
+ * share a storage (the tabs of a browser) take a lock, check whether another client has already refreshed, and only then
+ * use the newest stored token. The lock is `navigator.locks` if available (browsers provide it on https and localhost
+ * only). The nonce is stored before the request is sent, so that a reload, a restart or a tab without the lock repeats
+ * the same nonce.
  */
 import type { components } from '../contract.d.ts';
 import type { Clock } from './clock.ts';
@@ -15,40 +15,48 @@ import type { Problem, Result } from './problem.ts';
 type Login = components['schemas']['Login'];
 
 /**
- * Can be written to a file or a database, whole or in part, and given to `restore` later. Whoever has it is that user.
- * What may be left out is had again by a refresh.
+ * A session as plain data: store it as JSON and pass it to `restore` later. Anyone who has it can act as the user. The
+ * optional fields may be omitted; a refresh restores them.
  */
 export type Session = {
-  /** Made at login, kept over refreshes. The server does not know it. */
+  /** Created at login and unchanged by refreshes. Local: the server does not know it. */
   id: string;
   username: string;
   refreshToken: string;
   accessToken?: string;
-  /** Epoch milliseconds, by the clock of this machine. */
+  /** When the access token expires, in milliseconds since the epoch by the local clock. */
   expiresAtMs?: number;
+  /** From when on it is refreshed before use; same unit. */
   refreshAtMs?: number;
-  /** There while a refresh was sent and not answered: what proves that a repeat is one. */
+  /** Set while a refresh is unanswered; lets the server recognize a repeated request. */
   refreshNonce?: string;
 };
 
 type Maybe<T> = T | Promise<T>;
+/** Where the session is stored. The methods may be synchronous or return promises. */
 export type SessionStorage = {
   get(): Maybe<Session | undefined>;
   set(session: Session): Maybe<void>;
   clear(): Maybe<void>;
 };
 
-/** `logout`: by this client. `ended`: the server says so. `elsewhere`: the storage holds another user's, or none. */
+/**
+ * Why a session has ended.
+ *  - `logout`: this client logged out.
+ *  - `ended`: the server ended or rejected it.
+ *  - `elsewhere`: the shared storage now holds another user's session, or none.
+ */
 export type EndReason = 'logout' | 'ended' | 'elsewhere';
 export type SessionChange =
   | { kind: 'started' | 'refreshed'; session: Session }
   | { kind: 'ended'; reason: EndReason };
 
+/** Runs `task` while no other client holds the lock called `name`. */
 export type Lock = <T>(name: string, task: () => Promise<T>) => Promise<T>;
 
 export type Sessions = ReturnType<typeof createSessions>;
 
-/** Refreshed when a fifth of its life is left, at most this long before its end. */
+/** An access token is refreshed in the last fifth of its lifetime, but at most this long before it expires. */
 const EARLY_MS = 300_000;
 
 export function createSessions(options: {
@@ -61,11 +69,11 @@ export function createSessions(options: {
 }) {
   const { exchange, storage, lock, lockName, clock, onChange } = options;
   let current: Session | undefined;
-  let life = new AbortController();
+  let lifetime = new AbortController();
   let loading: Promise<void> | undefined;
   let refreshing: Promise<Problem | undefined> | undefined;
 
-  const locked = <T>(task: () => Promise<T>): Promise<T> => (storage ? lock(lockName, task) : task());
+  const withLock = <T>(task: () => Promise<T>): Promise<T> => (storage ? lock(lockName, task) : task());
   const load = (): Promise<void> => {
     loading ??= (async () => {
       const stored = await storage?.get();
@@ -76,8 +84,8 @@ export function createSessions(options: {
 
   function adopt(kind: 'started' | 'refreshed', session: Session): void {
     if (kind === 'started') {
-      life.abort();
-      life = new AbortController();
+      lifetime.abort();
+      lifetime = new AbortController();
     }
     current = session;
     onChange({ kind, session });
@@ -86,10 +94,10 @@ export function createSessions(options: {
   async function begin(session: Session): Promise<void> {
     loading = Promise.resolve();
     adopt('started', session);
-    await locked(async () => storage?.set(session));
+    await withLock(async () => storage?.set(session));
   }
 
-  function toSession(id: string, login: Login, askedAtMs: number): Session {
+  function toSession(id: string, login: Login, requestedAtMs: number): Session {
     const lifeMs = login.expiresIn * 1_000;
     const earlyMs = Math.min(lifeMs / 5, EARLY_MS) * (0.5 + clock.random() / 2);
     return {
@@ -97,19 +105,19 @@ export function createSessions(options: {
       username: login.account.username,
       refreshToken: login.refreshToken,
       accessToken: login.accessToken,
-      expiresAtMs: askedAtMs + lifeMs,
-      refreshAtMs: askedAtMs + lifeMs - earlyMs,
+      expiresAtMs: requestedAtMs + lifeMs,
+      refreshAtMs: requestedAtMs + lifeMs - earlyMs,
     };
   }
 
-  function forget(reason: EndReason): void {
+  function discard(reason: EndReason): void {
     if (!current) return;
     current = undefined;
-    life.abort();
+    lifetime.abort();
     onChange({ kind: 'ended', reason });
   }
 
-  /** Only what is ours: another tab may have logged in anew. */
+  /** Leaves another session alone: another tab may have logged in since. */
   async function clearStored(id: string): Promise<void> {
     if ((await storage?.get())?.id === id) await storage?.clear();
   }
@@ -119,20 +127,20 @@ export function createSessions(options: {
     session.accessToken !== stale &&
     (session.refreshAtMs ?? 0) > clock.now();
 
-  /** Stored before it is sent. Read again: without a lock another tab may be doing the same. */
+  /** Reads the nonce back after writing it: without a lock another tab may have stored one at the same time. */
   async function storeNonce(session: Session, nonce: string): Promise<string> {
     await storage?.set({ ...session, refreshNonce: nonce });
-    const kept = await storage?.get();
-    return (kept?.refreshToken === session.refreshToken && kept.refreshNonce) || nonce;
+    const saved = await storage?.get();
+    return (saved?.refreshToken === session.refreshToken && saved.refreshNonce) || nonce;
   }
 
   async function refresh(stale: string | undefined): Promise<Problem | undefined> {
-    let mine = current;
-    if (!mine) return LOGGED_OUT;
-    const stored = storage ? await storage.get() : mine;
-    if (current !== mine) return undefined; // logged in or out meanwhile
-    if (!stored || stored.username !== mine.username) {
-      forget('elsewhere');
+    let own = current;
+    if (!own) return LOGGED_OUT;
+    const stored = storage ? await storage.get() : own;
+    if (current !== own) return undefined; // logged in or out meanwhile
+    if (!stored || stored.username !== own.username) {
+      discard('elsewhere');
       return LOGGED_OUT;
     }
     if (isFresh(stored, stale)) {
@@ -140,21 +148,22 @@ export function createSessions(options: {
       return undefined;
     }
     const { refreshToken } = stored;
-    const known = stored.refreshNonce ?? (mine.refreshToken === refreshToken ? mine.refreshNonce : undefined);
-    mine = current = { ...mine, refreshToken, refreshNonce: known ?? randomId() };
-    const nonce = stored.refreshNonce ?? (await storeNonce(stored, mine.refreshNonce!));
-    if (current !== mine) return undefined;
-    const askedAtMs = clock.now();
+    const knownNonce =
+      stored.refreshNonce ?? (own.refreshToken === refreshToken ? own.refreshNonce : undefined);
+    own = current = { ...own, refreshToken, refreshNonce: knownNonce ?? randomId() };
+    const nonce = stored.refreshNonce ?? (await storeNonce(stored, own.refreshNonce!));
+    if (current !== own) return undefined;
+    const requestedAtMs = clock.now();
     const { data, problem } = await exchange(refreshToken, nonce);
-    if (current !== mine) return undefined;
+    if (current !== own) return undefined;
     if (problem) {
       if (problem.code === 'bad_refresh_token') {
         await clearStored(stored.id);
-        forget('ended');
+        discard('ended');
       }
       return problem;
     }
-    const next = toSession(stored.id, data, askedAtMs);
+    const next = toSession(stored.id, data, requestedAtMs);
     current = next;
     await storage?.set(next);
     onChange({ kind: 'refreshed', session: next });
@@ -163,14 +172,15 @@ export function createSessions(options: {
 
   return {
     current: (): Session | undefined => current,
-    /** Aborts when the session is over. */
-    signal: (): AbortSignal => life.signal,
+    /** Aborts when the session ends. */
+    signal: (): AbortSignal => lifetime.signal,
     load,
 
-    /** After a login. */
-    begin: (login: Login, askedAtMs: number): Promise<void> => begin(toSession(randomId(), login, askedAtMs)),
+    /** Starts a session after a login. */
+    begin: (login: Login, requestedAtMs: number): Promise<void> =>
+      begin(toSession(randomId(), login, requestedAtMs)),
 
-    /** A session that was kept somewhere else; without one, that of the storage. */
+    /** Starts the given session, or without an argument the stored one. */
     async restore(session: Session | undefined): Promise<Session | undefined> {
       if (session) await begin(session);
       else await load();
@@ -179,16 +189,16 @@ export function createSessions(options: {
 
     async end(reason: EndReason): Promise<void> {
       const id = current?.id;
-      forget(reason);
-      if (id !== undefined) await locked(() => clearStored(id));
+      discard(reason);
+      if (id !== undefined) await withLock(() => clearStored(id));
     },
 
-    /** An access token that lives a while yet. `stale`: one that the server has refused. */
+    /** Returns an access token that is not about to expire. `stale`: a token that the server has rejected. */
     async token(stale?: string): Promise<Result<string>> {
       await load();
       if (!current) return { problem: LOGGED_OUT };
       if (!isFresh(current, stale)) {
-        refreshing ??= locked(() => refresh(stale)).finally(() => {
+        refreshing ??= withLock(() => refresh(stale)).finally(() => {
           refreshing = undefined;
         });
         const problem = await refreshing;
@@ -203,7 +213,7 @@ export function createSessions(options: {
 
 const LOGGED_OUT: Problem = { code: 'logged_out', detail: 'Log in first.' };
 
-/** Not crypto.randomUUID: browsers give it to https and localhost only. */
+/** `crypto.randomUUID` will not do: browsers provide it on https and localhost only. */
 export function randomId(): string {
   const bytes = crypto.getRandomValues(new Uint8Array(16));
   return Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('');
@@ -211,9 +221,9 @@ export function randomId(): string {
 
 type WebLocks = { request<T>(name: string, task: () => Promise<T>): Promise<T> };
 
-/** The lock that the tabs of a browser share, where it is given to this page. */
+/** The lock shared by the tabs of a browser. Without one the task runs unlocked. */
 export const tabLock: Lock = (name, task) => {
-  // Not in the types of every runtime.
+  // Not every runtime's types include it.
   const { locks } = (globalThis as { navigator?: { locks?: WebLocks } }).navigator ?? {};
   return locks ? locks.request(name, task) : task();
 };
