@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""Prints what is said, and comes back where it stood when the connection breaks. Standard library only.
+"""Prints messages as they arrive. Reconnects and resumes after a lost connection. Standard library only.
 
     python3 examples/listen.py [URL]
 
-PARLEY_USERNAME and PARLEY_PASSWORD say as whom; the account is made if it is not there.
+Set PARLEY_USERNAME and PARLEY_PASSWORD. Creates the account if it does not exist.
 """
 
 import http.client
@@ -15,11 +15,11 @@ import urllib.error
 import urllib.request
 
 URL = sys.argv[1] if len(sys.argv) > 1 else "http://127.0.0.1:3000"
-WHO = {
+CREDENTIALS = {
     "username": os.environ.get("PARLEY_USERNAME", "listener"),
     "password": os.environ.get("PARLEY_PASSWORD", "correct horse battery"),
 }
-SILENCE_SECONDS = 60  # a sign of life comes every 25 s; two missed mean that the connection is dead
+SILENCE_SECONDS = 60  # heartbeats come every 25 s; after two missed ones the connection is dead
 
 
 def call(path, body=None, **headers):
@@ -30,16 +30,16 @@ def call(path, body=None, **headers):
 
 def log_in():
     try:
-        call("/v1/register", WHO).close()
+        call("/v1/register", CREDENTIALS).close()
     except urllib.error.HTTPError as problem:
-        if problem.code != 409:  # it is there already
+        if problem.code != 409:  # the account exists
             raise
-    with call("/v1/login", WHO) as answer:
-        return {"Authorization": "Bearer " + json.load(answer)["accessToken"]}
+    with call("/v1/login", CREDENTIALS) as response:
+        return {"Authorization": "Bearer " + json.load(response)["accessToken"]}
 
 
 def frames(lines):
-    """Server-Sent Events: fields, one a line, and an empty line after each event."""
+    """Parses Server-Sent Events: one field per line, a blank line after each event."""
     frame = {}
     for line in lines:
         field, _, value = line.decode().rstrip("\r\n").partition(":")
@@ -51,12 +51,12 @@ def frames(lines):
 
 
 def main():
-    me, place, wait_seconds, seen = None, None, 3, set()
+    auth, last_event_id, wait_seconds, seen = None, None, 3, set()
     while True:
         try:
-            me = me or log_in()
-            resume = {} if place is None else {"Last-Event-ID": place}
-            with call("/v1/events", **me, **resume) as stream:
+            auth = auth or log_in()
+            resume = {} if last_event_id is None else {"Last-Event-ID": last_event_id}
+            with call("/v1/events", **auth, **resume) as stream:
                 for frame in frames(stream):
                     wait_seconds = int(frame.get("retry", wait_seconds * 1000)) / 1000
                     event = json.loads(frame.get("data", "{}"))
@@ -65,20 +65,20 @@ def main():
                         seen.add(event["id"])
                         print(f"{event['sentAt']} {kind} from {event['from']}: {event['text']}", flush=True)
                         if kind == "dm":
-                            call("/v1/mailbox/ack", {"upTo": event["id"]}, **me).close()
+                            call("/v1/mailbox/ack", {"upTo": event["id"]}, **auth).close()
                     if kind == "gap":
                         print(f"some messages are missing ({event['reason']}); see {event['history']}", flush=True)
                     if kind == "goodbye" and not event["reconnect"]:
                         return
-                    place = frame.get("id", place)
+                    last_event_id = frame.get("id", last_event_id)
         except urllib.error.HTTPError as problem:
-            if problem.code == 401 and me:
-                me = None  # the token has expired: log in anew
+            if problem.code == 401 and auth:
+                auth = None  # the token has expired: log in again
                 continue
             if problem.code < 500 and problem.code != 429:
                 raise
         except (OSError, http.client.HTTPException):
-            pass  # not there, or gone: come back
+            pass  # unreachable or disconnected: try again below
         time.sleep(wait_seconds)
 
 

@@ -7,7 +7,7 @@ import { client, createWire, problem, testClock } from '../support/wire.ts';
 const theNode = sharedNode();
 const noNetwork = () => Promise.reject(new TypeError('no network'));
 
-test('every operation of the contract has a function of its name; the stream and the refresh are behind others', () => {
+test('has a method for every operation of the contract but the stream and the refresh, which it covers itself', () => {
   const operations = loadContract().routes.map(({ operationId }) => operationId);
   const others = ['openStream', 'refresh'];
   const parley = createParley();
@@ -15,7 +15,7 @@ test('every operation of the contract has a function of its name; the stream and
   expect(parley).toHaveProperty('events');
 });
 
-test('all that can be asked for is answered with the contract’s data', async () => {
+test('every method returns the data that the contract describes', async () => {
   const node = await startNode();
   const [alice, bob] = [await client(node, 'alice'), await client(node, '张三')];
   const sent = await alice.sendDirect('张三', '你好\n😀');
@@ -35,7 +35,7 @@ test('all that can be asked for is answered with the contract’s data', async (
   expect(await bob.logout()).toEqual({ data: undefined });
 });
 
-test('problems are values: with a code, and what belongs to it', async () => {
+test('returns problems as values, with a code and its extra fields', async () => {
   const node = await startNode({ SEND_LIMIT: '1/60' });
   const alice = await client(node, 'alice');
   const invalid = await alice.sendBroadcast('');
@@ -51,16 +51,16 @@ test('problems are values: with a code, and what belongs to it', async () => {
   if (problem?.code === 'too_many_requests') expect(problem.retryAfterSeconds).toBeGreaterThan(50);
 });
 
-test('who sends too fast is told to wait, and is not helped to go on: a 429 is not repeated', async () => {
+test('returns a 429 with retryAfterSeconds and does not retry it', async () => {
   const wire = createWire();
   const alice = await client(theNode(), 'alice', { ...wire, clock: testClock() });
   wire.instead('POST /v1/broadcasts', () => problem(429, 'too_many_requests', { 'Retry-After': '1' }));
-  const told = (await alice.sendBroadcast('too fast')).problem;
-  expect(told).toMatchObject({ code: 'too_many_requests', retryAfterSeconds: 1 });
+  const { problem: tooFast } = await alice.sendBroadcast('too fast');
+  expect(tooFast).toMatchObject({ code: 'too_many_requests', retryAfterSeconds: 1 });
   expect(wire.count('POST /v1/broadcasts')).toBe(1);
 });
 
-test('a send whose answer was lost is repeated under its key, and is stored once', async () => {
+test('retries a send whose response was lost with the same key, so it is stored once', async () => {
   const node = await startNode();
   const [wire, clock] = [createWire(), testClock()];
   const alice = await client(node, 'alice', { ...wire, clock });
@@ -77,7 +77,7 @@ test('a send whose answer was lost is repeated under its key, and is stored once
   expect(clock.slept).toEqual([500, 500]);
 });
 
-test('two sends of the same text are two messages; with a key of one’s own they are one', async () => {
+test('stores the same text twice, unless both sends use the same idempotency key', async () => {
   const alice = await client(await startNode(), 'alice');
   const first = await alice.sendBroadcast('again');
   expect((await alice.sendBroadcast('again')).data?.id).not.toBe(first.data?.id);
@@ -86,19 +86,19 @@ test('two sends of the same text are two messages; with a key of one’s own the
   expect((await alice.sendBroadcast('again', { idempotencyKey })).data?.id).toBe(third.data?.id);
 });
 
-test('a server that is busy or away is asked again after as long as it said', async () => {
+test('retries after the Retry-After time when the server is unavailable, and returns the problem if that is too long', async () => {
   const [wire, clock] = [createWire(), testClock()];
   const alice = await client(theNode(), 'alice', { ...wire, clock });
   wire.instead('GET /v1/me', () => problem(503, 'unavailable', { 'Retry-After': '3' }));
   expect((await alice.getMe()).data?.username).toBe('alice');
   expect(clock.slept).toEqual([3_000]);
   wire.instead('GET /v1/me', () => problem(503, 'unavailable', { 'Retry-After': '60' }));
-  const { problem: told } = await alice.getMe();
-  expect(told).toMatchObject({ code: 'unavailable', retryAfterSeconds: 60 });
-  expect(clock.slept, 'whoever has to wait a minute is told').toEqual([3_000]);
+  const { problem: tooLong } = await alice.getMe();
+  expect(tooLong).toMatchObject({ code: 'unavailable', retryAfterSeconds: 60 });
+  expect(clock.slept, 'a wait of a minute is left to the caller').toEqual([3_000]);
 });
 
-test('who gets no answer three times is told that the server is unreachable', async () => {
+test('returns unreachable after three attempts without a response', async () => {
   const [wire, clock] = [createWire(), testClock()];
   const alice = await client(theNode(), 'alice', { ...wire, clock });
   wire.instead('GET /v1/me', noNetwork, 3);
@@ -112,7 +112,7 @@ test('who gets no answer three times is told that the server is unreachable', as
 test.each([
   ['register', 'POST /v1/register'],
   ['login', 'POST /v1/login'],
-] as const)('%s is not repeated: it would not be harmless', async (name, request) => {
+] as const)('does not retry %s, because it is not idempotent', async (name, request) => {
   const wire = createWire();
   const alice = createParley({ baseUrl: theNode().url, ...wire, clock: testClock() });
   wire.instead(request, noNetwork, 9);
@@ -121,7 +121,7 @@ test.each([
   expect(wire.count(request)).toBe(1);
 });
 
-test('a page of a proxy is told from an answer of Parley', async () => {
+test('reports a proxy’s page as unreadable', async () => {
   const wire = createWire();
   const alice = await client(theNode(), 'alice', wire);
   const page = (status: number) => () =>
@@ -132,7 +132,7 @@ test('a page of a proxy is told from an answer of Parley', async () => {
   expect((await alice.getMe()).problem?.code).toBe('unreadable');
 });
 
-test('a call that its caller stops throws the caller’s reason, also while it waits to repeat', async () => {
+test('throws the abort reason when the caller aborts, also while waiting to retry', async () => {
   const wire = createWire();
   const alice = await client(theNode(), 'alice', wire);
   const controller = new AbortController();
@@ -143,9 +143,9 @@ test('a call that its caller stops throws the caller’s reason, also while it w
         request.signal.addEventListener('abort', () => reject(request.signal.reason)),
       ),
   );
-  const stopped = alice.getMe({ signal: controller.signal });
+  const aborted = alice.getMe({ signal: controller.signal });
   controller.abort(new Error('enough'));
-  await expect(stopped).rejects.toThrow('enough');
+  await expect(aborted).rejects.toThrow('enough');
   const waiting = new AbortController();
   wire.instead('GET /v1/me', () => {
     setTimeout(() => waiting.abort(new Error('no more')));

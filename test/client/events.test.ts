@@ -1,4 +1,4 @@
-// The stream against the real server, with the faults of a network in between.
+// The event stream against a real server, with network faults in between.
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { expect, test } from 'vitest';
@@ -11,7 +11,7 @@ import { client, createWire, hear, testClock, untilTestEnds } from '../support/w
 
 const password = 'correct horse battery';
 
-/** A node behind a proxy that can cut connections; alice next to it, bob behind it. */
+/** A node behind a proxy that can cut connections. Alice connects directly, bob through the proxy. */
 async function behindProxy(settings: Record<string, string> = {}) {
   const node = await startNode(settings);
   const proxy = await redisProxy(node.url);
@@ -30,7 +30,7 @@ async function behindProxy(settings: Record<string, string> = {}) {
 const numbers = (from: number, to: number): string[] =>
   Array.from({ length: to - from + 1 }, (_, index) => String(from + index));
 
-test('connections that break again and again lose nothing and bring nothing twice', async () => {
+test('loses and duplicates nothing when connections keep breaking', async () => {
   const { alice, proxy, heard, states } = await behindProxy();
   for (const text of numbers(1, 60)) {
     await alice[Number(text) % 2 ? 'sendBroadcast' : 'sendDirect'](
@@ -56,7 +56,7 @@ test('connections that break again and again lose nothing and bring nothing twic
   expect(states[2]).toMatchObject({ because: 'broken' });
 });
 
-test('a token that expires in mid-stream is renewed, and the stream goes on where it stood', async () => {
+test('refreshes a token that expires during the stream, and resumes', async () => {
   const { alice, heard, wire } = await behindProxy({ ACCESS_TTL_SECONDS: '2' });
   await alice.sendDirect('bob', 'before');
   await heard.text('before');
@@ -74,7 +74,7 @@ test('a token that expires in mid-stream is renewed, and the stream goes on wher
   expect(wire.count('POST /v1/refresh')).toBeLessThanOrEqual(wire.count('GET /v1/events'));
 });
 
-test('a server that goes and comes back finds its readers again, and what was sent meanwhile finds them', async () => {
+test('reconnects after a server restart and receives messages sent meanwhile', async () => {
   const PORT = String(await freePort());
   const first = await startNode({ PORT });
   const { prefix } = first;
@@ -85,17 +85,17 @@ test('a server that goes and comes back finds its readers again, and what was se
   const heard = hear(bob.events({ signal, onState: (state) => void states.push(state) }));
   await heard.kind('ready');
   await first.close();
-  await alice.sendDirect('bob', 'while it was away');
+  await alice.sendDirect('bob', 'while it was down');
   await until('bob has noticed', () => states.filter(({ kind }) => kind === 'waiting').length > 2);
   await startNode({ PORT }, { prefix });
-  await heard.text('while it was away');
+  await heard.text('while it was down');
   expect(heard.events).toContainEqual({ kind: 'goodbye', code: 'shutdown', reconnect: true });
   const waits = states.filter((state) => state.kind === 'waiting').map(({ because }) => because);
   expect(waits[0]).toBe('shutdown');
   expect(waits[1]).toMatchObject({ code: 'unreachable' });
 });
 
-test('what the log no longer has is told with a gap, which is passed on', async () => {
+test('passes on the gap that the server reports for trimmed entries', async () => {
   const { alice, proxy, heard } = await behindProxy({ REPLAY_LIMIT: '2' });
   proxy.refuse(true);
   for (const text of numbers(1, 5)) await alice.sendBroadcast(text);
@@ -106,9 +106,9 @@ test('what the log no longer has is told with a gap, which is passed on', async 
   expect(gap).toMatchObject({ log: 'broadcasts', reason: 'replay_limit', from: 1, to: 3 });
 });
 
-// Somebody who had listened for a while could not leave: once the garbage collector had run, Node's fetch no longer
-// heard that its request was aborted, and the loop waited for the next heartbeat.
-test('a stream that has been open for a while ends as soon as its signal aborts', async () => {
+// Regression: after a garbage collection, Node's fetch no longer observed the abort signal of its request, and the loop
+// waited for the next heartbeat.
+test('a long-open stream ends as soon as its signal aborts', async () => {
   const bob = await client(await startNode(), 'bob');
   const stop = new AbortController();
   const heard = hear(bob.events({ signal: stop.signal }));
@@ -117,7 +117,7 @@ test('a stream that has been open for a while ends as soon as its signal aborts'
   const collectGarbage: () => void = runInNewContext('gc');
   for (let round = 0; round < 5; round += 1) {
     collectGarbage();
-    // What is only weakly held goes in a later turn of the event loop.
+    // Weak references are cleared in a later turn of the event loop.
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
   stop.abort();
@@ -126,23 +126,23 @@ test('a stream that has been open for a while ends as soon as its signal aborts'
   await until('it has ended', () => hasEnded);
 });
 
-test('logging out ends the stream, here and in a client that has the same session', async () => {
+test('logout ends the stream, also in another client with the same session', async () => {
   const node = await startNode();
   const bob = await client(node, 'bob');
   const twin = createParley({ baseUrl: node.url });
   await twin.restore(bob.session);
   const states: StreamState[] = [];
   const mine = hear(bob.events());
-  const twins = hear(twin.events({ onState: (state) => void states.push(state) }));
-  await Promise.all([mine.kind('ready'), twins.kind('ready')]);
+  const twinHeard = hear(twin.events({ onState: (state) => void states.push(state) }));
+  await Promise.all([mine.kind('ready'), twinHeard.kind('ready')]);
   await bob.logout();
-  await Promise.all([mine.ended, twins.ended]);
-  expect(twins.events.at(-1)).toMatchObject({ kind: 'goodbye', code: 'revoked' });
+  await Promise.all([mine.ended, twinHeard.ended]);
+  expect(twinHeard.events.at(-1)).toMatchObject({ kind: 'goodbye', code: 'revoked' });
   expect(states.at(-1)).toEqual({ kind: 'ended', reason: 'session' });
   expect(twin.session).toBeUndefined();
 });
 
-test('somebody else’s login does not inherit the stream', async () => {
+test('logging in as another user ends the stream of the previous one', async () => {
   const node = await startNode();
   await client(node, 'carol');
   const parley = await client(node, 'bob');
@@ -155,7 +155,7 @@ test('somebody else’s login does not inherit the stream', async () => {
   expect(carol.events[0]).toMatchObject({ username: 'carol' });
 });
 
-test('the oldest of too many streams ends, and does not come back to push out the next', async () => {
+test('ends the oldest stream above the limit, and does not reconnect it', async () => {
   const node = await startNode({ MAX_STREAMS_PER_ACCOUNT: '1' });
   const bob = await client(node, 'bob');
   const { signal } = untilTestEnds();
@@ -169,7 +169,7 @@ test('the oldest of too many streams ends, and does not come back to push out th
   expect(bob.session?.username).toBe('bob');
 });
 
-test('an aborted stream ends without a word, and the server sees it go', async () => {
+test('ends silently when aborted, and the server marks the user offline', async () => {
   const node = await startNode();
   const bob = await client(node, 'bob');
   const controller = new AbortController();
@@ -188,7 +188,7 @@ test('an aborted stream ends without a word, and the server sees it go', async (
   );
 });
 
-test('a stream that begins where another ended goes on there', async () => {
+test('resumes from the lastEventId of an earlier stream', async () => {
   const { alice, bob, node } = await behindProxy();
   const first = bob.events({ presence: 'off' });
   await alice.sendDirect('bob', 'one');
@@ -210,7 +210,7 @@ test('a stream that begins where another ended goes on there', async () => {
   const lastEventId = first.lastEventId!;
   const heard = hear(restarted.events({ signal: untilTestEnds().signal, lastEventId }));
   await heard.text('three');
-  expect(heard.texts(), 'the one in hand when the loop was left had not been taken').toEqual([
+  expect(heard.texts(), 'the event being handled when the loop was left counts as not handled').toEqual([
     'two',
     'three',
   ]);

@@ -1,4 +1,4 @@
-// What no good server sends, or only on a bad day: the stream's answers are scripted here, everything else is real.
+// Malformed and rare responses: the stream's responses are scripted, everything else is a real server.
 import { expect, test } from 'vitest';
 import type { EventsOptions, StreamState } from '../../src/client/index.ts';
 import { sharedNode, until } from '../support/app.ts';
@@ -31,7 +31,7 @@ const dm = (text: string, more: object = {}) => ({
 });
 const goodbye = (code: string, reconnect: boolean): string => eventText({ kind: 'goodbye', code, reconnect });
 
-/** Bob's stream gets these answers, one for each connection; after the last one it waits for ever. */
+/** Scripts one response per connection of bob's stream; the connection after the last one stays open. */
 async function scripted(answers: (Response | Error)[], options: EventsOptions = {}) {
   const [wire, clock] = [createWire(), testClock()];
   const bob = await client(theNode(), 'bob', { ...wire, clock });
@@ -58,7 +58,7 @@ async function scripted(answers: (Response | Error)[], options: EventsOptions = 
 const connections = (count: number, { wire }: { wire: { count(request: string): number } }): Promise<void> =>
   until(`${count} connections`, () => wire.count(STREAM) >= count);
 
-test('a message that comes again, in one connection or the next, is given once', async () => {
+test('drops duplicates within a connection and across reconnects', async () => {
   const [one, two, three] = [eventText(dm('1')), eventText(dm('2'), 'b'), eventText(dm('3'), 'c')];
   const first = eventStream(ready() + one + one + two + one, { end: true });
   const it = await scripted([first, eventStream(ready() + one + two + three)]);
@@ -67,7 +67,7 @@ test('a message that comes again, in one connection or the next, is given once',
   expect(it.lastEventIds).toEqual([null, 'b']);
 });
 
-test('the same text from another conversation, with the same seq, is no repeat', async () => {
+test('keeps a message of another conversation with the same text and seq', async () => {
   const it = await scripted([
     eventStream(ready() + eventText(dm('Hi')) + eventText(dm('Hi', { id: 'another', from: 'carol' }))),
   ]);
@@ -76,21 +76,24 @@ test('the same text from another conversation, with the same seq, is no repeat',
 
 test.each([
   ['broken JSON', 'event: dm\ndata: {"kind":"dm","id\n\n'],
-  ['no object', 'data: 7\n\ndata: null\n\ndata: "dm"\n\ndata: []\n\n'],
+  ['not an object', 'data: 7\n\ndata: null\n\ndata: "dm"\n\ndata: []\n\n'],
   ['an unknown kind', eventText({ kind: 'reaction', id: 'x' })],
-  ['a kind that objects inherit', eventText({ kind: 'constructor' }) + eventText({ kind: '__proto__' })],
+  [
+    'a kind named like an inherited property',
+    eventText({ kind: 'constructor' }) + eventText({ kind: '__proto__' }),
+  ],
   ['a message without its fields', eventText({ kind: 'dm', id: 'x' })],
   ['fields of another type', eventText(dm('x', { id: 7, text: {} }))],
-  ['no event at all', ': comment\n\nretry: soon\n\nwhatever\n\nid\n\nevent: dm\n\n'],
-  ['other line ends', 'data: 1\r\rdata: 2\r\n\r\n'],
-])('garbage is passed over: %s', async (_, garbage) => {
+  ['not an event', ': comment\n\nretry: soon\n\nwhatever\n\nid\n\nevent: dm\n\n'],
+  ['other line endings', 'data: 1\r\rdata: 2\r\n\r\n'],
+])('skips garbage: %s', async (_, garbage) => {
   const it = await scripted([eventStream(ready() + garbage + eventText(dm('good'), 'g'))]);
   await it.heard.text('good');
   expect(it.heard.kinds()).toEqual(['ready', 'dm']);
   expect(it.wire.count(STREAM)).toBe(1);
 });
 
-test('a line without an end does not fill the memory: the connection is given up', async () => {
+test('closes a connection whose line never ends', async () => {
   const it = await scripted([
     eventStream(`${ready()}data: ${'x'.repeat(4_100_000)}`),
     eventStream(ready() + eventText(dm('good'))),
@@ -100,10 +103,10 @@ test('a line without an end does not fill the memory: the connection is given up
 });
 
 test.each([
-  ['slow', 'comes back'],
-  ['shutdown', 'comes back'],
-  ['expired', 'comes back'],
-])('after goodbye %s it %s', async (code) => {
+  ['slow'], //
+  ['shutdown'],
+  ['expired'],
+])('reconnects after goodbye %s', async (code) => {
   const it = await scripted([
     eventStream(ready() + eventText(dm('1'), 'a') + goodbye(code, true), { end: true }),
   ]);
@@ -116,7 +119,7 @@ test.each([
 test.each([
   ['revoked', 'session'],
   ['replaced', 'replaced'],
-])('after goodbye %s it ends: %s', async (code, reason) => {
+])('ends after goodbye %s with reason %s', async (code, reason) => {
   const it = await scripted([eventStream(ready() + goodbye(code, false), { end: true })]);
   await it.heard.ended;
   expect(it.states.at(-1)).toEqual({ kind: 'ended', reason });
@@ -124,7 +127,7 @@ test.each([
   expect(it.bob.session === undefined).toBe(code === 'revoked');
 });
 
-test('a server that says goodbye expired at once, for ever, is not asked without pause', async () => {
+test('pauses between connections when every one ends with goodbye expired at once', async () => {
   const expired = () => eventStream(ready() + goodbye('expired', true), { end: true });
   const it = await scripted([expired(), expired(), expired()]);
   await connections(4, it);
@@ -133,7 +136,7 @@ test('a server that says goodbye expired at once, for ever, is not asked without
   );
 });
 
-test('it waits as long as retry: said, and longer each time in vain, at most half a minute', async () => {
+test('waits as long as retry: says, doubling after each failure, up to 30 s', async () => {
   const failures = Array.from({ length: 6 }, () => new TypeError('no network'));
   const it = await scripted([eventStream(`retry: 3210\n\n${ready()}`, { end: true }), ...failures]);
   await connections(8, it);
@@ -142,13 +145,13 @@ test('it waits as long as retry: said, and longer each time in vain, at most hal
   expect(it.clock.slept).toEqual(delays);
 });
 
-test('a stream that cannot be opened now is asked for again as retry: says, longer each time, with the same id', async () => {
-  const away = (code: string, retryMs: number) =>
+test('backs off from retry: and keeps its Last-Event-ID while the server cannot open the stream', async () => {
+  const rejection = (code: string, retryMs: number) =>
     eventStream(`retry: ${retryMs}\n${goodbye(code, true)}`, { end: true });
   const it = await scripted([
     eventStream(ready() + eventText(dm('1'), 'a'), { end: true }),
-    ...[away('unavailable', 1_000), away('unavailable', 1_000), away('unavailable', 2_000)],
-    away('too_many_requests', 61_000),
+    ...[rejection('unavailable', 1_000), rejection('unavailable', 1_000), rejection('unavailable', 2_000)],
+    rejection('too_many_requests', 61_000),
   ]);
   await connections(6, it);
   expect(it.lastEventIds.slice(1)).toEqual(Array(5).fill('a'));
@@ -163,7 +166,7 @@ test('a stream that cannot be opened now is asked for again as retry: says, long
   ]);
 });
 
-test('it waits as long as Retry-After says', async () => {
+test('waits as long as Retry-After says', async () => {
   const wait = (status: number, code: string) => problem(status, code, { 'Retry-After': '77' });
   const it = await scripted([wait(503, 'unavailable'), wait(429, 'too_many_requests')]);
   await it.heard.kind('ready');
@@ -171,7 +174,7 @@ test('it waits as long as Retry-After says', async () => {
   expect(it.waits()[0]?.because).toMatchObject({ code: 'unavailable' });
 });
 
-test('a page of a proxy in place of the stream is waited out', async () => {
+test('retries when a proxy’s page is returned instead of the stream', async () => {
   const page = (status: number) =>
     new Response('<html>', { status, headers: { 'Content-Type': 'text/html' } });
   const it = await scripted([page(502), page(404), page(200)]);
@@ -179,7 +182,7 @@ test('a page of a proxy in place of the stream is waited out', async () => {
   expect(it.waits().map(({ because }) => because)).toMatchObject(Array(3).fill({ code: 'unreadable' }));
 });
 
-test('what the server refuses for good ends the stream with the problem', async () => {
+test('ends with the problem when the server rejects the request permanently', async () => {
   const it = await scripted([problem(404, 'not_found')]);
   await it.heard.ended;
   expect(it.states.at(-1)).toMatchObject({
@@ -189,14 +192,14 @@ test('what the server refuses for good ends the stream with the problem', async 
   });
 });
 
-test('a connection that falls silent for two heartbeats is taken for dead', async () => {
+test('reconnects after two heartbeats without data', async () => {
   const it = await scripted([eventStream(ready({ heartbeatMs: 40 }) + eventText(dm('1'), 'a'))]);
   await it.heard.kind('ready', 2);
   expect(it.waits()).toMatchObject([{ because: 'silent' }]);
   expect(it.lastEventIds).toEqual([null, 'a']);
 });
 
-test('a stream that waits can be told to come back now', async () => {
+test('reconnect() ends the wait', async () => {
   const wire = createWire();
   const bob = await client(theNode(), 'bob', wire); // and the real clock
   wire.instead(STREAM, () => problem(503, 'unavailable', { 'Retry-After': '3600' }));
@@ -207,7 +210,7 @@ test('a stream that waits can be told to come back now', async () => {
   await heard.kind('ready');
 });
 
-test('what was taken is acknowledged, many messages at once; copies of one’s own are not', async () => {
+test('acknowledges handled messages in one batch, but not copies of the user’s own', async () => {
   const own = dm('my own', { from: 'bob', to: 'alice' });
   const texts = Array.from({ length: 50 }, (_, index) => eventText(dm(String(index))));
   const script = ready() + texts.join('') + eventText(own) + eventText({ kind: 'presence', total: 1 });
@@ -223,7 +226,7 @@ test('what was taken is acknowledged, many messages at once; copies of one’s o
   expect(it.wire.count('POST /v1/mailbox/ack')).toBe(1);
 });
 
-test('a message whose handler threw has not been taken', async () => {
+test('does not acknowledge a message whose handler threw', async () => {
   const it = await scripted([]);
   it.wire.instead(STREAM, () => eventStream(ready() + eventText(dm('1'), 'a') + eventText(dm('2'), 'b')));
   const acks: unknown[] = [];
@@ -235,15 +238,15 @@ test('a message whose handler threw has not been taken', async () => {
   const stream = it.bob.events();
   const reading = (async () => {
     for await (const event of stream)
-      if (event.kind === 'dm' && event.text === '2') throw new Error('a bug of the reader');
+      if (event.kind === 'dm' && event.text === '2') throw new Error('a bug in the consumer');
   })();
-  await expect(reading).rejects.toThrow('a bug of the reader');
-  await until('what was before is acknowledged', () => acks.length > 0);
+  await expect(reading).rejects.toThrow('a bug in the consumer');
+  await until('the message before it is acknowledged', () => acks.length > 0);
   expect(acks).toEqual([{ upTo: 'id of 1' }]);
   expect(stream.lastEventId).toBe('a');
 });
 
-test('an acknowledgement that did not get through is made again, and logging out does not lose it', async () => {
+test('sends a failed acknowledgement again before logging out', async () => {
   const it = await scripted(
     [eventStream(ready() + eventText(dm('1')) + eventText({ kind: 'presence', total: 1 }))],
     {
@@ -256,16 +259,16 @@ test('an acknowledgement that did not get through is made again, and logging out
     acks.push(await request.json());
     return Response.json({ unread: 0 });
   });
-  await until('the first was in vain', () => it.wire.count('POST /v1/mailbox/ack') === 1);
+  await until('the first attempt failed', () => it.wire.count('POST /v1/mailbox/ack') === 1);
   await it.bob.logout();
   expect(acks).toEqual([{ upTo: 'id of 1' }]);
 });
 
-test('a reader that does not want it acknowledges nothing', async () => {
+test('acknowledges nothing with acknowledge: false', async () => {
   const it = await scripted([
     eventStream(ready() + eventText(dm('1')) + eventText({ kind: 'presence', total: 1 })),
   ]);
   await it.heard.kind('presence');
-  await it.bob.logout(); // would acknowledge what is still to be acknowledged
+  await it.bob.logout(); // would send pending acknowledgements
   expect(it.wire.count('POST /v1/mailbox/ack')).toBe(0);
 });

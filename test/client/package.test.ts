@@ -1,5 +1,5 @@
-// What `npm pack` packs, unpacked into an empty project as npm would do it (its two dependencies are taken from here, so
-// that the test needs no registry): from TypeScript under both resolutions, from JavaScript, and bundled for a browser.
+// The package made by `npm pack`, installed into an empty project (its two dependencies are linked from here, so the test
+// needs no registry): used from TypeScript under both resolutions, from JavaScript, and bundled for a browser.
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import {
@@ -41,7 +41,7 @@ beforeAll(async () => {
 
 afterAll(() => rmSync(project, { recursive: true, force: true }));
 
-/** What the README shows must compile too. */
+/** The README's example must compile too. */
 const README = /^```ts\n(.*?)^```$/ms.exec(readFileSync(join(ROOT, 'README.md'), 'utf8'))![1]!;
 const PROGRAM = `
 import { createParley, type Problem, type StreamEvent } from 'parley/client';
@@ -82,7 +82,7 @@ test.each([
   ['NodeNext', { module: 'NodeNext' }],
   ['Bundler', { module: 'ESNext', moduleResolution: 'Bundler' }],
 ])(
-  'a strict TypeScript project with %s resolution compiles against it',
+  'compiles in a strict TypeScript project with %s resolution',
   async (_, resolution) => {
     const strict = { strict: true, exactOptionalPropertyTypes: true, noUncheckedIndexedAccess: true };
     const compilerOptions = { ...strict, ...resolution, noEmit: true, target: 'ES2022', types: [] };
@@ -98,7 +98,7 @@ test.each([
   30_000,
 );
 
-test('plain JavaScript talks with it', async () => {
+test('works from plain JavaScript', async () => {
   const { url } = await startNode();
   writeFileSync(
     join(project, 'program.js'),
@@ -115,7 +115,7 @@ test('plain JavaScript talks with it', async () => {
   expect([stdout, stderr]).toEqual(['unknown_user\n', '']);
 });
 
-test('the echo bot of examples/ says back what it is told', async () => {
+test('examples/echo-bot.js replies with the text it receives', async () => {
   const node = await startNode();
   copyFileSync(join(ROOT, 'examples/echo-bot.js'), join(project, 'echo-bot.js'));
   const bot = spawn(process.execPath, ['echo-bot.js', node.url], { cwd: project, stdio: 'inherit' });
@@ -125,11 +125,15 @@ test('the echo bot of examples/ says back what it is told', async () => {
   });
   const bob = await person(node, 'bob');
   const stream = await listen(bob);
-  await until('it is there', async () => (await tell(bob, 'echo', 'Hello?')).status === 201, 10_000);
+  await until(
+    'the bot has registered',
+    async () => (await tell(bob, 'echo', 'Hello?')).status === 201,
+    10_000,
+  );
   expect((await stream.next('dm')).data).toMatchObject({ from: 'echo', to: 'bob', text: 'Hello?' });
 });
 
-test('a bundle for browsers carries it and needs nothing of Node', async () => {
+test('bundles for browsers within its size limit, without Node modules', async () => {
   const { outputFiles } = await build({
     stdin: { contents: `export * from 'parley/client'`, resolveDir: project },
     ...{ bundle: true, minify: true, platform: 'browser', format: 'esm', write: false, logLevel: 'silent' },

@@ -4,7 +4,7 @@ import { startNode, until } from '../support/app.ts';
 
 const password = 'correct horse battery';
 
-test('a newcomer registers, logs in, talks and hears, and gets problems as values', async () => {
+test('registers, logs in, sends, receives, and returns problems as values', async () => {
   const { url } = await startNode();
   const [alice, bob] = [createParley({ baseUrl: url }), createParley({ baseUrl: url })];
   expect((await alice.register({ username: 'alice', password })).data?.username).toBe('alice');
@@ -22,7 +22,7 @@ test('a newcomer registers, logs in, talks and hears, and gets problems as value
     if (event.kind === 'broadcast') break;
   }
   expect(heard).toContain('Lunch?');
-  await until('what he took is acknowledged', async () => (await bob.getMailbox()).data?.unread === 0);
+  await until('the message is acknowledged', async () => (await bob.getMailbox()).data?.unread === 0);
   await bob.logout();
   expect((await bob.getMe()).problem?.code).toBe('logged_out');
 });

@@ -8,7 +8,7 @@ const password = 'correct horse battery';
 const REFRESH = 'POST /v1/refresh';
 const AN_HOUR_MS = 3_600_000;
 
-/** A storage that two clients share, as the tabs of a browser do, and the lock that goes with it. */
+/** A storage and a lock shared by several clients, like the tabs of a browser. */
 function shared() {
   const box: { session?: Session | undefined } = {};
   let turn: Promise<unknown> = Promise.resolve();
@@ -31,7 +31,7 @@ function shared() {
   };
 }
 
-test('sixteen calls that wait for a new token cause one refresh', async () => {
+test('sixteen concurrent calls share one refresh', async () => {
   const [wire, clock] = [createWire(), testClock()];
   const alice = await client(theNode(), 'alice', { ...wire, clock });
   clock.aheadMs = AN_HOUR_MS + 1;
@@ -40,7 +40,7 @@ test('sixteen calls that wait for a new token cause one refresh', async () => {
   expect(wire.count(REFRESH)).toBe(1);
 });
 
-test('a token is renewed before it expires, not after the server has refused it', async () => {
+test('refreshes a token before it expires, not after the server has rejected it', async () => {
   const [wire, clock] = [createWire(), testClock()];
   const alice = await client(theNode(), 'alice', { ...wire, clock });
   await alice.getMe();
@@ -50,7 +50,7 @@ test('a token is renewed before it expires, not after the server has refused it'
   expect([wire.count(REFRESH), wire.count('GET /v1/me')]).toEqual([1, 2]);
 });
 
-test('a token that the server calls expired, whatever the clock here says, is renewed once and the call is made again', async () => {
+test('refreshes once and repeats the call when the server rejects the token as expired, whatever the local clock says', async () => {
   const node = await startNode({ ACCESS_TTL_SECONDS: '1' });
   const wire = createWire();
   const loggedInAt = Date.now();
@@ -71,9 +71,9 @@ test('a token that the server calls expired, whatever the clock here says, is re
   expect(wire.count(REFRESH)).toBe(1);
 });
 
-// The server has taken the token and given the next one, and nobody has heard of it. The next refresh, with the same
-// token, used to end the session.
-test.each([1, 2, 3])('a refresh survives that its answer is lost, %i times', async (lost) => {
+// Regression: the server had consumed the token but its response was lost; the next refresh with that token used to end
+// the session.
+test.each([1, 2, 3])('a refresh survives %i lost responses', async (lost) => {
   const [wire, clock, { box, ...tabs }] = [createWire(), testClock(), shared()];
   const alice = await client(theNode(), 'alice', { ...wire, clock, ...tabs });
   for (const round of [1, 2]) {
@@ -93,17 +93,17 @@ test.each([1, 2, 3])('a refresh survives that its answer is lost, %i times', asy
   expect(box.session).toEqual(alice.session);
 });
 
-test('a refresh survives that the program ends before its answer comes: the next run repeats it with the nonce that is stored', async () => {
+test('the next run repeats an unanswered refresh with the stored nonce when the program ends in between', async () => {
   const [wire, clock, { box, ...tabs }] = [createWire(), testClock(), shared()];
   const alice = await client(theNode(), 'alice', { ...wire, clock, ...tabs });
   expect(box.session).not.toHaveProperty('refreshNonce');
-  const asked: unknown[] = [];
+  const requests: unknown[] = [];
   wire.instead(
     REFRESH,
     async (request, forward) => {
       const stored = box.session?.refreshNonce;
       const { nonce } = JSON.parse(await request.clone().text());
-      asked.push({ nonce, stored, status: (await forward(request)).status });
+      requests.push({ nonce, stored, status: (await forward(request)).status });
       throw new TypeError('the process ends here');
     },
     9, // three attempts of the call, three of its refresh each
@@ -112,14 +112,14 @@ test('a refresh survives that the program ends before its answer comes: the next
   expect((await alice.getMe()).problem?.code).toBe('unreachable');
   const nonce = box.session?.refreshNonce;
   expect(nonce).toMatch(/^\w{32}$/);
-  expect(asked).toEqual(Array(9).fill({ nonce, stored: nonce, status: 200 }));
+  expect(requests).toEqual(Array(9).fill({ nonce, stored: nonce, status: 200 }));
   const again = createParley({ baseUrl: theNode().url, clock, ...tabs });
   expect((await again.getMe()).data?.username).toBe('alice');
   expect(box.session).toEqual(again.session);
-  expect(box.session, 'the nonce goes with its token').not.toHaveProperty('refreshNonce');
+  expect(box.session, 'the nonce is removed with its token').not.toHaveProperty('refreshNonce');
 });
 
-test('a client whose storage does not keep the nonce keeps it itself, from one call to the next', async () => {
+test('keeps the nonce in memory when the storage drops it', async () => {
   const [wire, clock, { box, storage, lock }] = [createWire(), testClock(), shared()];
   const set = ({ id, username, refreshToken }: Session) => storage.set({ id, username, refreshToken });
   const alice = await client(theNode(), 'alice', { ...wire, clock, storage: { ...storage, set }, lock });
@@ -137,7 +137,7 @@ test('a client whose storage does not keep the nonce keeps it itself, from one c
   expect(box.session).not.toHaveProperty('refreshNonce');
 });
 
-test('whoever copied the storage before a refresh gets nothing with the token that it used, and is found out', async () => {
+test('rejects a stolen refresh token that was already used, and ends the session', async () => {
   const [clock, { box, ...tabs }] = [testClock(), shared()];
   const alice = await client(theNode(), 'alice', { clock, ...tabs });
   const { id, username, refreshToken } = box.session!;
@@ -149,7 +149,7 @@ test('whoever copied the storage before a refresh gets nothing with the token th
   expect((await alice.getMe()).problem?.code).toBe('session_ended');
 });
 
-test('while nobody answers the refresh, the old token serves until it expires', async () => {
+test('uses the old token until it expires while refreshes fail', async () => {
   const [wire, clock] = [createWire(), testClock()];
   const alice = await client(theNode(), 'alice', { ...wire, clock });
   wire.instead(REFRESH, () => Promise.reject(new TypeError('no network')), 6);
@@ -161,7 +161,7 @@ test('while nobody answers the refresh, the old token serves until it expires', 
   expect(wire.count(REFRESH)).toBe(7);
 });
 
-test('two tabs that share a storage take turns: the refresh token is presented once, and the session lives', async () => {
+test('two tabs that share a storage send a refresh token only once', async () => {
   const [wire, clock, { box, ...tabs }] = [createWire(), testClock(), shared()];
   const options = { ...wire, clock, ...tabs };
   const one = await client(theNode(), 'alice', options);
@@ -177,7 +177,7 @@ test('two tabs that share a storage take turns: the refresh token is presented o
   expect(two.session).toEqual(box.session);
 });
 
-test('a tab whose storage keeps no access token presents the newest refresh token, not its own old one', async () => {
+test('uses the newest stored refresh token when the storage drops the access token', async () => {
   const [wire, clock, { box, storage, lock }] = [createWire(), testClock(), shared()];
   const onlyRefresh = {
     ...storage,
@@ -196,7 +196,7 @@ test('a tab whose storage keeps no access token presents the newest refresh toke
   expect(wire.count(REFRESH)).toBe(3);
 });
 
-test('the lock is the one that a browser gives to all tabs of a page, where it gives one', async () => {
+test('uses navigator.locks by default, if available', async () => {
   const [clock, { storage }] = [testClock(), shared()];
   const alice = await client(theNode(), 'alice', { clock, storage });
   const names: string[] = [];
@@ -211,7 +211,7 @@ test('the lock is the one that a browser gives to all tabs of a page, where it g
   expect(names).toEqual([`parley ${theNode().url}`]);
 });
 
-test('who logs out in one tab is logged out in the other, and nothing is left in the storage', async () => {
+test('logging out in one tab logs out the other and clears the storage', async () => {
   const [clock, { box, ...tabs }] = [testClock(), shared()];
   const one = await client(theNode(), 'alice', { clock, ...tabs });
   const changes: SessionChange[] = [];
@@ -229,7 +229,7 @@ test('who logs out in one tab is logged out in the other, and nothing is left in
   expect((await two.getMe()).problem?.code).toBe('logged_out');
 });
 
-test('a tab does not become somebody else because another tab logged in', async () => {
+test('ends the session of a tab when another tab logs in as another user', async () => {
   const [clock, tabs] = [testClock(), shared()];
   const changes: SessionChange[] = [];
   const one = await client(theNode(), 'alice', {
@@ -244,7 +244,7 @@ test('a tab does not become somebody else because another tab logged in', async 
   expect(tabs.box.session?.username).toBe('bob');
 });
 
-test('who logs out in one tab does not throw away what another tab has stored since', async () => {
+test('logging out in one tab keeps the session that another tab has stored since', async () => {
   const [clock, tabs] = [testClock(), shared()];
   const one = await client(theNode(), 'alice', { clock, ...tabs });
   const two = await client(theNode(), 'bob', { clock, ...tabs });
@@ -252,7 +252,7 @@ test('who logs out in one tab does not throw away what another tab has stored si
   expect(tabs.box.session).toEqual(two.session);
 });
 
-test('a refresh token that was used by somebody else ends the session here too, and in the storage', async () => {
+test('ends and clears the session when somebody else has used its refresh token', async () => {
   const [clock, { box, ...tabs }] = [testClock(), shared()];
   const alice = await client(theNode(), 'alice', { clock, ...tabs });
   const thiefsClock = testClock();
@@ -278,7 +278,7 @@ test('a session can be exported and restored elsewhere', async () => {
   expect(wire.requests).toEqual(['GET /v1/me']);
 });
 
-test('a session that is restored by hand is in the storage from then on', async () => {
+test('stores a session passed to restore', async () => {
   const [clock, { box, ...tabs }] = [testClock(), shared()];
   const alice = await client(theNode(), 'alice');
   const restored = createParley({ baseUrl: theNode().url, clock, ...tabs });
@@ -288,12 +288,12 @@ test('a session that is restored by hand is in the storage from then on', async 
   expect((await restored.getMe()).data?.username).toBe('alice');
 });
 
-test('a client is known as the device it was, after a logout and in the next run, and others who guess do not lock it out', async () => {
+test('a known device is not locked out by others guessing its password, after a logout and in the next run', async () => {
   const node = await startNode({ LOGIN_LIMIT: '2/300' });
-  const kept = new Map<string, string>();
+  const tokens = new Map<string, string>();
   const devices = {
-    get: (username: string) => kept.get(username),
-    set: (username: string, token: string) => void kept.set(username, token),
+    get: (username: string) => tokens.get(username),
+    set: (username: string, token: string) => void tokens.set(username, token),
   };
   const alice = await client(node, 'alice', { devices });
   await alice.logout();
@@ -309,10 +309,10 @@ test('a client is known as the device it was, after a logout and in the next run
   expect((await alice.login({ username: 'ALICE', password })).data?.account.username).toBe('alice');
   const nextRun = createParley({ baseUrl: node.url, devices });
   expect((await nextRun.login({ username: 'alice', password })).data?.account.username).toBe('alice');
-  expect([...kept.keys()]).toEqual(['alice']);
+  expect([...tokens.keys()]).toEqual(['alice']);
 });
 
-test('a client without a place for device tokens keeps them itself; one whose place fails logs in all the same', async () => {
+test('keeps device tokens in memory without a storage, and logs in even if the storage fails', async () => {
   const node = await startNode({ LOGIN_LIMIT: '1/300' });
   const broken = {
     get: () => Promise.reject(new Error('full')),
@@ -327,14 +327,14 @@ test('a client without a place for device tokens keeps them itself; one whose pl
   expect((await alice.login({ username: 'alice', password })).problem).toBeUndefined();
 });
 
-test('who has not logged in is told so, and nothing is sent', async () => {
+test('returns logged_out without sending a request when there is no session', async () => {
   const wire = createWire();
   const nobody = createParley({ baseUrl: theNode().url, ...wire });
   expect((await nobody.getMe()).problem?.code).toBe('logged_out');
   expect(wire.requests).toEqual([]);
 });
 
-test('logging out forgets the session here even when the server does not hear of it', async () => {
+test('logout ends the local session even if the server is unavailable', async () => {
   const wire = createWire();
   const alice = await client(theNode(), 'alice', wire);
   wire.instead('POST /v1/logout', () => problem(503, 'unavailable', { 'Retry-After': '1' }));
@@ -342,7 +342,7 @@ test('logging out forgets the session here even when the server does not hear of
   expect(alice.session).toBeUndefined();
 });
 
-test('a wrong password is a problem, and leaves the session that was there', async () => {
+test('a wrong password returns a problem and keeps the current session', async () => {
   const alice = await client(theNode(), 'alice');
   expect((await alice.login({ username: 'alice', password: 'not my password' })).problem?.code).toBe(
     'bad_credentials',
