@@ -1,5 +1,5 @@
-/** The log: one JSON object per line on standard output. Tokens and passwords are cut out wherever they turn up. */
-import { pino } from 'pino';
+/** The log: one JSON object per line on standard output. Tokens and passwords are redacted wherever they appear. */
+import { pino, stdTimeFunctions } from 'pino';
 import type { Config } from './config.ts';
 
 export type Logger = ReturnType<typeof createLogger>;
@@ -8,7 +8,12 @@ const SECRETS = ['password', 'accessToken', 'refreshToken', 'authorization', 'co
 
 export function createLogger(level: Config['LOG_LEVEL'], destination?: { write(line: string): void }) {
   const paths = SECRETS.flatMap((name) => [name, `*.${name}`, `*.*.${name}`]);
-  paths.push('err.command.args'); // what ioredis adds to an error of Redis: texts of messages, hashes of passwords
-  const options = { level, redact: { paths, censor: '[redacted]' } };
+  paths.push('err.command.args'); // ioredis adds these to errors: message texts, password hashes
+  const options = {
+    level,
+    redact: { paths, censor: '[redacted]' },
+    timestamp: stdTimeFunctions.isoTime,
+    formatters: { level: (label: string) => ({ level: label }) }, // log collectors expect "warn", not pino's 40
+  };
   return destination ? pino(options, destination) : pino(options);
 }

@@ -111,7 +111,7 @@ function watchMemory(stage: Stage) {
 function faultsOf({ node }: Stage): string[] {
   const faults: string[] = [];
   if (!node.isAlive()) faults.push(`the node ended: ${node.said().slice(-500)}`);
-  const bug = /.*"level":50.*/.exec(node.said())?.[0];
+  const bug = /.*"level":"error".*/.exec(node.said())?.[0];
   if (bug) faults.push(`the node logged an error: ${bug.slice(0, 500)}`);
   return faults;
 }

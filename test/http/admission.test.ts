@@ -369,7 +369,7 @@ describe('refusals are told', () => {
     await until('they are told', () => lines().some(({ msg }) => msg === 'refused'), 8_000);
     const told = lines().filter(({ msg }) => msg === 'refused');
     expect(told).toMatchObject([
-      { level: 40, reason: 'budget', count: expect.any(Number), network: '127.0.0.1' },
+      { level: 'warn', reason: 'budget', count: expect.any(Number), network: '127.0.0.1' },
     ]);
     expect(lines().filter(({ status, level }) => status === 429 && level > 20)).toEqual([]);
   });

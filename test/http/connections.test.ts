@@ -88,7 +88,7 @@ describe('the connections of a network', () => {
     for (let n = 0; n < 10; n += 1) await heard(await dial(node), 2_000);
     await until('they are told', () => lines().some(({ msg }) => msg === 'refused'), 8_000);
     const told = lines().filter(({ msg }) => msg === 'refused');
-    expect(told).toMatchObject([{ level: 40, reason: 'connections', count: 10, network: '127.0.0.1' }]);
+    expect(told).toMatchObject([{ level: 'warn', reason: 'connections', count: 10, network: '127.0.0.1' }]);
   });
 
   test('a flood of them is refused without holding any', async () => {

@@ -23,7 +23,7 @@ test('a bug is answered as `internal`, and the log has it under the same request
     expectProblem(answer, 'internal');
     expect(answer.text).not.toMatch(/WRONGTYPE|ReplyError|redis|lua/i);
     const logged = lines().filter(
-      ({ level, requestId }) => level === 50 && requestId === answer.body.requestId,
+      ({ level, requestId }) => level === 'error' && requestId === answer.body.requestId,
     );
     expect(logged).toHaveLength(1);
     expect(logged[0].err.message).toMatch(/WRONGTYPE/);

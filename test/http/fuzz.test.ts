@@ -233,6 +233,6 @@ test('two thousand requests, alone and in rows', { timeout: 240_000 }, async () 
     }),
   );
   expect(wrong).toEqual([]);
-  expect(lines().filter(({ level }) => level >= 50)).toEqual([]);
+  expect(lines().filter(({ level }) => ['error', 'fatal'].includes(level))).toEqual([]);
   expect((await call(node, 'getMe', { token: alice.token })).status).toBe(200);
 });
