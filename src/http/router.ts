@@ -36,27 +36,38 @@ type AnyAnswer = {
   stream?: (answer: StreamAnswer) => Promise<void>;
 };
 
-/** The returned function returns false for a path that is not in the contract. */
-export function createRouter({ routes, operations, authenticators, fail }: RouterOptions) {
-  const find = createPathRouter(routes);
-  const anyMethod = knownMethods(routes);
-  return (req: ParleyRequest, res: ParleyResponse): boolean => {
+export class Router {
+  readonly #operations: Operations;
+  readonly #authenticators: Authenticators;
+  readonly #fail: RouterOptions['fail'];
+  readonly #find: ReturnType<typeof createPathRouter>;
+  readonly #methods: string[];
+
+  constructor({ routes, operations, authenticators, fail }: RouterOptions) {
+    this.#operations = operations;
+    this.#authenticators = authenticators;
+    this.#fail = fail;
+    this.#find = createPathRouter(routes);
+    this.#methods = knownMethods(routes);
+  }
+
+  /** Returns false for a path that is not in the contract. */
+  serve(req: ParleyRequest, res: ParleyResponse): boolean {
+    const { path } = req.target;
     try {
-      const found = find(req.target.path);
-      if (!found) {
-        if (req.target.path === '*') allowOnly(anyMethod)(req, res);
-        return false;
-      }
+      if (path === '*') allowOnly(this.#methods)(req, res);
+      const found = this.#find(path);
+      if (!found) return false;
       const { byMethod } = found.entry;
       const route = byMethod.get(req.method ?? '') ?? allowOnly([...byMethod.keys()])(req, res);
-      void handle(route, found.parameters, req, res);
+      void this.#handle(route, found.parameters, req, res);
     } catch (error) {
-      fail(error, res);
+      this.#fail(error, res);
     }
     return true;
-  };
+  }
 
-  async function handle(
+  async #handle(
     route: Route,
     pathParameters: PathParameters,
     req: ParleyRequest,
@@ -64,18 +75,10 @@ export function createRouter({ routes, operations, authenticators, fail }: Route
   ): Promise<void> {
     res.operation = route.operationId;
     const { admission } = res;
-    const timeout = new AnswerTimeout(() => giveUp(res));
+    const timeout = new AnswerTimeout(() => this.#giveUp(res));
     let isValid = false;
     try {
-      const credential = findCredential(authenticators, route.security, req);
-      const isSingleUse = credential?.authenticator.isSingleUse ?? false;
-      if (isSingleUse) {
-        timeout.start();
-        res.comesBack = true; // a failure that passes says nothing about the ticket
-        if (admission.refusal) throw admission.refusal;
-      }
-      admission.hasTicket = isSingleUse;
-      const verified = credential?.authenticator.verify(credential.text);
+      const verified = this.#authenticate(route, req, res, timeout);
       const caller = verified instanceof Promise ? await verified : verified;
       if (route.operationId === 'openStream') res.comesBack = true;
       if (admission.refusal) throw admission.refusal;
@@ -87,26 +90,46 @@ export function createRouter({ routes, operations, authenticators, fail }: Route
       const price = PRICES[route.operationId];
       const turn = admission.enter(price);
       if (turn) await turn;
-      const operation = operations[route.operationId] as AnyOperation;
+      const operation = this.#operations[route.operationId] as AnyOperation;
       const answer = await operation(new Call(caller, parameters, body, admission));
       if (answer.stream) await answer.stream(streamAnswer(res));
       if (timeout.stop() && !answer.stream) write(res, answer, price.answerKiB);
     } catch (error) {
       timeout.stop();
       if (!isValid) admission.failed();
-      fail(admission.refusal ?? error, res);
+      this.#fail(admission.refusal ?? error, res);
     } finally {
       admission.done();
     }
   }
 
-  /** The operation goes on, but its client is answered now. */
-  function giveUp(res: ParleyResponse): void {
+  /** Undefined for a public operation. A promise only where the credential must be looked up. */
+  #authenticate(
+    route: Route,
+    req: ParleyRequest,
+    res: ParleyResponse,
+    timeout: AnswerTimeout,
+  ): Caller | Promise<Caller> | undefined {
+    const credential = findCredential(this.#authenticators, route.security, req);
+    if (!credential) return undefined;
+    const { text, authenticator } = credential;
+    if (authenticator.isSingleUse) {
+      const { admission } = res;
+      timeout.start();
+      res.comesBack = true; // a failure that passes says nothing about the ticket
+      if (admission.refusal) throw admission.refusal;
+      admission.hasTicket = true;
+    }
+    return authenticator.verify(text);
+  }
+
+  /** The operation goes on, but its client gets a response now. */
+  #giveUp(res: ParleyResponse): void {
     const { admission } = res;
     const { isWaiting } = admission; // then nothing was done
     const problem = isWaiting ? admission.problem('in_flight') : tooLate();
     admission.stop(problem);
-    if (!isWaiting) fail(problem, res);
+    if (!isWaiting) this.#fail(problem, res);
   }
 }
 

@@ -10,7 +10,7 @@ import type { Config } from '../config.ts';
 import { createHostCheck } from '../hosts.ts';
 import type { Logger } from '../logger.ts';
 import type { Metrics } from '../metrics.ts';
-import { type AdmissionConfig, createAdmission } from './admission/admission.ts';
+import { Admission, type AdmissionConfig } from './admission/admission.ts';
 import { createAuthenticators } from './authentication.ts';
 import { createFailureHandler, type RejectStream } from './failures.ts';
 import { createHeadValidation } from './head-validation.ts';
@@ -27,7 +27,7 @@ import {
   setHeaders,
 } from './request-context.ts';
 import { shownPath } from './request-target.ts';
-import { createRouter, knownMethods } from './router.ts';
+import { knownMethods, Router } from './router.ts';
 import { securityHeaders } from './security-headers.ts';
 import { serveStreams, streamRequestClass } from './stream-response.ts';
 
@@ -51,26 +51,62 @@ const CHECK_LATE_EVERY_MS = 1_000;
 export function createHttpServer(options: HttpOptions): HttpServer {
   const { services, config, log, metrics, isClosing, rejectStream } = options;
   const contract = loadContract();
-  const admission = createAdmission({ config, log, metrics, streamCount: () => services.hub.size });
+  const streamPath = contract.routes.find((each) => each.operationId === 'openStream')!.path;
+  const admission = new Admission({ config, log, metrics, streamCount: () => services.hub.size });
   const fail = createFailureHandler({ log, admission, rejectStream });
   const context = { securityHeaders: securityHeaders(config.HSTS_SECONDS), isClosing };
-  const begin = createRequestContext({ server: context, log, metrics, onEnd: admission.end });
-  const checkHead = createHeadValidation(createHostCheck(config));
-  const route = createRouter({
-    routes: contract.routes,
-    operations: createOperations(services),
-    authenticators: authenticatorsOf(services, isClosing),
-    fail,
+  const operations = createOperations(services);
+  const authenticators = authenticatorsOf(services, isClosing);
+  const serve = createListener({
+    ...{ admission, fail, streamPath },
+    begin: createRequestContext({ server: context, log, metrics, onEnd: (res) => admission.end(res) }),
+    checkHead: createHeadValidation(createHostCheck(config)),
+    allowOrigins: crossOrigin(config.CORS_ORIGINS),
+    router: new Router({ routes: contract.routes, operations, authenticators, fail }),
+    pages: createPages(contract, config.HSTS_SECONDS),
   });
-  const pages = createPages(contract, config.HSTS_SECONDS);
+  const server = createServer(
+    {
+      requireHostHeader: false, // the head validation responds with a problem instead
+      IncomingMessage: streamRequestClass(streamPath),
+      ServerResponse: ParleyResponse,
+      headersTimeout: HEAD_WITHIN_MS,
+      requestTimeout: RECEIVE_WITHIN_MS,
+      connectionsCheckingInterval: CHECK_LATE_EVERY_MS,
+      keepAlive: true,
+      keepAliveTimeout: config.KEEP_ALIVE_SECONDS * 1_000,
+    },
+    serve,
+  );
+  serveStreams(server, serve);
+  admission.guard(server);
+  server.maxHeadersCount = 0; // else Node drops the headers after the 2,000th, a second Host among them
+  const methods = knownMethods(contract.routes);
+  respondRaw(server, context.securityHeaders, methods, (socket) => admission.isWorthAnAnswer(socket));
+  // Node would respond 417 without a body; an expectation that is not understood may be ignored (RFC 9110).
+  server.on('checkExpectation', (req, res) => void server.emit('request', req, res));
+  return server;
+}
+
+/** Returns the function that serves one request: admission, then the contract, then the pages. */
+function createListener(parts: {
+  admission: Admission;
+  fail: Fail;
+  streamPath: string;
+  begin: ReturnType<typeof createRequestContext>;
+  checkHead: ReturnType<typeof createHeadValidation>;
+  allowOrigins: ReturnType<typeof crossOrigin>;
+  router: Router;
+  pages: ReturnType<typeof createPages>;
+}) {
+  const { admission, fail, streamPath, begin, checkHead, allowOrigins, router, pages } = parts;
   const servePage = pageServer(pages.router, fail);
-  const streamPath = contract.routes.find((each) => each.operationId === 'openStream')!.path;
 
   function respond(req: ParleyRequest, res: ParleyResponse, refusal: Problem | undefined): void {
     const { path } = req.target;
     // The router decides first whether the client of a rejected stream may come back.
     if (refusal && path !== streamPath) fail(refusal, res);
-    else if (route(req, res)) return;
+    else if (router.serve(req, res)) return;
     else if (pages.has(path))
       admission.page(
         res,
@@ -80,8 +116,7 @@ export function createHttpServer(options: HttpOptions): HttpServer {
     else fail(nothingAt(path), res);
   }
 
-  const allowOrigins = crossOrigin(config.CORS_ORIGINS);
-  function serve(req: ParleyRequest, res: ParleyResponse): void {
+  return (req: ParleyRequest, res: ParleyResponse): void => {
     if (admission.isOver(req)) return;
     begin(req, res);
     const refusal = admission.begin(req, res);
@@ -100,28 +135,7 @@ export function createHttpServer(options: HttpOptions): HttpServer {
     if (allowOrigins && !(refusal && req.method === 'OPTIONS'))
       allowOrigins(req, res, () => respond(req, res, refusal));
     else respond(req, res, refusal);
-  }
-
-  const server = createServer(
-    {
-      requireHostHeader: false, // the head validation responds with a problem instead
-      IncomingMessage: streamRequestClass(streamPath),
-      ServerResponse: ParleyResponse,
-      headersTimeout: HEAD_WITHIN_MS,
-      requestTimeout: RECEIVE_WITHIN_MS,
-      connectionsCheckingInterval: CHECK_LATE_EVERY_MS,
-      keepAlive: true,
-      keepAliveTimeout: config.KEEP_ALIVE_SECONDS * 1_000,
-    },
-    serve,
-  );
-  serveStreams(server, serve);
-  admission.guard(server);
-  server.maxHeadersCount = 0; // else Node drops the headers after the 2,000th, a second Host among them
-  respondRaw(server, context.securityHeaders, knownMethods(contract.routes), admission.isWorthAnAnswer);
-  // Node would respond 417 without a body; an expectation that is not understood may be ignored (RFC 9110).
-  server.on('checkExpectation', (req, res) => void server.emit('request', req, res));
-  return server;
+  };
 }
 
 function authenticatorsOf({ sessions, tickets }: Services, isClosing: () => boolean) {
