@@ -2,7 +2,7 @@
  * What this tab keeps over a reload, in sessionStorage: its session without the access token, and for its account what
  * is not told to the server yet: messages that are not sent, drafts, and which messages were seen. And what this browser keeps
  * in localStorage: its device token for each of the last accounts, which lets nobody in (docs/decisions/021-…).
- * Why there, and what follows from it: docs/decisions/011-one-tab-one-session.md
+ * Why there, and what follows from it: docs/decisions/011-one-session-per-tab.md
  *
  * Where a browser refuses its storage all works but the reload.
  */

@@ -48,7 +48,7 @@ versions of [test/foreign/](../test/foreign/), runs all of it against a real Par
 ## Readers of openapi.yaml
 
 The contract is YAML that 1.1 and 1.2 read alike, and its regular expressions are of what ECMAScript, Python, Go and Java have
-in common ([decision 026](decisions/026-a-contract-for-every-language.md)).
+in common ([decision 026](decisions/026-portable-contract.md)).
 
 | reader | content | how |
 |---|---|---|
