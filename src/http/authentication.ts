@@ -1,4 +1,4 @@
-/** How a request proves whose it is: one authenticator for each security scheme of the contract. */
+/** Authenticates requests: one authenticator for each security scheme of the contract. */
 import { parse } from 'node:querystring';
 import type { Caller } from '../chat/model.ts';
 import { Problem } from '../chat/problems.ts';
@@ -13,13 +13,13 @@ export type Authenticator = {
   credentialOf: (req: ParleyRequest) => string | undefined;
   /** Throws a problem for a credential that is not valid. */
   verify: (credential: string) => Caller | Promise<Caller>;
-  /** The credential is valid once, so it is not verified before the request is certain to be admitted. */
+  /** Verifying a single-use credential consumes it, so it happens only once the request is certain to be admitted. */
   isSingleUse: boolean;
 };
 export type Authenticators = Record<SecurityScheme, Authenticator>;
 export type Credential = { text: string; authenticator: Authenticator };
 
-/** `tokens`, `tickets`: verify a credential and return its caller. */
+/** Both functions return the caller, and throw a problem for a credential that is not valid. */
 export function createAuthenticators(options: {
   verifyToken: (token: string) => Caller;
   redeemTicket: (ticket: string) => Promise<Caller>;

@@ -1,6 +1,7 @@
 /**
- * Whose requests are counted together. A household holds an IPv6 network of 64 bits and often of 56, and whoever rents a
- * server gets 48; so IPv6 is counted at all three, and the wider one has a larger limit. IPv4 written as IPv6 is IPv4.
+ * Maps client addresses to the networks that limits are counted for. A household gets a /64 IPv6 network and often a /56,
+ * and a rented server comes with up to a /48. So each IPv6 address counts towards all three, and wider networks have
+ * higher limits. IPv4-mapped IPv6 addresses count as IPv4.
  */
 import { isIPv4, isIPv6 } from 'node:net';
 import proxyAddr from 'proxy-addr';
@@ -10,21 +11,22 @@ import type { ParleyRequest } from './request-context.ts';
 
 export type { Network };
 
-/** How many clients' worth a wider network may use, compared with one of 64 bits. */
+/** The limits of a wider network, as a multiple of those of a /64. */
 const FACTOR_56 = 4;
 const FACTOR_48 = 16;
-/** Answers kept, thrown away when there are too many; and what is longer is no address. */
-const KNOWN_ADDRESSES = 4_096;
-const LONGEST_ADDRESS = 64;
+/** The cache is emptied when it is full. */
+const CACHED_ADDRESSES = 4_096;
+/** Longer than any IP address with a port and a zone. */
+const MAX_ADDRESS_LENGTH = 64;
 
 const TRUSTS_ALL =
-  'TRUST_PROXY=true believes whatever address a client writes into X-Forwarded-For, so that no limit per network holds: ' +
-  'set it to the addresses of the proxies in front';
+  'TRUST_PROXY=true trusts any address that a client puts in X-Forwarded-For, which makes limits per network ineffective: ' +
+  'set it to the addresses of your reverse proxies';
 const TRUSTS_NONE =
-  'X-Forwarded-For has come and TRUST_PROXY is false: if a proxy stands in front, everybody behind it counts as one ' +
-  'network; set TRUST_PROXY to the addresses of the proxies in front';
+  'received X-Forwarded-For, but TRUST_PROXY is false: behind a reverse proxy all clients count as one network; ' +
+  'set TRUST_PROXY to the addresses of your reverse proxies';
 
-/** `address` as the socket or a proxy says it; some proxies add the port. What is none is counted as `unknown`. */
+/** `address` comes from the socket or a proxy, and may have a port. Anything that is not an IP address maps to `unknown`. */
 export function networksOf(address: string): Network[] {
   const bare = /^\[(.+)\](?::\d+)?$/.exec(address)?.[1] ?? address.replace(/^([\d.]+):\d+$/, '$1');
   if (isIPv4(bare)) return [{ key: bare, factor: 1 }];
@@ -41,19 +43,19 @@ export function networksOf(address: string): Network[] {
   ];
 }
 
-const known = new Map<string, Network[]>();
+const cache = new Map<string, Network[]>();
 
-/** The same, remembered for whoever comes again. */
+/** Like `networksOf`, cached. */
 export function networksAt(address: string): Network[] {
-  let networks = known.get(address);
+  let networks = cache.get(address);
   if (networks) return networks;
-  networks = networksOf(address.length > LONGEST_ADDRESS ? '' : address);
-  if (known.size >= KNOWN_ADDRESSES) known.clear();
-  if (address.length <= LONGEST_ADDRESS) known.set(address, networks);
+  networks = networksOf(address.length > MAX_ADDRESS_LENGTH ? '' : address);
+  if (cache.size >= CACHED_ADDRESSES) cache.clear();
+  if (address.length <= MAX_ADDRESS_LENGTH) cache.set(address, networks);
   return networks;
 }
 
-/** Whether to trust a proxy at this address, this many hops away. `setting` is TRUST_PROXY, which has Express' values. */
+/** Whether to trust a proxy at this address and hop. `setting` is TRUST_PROXY, with the values of Express' `trust proxy`. */
 export function createProxyTrust(
   setting: boolean | number | string,
 ): (address: string, hop: number) => boolean {
@@ -77,7 +79,7 @@ export function createNetworksFinder(setting: boolean | number | string, log: Lo
   };
 }
 
-/** The eight groups of an IPv6 address. URL brings every spelling into one: hexadecimal, short, lower case. */
+/** The eight groups of an IPv6 address. `URL` normalizes all notations to the short one in lower case. */
 function groupsOf(address: string): string[] {
   const { hostname } = new URL(`http://[${address.replace(/%.*/, '')}]`);
   const [head = [], tail = []] = hostname

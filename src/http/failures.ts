@@ -1,4 +1,4 @@
-/** Responds to a failed request, whatever was thrown: with a problem, or with a stream that says when to come back. */
+/** Responds to failed requests: with a problem, or with a stream that only sets when to reconnect. */
 import { PROBLEMS, type Problem } from '../chat/problems.ts';
 import type { Logger } from '../logger.ts';
 import type { StreamAnswer } from '../streams/stream-request.ts';
@@ -7,7 +7,7 @@ import { sendProblem, toProblem } from './problem-json.ts';
 import { type ParleyResponse, setHeaders } from './request-context.ts';
 import { streamAnswer } from './stream-response.ts';
 
-/** Opens a stream that only says when to come back. */
+/** Opens a stream that only sets when to reconnect: on an error status an EventSource would give up. */
 export type RejectStream = (
   answer: StreamAnswer,
   code: 'unavailable' | 'too_many_requests',
@@ -30,14 +30,14 @@ export function createFailureHandler(options: {
     if (res.admission.isGone) return; // the client has disconnected
     const problem = toProblem(error);
     logFailure(error, problem, res.requestId);
-    if (res.writableEnded) return; // it was answered when it timed out
+    if (res.writableEnded) return; // the request timed out and got its response then
     if (res.headersSent) return void res.destroy();
     if (res.comesBack && problem.retryAfterSeconds !== undefined) {
       const { status } = PROBLEMS[problem.code];
       res.outcome = status;
       const code = status === 429 ? 'too_many_requests' : 'unavailable';
       const waitMs = problem.retryAfterSeconds * 1_000;
-      // Each attempt comes on a connection of its own, so the answer waits and not the connection.
+      // A reconnect uses a new connection, so pausing the connection would not slow the client down: delay the response.
       admission.slowly(res, () => rejectStream(streamAnswer(res), code, waitMs));
       return;
     }

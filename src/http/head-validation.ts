@@ -1,19 +1,19 @@
 /**
- * What a request must be before anybody looks at it: its target can be read, and it is meant for us. Owns the look at
- * `Host`: exactly one (RFC 9112, section 3.2), of a host that this server answers for.
+ * Validates the head of a request before anything else uses it: the target must parse, and there must be exactly one
+ * `Host` header (RFC 9112, section 3.2), which names a host that this server answers for.
  */
 import { invalid, Problem } from '../chat/problems.ts';
 import type { HostCheck } from '../hosts.ts';
 import type { ParleyRequest } from './request-context.ts';
 import { parseTarget } from './request-target.ts';
 
-/** Fills in `req.target`. Answers what is wrong with the request, if anything. */
+/** The returned function sets `req.target`, and returns the problem if the request is not valid. */
 export function createHeadValidation(check: HostCheck) {
   return (req: ParleyRequest): Problem | undefined => {
     const target = parseTarget(req.method ?? '', req.url ?? '');
     if (!target) {
-      const rule = 'Send a path and a query as RFC 3986 has them, percent-encoded, without a fragment.';
-      return new Problem('validation_failed', `The request target cannot be read. ${rule}`);
+      const rule = 'Send a percent-encoded path and query according to RFC 3986, without a fragment.';
+      return new Problem('validation_failed', `The request target is not valid. ${rule}`);
     }
     req.target = target;
     if (target.authority !== undefined) req.url = target.path + (target.query && `?${target.query}`);
@@ -26,7 +26,7 @@ export function createHeadValidation(check: HostCheck) {
   };
 }
 
-/** Node keeps the first `Host` and drops the others, so they are counted as they came. */
+/** `req.headers` has only the first `Host`, so the raw headers are counted. */
 function hostCount(rawHeaders: string[]): number {
   let count = 0;
   for (let i = 0; i < rawHeaders.length; i += 2) {
@@ -39,8 +39,8 @@ function hostCount(rawHeaders: string[]): number {
 function misdirected(check: HostCheck, authority: string): Problem | undefined {
   const verdict = check(authority);
   if (verdict === 'served') return undefined;
-  if (verdict === 'invalid') return invalid('header/Host', 'is not a host with an optional port');
-  const host = authority.replace(/:\d*$/, ''); // a proxy may have put another one there than the client asked for
+  if (verdict === 'invalid') return invalid('header/Host', 'must be a host with an optional port');
+  const host = authority.replace(/:\d*$/, ''); // a proxy may have changed the port
   return new Problem(
     'misdirected_request',
     `This server does not answer for the host ${host}. If it should, add it to the setting HOSTS.`,

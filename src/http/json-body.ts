@@ -1,19 +1,19 @@
-/** The body of a request as JSON: whole, in UTF-8, within the limit, or a problem. */
+/** Reads the body of a request as JSON in UTF-8, up to 64 KiB. */
 import { isUtf8 } from 'node:buffer';
 import type { IncomingMessage } from 'node:http';
 import { Problem } from '../chat/problems.ts';
 import { isJsonInUtf8 } from './media-type.ts';
 
 const LIMIT_BYTES = 64 * 1_024;
-/** What some editors put in front of UTF-8; a parser may pass over it (RFC 8259, section 8.1). */
+/** Some editors put it in front of UTF-8; a parser may ignore it (RFC 8259, section 8.1). */
 const BYTE_ORDER_MARK = [0xef, 0xbb, 0xbf];
 
-/** 64 KiB of JSON can take the event loop milliseconds; larger bodies than this are parsed one in each of its turns. */
+/** 64 KiB of JSON can block the event loop for milliseconds, so bodies larger than this are parsed one per turn. */
 const LARGE_BYTES = 8 * 1_024;
 
 const tooLarge = () => new Problem('body_too_large', 'The body must not be larger than 64 KiB.');
 
-/** Undefined for a request without a body. */
+/** Returns undefined for a request without a body; throws a problem for a body that is not acceptable. */
 export async function readJson(
   req: IncomingMessage,
   meter: { received(bytes: number): void; endedEarly(bytes: number): void },
@@ -24,15 +24,15 @@ export async function readJson(
   if (!isJsonInUtf8(type) || (encoding && encoding.toLowerCase() !== 'identity')) {
     throw new Problem(
       'unsupported_media_type',
-      'Send the body as application/json in UTF-8, not compressed.',
+      'The body is not uncompressed JSON. Send it as application/json in UTF-8, without Content-Encoding.',
     );
   }
-  if (Number(length) > LIMIT_BYTES) throw tooLarge(); // at once, not when all of it has come
-  if (!isChunked) meter.received(Number(length)); // before it comes: many at once are all charged
+  if (Number(length) > LIMIT_BYTES) throw tooLarge(); // without waiting for the body
+  if (!isChunked) meter.received(Number(length)); // charged in advance, so that concurrent uploads all count
   const bytes = await readBytes(req, (size) => meter.endedEarly(size));
   if (isChunked) meter.received(bytes.length);
   if (bytes.length === 0) return undefined;
-  if (bytes.length > LARGE_BYTES) await turn();
+  if (bytes.length > LARGE_BYTES) await ownTurn();
   if (!isUtf8(bytes)) throw new Problem('malformed_json', 'The body is not valid UTF-8.');
   try {
     const hasMark = BYTE_ORDER_MARK.every((byte, i) => bytes[i] === byte);
@@ -44,8 +44,8 @@ export async function readJson(
 
 const waiting: (() => void)[] = [];
 
-/** Resolves in a turn of the event loop of its own, so that small requests are served between two large bodies. */
-function turn(): Promise<void> {
+/** Resolves once per turn of the event loop, so that small requests are served between two large bodies. */
+function ownTurn(): Promise<void> {
   return new Promise((resolve) => {
     waiting.push(resolve);
     if (waiting.length === 1) setImmediate(nextTurn);
@@ -70,7 +70,7 @@ function readBytes(req: IncomingMessage, endedEarly: (size: number) => void): Pr
     req.on('close', () => {
       if (req.complete) return;
       endedEarly(size);
-      reject(new Problem('malformed_json', 'The body ended too early.'));
+      reject(new Problem('malformed_json', 'The connection closed before the whole body arrived.'));
     });
   });
 }

@@ -1,7 +1,7 @@
 /**
- * Whether a Content-Type means JSON in UTF-8. `application/json` has no parameters (RFC 8259, section 11), so whatever
- * stands behind it means nothing, and clients write all sorts; only a `charset` that says otherwise is believed. Other
- * types that end in `+json` are formats of their own (a merge patch, say), and none that an operation here takes. Pure.
+ * Decides whether a Content-Type means JSON in UTF-8. `application/json` defines no parameters (RFC 8259, section 11),
+ * but clients send various ones; all are ignored except a `charset` other than UTF-8. Types that end in `+json` are
+ * different formats (such as merge patch) that no operation accepts.
  */
 const JSON_TYPE = /^application\/json[\t ]*(?:;|$)/i;
 
@@ -11,7 +11,7 @@ export function isJsonInUtf8(type: string): boolean {
   return parametersOf(type).every(([name, value]) => name !== 'charset' || /^(?:utf-?8)?$/.test(value));
 }
 
-/** Names and values in lower case. A quoted value may hold anything (RFC 9110, section 5.6.4). */
+/** Names and values in lower case. A quoted value may contain `;` and `=` (RFC 9110, section 5.6.4). */
 function parametersOf(type: string): [name: string, value: string][] {
   const parts: string[] = [''];
   let isQuoted = false;

@@ -1,4 +1,4 @@
-/** openapi.yaml, read once: the operations to mount and a validator for each of their inputs. */
+/** Loads openapi.yaml: the routes, and a validator for the inputs of each operation. */
 import { readFileSync } from 'node:fs';
 import { Ajv2020, type ErrorObject, type Options, type ValidateFunction } from 'ajv/dist/2020.js';
 import addFormats from 'ajv-formats';
@@ -13,7 +13,7 @@ type Parameter = {
   in: 'path' | 'query' | 'header';
   required?: boolean;
   schema: object;
-  /** What it was called once: still taken, but no longer told to anybody. */
+  /** An earlier name, which is still accepted but no longer documented. */
   'x-former-name'?: string;
 };
 type Ref = { $ref: string };
@@ -32,18 +32,18 @@ export type Document = {
 export type Route = {
   operationId: OperationId;
   method: string;
-  /** As the contract writes it: `/v1/users/{username}`. */
+  /** In the notation of the contract: `/v1/users/{username}`. */
   path: string;
-  /** Whether it has parameters in path, query or headers; most have none. */
+  /** Whether there are parameters in path, query or headers. */
   hasParameters: boolean;
-  /** The security schemes that it accepts, in the order of preference; none: the operation is public. */
+  /** The accepted security schemes, in order of preference; empty for a public operation. */
   security: SecurityScheme[];
-  /** Parameters that had another name once: `query/lastEventId` and the like, and what each is now. */
+  /** Parameters with an earlier name that is still accepted, such as `query/lastEventId`. */
   renamed: [former: string, name: string][];
-  /** The header parameters it reads. */
+  /** The names of the header parameters. */
   headers: string[];
   checkParameters: (values: Record<string, unknown>) => InputError[];
-  /** Undefined where the operation takes no body. */
+  /** Undefined if the operation takes no body. */
   checkBody: ((body: unknown) => InputError[]) | undefined;
 };
 
@@ -61,7 +61,7 @@ export function loadContract(): Contract {
   return contract;
 }
 
-/** Parameters are one object, `query/limit`, `path/username`, `header/Last-Event-ID`, so that one validator serves. */
+/** The parameters of an operation are one object (`query/limit`, `path/username`, …), so one validator checks them all. */
 export function routesOf(document: Document): Route[] {
   const forBodies = compilers(document, { strict: false });
   const forParameters = compilers(document, { strict: false, coerceTypes: true });
@@ -90,25 +90,26 @@ export function routesOf(document: Document): Route[] {
   );
 }
 
-/** The names in a path and the path parameters that are declared for it must be the same. */
 function checkPath(path: string, parameters: Parameter[]): void {
   const declared = parameters.filter((each) => each.in === 'path').map(({ name }) => name);
   const named = [...path.matchAll(/\{(\w+)\}/g)].map(([, name]) => name);
   if (named.toSorted().join() !== declared.toSorted().join())
-    throw new Error(`openapi.yaml: ${path} declares the path parameters [${declared.join(', ')}]`);
+    throw new Error(
+      `openapi.yaml: ${path} declares the path parameters [${declared.join(', ')}]: declare exactly those in the path`,
+    );
 }
 
-/** Public is only what says `security: []` itself. Each requirement is one scheme; any of them is enough. */
+/** Only an explicit `security: []` makes an operation public. Each requirement names one scheme; any of them suffices. */
 function securityOf({ security: common = [] }: Document, operation: OperationObject): SecurityScheme[] {
   const { operationId, security = common } = operation;
   if (security.length === 0 && security === common)
-    throw new Error(`openapi.yaml: ${operationId} states no security, and there is no default`);
+    throw new Error(`openapi.yaml: ${operationId} has no security and there is no default: add one of them`);
   return security.map((requirement) => {
     const names = Object.keys(requirement);
     const scheme = SECURITY_SCHEMES.find((each) => each === names[0]);
     if (scheme && names.length === 1) return scheme;
     throw new Error(
-      `openapi.yaml: ${operationId} requires [${names.join(', ')}]: there is no authenticator for it`,
+      `openapi.yaml: ${operationId} requires [${names.join(', ')}]: use one scheme of ${SECURITY_SCHEMES.join(', ')}`,
     );
   });
 }
@@ -122,20 +123,20 @@ function parametersSchema(parameters: Parameter[]): object {
 function resolve<T extends object>(document: Document, value: T | Ref): T {
   if (!('$ref' in value)) return value;
   const [, , group = '', name = ''] = value.$ref.split('/');
-  return document.components[group]?.[name] as T; // redocly's lint proved that it is there
+  return document.components[group]?.[name] as T; // redocly's lint checks that it exists
 }
 
-/** The document's own `#/components/…` references, as seen from a schema that is compiled by itself. */
+/** Makes `#/components/…` references absolute, because each schema is compiled on its own. */
 function absolute(schema: object): object {
   return JSON.parse(JSON.stringify(schema).replaceAll('"#/components/', '"contract#/components/'));
 }
 
 type Compilers = { first: Ajv2020; all: Ajv2020 };
 
-/** One stops at the first error, the other goes on to the last. */
+/** `first` stops at the first error; `all` reports every error. */
 function compilers(document: Document, options: Options): Compilers {
   const compiler = (allErrors: boolean) => {
-    // `npm run check` validates these schemas; validating them again would add 220 ms of CPU to every start.
+    // `npm run check` validates these schemas; validating them again would cost 220 ms of CPU at every start.
     const ajv = new Ajv2020({ ...options, allErrors, verbose: true, validateSchema: false });
     addFormats.default(ajv);
     return ajv.addSchema({ $id: 'contract', components: document.components });
@@ -143,33 +144,33 @@ function compilers(document: Document, options: Options): Compilers {
   return { first: compiler(false), all: compiler(true) };
 }
 
-/** Errors that are told at most. */
+/** At most this many errors are reported. */
 const MAX_ERRORS = 10;
-/** A value with more parts than any that fits, by far, is not looked through for all its errors: it may have thousands. */
-const FEW_PARTS = 40;
+/** Far more values than a valid input has. Larger inputs may have thousands of errors, so only the first is reported. */
+const MAX_VALUES = 40;
 
-/** Stops at the first error; only where there can be but few more does it look for them. */
 function checker({ first, all }: Compilers, schema: object, what: 'parameters' | 'body') {
-  const isGood = first.compile(schema);
+  const isValid = first.compile(schema);
   let findAll: ValidateFunction | undefined;
   return (value: unknown): InputError[] => {
-    if (isGood(value)) return [];
+    if (isValid(value)) return [];
     findAll ??= all.compile(schema);
-    const { errors } = partsOf(value, FEW_PARTS) < FEW_PARTS && !findAll(value) ? findAll : isGood;
+    const isSmall = countValues(value, MAX_VALUES) < MAX_VALUES;
+    const { errors } = isSmall && !findAll(value) ? findAll : isValid;
     return (errors ?? []).slice(0, MAX_ERRORS).map((each) => toInputError(each, what));
   };
 }
 
-/** How many values are in a value, itself included; stops counting at `enough`. */
-function partsOf(value: unknown, enough: number): number {
-  if (typeof value !== 'object' || value === null || enough <= 1) return 1;
-  let parts = 1;
-  if (Array.isArray(value) && value.length >= enough) return enough;
+/** Counts a value and all values inside it; stops at `max`. */
+function countValues(value: unknown, max: number): number {
+  if (typeof value !== 'object' || value === null || max <= 1) return 1;
+  let count = 1;
+  if (Array.isArray(value) && value.length >= max) return max;
   for (const key in value) {
-    parts += partsOf((value as Record<string, unknown>)[key], enough - parts);
-    if (parts >= enough) break;
+    count += countValues((value as Record<string, unknown>)[key], max - count);
+    if (count >= max) break;
   }
-  return parts;
+  return count;
 }
 
 function toInputError(error: ErrorObject, what: 'parameters' | 'body'): InputError {
@@ -177,18 +178,18 @@ function toInputError(error: ErrorObject, what: 'parameters' | 'body'): InputErr
   const extra: unknown = params['additionalProperty'] ?? params['missingProperty'];
   const path =
     extra === undefined ? error.instancePath : `${error.instancePath}/${escapePointer(String(extra))}`;
-  return { pointer: what === 'body' ? path : path.slice(1).replaceAll('~1', '/'), message: sayError(error) };
+  return { pointer: what === 'body' ? path : path.slice(1).replaceAll('~1', '/'), message: messageOf(error) };
 }
 
-function sayError({ keyword, message, parentSchema }: ErrorObject): string {
+function messageOf({ keyword, message, parentSchema }: ErrorObject): string {
   if (keyword === 'additionalProperties') return 'is not a known field';
   if (keyword === 'required') return 'is missing';
-  // A regular expression is of no use to whoever typed a name.
-  const words: unknown = keyword === 'pattern' ? parentSchema?.['x-pattern-says'] : undefined;
-  return typeof words === 'string' ? words : (message ?? 'is not valid');
+  // Users cannot be expected to read a regular expression.
+  const explanation: unknown = keyword === 'pattern' ? parentSchema?.['x-pattern-says'] : undefined;
+  return typeof explanation === 'string' ? explanation : (message ?? 'is not valid');
 }
 
-/** A name that is longer than any of ours is cut: an answer must not grow with what was sent. */
+/** Longer names are truncated, so that the size of a response does not depend on the input. */
 const MAX_NAME = 100;
 const escapePointer = (name: string): string =>
   (name.length > MAX_NAME ? `${name.slice(0, MAX_NAME)}…` : name).replaceAll('~', '~0').replaceAll('/', '~1');

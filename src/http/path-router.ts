@@ -1,26 +1,26 @@
 /**
- * Finds the operations at a path of the contract, with find-my-way (a radix tree). Paths are compared as they were sent:
- * case-sensitive, with every slash; only parameters are percent-decoded.
+ * Finds the operations at a path, with find-my-way (a radix tree). Paths are not normalized: they are case-sensitive,
+ * every slash counts, and only parameters are percent-decoded.
  */
 import findMyWay from 'find-my-way';
 import type { Route } from './openapi.ts';
 
-/** What a path leads to: its operations by method, HEAD included. */
+/** The operations at a path by method, HEAD included. */
 export type PathEntry = { path: string; byMethod: Map<string, Route> };
 export type PathParameters = Record<string, string | undefined>;
 export type PathMatch = { entry: PathEntry; parameters: PathParameters };
 
 /** Usernames have up to 256 characters, of up to 12 bytes each when encoded. Longer paths are not worth decoding. */
 const MAX_PATH_LENGTH = 4_096;
-/** A literal or one parameter; the router gives other characters a meaning of its own. */
+/** A literal or one parameter; find-my-way gives other characters a special meaning. */
 const SEGMENT = /^(?:[\w.~-]+|\{\w+\})$/;
 
 /**
- * Throws for a path that it cannot serve, so that a mistake in the contract stops the server at start-up.
- * The function it returns throws URIError for a path that is not percent-encoded UTF-8.
+ * Throws for a path that it cannot serve, so that a mistake in the contract is found at start-up.
+ * The returned function throws URIError for a path that is not percent-encoded UTF-8.
  */
 export function createPathRouter(routes: Route[]): (path: string) => PathMatch | undefined {
-  const onBadUrl = () => {}; // tells such a path from one that nothing is at
+  const onBadUrl = () => {}; // without it, `find` returns the same for such a path as for an unknown one
   const router = findMyWay({ maxParamLength: MAX_PATH_LENGTH, onBadUrl });
   for (const path of new Set(routes.map((route) => route.path))) {
     const entry: PathEntry = { path, byMethod: byMethodOf(routes.filter((route) => route.path === path)) };
@@ -40,7 +40,7 @@ export function createPathRouter(routes: Route[]): (path: string) => PathMatch |
 function patternOf(path: string): string {
   const [root, ...segments] = path.split('/');
   if (root !== '' || segments.length === 0 || !segments.every((each) => SEGMENT.test(each)))
-    throw new Error(`${path} cannot be served: each segment must be a literal or one {parameter}`);
+    throw new Error(`openapi.yaml: cannot serve ${path}: each segment must be a literal or one {parameter}`);
   return path.replace(/\{(\w+)\}/g, ':$1');
 }
 
@@ -53,7 +53,7 @@ function byMethodOf(routes: Route[]): Map<string, Route> {
   return byMethod;
 }
 
-/** find-my-way also matches percent-encoded literals and empty parameters, which no other part of the server does. */
+/** find-my-way also matches percent-encoded literals and empty parameters; reject both. */
 function isExact(pattern: string, path: string): boolean {
   if (path === pattern) return true;
   const segments = path.split('/');

@@ -1,10 +1,10 @@
 /**
- * What never becomes a request that anybody could serve: bytes that are no HTTP, a head that is too long, a request that
- * comes too slowly, CONNECT. Answered by hand, as a problem like any other, and then the connection ends.
+ * Responds to input for which Node creates no response: bytes that are not HTTP, a head that is too long, a request that
+ * arrives too slowly, and CONNECT. Writes a problem to the socket and closes the connection.
  *
- * Rule: nothing is written into an answer that has begun, no request is answered twice, and what is due for earlier
- * requests leaves first: a send that was stored gets its 201, whatever comes behind it. Relies on two names of node's
- * own, the answer that is being written and the request that is being read.
+ * Invariants: nothing is written into a response that has begun, no request gets two responses, and responses to earlier
+ * requests are sent first: a stored message gets its 201, whatever follows it on the connection. Relies on two internal
+ * fields of Node: the response that is being written and the request that is being read.
  */
 import { randomUUID } from 'node:crypto';
 import { type IncomingMessage, STATUS_CODES } from 'node:http';
@@ -12,7 +12,7 @@ import type { Server, Socket } from 'node:net';
 import { Problem } from '../chat/problems.ts';
 import { problemBody } from './problem-json.ts';
 import type { ParleyResponse } from './request-context.ts';
-import { BEGUN } from './stream-response.ts';
+import { STREAM_BEGUN } from './stream-response.ts';
 
 type ParsedSocket = Socket & {
   _httpMessage?: ParleyResponse | null;
@@ -21,7 +21,7 @@ type ParsedSocket = Socket & {
 type ParseError = NodeJS.ErrnoException & { rawPacket?: Buffer; bytesParsed?: number };
 type RawAnswer = { status: number; problem: Problem; isHead: boolean; headers?: string[] };
 
-/** How long a client may take to read why, before the connection is cut. */
+/** How long a client may take to read the response before the connection is closed. */
 const LINGER_MS = 2_000;
 
 const STATUS_OF: Record<string, number> = {
@@ -29,55 +29,62 @@ const STATUS_OF: Record<string, number> = {
   HPE_CHUNK_EXTENSIONS_OVERFLOW: 413,
   ERR_HTTP_REQUEST_TIMEOUT: 408,
 };
+const HINTS: Record<string, string> = {
+  HPE_HEADER_OVERFLOW: 'Shorten the path, the query and the headers.',
+  HPE_INVALID_URL: 'Percent-encode non-ASCII characters in the path.',
+  ERR_HTTP_REQUEST_TIMEOUT: 'Send the whole request without pauses.',
+};
 
-/** `methods`: what the server knows at all, for those who ask it for something else. */
+/** `methods`: all methods that the server supports, for the Allow header. */
 export function respondRaw(
   server: Server,
   securityHeaders: readonly string[],
   methods: string[],
   isWorthAnAnswer: (socket: Socket) => boolean = () => true,
 ): void {
-  const told = new WeakSet<Socket>();
+  const handled = new WeakSet<Socket>();
 
   function end(socket: Socket, answer: RawAnswer): void {
-    socket.end(text(answer, securityHeaders));
+    socket.end(serialize(answer, securityHeaders));
     setTimeout(() => socket.destroy(), LINGER_MS).unref();
   }
 
-  /** `half`: the request whose body is what cannot be read. */
-  function settle(socket: ParsedSocket, half: IncomingMessage | undefined, answer: RawAnswer): void {
-    const due = socket._httpMessage;
+  /** `partial`: the request whose body could not be read to its end. */
+  function respond(socket: ParsedSocket, partial: IncomingMessage | undefined, answer: RawAnswer): void {
+    const pending = socket._httpMessage;
     if (!socket.writable) socket.destroy();
-    else if (due?.operation === 'openStream' && due.headersSent) socket.destroySoon();
-    else if (!due && half)
-      socket.destroy(); // it has its answer
-    else if (!due || (due.req === half && isAwaited(half) && !due.headersSent)) end(socket, answer);
+    else if (pending?.operation === 'openStream' && pending.headersSent) socket.destroySoon();
+    else if (!pending && partial)
+      socket.destroy(); // it already has its response
+    else if (!pending || (pending.req === partial && isAwaited(partial) && !pending.headersSent))
+      end(socket, answer);
     else {
-      // Each once, and the second finds nothing more to do.
-      due.once('close', () => settle(socket, half, answer));
-      due.once(BEGUN, () => setImmediate(() => socket.destroySoon())); // with its first events
+      // Only the first of the two events has an effect: after it the socket is closed.
+      pending.once('close', () => respond(socket, partial, answer));
+      pending.once(STREAM_BEGUN, () => setImmediate(() => socket.destroySoon())); // after its first events
     }
   }
 
   server.on('clientError', (error: ParseError, socket: ParsedSocket) => {
-    if (told.has(socket)) return; // whatever else comes is part of the same rubbish
-    told.add(socket);
+    if (handled.has(socket)) return; // one response is enough for everything that cannot be parsed
+    handled.add(socket);
     if (error.code === 'ECONNRESET') return void socket.destroy();
     if (!isWorthAnAnswer(socket) && !socket._httpMessage) return void socket.destroy();
     const reading = socket.parser?.incoming;
-    const half = reading && !reading.complete ? reading : undefined;
-    if (socket._httpMessage) socket.removeAllListeners('end'); // node would end its own half, and what is due with it
-    const isHead = half ? half.method === 'HEAD' : wasHead(error);
-    settle(socket, half, { ...wordsFor(error), isHead });
+    const partial = reading && !reading.complete ? reading : undefined;
+    // Node would close its side when the client does, before pending responses are sent.
+    if (socket._httpMessage) socket.removeAllListeners('end');
+    const isHead = partial ? partial.method === 'HEAD' : isHeadRequest(error);
+    respond(socket, partial, { ...problemFor(error), isHead });
   });
 
   server.on('connect', (_req: IncomingMessage, socket: Socket) => {
     socket.on('error', () => {}).resume();
     const problem = new Problem(
       'method_not_allowed',
-      `CONNECT is not for this server; ${methods.join(', ')} is.`,
+      `CONNECT is not allowed on this server. Allowed: ${methods.join(', ')}.`,
     );
-    settle(socket, undefined, {
+    respond(socket, undefined, {
       status: 405,
       problem,
       isHead: false,
@@ -86,26 +93,28 @@ export function respondRaw(
   });
 }
 
-/** Whether an operation waits for the body; most do not want one, and answer all the same. */
+/** Whether an operation is reading the body; most operations take none and respond without it. */
 const isAwaited = (request: IncomingMessage): boolean => request.listenerCount('data') > 0;
 
-function wordsFor({ code = '' }: ParseError): { status: number; problem: Problem } {
+function problemFor({ code = '' }: ParseError): { status: number; problem: Problem } {
   const status = STATUS_OF[code] ?? 400;
-  if (status === 413)
-    return { status, problem: new Problem('body_too_large', 'The chunks of the body say too much.') };
-  const hint = code === 'HPE_INVALID_URL' ? ' Percent-encode what is not ASCII in the path.' : '';
-  const detail = `The request could not be read as HTTP (${STATUS_CODES[status]}).${hint}`;
+  if (status === 413) {
+    const detail = 'The chunk extensions of the body are too long. Send the body without them.';
+    return { status, problem: new Problem('body_too_large', detail) };
+  }
+  const hint = HINTS[code] ?? 'Send HTTP/1.1.';
+  const detail = `The request cannot be parsed as HTTP (${STATUS_CODES[status]}). ${hint}`;
   return { status, problem: new Problem('validation_failed', detail) };
 }
 
-/** The method of a head that could not be read whole, as far as its bytes are at hand. */
-function wasHead({ rawPacket, bytesParsed = 0 }: ParseError): boolean {
-  const read = rawPacket?.toString('latin1', 0, bytesParsed) ?? '';
-  const begin = read.lastIndexOf('\r\n\r\n');
-  return /^(?:\r\n)*HEAD /.test(begin < 0 ? read : read.slice(begin + 4));
+/** Best effort: the method is in the bytes of the head that was not parsed, if they are in the last packet. */
+function isHeadRequest({ rawPacket, bytesParsed = 0 }: ParseError): boolean {
+  const parsed = rawPacket?.toString('latin1', 0, bytesParsed) ?? '';
+  const begin = parsed.lastIndexOf('\r\n\r\n');
+  return /^(?:\r\n)*HEAD /.test(begin < 0 ? parsed : parsed.slice(begin + 4));
 }
 
-function text(
+function serialize(
   { status, problem, isHead, headers = [] }: RawAnswer,
   securityHeaders: readonly string[],
 ): string {

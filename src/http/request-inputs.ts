@@ -1,4 +1,4 @@
-/** The inputs of a request, checked against the contract. */
+/** Checks the inputs of a request against the contract. */
 import { parse } from 'node:querystring';
 import { type InputError, Problem } from '../chat/problems.ts';
 import type { Route } from './openapi.ts';
@@ -36,7 +36,9 @@ export function checkParameters(
 
 /** Throws `validation_failed`. */
 export function checkBody(check: NonNullable<Route['checkBody']>, body: unknown): unknown {
-  throwIfAny(body === undefined ? [{ pointer: '', message: 'the body is missing: send JSON' }] : check(body));
+  throwIfAny(
+    body === undefined ? [{ pointer: '', message: 'The body is missing. Send JSON.' }] : check(body),
+  );
   return body;
 }
 

@@ -1,11 +1,11 @@
 /**
- * How an event stream leaves HTTP. For as long as an answer is open, node keeps a parser, a request, a response and
- * their headers beside the socket: more than half of an idle stream. So a request for a stream is treated as an upgrade
- * (to WebSocket, say): once its head has been read, node lets go of the connection and hands over the socket. The head
- * of the answer is written by a response, which is then let go of as well; the body ends when the connection does.
+ * Detaches event streams from Node's HTTP objects. While a response is open, Node keeps a parser, a request, a response
+ * and their headers beside the socket: more than half the memory of an idle stream. So a request for a stream is treated
+ * as an upgrade (as for WebSocket): after its head, Node detaches its parser and hands over the socket. A response object
+ * writes the head and is then detached as well; the body ends when the connection closes.
  *
- * Relies on node asking a request whether it is an `upgrade`. With a node that was not tried, and where another answer is
- * still due on the connection, the stream goes through its response like any other answer: heavier, else the same.
+ * Relies on Node reading `upgrade` from the request. With an untested version of Node, and while another response is
+ * pending on the connection, the stream is sent through its response as usual: it takes more memory, and works the same.
  */
 import type { IncomingMessage } from 'node:http';
 import type { Server, Socket } from 'node:net';
@@ -19,21 +19,21 @@ const STREAM_HEADERS = [
   ...['X-Accel-Buffering', 'no'],
 ];
 
-/** What a response emits that has become a stream and keeps its connection: it will not be over soon. */
-export const BEGUN = Symbol('begun');
+/** Emitted by a response that has become a stream and was not detached from its connection. */
+export const STREAM_BEGUN = Symbol('stream begun');
 
-/** Responses whose connection node has let go of, until they are over. */
-const own = new WeakSet<ParleyResponse>();
+/** Responses on connections that Node has handed over. */
+const handedOver = new WeakSet<ParleyResponse>();
 
-/** From this version on node goes on parsing after an upgrade that the client did not ask for. */
-const UNTRIED_NODE = 26;
+/** From this version on, Node continues to parse after an upgrade that the client did not ask for. */
+const UNTESTED_NODE = 26;
 
 /**
  * The class of requests that report a request for the stream at `path` as an upgrade. Node asks again when more bytes
  * arrive, so the answer must not change: a request with a body, or one that Node would refuse, is treated as any other.
  */
 export function streamRequestClass(path: string): typeof ParleyRequest {
-  if (Number.parseInt(process.versions.node, 10) >= UNTRIED_NODE) return ParleyRequest;
+  if (Number.parseInt(process.versions.node, 10) >= UNTESTED_NODE) return ParleyRequest;
   const isStream = ({ method, url = '', headers }: IncomingMessage) =>
     method === 'GET' &&
     url.startsWith(path) &&
@@ -42,33 +42,33 @@ export function streamRequestClass(path: string): typeof ParleyRequest {
     headers['transfer-encoding'] === undefined;
   return class extends ParleyRequest {
     get upgrade(): boolean {
-      return (isStream(this) && !isAnswering(this.socket)) || this.method === 'CONNECT'; // refused in raw-responses
+      return (isStream(this) && !hasPending(this.socket)) || this.method === 'CONNECT'; // rejected in raw-responses
     }
 
-    /** Node sets what the client asks for; nothing else is upgraded here. */
+    /** Ignores what Node sets for an upgrade that the client asks for: none is supported. */
     set upgrade(_isRequested: boolean) {}
   };
 }
 
-/** Whether an earlier answer is still due. Node's own affair: where it is called otherwise, pipelined answers would mix. */
-const isAnswering = (socket: Socket & { _httpMessage?: object }): boolean => Boolean(socket._httpMessage);
+/** Whether an earlier response is pending: a handover would mix it with the stream. `_httpMessage` is internal to Node. */
+const hasPending = (socket: Socket & { _httpMessage?: object }): boolean => Boolean(socket._httpMessage);
 
-/** A request whose connection node has let go of goes the way of all others, with a response of its own. */
+/** Serves a request whose connection Node has handed over like any other, with a response created here. */
 export function serveStreams(server: Server, serve: (req: ParleyRequest, res: ParleyResponse) => void): void {
   server.on('upgrade', (req: ParleyRequest, socket: Socket) => {
     const res = new ParleyResponse(req);
     res.shouldKeepAlive = false;
-    res.removeHeader('Transfer-Encoding'); // not in chunks: the end of the connection is the end
+    res.removeHeader('Transfer-Encoding'); // not chunked: the stream ends with the connection
     res.assignSocket(socket);
-    res.on('finish', () => socket.destroySoon()); // a problem, and no stream
-    socket.on('error', ignore).on('end', endToo).resume();
-    own.add(res);
+    res.on('finish', () => socket.destroySoon()); // the response was a problem, not a stream
+    socket.on('error', ignore).on('end', endSocket).resume();
+    handedOver.add(res);
     serve(req, res);
   });
 }
 
 const ignore = (): void => {};
-function endToo(this: Socket): void {
+function endSocket(this: Socket): void {
   this.end();
 }
 
@@ -80,20 +80,20 @@ export function streamAnswer(res: ParleyResponse): StreamAnswer {
     begin: () => {
       res.admission.isStream = true;
       res.writeHead(200, [...headersOf(res), ...STREAM_HEADERS]);
-      if (own.has(res)) return letGo(res);
-      res.emit(BEGUN);
+      if (handedOver.has(res)) return detach(res);
+      res.emit(STREAM_BEGUN);
       return res;
     },
   };
 }
 
-function letGo(res: ParleyResponse): Writable {
-  const socket = res.socket!; // it is not over
+function detach(res: ParleyResponse): Writable {
+  const socket = res.socket!; // present until the response is over
   socket.cork();
-  process.nextTick(() => socket.uncork()); // with the first events: one write
+  process.nextTick(() => socket.uncork()); // head and first events in one write
   res.flushHeaders();
   res.detachSocket(socket);
-  res.emit('close'); // as an exchange it is over
+  res.emit('close'); // request and response are over, only the socket remains
   res.admission.letGo();
   return socket;
 }

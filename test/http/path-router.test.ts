@@ -49,7 +49,7 @@ test.each(['%', '%zz', '%ff', '%E6%9D'])('a path with %s is not percent-encoded 
 test.each(['v1/rooms', '/v1/rooms/', '/v1/{a}-{b}', '/v1/{a', '/v1/:room', '/v1/*', '/v1/room(s)', ''])(
   'the path "%s" stops the server at start-up',
   (path) => {
-    expect(() => finderFor(path)).toThrow(/cannot be served/);
+    expect(() => finderFor(path)).toThrow(/cannot serve/);
   },
 );
 

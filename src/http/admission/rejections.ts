@@ -1,4 +1,4 @@
-/** What is refused at the door: the words for it, and the rest that follows. */
+/** Rejections by admission: their error texts, and the pause that follows them. */
 import { randomUUID } from 'node:crypto';
 import { Problem } from '../../chat/problems.ts';
 import { problemBody } from '../problem-json.ts';
@@ -9,15 +9,15 @@ export type Reason = 'budget' | 'in_flight' | 'connections';
 
 export const IN_FLIGHT_RETRY_MS = 1_000;
 const DETAILS: Record<Reason, string> = {
-  budget: 'This account or network has used up what it may. Wait as long as Retry-After says.',
-  in_flight: 'Too many requests at once. Wait for answers before you send more.',
-  connections: 'Too many connections from this network. Close some, or share one.',
+  budget: 'This account or network has exceeded its request budget. Wait for the time in Retry-After.',
+  in_flight: 'Too many concurrent requests. Wait for responses before you send more.',
+  connections: 'Too many connections from this network. Close some, or reuse one for several requests.',
 };
 
 export const problemOf = (reason: Reason, retryAfterMs = IN_FLIGHT_RETRY_MS): Problem =>
   new Problem('too_many_requests', DETAILS[reason], { retryAfterMs });
 
-/** The connection is not read for a while: a client that asks on at once is slowed down. */
+/** Stops reading from the connection for a while, to slow down a client that retries immediately. */
 export function rest(connection: Connection, network: Budget): void {
   const { socket } = connection;
   if (connection.isResting || socket.destroyed) return;
@@ -29,7 +29,7 @@ export function rest(connection: Connection, network: Budget): void {
   }, network.restMs(performance.now())).unref();
 }
 
-/** What a connection hears that is one too many. */
+/** The response to a connection above the limit, as text: no request has been parsed yet. */
 export function rawRejection(): string {
   const requestId = randomUUID();
   const body = JSON.stringify(problemBody(problemOf('connections'), requestId));
