@@ -67,12 +67,12 @@ test.each([
   ['two schemes at a time', { security: [{ bearerAuth: [], ticket: [] }] }],
   ['an optional scheme', { security: [{}] }],
 ])('%s stops the server at start-up', (_, operation) => {
-  expect(() => routesOf(contractWith('/v1/a', operation))).toThrow(/no authenticator/);
+  expect(() => routesOf(contractWith('/v1/a', operation))).toThrow(/use one scheme of bearerAuth, ticket/);
 });
 
 test('an operation without security stops the server at start-up if there is no default', () => {
   const { security, ...bare } = contractWith('/v1/a');
   expect(security).toBeDefined();
-  expect(() => routesOf(bare)).toThrow(/states no security/);
-  expect(() => routesOf({ ...bare, security: [] })).toThrow(/states no security/);
+  expect(() => routesOf(bare)).toThrow(/has no security/);
+  expect(() => routesOf({ ...bare, security: [] })).toThrow(/has no security/);
 });
