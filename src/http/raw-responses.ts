@@ -102,7 +102,7 @@ function problemFor({ code = '' }: ParseError): { status: number; problem: Probl
     const detail = 'The chunk extensions of the body are too long. Send the body without them.';
     return { status, problem: new Problem('body_too_large', detail) };
   }
-  const hint = HINTS[code] ?? 'Send HTTP/1.1.';
+  const hint = HINTS[code] ?? 'Check the request line, the headers and the chunks of the body.';
   const detail = `The request cannot be parsed as HTTP (${STATUS_CODES[status]}). ${hint}`;
   return { status, problem: new Problem('validation_failed', detail) };
 }
