@@ -54,7 +54,7 @@ test('returns problems as values, with a code and its extra fields', async () =>
 test('returns a 429 with retryAfterSeconds and does not retry it', async () => {
   const wire = createWire();
   const alice = await client(theNode(), 'alice', { ...wire, clock: testClock() });
-  wire.instead('POST /v1/broadcasts', () => problem(429, 'too_many_requests', { 'Retry-After': '1' }));
+  wire.intercept('POST /v1/broadcasts', () => problem(429, 'too_many_requests', { 'Retry-After': '1' }));
   const { problem: tooFast } = await alice.sendBroadcast('too fast');
   expect(tooFast).toMatchObject({ code: 'too_many_requests', retryAfterSeconds: 1 });
   expect(wire.count('POST /v1/broadcasts')).toBe(1);
@@ -66,7 +66,7 @@ test('retries a send whose response was lost with the same key, so it is stored 
   const alice = await client(node, 'alice', { ...wire, clock });
   await client(node, 'bob');
   for (const path of ['/v1/broadcasts', '/v1/dm/bob']) {
-    wire.instead(`POST ${path}`, async (request, forward) => {
+    wire.intercept(`POST ${path}`, async (request, forward) => {
       await forward(request);
       return noNetwork();
     });
@@ -89,10 +89,10 @@ test('stores the same text twice, unless both sends use the same idempotency key
 test('retries after the Retry-After time when the server is unavailable, and returns the problem if that is too long', async () => {
   const [wire, clock] = [createWire(), testClock()];
   const alice = await client(theNode(), 'alice', { ...wire, clock });
-  wire.instead('GET /v1/me', () => problem(503, 'unavailable', { 'Retry-After': '3' }));
+  wire.intercept('GET /v1/me', () => problem(503, 'unavailable', { 'Retry-After': '3' }));
   expect((await alice.getMe()).data?.username).toBe('alice');
   expect(clock.slept).toEqual([3_000]);
-  wire.instead('GET /v1/me', () => problem(503, 'unavailable', { 'Retry-After': '60' }));
+  wire.intercept('GET /v1/me', () => problem(503, 'unavailable', { 'Retry-After': '60' }));
   const { problem: tooLong } = await alice.getMe();
   expect(tooLong).toMatchObject({ code: 'unavailable', retryAfterSeconds: 60 });
   expect(clock.slept, 'a wait of a minute is left to the caller').toEqual([3_000]);
@@ -101,7 +101,7 @@ test('retries after the Retry-After time when the server is unavailable, and ret
 test('returns unreachable after three attempts without a response', async () => {
   const [wire, clock] = [createWire(), testClock()];
   const alice = await client(theNode(), 'alice', { ...wire, clock });
-  wire.instead('GET /v1/me', noNetwork, 3);
+  wire.intercept('GET /v1/me', noNetwork, 3);
   const { problem } = await alice.getMe();
   expect(problem).toMatchObject({ code: 'unreachable', detail: expect.stringContaining('no network') });
   expect([wire.count('GET /v1/me'), clock.slept.length]).toEqual([3, 2]);
@@ -115,7 +115,7 @@ test.each([
 ] as const)('does not retry %s, because it is not idempotent', async (name, request) => {
   const wire = createWire();
   const alice = createParley({ baseUrl: theNode().url, ...wire, clock: testClock() });
-  wire.instead(request, noNetwork, 9);
+  wire.intercept(request, noNetwork, 9);
   const { problem } = await alice[name]({ username: 'zoe', password: 'correct horse battery' });
   expect(problem?.code).toBe('unreachable');
   expect(wire.count(request)).toBe(1);
@@ -126,9 +126,9 @@ test('reports a proxy’s page as unreadable', async () => {
   const alice = await client(theNode(), 'alice', wire);
   const page = (status: number) => () =>
     new Response('<html>', { status, headers: { 'Content-Type': 'text/html' } });
-  wire.instead('GET /v1/me', page(502));
+  wire.intercept('GET /v1/me', page(502));
   expect((await alice.getMe()).problem).toMatchObject({ code: 'unreadable', status: 502 });
-  wire.instead('GET /v1/me', page(200));
+  wire.intercept('GET /v1/me', page(200));
   expect((await alice.getMe()).problem?.code).toBe('unreadable');
 });
 
@@ -136,7 +136,7 @@ test('throws the abort reason when the caller aborts, also while waiting to retr
   const wire = createWire();
   const alice = await client(theNode(), 'alice', wire);
   const controller = new AbortController();
-  wire.instead(
+  wire.intercept(
     'GET /v1/me',
     (request) =>
       new Promise((_, reject) =>
@@ -147,7 +147,7 @@ test('throws the abort reason when the caller aborts, also while waiting to retr
   controller.abort(new Error('enough'));
   await expect(aborted).rejects.toThrow('enough');
   const waiting = new AbortController();
-  wire.instead('GET /v1/me', () => {
+  wire.intercept('GET /v1/me', () => {
     setTimeout(() => waiting.abort(new Error('no more')));
     return problem(503, 'busy', { 'Retry-After': '5' });
   });

@@ -7,7 +7,7 @@ import { login, person, startNode, until } from '../support/app.ts';
 import { call } from '../support/contract.ts';
 import { freePort } from '../support/process.ts';
 import { redisProxy } from '../support/proxy.ts';
-import { client, createWire, hear, testClock, untilTestEnds } from '../support/wire.ts';
+import { client, collect, createWire, testClock, untilTestEnds } from '../support/wire.ts';
 
 const password = 'correct horse battery';
 
@@ -22,7 +22,7 @@ async function behindProxy(settings: Record<string, string> = {}) {
   const states: StreamState[] = [];
   const { signal } = untilTestEnds();
   const stream = bob.events({ signal, onState: (state) => void states.push(state) });
-  const heard = hear(stream);
+  const heard = collect(stream);
   await heard.kind('ready');
   return { node, proxy, url, alice, bob, wire, clock, stream, heard, states };
 }
@@ -82,7 +82,7 @@ test('reconnects after a server restart and receives messages sent meanwhile', a
   const [alice, bob] = [await client(other, 'alice'), await client(first, 'bob', { clock: testClock() })];
   const states: StreamState[] = [];
   const { signal } = untilTestEnds();
-  const heard = hear(bob.events({ signal, onState: (state) => void states.push(state) }));
+  const heard = collect(bob.events({ signal, onState: (state) => void states.push(state) }));
   await heard.kind('ready');
   await first.close();
   await alice.sendDirect('bob', 'while it was down');
@@ -111,7 +111,7 @@ test('passes on the gap that the server reports for trimmed entries', async () =
 test('a long-open stream ends as soon as its signal aborts', async () => {
   const bob = await client(await startNode(), 'bob');
   const stop = new AbortController();
-  const heard = hear(bob.events({ signal: stop.signal }));
+  const heard = collect(bob.events({ signal: stop.signal }));
   await heard.kind('ready');
   setFlagsFromString('--expose-gc');
   const collectGarbage: () => void = runInNewContext('gc');
@@ -132,8 +132,8 @@ test('logout ends the stream, also in another client with the same session', asy
   const twin = createParley({ baseUrl: node.url });
   await twin.restore(bob.session);
   const states: StreamState[] = [];
-  const mine = hear(bob.events());
-  const twinHeard = hear(twin.events({ onState: (state) => void states.push(state) }));
+  const mine = collect(bob.events());
+  const twinHeard = collect(twin.events({ onState: (state) => void states.push(state) }));
   await Promise.all([mine.kind('ready'), twinHeard.kind('ready')]);
   await bob.logout();
   await Promise.all([mine.ended, twinHeard.ended]);
@@ -146,11 +146,11 @@ test('logging in as another user ends the stream of the previous one', async () 
   const node = await startNode();
   await client(node, 'carol');
   const parley = await client(node, 'bob');
-  const heard = hear(parley.events());
+  const heard = collect(parley.events());
   await heard.kind('ready');
   await parley.login({ username: 'carol', password });
   await heard.ended;
-  const carol = hear(parley.events({ signal: untilTestEnds().signal }));
+  const carol = collect(parley.events({ signal: untilTestEnds().signal }));
   await carol.kind('ready');
   expect(carol.events[0]).toMatchObject({ username: 'carol' });
 });
@@ -160,9 +160,9 @@ test('ends the oldest stream above the limit, and does not reconnect it', async 
   const bob = await client(node, 'bob');
   const { signal } = untilTestEnds();
   const [first, second] = [bob.events({ signal }), bob.events({ signal })];
-  const heard = hear(first);
+  const heard = collect(first);
   await heard.kind('ready');
-  await hear(second).kind('ready');
+  await collect(second).kind('ready');
   await heard.ended;
   expect(first.state).toEqual({ kind: 'ended', reason: 'replaced' });
   expect(second.state).toEqual({ kind: 'open' });
@@ -174,7 +174,7 @@ test('ends silently when aborted, and the server marks the user offline', async 
   const bob = await client(node, 'bob');
   const controller = new AbortController();
   const stream = bob.events({ signal: controller.signal });
-  const heard = hear(stream);
+  const heard = collect(stream);
   await heard.kind('ready');
   controller.abort();
   await heard.ended;
@@ -208,7 +208,7 @@ test('resumes from the lastEventId of an earlier stream', async () => {
     expiresAtMs: Infinity,
   });
   const lastEventId = first.lastEventId!;
-  const heard = hear(restarted.events({ signal: untilTestEnds().signal, lastEventId }));
+  const heard = collect(restarted.events({ signal: untilTestEnds().signal, lastEventId }));
   await heard.text('three');
   expect(heard.texts(), 'the event being handled when the loop was left counts as not handled').toEqual([
     'two',

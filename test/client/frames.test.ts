@@ -4,10 +4,10 @@ import type { EventsOptions, StreamState } from '../../src/client/index.ts';
 import { sharedNode, until } from '../support/app.ts';
 import {
   client,
+  collect,
   createWire,
   eventStream,
   eventText,
-  hear,
   problem,
   ready,
   testClock,
@@ -37,7 +37,7 @@ async function scripted(answers: (Response | Error)[], options: EventsOptions = 
   const bob = await client(theNode(), 'bob', { ...wire, clock });
   const lastEventIds: (string | null)[] = [];
   for (const answer of [...answers, eventStream(ready())]) {
-    wire.instead(STREAM, (request) => {
+    wire.intercept(STREAM, (request) => {
       lastEventIds.push(request.headers.get('Last-Event-ID'));
       if (answer instanceof Error) throw answer;
       return answer;
@@ -52,7 +52,7 @@ async function scripted(answers: (Response | Error)[], options: EventsOptions = 
     ...options,
   });
   const waits = () => states.flatMap((state) => (state.kind === 'waiting' ? [state] : []));
-  return { bob, wire, clock, stream, heard: hear(stream), states, waits, lastEventIds };
+  return { bob, wire, clock, stream, heard: collect(stream), states, waits, lastEventIds };
 }
 
 const connections = (count: number, { wire }: { wire: { count(request: string): number } }): Promise<void> =>
@@ -202,9 +202,9 @@ test('reconnects after two heartbeats without data', async () => {
 test('reconnect() ends the wait', async () => {
   const wire = createWire();
   const bob = await client(theNode(), 'bob', wire); // and the real clock
-  wire.instead(STREAM, () => problem(503, 'unavailable', { 'Retry-After': '3600' }));
+  wire.intercept(STREAM, () => problem(503, 'unavailable', { 'Retry-After': '3600' }));
   const stream = bob.events({ signal: untilTestEnds().signal });
-  const heard = hear(stream);
+  const heard = collect(stream);
   await until('it waits', () => stream.state.kind === 'waiting');
   stream.reconnect();
   await heard.kind('ready');
@@ -216,7 +216,7 @@ test('acknowledges handled messages in one batch, but not copies of the user’s
   const script = ready() + texts.join('') + eventText(own) + eventText({ kind: 'presence', total: 1 });
   const acks: unknown[] = [];
   const it = await scripted([eventStream(script)], { acknowledge: true });
-  it.wire.instead('POST /v1/mailbox/ack', async (request) => {
+  it.wire.intercept('POST /v1/mailbox/ack', async (request) => {
     acks.push(await request.json());
     return Response.json({ unread: 0 });
   });
@@ -228,9 +228,9 @@ test('acknowledges handled messages in one batch, but not copies of the user’s
 
 test('does not acknowledge a message whose handler threw', async () => {
   const it = await scripted([]);
-  it.wire.instead(STREAM, () => eventStream(ready() + eventText(dm('1'), 'a') + eventText(dm('2'), 'b')));
+  it.wire.intercept(STREAM, () => eventStream(ready() + eventText(dm('1'), 'a') + eventText(dm('2'), 'b')));
   const acks: unknown[] = [];
-  it.wire.instead('POST /v1/mailbox/ack', async (request) => {
+  it.wire.intercept('POST /v1/mailbox/ack', async (request) => {
     acks.push(await request.json());
     return Response.json({ unread: 1 });
   });
@@ -254,8 +254,8 @@ test('sends a failed acknowledgement again before logging out', async () => {
     },
   );
   const acks: unknown[] = [];
-  it.wire.instead('POST /v1/mailbox/ack', () => problem(503, 'unavailable', { 'Retry-After': '60' }));
-  it.wire.instead('POST /v1/mailbox/ack', async (request) => {
+  it.wire.intercept('POST /v1/mailbox/ack', () => problem(503, 'unavailable', { 'Retry-After': '60' }));
+  it.wire.intercept('POST /v1/mailbox/ack', async (request) => {
     acks.push(await request.json());
     return Response.json({ unread: 0 });
   });

@@ -77,7 +77,7 @@ test.each([1, 2, 3])('a refresh survives %i lost responses', async (lost) => {
   const [wire, clock, { box, ...tabs }] = [createWire(), testClock(), shared()];
   const alice = await client(theNode(), 'alice', { ...wire, clock, ...tabs });
   for (const round of [1, 2]) {
-    wire.instead(
+    wire.intercept(
       REFRESH,
       async (request, forward) => {
         expect((await forward(request)).status).toBe(200);
@@ -98,7 +98,7 @@ test('the next run repeats an unanswered refresh with the stored nonce when the 
   const alice = await client(theNode(), 'alice', { ...wire, clock, ...tabs });
   expect(box.session).not.toHaveProperty('refreshNonce');
   const requests: unknown[] = [];
-  wire.instead(
+  wire.intercept(
     REFRESH,
     async (request, forward) => {
       const stored = box.session?.refreshNonce;
@@ -123,7 +123,7 @@ test('keeps the nonce in memory when the storage drops it', async () => {
   const [wire, clock, { box, storage, lock }] = [createWire(), testClock(), shared()];
   const set = ({ id, username, refreshToken }: Session) => storage.set({ id, username, refreshToken });
   const alice = await client(theNode(), 'alice', { ...wire, clock, storage: { ...storage, set }, lock });
-  wire.instead(
+  wire.intercept(
     REFRESH,
     async (request, forward) => {
       await forward(request);
@@ -152,7 +152,7 @@ test('rejects a stolen refresh token that was already used, and ends the session
 test('uses the old token until it expires while refreshes fail', async () => {
   const [wire, clock] = [createWire(), testClock()];
   const alice = await client(theNode(), 'alice', { ...wire, clock });
-  wire.instead(REFRESH, () => Promise.reject(new TypeError('no network')), 6);
+  wire.intercept(REFRESH, () => Promise.reject(new TypeError('no network')), 6);
   clock.aheadMs = AN_HOUR_MS - 60_000;
   expect((await alice.getMe()).data?.username).toBe('alice');
   expect(wire.count(REFRESH)).toBe(3);
@@ -337,7 +337,7 @@ test('returns logged_out without sending a request when there is no session', as
 test('logout ends the local session even if the server is unavailable', async () => {
   const wire = createWire();
   const alice = await client(theNode(), 'alice', wire);
-  wire.instead('POST /v1/logout', () => problem(503, 'unavailable', { 'Retry-After': '1' }));
+  wire.intercept('POST /v1/logout', () => problem(503, 'unavailable', { 'Retry-After': '1' }));
   expect((await alice.logout()).problem?.code).toBe('unavailable');
   expect(alice.session).toBeUndefined();
 });

@@ -6,7 +6,7 @@ import { everything } from '../support/state.ts';
 
 const PASSWORD = 'correct horse battery';
 
-test('who registers gets the account, and where its profile is', async () => {
+test('registration returns the account and the location of its profile', async () => {
   const node = await startNode();
   const { status, headers, body } = await call(node, 'register', {
     body: { username: 'Alice', password: PASSWORD, displayName: 'Alice Liddell' },
@@ -21,7 +21,7 @@ test('who registers gets the account, and where its profile is', async () => {
   });
 });
 
-test('the Location of a name beyond ASCII leads to its profile', async () => {
+test('the Location of a non-ASCII username leads to its profile', async () => {
   const node = await startNode();
   const { headers } = await call(node, 'register', { body: { username: '张三', password: PASSWORD } });
   expect(headers['location']).toBe('users/%E5%BC%A0%E4%B8%89');
@@ -32,13 +32,13 @@ test('the Location of a name beyond ASCII leads to its profile', async () => {
   expect(profile.body).toEqual({ username: '张三', displayName: '张三', online: false, lastSeenAt: null });
 });
 
-test('without a display name the username is it, as it was sent', async () => {
+test('the display name defaults to the username as it was sent', async () => {
   const node = await startNode();
   const { body } = await call(node, 'register', { body: { username: 'ＨＵＤ', password: PASSWORD } });
   expect(body).toMatchObject({ username: 'hud', displayName: 'HUD' });
 });
 
-test('a username is taken once, also when several ask at the same moment', async () => {
+test('only one of several concurrent registrations gets the username', async () => {
   const node = await startNode();
   const answers = await Promise.all(
     Array.from({ length: 5 }, () =>
@@ -63,7 +63,7 @@ test('registering again changes neither password nor display name', async () => 
   );
 });
 
-test('a login answers tokens, the account, and who is online', async () => {
+test('a login returns tokens, the account and who is online', async () => {
   const node = await startNode();
   await listen(await person(node, 'bob'));
   await call(node, 'register', { body: { username: 'alice', password: PASSWORD } });
@@ -79,15 +79,15 @@ test('a login answers tokens, the account, and who is online', async () => {
   });
 });
 
-test('tokens are not for caches', async () => {
+test('responses with tokens must not be cached', async () => {
   const node = await startNode();
   await person(node, 'alice');
-  const entered = await call(node, 'login', { body: { username: 'alice', password: PASSWORD } });
-  const renewed = await call(node, 'refresh', { body: { refreshToken: entered.body.refreshToken } });
-  for (const { headers } of [entered, renewed]) expect(headers['cache-control']).toBe('no-store');
+  const loggedIn = await call(node, 'login', { body: { username: 'alice', password: PASSWORD } });
+  const refreshed = await call(node, 'refresh', { body: { refreshToken: loggedIn.body.refreshToken } });
+  for (const { headers } of [loggedIn, refreshed]) expect(headers['cache-control']).toBe('no-store');
 });
 
-test('an account can be read and given another display name, which others see', async () => {
+test('an account can change its display name, and others see the new one', async () => {
   const node = await startNode();
   const [alice, bob] = [await person(node, 'alice'), await person(node, 'bob')];
   const displayName = 'Алиса 🐇 "{}"';
@@ -95,12 +95,12 @@ test('an account can be read and given another display name, which others see', 
   const changed = await call(node, 'updateMe', { token: alice.token, body });
   expect(changed).toMatchObject({ status: 200, body: { username: 'alice', displayName } });
   expect((await call(node, 'getMe', { token: alice.token })).body).toEqual(changed.body);
-  const seen = await call(node, 'getUser', { token: bob.token, path: { username: 'alice' } });
-  expect(seen.body).toMatchObject({ username: 'alice', displayName });
+  const profile = await call(node, 'getUser', { token: bob.token, path: { username: 'alice' } });
+  expect(profile.body).toMatchObject({ username: 'alice', displayName });
 });
 
-describe('when an account was last seen', () => {
-  test('nobody has seen it before its first login; then it is that login', async () => {
+describe('lastSeenAt', () => {
+  test('is null before the first login, and then the time of that login', async () => {
     const node = await startNode();
     const { body: created } = await call(node, 'register', {
       body: { username: 'alice', password: PASSWORD },
@@ -111,7 +111,7 @@ describe('when an account was last seen', () => {
     expect(Date.parse(body.lastSeenAt)).toBeGreaterThanOrEqual(Date.parse(created.createdAt));
   });
 
-  test('after a stream it is when the stream ended', async () => {
+  test('is the time at which the last stream ended', async () => {
     const node = await startNode();
     const alice = await person(node, 'alice');
     const stream = await listen(alice);
@@ -120,11 +120,11 @@ describe('when an account was last seen', () => {
     expect(before.online).toBe(true);
     stream.close();
     await until('alice is offline', async () => !(await profile()).online, 10_000);
-    await until('it is noted', async () => (await profile()).lastSeenAt > before.lastSeenAt);
+    await until('lastSeenAt is updated', async () => (await profile()).lastSeenAt > before.lastSeenAt);
   });
 });
 
-describe('one name in many spellings is one account', () => {
+describe('different spellings of a name belong to one account', () => {
   test.each([
     ['Hud', ['hud', 'HUD', 'ＨＵＤ', 'ｈＵd']],
     ['émile', ['Émile', 'e\u0301mile', 'E\u0301MILE']],
@@ -149,7 +149,7 @@ describe('one name in many spellings is one account', () => {
   });
 });
 
-test('nobody has an unknown name, nor one that cannot be a name', async () => {
+test('returns unknown_user for names that do not exist or are not valid', async () => {
   const node = await startNode();
   const { token } = await person(node, 'alice');
   const before = await everything(node);

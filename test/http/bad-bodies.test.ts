@@ -1,4 +1,4 @@
-/** Bodies that are not what the contract asks for: a clear problem, and nothing changes. */
+/** Bodies that do not fit the contract get a clear problem and change nothing. */
 import { brotliCompressSync, deflateSync, gzipSync } from 'node:zlib';
 import { describe, expect, test } from 'vitest';
 import { loadContract } from '../../src/http/openapi.ts';
@@ -9,7 +9,7 @@ import { everything } from '../support/state.ts';
 const JSON_TYPE = { 'Content-Type': 'application/json' };
 const LIMIT = 64 * 1_024;
 
-/** Every operation that takes a body, with one that it would accept. */
+/** Every operation that takes a body, with a valid one. */
 const OPERATIONS = {
   register: { method: 'POST', path: '/v1/register', body: { username: 'carol', password: 'correct horse' } },
   login: {
@@ -27,16 +27,16 @@ type Name = keyof typeof OPERATIONS;
 
 const theNode = sharedNode();
 
-let known: Promise<Person> | undefined;
+let session: Promise<Person> | undefined;
 
-/** Alice, who has bob to write to; one session serves for all tests. */
+/** Logs alice in once for all tests; bob is there to receive messages. */
 async function theAlice(): Promise<Person> {
-  known ??= person(theNode(), 'bob').then(() => person(theNode(), 'alice'));
-  return known;
+  session ??= person(theNode(), 'bob').then(() => person(theNode(), 'alice'));
+  return session;
 }
 
-/** Sends the body to an operation as alice. */
-function give(
+/** Sends a body to an operation as alice. */
+function sendTo(
   alice: Person,
   name: Name,
   body?: string | Buffer,
@@ -46,24 +46,24 @@ function give(
   return send(alice.node, method, path, { token: alice.token, headers, ...(body !== undefined && { body }) });
 }
 
-/** To every operation in turn; afterwards everything is as it was. */
-async function giveToAll(
-  bad: (alice: Person, name: Name) => Promise<Answer>,
+/** Sends to every operation in turn, and checks that nothing has changed. */
+async function sendToAll(
+  sendBad: (alice: Person, name: Name) => Promise<Answer>,
   check: (answer: Answer) => void,
 ) {
   const alice = await theAlice();
   const { node } = alice;
   const before = await everything(node);
-  for (const name of Object.keys(OPERATIONS) as Name[]) check(await bad(alice, name));
+  for (const name of Object.keys(OPERATIONS) as Name[]) check(await sendBad(alice, name));
   expect(await everything(node)).toEqual(before);
 }
 
 const malformed = (answer: Answer) => expectProblem(answer, 'malformed_json');
 const unsupported = (answer: Answer) => expectProblem(answer, 'unsupported_media_type');
 const tooLarge = (answer: Answer) => expectProblem(answer, 'body_too_large');
-const misfit = (answer: Answer) => expectProblem(answer, 'validation_failed', '');
+const invalid = (answer: Answer) => expectProblem(answer, 'validation_failed', '');
 
-/** A body that would be right, in so many bytes. */
+/** A valid body, padded to `bytes`. */
 const padded = (name: Name, bytes: number) => JSON.stringify(OPERATIONS[name].body).padEnd(bytes);
 
 test.each([
@@ -77,77 +77,79 @@ test.each([
   '\0',
   ' ',
   '<xml/>',
-])('what is not JSON: %j', (text) => giveToAll((alice, name) => give(alice, name, text), malformed));
+])('rejects a body that is not JSON: %j', (text) =>
+  sendToAll((alice, name) => sendTo(alice, name, text), malformed),
+);
 
 test.each([
-  ['a lone byte', [0xff]],
-  ['an overlong form', [0xc0, 0x80]],
-  ['half a surrogate pair', [0xed, 0xa0, 0x80]],
-  ['the half of a character', [0xe5, 0xbc]],
+  ['an invalid byte', [0xff]],
+  ['an overlong encoding', [0xc0, 0x80]],
+  ['a lone surrogate', [0xed, 0xa0, 0x80]],
+  ['a truncated character', [0xe5, 0xbc]],
   ['Latin-1', [0xe9]],
-])('what is not UTF-8: %s', (_, bytes) =>
-  giveToAll((alice, name) => {
+])('rejects a body that is not UTF-8: %s', (_, bytes) =>
+  sendToAll((alice, name) => {
     const [before, after] = JSON.stringify(OPERATIONS[name].body).split(/(?<=:")/, 2) as [string, string];
-    return give(alice, name, Buffer.concat([Buffer.from(before), Buffer.from(bytes), Buffer.from(after)]));
+    return sendTo(alice, name, Buffer.concat([Buffer.from(before), Buffer.from(bytes), Buffer.from(after)]));
   }, malformed),
 );
 
-const MARK = Buffer.from([0xef, 0xbb, 0xbf]);
+const BOM = Buffer.from([0xef, 0xbb, 0xbf]);
 
-test('a byte order mark before JSON in UTF-8 is passed over, by every operation', async () => {
+test('ignores a byte order mark before JSON in UTF-8', async () => {
   const alice = await theAlice();
-  const sent = await give(
+  const sent = await sendTo(
     alice,
     'sendBroadcast',
-    Buffer.concat([MARK, Buffer.from('{"text":"from a file"}\r\n')]),
+    Buffer.concat([BOM, Buffer.from('{"text":"from a file"}\r\n')]),
   );
   expect([sent.status, sent.body.text]).toEqual([201, 'from a file']);
-  const updated = await give(
+  const updated = await sendTo(
     alice,
     'updateMe',
-    Buffer.concat([MARK, Buffer.from('{"displayName":"Alice"}')]),
+    Buffer.concat([BOM, Buffer.from('{"displayName":"Alice"}')]),
   );
   expect([updated.status, updated.body.displayName]).toEqual([200, 'Alice']);
 });
 
-test('a byte order mark inside of a text belongs to it', async () => {
-  const sent = await give(await theAlice(), 'sendBroadcast', '{"text":"a\ufeffb"}');
+test('keeps a byte order mark inside a text', async () => {
+  const sent = await sendTo(await theAlice(), 'sendBroadcast', '{"text":"a\ufeffb"}');
   expect(sent.body.text).toBe('a\ufeffb');
 });
 
 test.each([
-  ['alone', MARK],
-  ['before nothing but a space', Buffer.concat([MARK, Buffer.from(' ')])],
-  ['twice', Buffer.concat([MARK, MARK, Buffer.from('{"text":"x"}')])],
-  ['after a space', Buffer.concat([Buffer.from(' '), MARK, Buffer.from('{"text":"x"}')])],
-  ['at the end', Buffer.concat([Buffer.from('{"text":"x"}'), MARK])],
-  ['cut off', Buffer.concat([MARK.subarray(0, 2), Buffer.from('{"text":"x"}')])],
+  ['alone', BOM],
+  ['before only a space', Buffer.concat([BOM, Buffer.from(' ')])],
+  ['twice', Buffer.concat([BOM, BOM, Buffer.from('{"text":"x"}')])],
+  ['after a space', Buffer.concat([Buffer.from(' '), BOM, Buffer.from('{"text":"x"}')])],
+  ['at the end', Buffer.concat([Buffer.from('{"text":"x"}'), BOM])],
+  ['that is truncated', Buffer.concat([BOM.subarray(0, 2), Buffer.from('{"text":"x"}')])],
   ['of UTF-16', Buffer.from('\ufeff{"text":"x"}', 'utf16le')],
   ['of UTF-16, big-endian', Buffer.from('\ufeff{"text":"x"}', 'utf16le').swap16()],
   ['of UTF-32', Buffer.from([0xff, 0xfe, 0, 0, 0x7b, 0, 0, 0, 0x7d, 0, 0, 0])],
-  ['of nothing, before UTF-16', Buffer.from('{"text":"x"}', 'utf16le')],
-])('a byte order mark %s is not JSON', (_, bytes) =>
-  giveToAll((alice, name) => give(alice, name, bytes), malformed),
+  ['missing before UTF-16', Buffer.from('{"text":"x"}', 'utf16le')],
+])('rejects a body with a byte order mark %s', (_, bytes) =>
+  sendToAll((alice, name) => sendTo(alice, name, bytes), malformed),
 );
 
-test.each(['identity', 'Identity', ''])('a body that is not packed may say so: %j', async (encoding) => {
+test.each(['identity', 'Identity', ''])('accepts the content encoding %j', async (encoding) => {
   const headers = { ...JSON_TYPE, 'Content-Encoding': encoding };
-  expect((await give(await theAlice(), 'sendBroadcast', '{"text":"x"}', headers)).status).toBe(201);
+  expect((await sendTo(await theAlice(), 'sendBroadcast', '{"text":"x"}', headers)).status).toBe(201);
 });
 
-test.each(['[]', '"text"', '1', 'null', 'true'])('JSON that is no object: %s', (text) =>
-  giveToAll((alice, name) => give(alice, name, text), misfit),
+test.each(['[]', '"text"', '1', 'null', 'true'])('rejects JSON that is not an object: %s', (text) =>
+  sendToAll((alice, name) => sendTo(alice, name, text), invalid),
 );
 
-test('no body', async () => {
-  await giveToAll((alice, name) => give(alice, name, undefined, {}), misfit);
-  await giveToAll((alice, name) => give(alice, name, undefined), misfit);
-  await giveToAll((alice, name) => give(alice, name, ''), misfit);
+test('rejects a missing body', async () => {
+  await sendToAll((alice, name) => sendTo(alice, name, undefined, {}), invalid);
+  await sendToAll((alice, name) => sendTo(alice, name, undefined), invalid);
+  await sendToAll((alice, name) => sendTo(alice, name, ''), invalid);
 });
 
-test('an empty body that announces no length', () =>
-  giveToAll(
-    (alice, name) => give(alice, name, undefined, { ...JSON_TYPE, 'Transfer-Encoding': 'chunked' }),
+test('rejects an empty chunked body', () =>
+  sendToAll(
+    (alice, name) => sendTo(alice, name, undefined, { ...JSON_TYPE, 'Transfer-Encoding': 'chunked' }),
     (answer) => expectProblem(answer, 'validation_failed'),
   ));
 
@@ -173,12 +175,12 @@ test.each([
     'application/json; charset=utf-32',
     'application/json; charset=x',
   ],
-])('the content type %j', (type) =>
-  giveToAll((alice, name) => give(alice, name, padded(name, 0), { 'Content-Type': type }), unsupported),
+])('rejects the content type %j', (type) =>
+  sendToAll((alice, name) => sendTo(alice, name, padded(name, 0), { 'Content-Type': type }), unsupported),
 );
 
-test('no content type', () =>
-  giveToAll((alice, name) => give(alice, name, padded(name, 0), {}), unsupported));
+test('rejects a body without a content type', () =>
+  sendToAll((alice, name) => sendTo(alice, name, padded(name, 0), {}), unsupported));
 
 test.each([
   ...['application/json;', 'application/json ;', 'application/json;;', 'application/json; charset=utf8'],
@@ -193,31 +195,31 @@ test.each([
     'application/json; charset=UTF-8',
   ],
   'application/json; charset="utf-8"',
-])('JSON in UTF-8 is accepted as %j', async (type) => {
+])('accepts JSON in UTF-8 as %j', async (type) => {
   const alice = await theAlice();
-  const answer = await give(alice, 'sendBroadcast', '{"text":"žluťoučký 🐎"}', { 'Content-Type': type });
+  const answer = await sendTo(alice, 'sendBroadcast', '{"text":"žluťoučký 🐎"}', { 'Content-Type': type });
   expect(answer.body).toMatchObject({ text: 'žluťoučký 🐎' });
 });
 
-describe('a body of more than 64 KiB is refused', () => {
-  test('by its announced length, before it has been sent', () =>
-    giveToAll((alice, name) => give(alice, name, padded(name, LIMIT + 1)), tooLarge));
+describe('a body larger than 64 KiB', () => {
+  test('is rejected by its Content-Length', () =>
+    sendToAll((alice, name) => sendTo(alice, name, padded(name, LIMIT + 1)), tooLarge));
 
-  test('by what comes, where no length is announced', () =>
-    giveToAll(async (alice, name) => {
+  test('is rejected by its bytes when it is chunked', () =>
+    sendToAll(async (alice, name) => {
       const headers = { ...JSON_TYPE, 'Transfer-Encoding': 'chunked' };
-      return give(alice, name, padded(name, LIMIT + 1), headers);
+      return sendTo(alice, name, padded(name, LIMIT + 1), headers);
     }, tooLarge));
 
-  test('but one of exactly 64 KiB is not', async () => {
+  test('is rejected, while one of exactly 64 KiB is accepted', async () => {
     const alice = await theAlice();
-    expect((await give(alice, 'sendBroadcast', padded('sendBroadcast', LIMIT))).status).toBe(201);
+    expect((await sendTo(alice, 'sendBroadcast', padded('sendBroadcast', LIMIT))).status).toBe(201);
   });
 
-  test('at once: who announces gigabytes need not send them to hear no', async () => {
+  test('is rejected before it has arrived', async () => {
     const alice = await theAlice();
     const headers = { ...JSON_TYPE, 'Content-Length': String(4 * 2 ** 30) };
-    expectProblem(await give(alice, 'sendBroadcast', '{', headers), 'body_too_large');
+    expectProblem(await sendTo(alice, 'sendBroadcast', '{', headers), 'body_too_large');
   });
 });
 
@@ -225,44 +227,45 @@ test.each([
   ['gzip', gzipSync],
   ['deflate', deflateSync],
   ['br', brotliCompressSync],
-])('a body that is packed by %s: nothing here is large enough to be worth it', (encoding, pack) =>
-  giveToAll(
-    (alice, name) => give(alice, name, pack(padded(name, 0)), { ...JSON_TYPE, 'Content-Encoding': encoding }),
+])('rejects a body compressed with %s', (encoding, compress) =>
+  sendToAll(
+    (alice, name) =>
+      sendTo(alice, name, compress(padded(name, 0)), { ...JSON_TYPE, 'Content-Encoding': encoding }),
     unsupported,
   ),
 );
 
 test.each(['extra', '__proto__', 'constructor', 'prototype', 'toString', 'sid', 'from', ''])(
-  'a field that the contract does not know: %j',
+  'rejects the unknown field %j',
   (field) =>
-    giveToAll(
+    sendToAll(
       (alice, name) => {
         const text = `${JSON.stringify(OPERATIONS[name].body).slice(0, -1)},${JSON.stringify(field)}:{"x":1}}`;
-        return give(alice, name, text);
+        return sendTo(alice, name, text);
       },
       (answer) => expectProblem(answer, 'validation_failed', `/${field}`),
     ),
 );
 
-test('fields that hide in a prototype are not there', () =>
-  giveToAll(
-    (alice, name) => give(alice, name, `{"__proto__":${JSON.stringify(OPERATIONS[name].body)}}`),
+test('ignores fields inside __proto__', () =>
+  sendToAll(
+    (alice, name) => sendTo(alice, name, `{"__proto__":${JSON.stringify(OPERATIONS[name].body)}}`),
     (answer) => expectProblem(answer, 'validation_failed', '/__proto__'),
   ));
 
-test('every place that does not fit is named', async () => {
+test('reports every field that is not valid', async () => {
   const alice = await theAlice();
-  const answer = await give(alice, 'register', '{"username": 1, "password": [], "a/b~c": 0}');
+  const answer = await sendTo(alice, 'register', '{"username": 1, "password": [], "a/b~c": 0}');
   expectProblem(answer, 'validation_failed');
   const pointers = answer.body.errors.map(({ pointer }: { pointer: string }) => pointer);
   expect(pointers.sort()).toEqual(['/a~1b~0c', '/password', '/username']);
 });
 
-test('JSON nested to the limit of a body is read, and refused for what it is', () =>
-  giveToAll((alice, name) => give(alice, name, `${'['.repeat(30_000)}${']'.repeat(30_000)}`), misfit));
+test('JSON nested as deep as the body limit allows is parsed and rejected', () =>
+  sendToAll((alice, name) => sendTo(alice, name, `${'['.repeat(30_000)}${']'.repeat(30_000)}`), invalid));
 
-describe('a body with thousands of faults costs no more than any of its size', () => {
-  /** As many of these as fit into a body. */
+describe('a body with thousands of errors costs no more than any body of its size', () => {
+  /** As many fields as fit into a body. */
   const manyOf = (field: (n: number) => string) => {
     const fields = [];
     for (let bytes = 2; ; ) {
@@ -275,16 +278,16 @@ describe('a body with thousands of faults costs no more than any of its size', (
   const hostile: Record<string, string> = {
     'unknown fields': manyOf((n) => `"${n.toString(36)}":0`),
     'numbered fields': manyOf((n) => `"${n}":0`),
-    'unknown fields with parts': manyOf((n) => `"${n.toString(36)}":[[]]`),
-    'one field again and again': manyOf(() => '"text":0'),
+    'unknown fields with nested values': manyOf((n) => `"${n.toString(36)}":[[]]`),
+    'one field repeated': manyOf(() => '"text":0'),
     'one name that fills the body': `{"${'/'.repeat(LIMIT - 6)}":0}`,
     'a list': `[${'0,'.repeat(30_000)}0]`,
-    'nothing but depth': `${'{"a":'.repeat(10_000)}0${'}'.repeat(10_000)}`,
+    'deep nesting': `${'{"a":'.repeat(10_000)}0${'}'.repeat(10_000)}`,
   };
 
-  test.each(Object.keys(hostile))('%s: at most ten faults are told, in a small answer', (kind) =>
-    giveToAll(
-      (alice, name) => give(alice, name, hostile[kind]!),
+  test.each(Object.keys(hostile))('%s: at most ten errors are reported, in a small response', (kind) =>
+    sendToAll(
+      (alice, name) => sendTo(alice, name, hostile[kind]!),
       (answer) => {
         expectProblem(answer, 'validation_failed');
         expect(answer.body.errors.length).toBeLessThanOrEqual(10);
@@ -293,10 +296,10 @@ describe('a body with thousands of faults costs no more than any of its size', (
     ),
   );
 
-  test.each(Object.keys(hostile))('%s: to check them takes no longer than to read them', (kind) => {
+  test.each(Object.keys(hostile))('%s: validation takes no longer than parsing', (kind) => {
     const { checkBody } = loadContract().routes.find(({ operationId }) => operationId === 'login')!;
     const value = JSON.parse(hostile[kind]!);
-    /** The best of several, in ms: what else the machine does is left out. */
+    /** The fastest of several runs in ms, to exclude other load on the machine. */
     const best = (work: () => void) => {
       const times = Array.from({ length: 20 }, () => {
         const start = performance.now();
@@ -309,10 +312,10 @@ describe('a body with thousands of faults costs no more than any of its size', (
     expect(best(() => checkBody!(value))).toBeLessThan(best(() => JSON.parse(hostile[kind]!)) + 0.2);
   });
 
-  test('some twenty faults of a small body: ten of them are told', async () => {
+  test('of twenty errors in a small body, ten are reported', async () => {
     const alice = await theAlice();
     const fields = Array.from({ length: 20 }, (_, n) => [`field-${n}`, 0]);
-    const answer = await give(alice, 'register', JSON.stringify(Object.fromEntries(fields)));
+    const answer = await sendTo(alice, 'register', JSON.stringify(Object.fromEntries(fields)));
     expectProblem(answer, 'validation_failed');
     expect(answer.body.errors).toHaveLength(10);
   });

@@ -1,4 +1,4 @@
-/** Values that the contract does not allow: each is named, and nothing changes. */
+/** Values that the contract does not allow are reported by field, and change nothing. */
 import { expect, test } from 'vitest';
 import { person, sharedNode } from '../support/app.ts';
 import { expectProblem, send } from '../support/http.ts';
@@ -38,12 +38,12 @@ const NAMES = [
     'alice\0',
     'al\u200bice',
   ],
-  ...['ⓐlice', 'al﹍ice', '℻', 'alice﹒'], // allowed in their canonical form only
+  ...['ⓐlice', 'al﹍ice', '℻', 'alice﹒'], // only their canonical form is allowed
   ...['al\u202eice', '\u0301alice', 'ａｌ　ｉｃｅ', '㍿'.repeat(9), ...SURROGATES, ...WRONG_TYPES],
 ];
 const PASSWORDS = [
   ...['', '1234567', 'é'.repeat(3), 'x'.repeat(73), `${'é'.repeat(36)}x`, 'é'.repeat(37), '🔑'.repeat(19)],
-  ...['x'.repeat(60_000), 'with a NUL\0', 'half a pair \ud83d', ...WRONG_TYPES],
+  ...['x'.repeat(60_000), 'with a NUL\0', 'lone surrogate \ud83d', ...WRONG_TYPES],
 ];
 const DISPLAY_NAMES = [
   ...BLANK,
@@ -82,7 +82,7 @@ const ROWS = CASES.flatMap(([method, path, fields, rest]) =>
   Object.entries(fields).map(([field, values]) => [method, path, field, values, rest] as const),
 );
 
-test.each(ROWS)('%s %s refuses every bad %s', async (method, path, field, values, rest) => {
+test.each(ROWS)('%s %s rejects every invalid %s', async (method, path, field, values, rest) => {
   const node = theNode();
   const { token } = await person(node, 'alice');
   await person(node, 'bob');
@@ -90,10 +90,10 @@ test.each(ROWS)('%s %s refuses every bad %s', async (method, path, field, values
   for (const value of values) {
     const body = { ...rest, [field]: value };
     const answer = await send(node, method, path, { token, body });
-    const shown = `${JSON.stringify(value).slice(0, 100)}: ${answer.text}`;
-    expect(answer.body.code, shown).toBe('validation_failed');
+    const context = `${JSON.stringify(value).slice(0, 100)}: ${answer.text}`;
+    expect(answer.body.code, context).toBe('validation_failed');
     expectProblem(answer, 'validation_failed', `/${field}`);
-    expect(answer.text, 'a regular expression is no message').not.toContain('pattern');
+    expect(answer.text, 'the message contains no regular expression').not.toContain('pattern');
     if (field === 'password' && typeof value === 'string' && value !== '')
       expect(answer.text).not.toContain(value);
   }
@@ -101,7 +101,7 @@ test.each(ROWS)('%s %s refuses every bad %s', async (method, path, field, values
 });
 
 test.each(ROWS.filter(([, , field]) => field !== 'displayName' && field !== 'device'))(
-  '%s %s misses its %s',
+  '%s %s reports a missing %s',
   async (method, path, field, _, rest) => {
     const node = theNode();
     const { token } = await person(node, 'alice');
@@ -111,7 +111,7 @@ test.each(ROWS.filter(([, , field]) => field !== 'displayName' && field !== 'dev
   },
 );
 
-test('lengths are counted in characters, not in halves of them', async () => {
+test('lengths are counted in code points, not in UTF-16 units', async () => {
   const node = theNode();
   const { token } = await person(node, 'alice');
   const text = '😀'.repeat(4_000);

@@ -1,4 +1,4 @@
-/** Long reads have a connection to Redis of their own: whatever becomes of it, nothing else stands behind them. */
+/** Long reads use their own connection to Redis, so that they never delay anything else. */
 import { expect, onTestFinished, test } from 'vitest';
 import { listen, login, person, say, startNode, tell, until } from '../support/app.ts';
 import { call } from '../support/contract.ts';
@@ -14,16 +14,16 @@ async function behindProxy() {
   return { proxy, node, alice, bob };
 }
 
-const late = (proxy: TcpProxy, ms: number) => {
+const delayBulk = (proxy: TcpProxy, ms: number) => {
   proxy.delay(ms, 'bulk');
   onTestFinished(() => proxy.delay(0));
 };
 
-test('where long reads hang they are 503, and everything else goes on', async () => {
+test('when long reads hang they return 503, and everything else works', async () => {
   const { proxy, node, alice, bob } = await behindProxy();
   const stream = await listen(bob);
   await stream.next('dm');
-  late(proxy, 60_000);
+  delayBulk(proxy, 60_000);
   const { token } = bob;
   const startedAt = performance.now();
   const pages = [
@@ -46,27 +46,27 @@ test('where long reads hang they are 503, and everything else goes on', async ()
   for (const page of await Promise.all(pages)) expect(page.status).toBe(503);
 });
 
-test('when the connection for long reads is back, so are they', async () => {
+test('long reads work again after their connection to Redis was reset', async () => {
   const { proxy, node, bob } = await behindProxy();
   proxy.reset('bulk');
   await until(
-    'pages again',
+    'pages are served again',
     async () => (await call(node, 'listBroadcasts', { token: bob.token })).status === 200,
   );
 });
 
-test('one account’s long reads do not keep another’s waiting', async () => {
+test('the long reads of one account do not delay those of another', async () => {
   const { proxy, node, alice, bob } = await behindProxy();
-  late(proxy, 100);
+  delayBulk(proxy, 100);
   let done = 0;
   const many = Array.from({ length: 48 }, async () => {
     const { status } = await call(node, 'listBroadcasts', { token: alice.token });
     done += 1;
     return status;
   });
-  await until('the first are answered', () => done > 0);
+  await until('the first pages are served', () => done > 0);
   const { status } = await call(node, 'listBroadcasts', { token: bob.token });
   expect(status).toBe(200);
-  expect(done, 'answered before bob').toBeLessThan(40);
+  expect(done, 'pages served before bob').toBeLessThan(40);
   expect(new Set(await Promise.all(many))).toEqual(new Set([200]));
 });

@@ -1,4 +1,4 @@
-/** Connections: how many a network may have, what happens to answers that do not leave, and to work nobody waits for. */
+/** Connections: the limit per network, responses that the client does not read, and work after a disconnect. */
 import { once } from 'node:events';
 import type { Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -7,16 +7,16 @@ import { connectionCap, processCap } from '../../src/http/admission/file-limit.t
 import { person, say, startNode, until } from '../support/app.ts';
 import { expectProblem, send } from '../support/http.ts';
 import { recorder } from '../support/log.ts';
-import { ask, bytesOf, dial, heard } from '../support/raw.ts';
+import { dial, received, request, requestBytes } from '../support/raw.ts';
 
 const NEIGHBOUR = '127.0.0.2';
 
 describe('the connections of a network', () => {
-  test('are counted: one too many hears why, and another network is served', async () => {
+  test('are limited: one above the limit gets 429, and another network is served', async () => {
     const node = await startNode({ NETWORK_CONNECTIONS: '5' });
-    const held: Socket[] = [];
-    for (let n = 0; n < 5; n += 1) held.push(await dial(node));
-    const newcomer = await heard(await dial(node), 3_000);
+    const sockets: Socket[] = [];
+    for (let n = 0; n < 5; n += 1) sockets.push(await dial(node));
+    const newcomer = await received(await dial(node), 3_000);
     expect(newcomer).toMatch(/^HTTP\/1\.1 429 Too Many Requests\r\n/);
     expect(newcomer).toMatch(/\r\nConnection: close\r\n/);
     expect(newcomer).toMatch(/\r\nRetry-After: [1-9]\d*\r\n/);
@@ -30,43 +30,45 @@ describe('the connections of a network', () => {
       },
       'too_many_requests',
     );
-    expect((await ask(node, { path: '/livez' }, { from: NEIGHBOUR })).status).toBe(200);
-    held[0]!.destroy();
-    await until('there is room again', async () => {
-      const reply = await ask(node, { path: '/livez' }).catch(() => undefined);
+    expect((await request(node, { path: '/livez' }, { from: NEIGHBOUR })).status).toBe(200);
+    sockets[0]!.destroy();
+    await until('a connection is accepted again', async () => {
+      const reply = await request(node, { path: '/livez' }).catch(() => undefined);
       return reply?.status === 200;
     });
   });
 
-  test('that are streams count as well, and give their place back when they close', async () => {
+  test('include streams, which count until they close', async () => {
     const node = await startNode({ NETWORK_CONNECTIONS: '3' });
     const alice = await person(node, 'alice');
     const streams: Socket[] = [];
     for (let n = 0; n < 3; n += 1) {
       const socket = await dial(node);
-      socket.write(bytesOf({ path: '/v1/events', token: alice.token }));
+      socket.write(requestBytes({ path: '/v1/events', token: alice.token }));
       await once(socket, 'data');
       streams.push(socket);
     }
-    expect(await heard(await dial(node), 3_000)).toMatch(/^HTTP\/1\.1 429/);
+    expect(await received(await dial(node), 3_000)).toMatch(/^HTTP\/1\.1 429/);
     for (const each of streams) each.destroy();
-    await until('there is room again', async () => {
-      const reply = await ask(node, { path: '/livez' }).catch(() => undefined);
+    await until('a connection is accepted again', async () => {
+      const reply = await request(node, { path: '/livez' }).catch(() => undefined);
       return reply?.status === 200;
     });
   });
 
-  test('behind a proxy are those of its clients: their open requests and streams', async () => {
+  test('behind a proxy are the open requests and streams of each client', async () => {
     const node = await startNode({ NETWORK_CONNECTIONS: '2', TRUST_PROXY: '1' });
     const alice = await person(node, 'alice');
     const headers = { 'X-Forwarded-For': '192.0.2.1' };
     const open = async (from: string) => {
       const socket = await dial(node);
-      socket.write(bytesOf({ path: '/v1/events', token: alice.token, headers: { 'X-Forwarded-For': from } }));
+      socket.write(
+        requestBytes({ path: '/v1/events', token: alice.token, headers: { 'X-Forwarded-For': from } }),
+      );
       const [bytes] = await once(socket, 'data');
       return { socket, text: String(bytes) };
     };
-    for (let n = 0; n < 6; n += 1) await dial(node); // the proxy's own
+    for (let n = 0; n < 6; n += 1) await dial(node); // idle connections of the proxy
     const streams = [await open('192.0.2.1'), await open('192.0.2.1')];
     for (const { text } of streams) expect(text).toContain('event: ready');
     expectProblem(await send(node, 'GET', '/v1/me', { token: alice.token, headers }), 'too_many_requests');
@@ -76,27 +78,28 @@ describe('the connections of a network', () => {
     );
     streams[0]!.socket.destroy();
     await until(
-      'there is room again',
+      'a request is accepted again',
       async () => (await send(node, 'GET', '/livez', { headers })).status === 200,
     );
   });
 
-  test('are told to the log together', async () => {
+  test('above the limit are logged together', async () => {
     const { log, lines } = recorder();
     const node = await startNode({ NETWORK_CONNECTIONS: '1' }, { log });
     await dial(node);
-    for (let n = 0; n < 10; n += 1) await heard(await dial(node), 2_000);
-    await until('they are told', () => lines().some(({ msg }) => msg === 'refused'), 8_000);
-    const told = lines().filter(({ msg }) => msg === 'refused');
-    expect(told).toMatchObject([{ level: 'warn', reason: 'connections', count: 10, network: '127.0.0.1' }]);
+    for (let n = 0; n < 10; n += 1) await received(await dial(node), 2_000);
+    await until('they are logged', () => lines().some(({ msg }) => msg === 'refused'), 8_000);
+    expect(lines().filter(({ msg }) => msg === 'refused')).toMatchObject([
+      { level: 'warn', reason: 'connections', count: 10, network: '127.0.0.1' },
+    ]);
   });
 
-  test('a flood of them is refused without holding any', async () => {
+  test('above the limit are all closed, even in a flood', async () => {
     const node = await startNode({ NETWORK_CONNECTIONS: '2' });
     for (let n = 0; n < 2; n += 1) await dial(node);
-    const closed = Array.from({ length: 300 }, async () => heard(await dial(node), 5_000));
+    const closed = Array.from({ length: 300 }, async () => received(await dial(node), 5_000));
     await Promise.all(closed);
-    expect((await ask(node, { path: '/livez' }, { from: NEIGHBOUR })).status).toBe(200);
+    expect((await request(node, { path: '/livez' }, { from: NEIGHBOUR })).status).toBe(200);
   });
 });
 
@@ -106,29 +109,29 @@ test.each([
   [20_000, 19_000, 1_000],
   [undefined, undefined, 1_000],
   [10, 8, 2],
-])('with %s open files there may be %s connections, %s of one network', (files, all, ofOne) => {
-  expect([processCap(files), connectionCap('auto', files)]).toEqual([all, ofOne]);
+])('a limit of %s open files allows %s connections, %s of one network', (files, total, perNetwork) => {
+  expect([processCap(files), connectionCap('auto', files)]).toEqual([total, perNetwork]);
   expect(connectionCap(7, files)).toBe(7);
   expect(connectionCap(0, files)).toBe(Number.POSITIVE_INFINITY);
 });
 
-test('an answer that nobody reads is cut, one that is read slowly is not; until then it counts as in flight', async () => {
+test('an unread response counts as in flight until its connection is closed; a slow reader is not disconnected', async () => {
   const node = await startNode({ ACCOUNT_IN_FLIGHT: '4' });
   const [alice, bob] = [await person(node, 'alice'), await person(node, 'bob')];
   for (let n = 0; n < 20; n += 1) await say(bob, '😀'.repeat(4_000));
-  const page = bytesOf({ path: '/v1/broadcasts?limit=1000', token: alice.token });
-  // More than a loopback connection holds on its way.
+  const page = requestBytes({ path: '/v1/broadcasts?limit=1000', token: alice.token });
+  // More than the buffers of a loopback connection hold.
   const unread = await dial(node);
   unread.pause();
   unread.write(page.repeat(60));
   await sleep(3_000);
-  const waits = ask(node, { path: '/v1/broadcasts', token: alice.token });
+  const waits = request(node, { path: '/v1/broadcasts', token: alice.token });
   expect((await waits).status, 'its place is taken').toBe(429);
   const slow = await dial(node);
   slow.pause();
-  slow.write(bytesOf({ path: '/v1/broadcasts?limit=1000', token: bob.token }).repeat(40));
-  const sipping = setInterval(() => slow.read(64 * 1_024), 200);
-  onTestFinished(() => clearInterval(sipping));
+  slow.write(requestBytes({ path: '/v1/broadcasts?limit=1000', token: bob.token }).repeat(40));
+  const slowReading = setInterval(() => slow.read(64 * 1_024), 200);
+  onTestFinished(() => clearInterval(slowReading));
   let isCut = false;
   unread.on('close', () => {
     isCut = true;
@@ -141,7 +144,7 @@ test('an answer that nobody reads is cut, one that is read slowly is not; until 
   await until(
     'it may again',
     async () => {
-      const { status } = await ask(node, { path: '/v1/broadcasts', token: alice.token });
+      const { status } = await request(node, { path: '/v1/broadcasts', token: alice.token });
       return status === 200;
     },
     45_000,
@@ -152,18 +155,20 @@ test('an answer that nobody reads is cut, one that is read slowly is not; until 
   expect(isSlowCut).toBe(false);
 }, 70_000);
 
-test('work that nobody waits for any more stops: whoever hangs up is not registered', async () => {
+test('work stops when its client disconnects: its registration is not carried out', async () => {
   const node = await startNode({ BCRYPT_COST: '10' });
   const names = Array.from({ length: 8 }, (_, n) => `gone-${n}`);
   const sockets = await Promise.all(names.map(() => dial(node)));
   for (const [n, socket] of sockets.entries()) {
     const body = { username: names[n]!, password: 'correct horse battery' };
-    socket.write(bytesOf({ method: 'POST', path: '/v1/register', body }));
+    socket.write(requestBytes({ method: 'POST', path: '/v1/register', body }));
   }
   await sleep(30);
   for (const socket of sockets) socket.destroy();
   const { token } = await person(node, 'alice');
   await sleep(1_500);
-  const found = await Promise.all(names.map((name) => ask(node, { path: `/v1/users/${name}`, token })));
-  expect(found.filter(({ status }) => status === 200).length).toBeLessThan(5);
+  const profiles = await Promise.all(
+    names.map((name) => request(node, { path: `/v1/users/${name}`, token })),
+  );
+  expect(profiles.filter(({ status }) => status === 200).length).toBeLessThan(5);
 });

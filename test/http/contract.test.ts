@@ -1,4 +1,4 @@
-/** What the code and the contract both say must be the same. (The table of problems: test/chat/problems.test.ts.) */
+/** The code and the contract must agree. (For the table of problems see test/chat/problems.test.ts.) */
 import { expect, test } from 'vitest';
 import { loadContract, routesOf } from '../../src/http/openapi.ts';
 import { PUBLIC_OPERATIONS } from '../../src/http/operations/types.ts';
@@ -10,20 +10,19 @@ const theNode = sharedNode();
 const { document, routes: ROUTES } = loadContract();
 const PRIVATE = ROUTES.filter(({ security }) => security.length > 0);
 
-test('the operations that need no token are those that the contract leaves open', () => {
+test('the public operations are those with `security: []` in the contract', () => {
   const open = ROUTES.filter(({ security }) => security.length === 0).map(({ operationId }) => operationId);
   expect(open.sort()).toEqual(PUBLIC_OPERATIONS.toSorted());
 });
 
-test('an operation that says nothing about security needs a token', () => {
-  const silent = structuredClone(document);
-  for (const item of Object.values(silent.paths))
-    for (const each of Object.values(item)) delete each.security;
-  expect(routesOf(silent).filter(({ security }) => security.length === 0)).toEqual([]);
+test('an operation without its own security needs a token', () => {
+  const bare = structuredClone(document);
+  for (const item of Object.values(bare.paths)) for (const each of Object.values(item)) delete each.security;
+  expect(routesOf(bare).filter(({ security }) => security.length === 0)).toEqual([]);
 });
 
 test.each(PRIVATE.map(({ method, path, operationId }) => [operationId, method.toUpperCase(), path]))(
-  '%s wants a token before it looks at anything else',
+  '%s checks the token before all other inputs',
   async (_, method, path) => {
     const node = theNode();
     const target = path.replace('{username}', 'nobody');
@@ -33,19 +32,16 @@ test.each(PRIVATE.map(({ method, path, operationId }) => [operationId, method.to
   },
 );
 
-test.each(PUBLIC_OPERATIONS)(
-  '%s is not stopped for want of a token, nor by a bad one',
-  async (operationId) => {
-    const node = theNode();
-    const { method, path } = ROUTES.find((route) => route.operationId === operationId)!;
-    for (const headers of [{}, { Authorization: 'Bearer garbage' }]) {
-      const { status } = await send(node, method, path, { headers });
-      expect(status).toBe(method === 'get' ? 200 : 400);
-    }
-  },
-);
+test.each(PUBLIC_OPERATIONS)('%s ignores a missing or invalid token', async (operationId) => {
+  const node = theNode();
+  const { method, path } = ROUTES.find((route) => route.operationId === operationId)!;
+  for (const headers of [{}, { Authorization: 'Bearer garbage' }]) {
+    const { status } = await send(node, method, path, { headers });
+    expect(status).toBe(method === 'get' ? 200 : 400);
+  }
+});
 
-test('an answer with a field that the contract does not know would be noticed here', async () => {
+test('expectContract rejects a response with a field that is not in the contract', async () => {
   const { node, token } = await person(theNode(), 'alice');
   const answer = await call(node, 'getMe', { token });
   expect(() => expectContract('getMe', answer)).not.toThrow();
@@ -54,7 +50,7 @@ test('an answer with a field that the contract does not know would be noticed he
   );
 });
 
-test('every operation names a 4XX and the fault of the server, and a problem is the form of both', () => {
+test('every operation documents its 4xx and 5xx responses as problems', () => {
   for (const [path, item] of Object.entries(document.paths)) {
     for (const [method, operation] of Object.entries(item)) {
       const { responses } = operation as unknown as { responses: Record<string, { $ref?: string }> };

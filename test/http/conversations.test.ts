@@ -24,13 +24,13 @@ async function people(node: TestNode, ...names: string[]): Promise<Person[]> {
   return Promise.all(names.map((name) => person(node, name)));
 }
 
-test('who has talked with nobody has no conversations', async () => {
+test('the list is empty for an account without messages', async () => {
   const node = await startNode();
   const [alice] = await people(node, 'alice');
   expect(await page(alice!)).toEqual({ conversations: [], nextCursor: null });
 });
 
-test('conversations come newest first, each with its last message and how many of it are unread', async () => {
+test('conversations are listed newest first, with their last message and unread count', async () => {
   const node = await startNode();
   const [alice, bob, carol] = await people(node, 'alice', 'bob', 'carol');
   await tell(bob!, 'alice', 'one');
@@ -55,7 +55,7 @@ test('conversations come newest first, each with its last message and how many o
   ]);
 });
 
-test('the pages together hold every conversation once, in order', async () => {
+test('the pages together list every conversation once, in order', async () => {
   const node = await startNode();
   const names = ['bob', 'carol', 'dave', 'erin', 'frank'];
   const [alice] = await people(node, 'alice', ...names);
@@ -71,7 +71,7 @@ test('the pages together hold every conversation once, in order', async () => {
   expect((await pages(alice!, 1)).flat()).toEqual(newestFirst);
 });
 
-test('a conversation that moves up while one pages through is not given twice', async () => {
+test('a conversation that moves to the front between two pages is not listed twice', async () => {
   const node = await startNode();
   const [alice] = await people(node, 'alice', 'bob', 'carol', 'dave');
   for (const name of ['bob', 'carol', 'dave']) await tell(alice!, name, 'hi');
@@ -82,7 +82,7 @@ test('a conversation that moves up while one pages through is not given twice', 
   expect(second.conversations.map((each: Listed) => each.with)).toEqual(['bob']);
 });
 
-test('the one that a page ended with may move to the front: what follows is found all the same', async () => {
+test('paging continues after the last conversation of a page has moved to the front', async () => {
   const node = await startNode();
   const names = ['bob', 'carol', 'dave', 'erin', 'frank'];
   const [alice] = await people(node, 'alice', ...names);
@@ -95,7 +95,7 @@ test('the one that a page ended with may move to the front: what follows is foun
   expect((await pages(alice!, 2)).flat()).toEqual(['frank', 'erin', 'bob', 'dave', 'carol']);
 });
 
-test('names of any script page as well, and so does a note to oneself', async () => {
+test('paging works for names in any script and for notes to oneself', async () => {
   const node = await startNode();
   const names = ['张三', 'हिन्दी', '1795', 'a.b-c_d', 'alice'];
   const [alice] = await people(node, 'alice', ...names.slice(0, -1));
@@ -107,7 +107,7 @@ test('a page of conversations ends at 256 KiB too', async () => {
   const node = await startNode();
   const names = Array.from({ length: 20 }, (_, n) => `u${n}`);
   const [alice] = await people(node, 'alice');
-  for (const name of names) await people(node, name); // at once they would be too many for the passwords
+  for (const name of names) await people(node, name); // concurrently they would overflow the password queue
   for (const name of names) await tell(alice!, name, '😀'.repeat(4_000));
   const answer = await call(node, 'listConversations', { token: alice!.token, query: { limit: 100 } });
   expect(Buffer.byteLength(answer.text)).toBeLessThanOrEqual(256 * 1024 + 2_000);
@@ -115,7 +115,7 @@ test('a page of conversations ends at 256 KiB too', async () => {
   expect((await pages(alice!, 100)).flat()).toEqual(names.toReversed());
 }, 40_000);
 
-describe('what a release without the list has written', () => {
+describe('data of a release that had no list of conversations', () => {
   const OLD = { bob: 3_000, carol: 2_000, dave: 2_000, erin: 2_000, frank: 1_000 };
 
   async function withOldData() {
@@ -129,11 +129,11 @@ describe('what a release without the list has written', () => {
     return alice!;
   }
 
-  test.each([1, 2, 3, 4, 100])('is listed whole and in order, with pages of %i', async (limit) => {
+  test.each([1, 2, 3, 4, 100])('is listed whole and in order in pages of %i', async (limit) => {
     expect((await pages(await withOldData(), limit)).flat()).toEqual(Object.keys(OLD));
   });
 
-  test('stands behind what was written since, and moves to the front like any other', async () => {
+  test('is listed after newer conversations, and moves to the front with a new message', async () => {
     const alice = await withOldData();
     await tell(alice, 'zoe', 'hi');
     await tell(alice, 'dave', 'hi');
@@ -142,7 +142,7 @@ describe('what a release without the list has written', () => {
     expect((await pages(alice, 4)).flat()).toEqual(['frank', 'dave', 'zoe', 'bob', 'carol', 'erin']);
   });
 
-  test('is listed whole by many who ask at once', async () => {
+  test('is listed whole by concurrent requests', async () => {
     const alice = await withOldData();
     const all = await Promise.all(Array.from({ length: 10 }, () => pages(alice, 3)));
     for (const each of all) expect(each.flat()).toEqual(Object.keys(OLD));
@@ -164,7 +164,7 @@ test.each([
   '1.1.Ym9i.1',
   '1-9999999',
   ' 1-1',
-])('the cursor %j is none of ours', async (cursor) => {
+])('rejects the cursor %j', async (cursor) => {
   const node = await startNode();
   const [alice] = await people(node, 'alice');
   const answer = await call(node, 'listConversations', { token: alice!.token, query: { cursor } });

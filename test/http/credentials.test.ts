@@ -1,4 +1,4 @@
-/** Logging in: one answer and one timing for whoever does not know the password. */
+/** Logging in: every failure has the same response and the same timing. */
 import bcrypt from 'bcrypt';
 import { expect, onTestFinished, test, vi } from 'vitest';
 import { passwordThreads } from '../../src/chat/password-threads.ts';
@@ -9,21 +9,21 @@ import { everything } from '../support/state.ts';
 import { testStore } from '../support/store.ts';
 
 const PASSWORD = 'correct horse battery';
-const enter = (node: TestNode, username: string, password = PASSWORD) =>
+const tryLogin = (node: TestNode, username: string, password = PASSWORD) =>
   call(node, 'login', { body: { username, password } });
 
-test('an unknown user, a wrong password and an impossible name get one and the same answer', async () => {
+test('an unknown user, a wrong password and an invalid name get the same response', async () => {
   const node = await startNode();
   await person(node, 'alice');
   const before = await everything(node);
   const answers = [
-    await enter(node, 'alice', 'wrong password'),
-    await enter(node, 'nobody'),
-    await enter(node, '*{}: not a name'),
-    await enter(node, 'alice', 'short'),
-    await enter(node, 'alice', `${PASSWORD}\0`),
-    await enter(node, 'alice', PASSWORD.toUpperCase()),
-    await enter(node, 'alice', 'x'.repeat(1_024)),
+    await tryLogin(node, 'alice', 'wrong password'),
+    await tryLogin(node, 'nobody'),
+    await tryLogin(node, '*{}: not a name'),
+    await tryLogin(node, 'alice', 'short'),
+    await tryLogin(node, 'alice', `${PASSWORD}\0`),
+    await tryLogin(node, 'alice', PASSWORD.toUpperCase()),
+    await tryLogin(node, 'alice', 'x'.repeat(1_024)),
   ];
   for (const answer of answers) {
     expectProblem(answer, 'bad_credentials');
@@ -34,32 +34,32 @@ test('an unknown user, a wrong password and an impossible name get one and the s
   expect(await everything(node)).toEqual(before);
 });
 
-test('an unknown user costs as much work as a wrong password: the time tells nothing', async () => {
+test('an unknown user costs as much work as a wrong password, so that timing reveals nothing', async () => {
   const node = await startNode({ BCRYPT_COST: '6' });
   await person(node, 'alice');
   const spy = vi.spyOn(passwordThreads, 'compare');
   onTestFinished(() => spy.mockRestore());
   const roundsOf = async (username: string) => {
     spy.mockClear();
-    await enter(node, username, 'wrong password');
+    await tryLogin(node, username, 'wrong password');
     return spy.mock.calls.map(([, hash]) => bcrypt.getRounds(hash));
   };
   for (const username of ['alice', 'nobody', '*']) expect(await roundsOf(username), username).toEqual([6]);
 });
 
 test.each(['xy'.repeat(4), 'xy'.repeat(36), '🔑🔒'.repeat(9), ' space ', '"\'\\{}<>', 'пароль\u202e\n'])(
-  'the password %j lets in, and nothing but it',
+  'accepts exactly the password %j',
   async (password) => {
     const node = await startNode();
     await call(node, 'register', { body: { username: 'alice', password: password.padEnd(8) } });
-    expect((await enter(node, 'alice', password.padEnd(8))).status).toBe(200);
-    expectProblem(await enter(node, 'alice', `${password.padEnd(8)}x`), 'bad_credentials');
-    expectProblem(await enter(node, 'alice', password.padEnd(8).slice(0, -1)), 'bad_credentials');
+    expect((await tryLogin(node, 'alice', password.padEnd(8))).status).toBe(200);
+    expectProblem(await tryLogin(node, 'alice', `${password.padEnd(8)}x`), 'bad_credentials');
+    expectProblem(await tryLogin(node, 'alice', password.padEnd(8).slice(0, -1)), 'bad_credentials');
   },
 );
 
 test.each(['password', 'PASSWORD1', '12345678', 'wonderland', 'WonderLand', '        ', 'zzzzzzzzz'])(
-  'the password %j, which is tried first, is refused to the user wonderland, with a reason',
+  'registration rejects the common password %j for the user wonderland, with a reason',
   async (password) => {
     const node = await startNode();
     const before = await everything(node);
@@ -72,18 +72,18 @@ test.each(['password', 'PASSWORD1', '12345678', 'wonderland', 'WonderLand', '   
   },
 );
 
-test('a password lets in however its letters are composed; an account of before is brought to that by its next login', async () => {
+test('a password is accepted in any Unicode form; an older account is upgraded by its next login', async () => {
   const [composed, decomposed] = ['crème brûlée', 'cre\u0300me bru\u0302le\u0301e'];
   const node = await startNode();
   await call(node, 'register', { body: { username: 'alice', password: decomposed } });
   for (const password of [composed, decomposed, 'crème\u00a0brûlée'])
-    expect((await enter(node, 'alice', password)).status).toBe(200);
+    expect((await tryLogin(node, 'alice', password)).status).toBe(200);
 
   const { commands, keys } = await testStore(node.prefix);
   await commands.hset(keys.account('alice'), 'passwordHash', await bcrypt.hash(decomposed, 4));
   await commands.hdel(keys.account('alice'), 'passwordForm');
-  expectProblem(await enter(node, 'alice', composed), 'bad_credentials');
-  expect((await enter(node, 'alice', decomposed)).status).toBe(200);
-  await expect.poll(async () => (await enter(node, 'alice', composed)).status).toBe(200);
-  expect((await enter(node, 'alice', decomposed)).status).toBe(200);
+  expectProblem(await tryLogin(node, 'alice', composed), 'bad_credentials');
+  expect((await tryLogin(node, 'alice', decomposed)).status).toBe(200);
+  await expect.poll(async () => (await tryLogin(node, 'alice', composed)).status).toBe(200);
+  expect((await tryLogin(node, 'alice', decomposed)).status).toBe(200);
 });

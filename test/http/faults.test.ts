@@ -1,4 +1,4 @@
-/** A bug of ours: the caller is told, the log has it, and the rest goes on. */
+/** Unexpected errors: the client gets `internal`, the error is logged, and everything else works. */
 import { expect, test } from 'vitest';
 import { listen, person, say, startNode, tell } from '../support/app.ts';
 import { call } from '../support/contract.ts';
@@ -6,7 +6,7 @@ import { expectProblem } from '../support/http.ts';
 import { recorder } from '../support/log.ts';
 import { testStore } from '../support/store.ts';
 
-/** A key of a type that nobody expects makes Redis refuse what the code asks of it. */
+/** Keys of the wrong type make Redis return an error. */
 async function broken() {
   const { log, lines, text } = recorder();
   const node = await startNode({}, { log });
@@ -17,7 +17,7 @@ async function broken() {
   return { node, alice, bob, lines, text };
 }
 
-test('a bug is answered as `internal`, and the log has it under the same request id, as an error', async () => {
+test('an unexpected error returns `internal` and is logged as an error with the same request id', async () => {
   const { alice, lines } = await broken();
   for (const answer of [await say(alice, 'hello'), await tell(alice, 'bob', 'hello')]) {
     expectProblem(answer, 'internal');
@@ -31,7 +31,7 @@ test('a bug is answered as `internal`, and the log has it under the same request
   }
 });
 
-test('a bug touches nobody else: other requests, and other people’s streams, go on', async () => {
+test('an unexpected error does not affect other requests or other streams', async () => {
   const { node, alice, bob } = await broken();
   const stream = await listen(alice);
   expect((await say(bob, 'hello')).status).toBe(500);
@@ -42,7 +42,7 @@ test('a bug touches nobody else: other requests, and other people’s streams, g
   expect((await call(node, 'readiness')).status).toBe(200);
 });
 
-test('a bug writes no text of a message and no hash of a password to the log', async () => {
+test('an unexpected error logs no message text and no password hash', async () => {
   const { node, alice, text } = await broken();
   await tell(alice, 'bob', 'between you and me');
   await say(alice, 'between you and me');

@@ -1,4 +1,4 @@
-/** Whatever bytes: no answer is a 5xx, none stands in another, nothing hangs, and afterwards the node is as well as before. */
+/** Random input: no response is a 5xx or inside another one, nothing hangs, and the node works afterwards. */
 import { connect } from 'node:net';
 import { expect, test } from 'vitest';
 import { person, startNode } from '../support/app.ts';
@@ -7,10 +7,10 @@ import { recorder } from '../support/log.ts';
 
 const CASES = 2_000;
 const CONNECTIONS = 32;
-const PATIENCE_MS = 400;
+const HALF_CLOSE_AFTER_MS = 400;
 const HANGS_AFTER_MS = 15_000;
 
-/** xorshift32: the same cases every time. */
+/** xorshift32 with a fixed seed: the same cases in every run. */
 function randomOf(seed: number) {
   let state = seed;
   const next = (): number => {
@@ -184,31 +184,31 @@ function requestOf({ pick, chance, below }: ReturnType<typeof randomOf>, token: 
   return [`${pick(METHODS)} ${target} ${version}`, ...heads, '', body].join('\r\n');
 }
 
-/** What came back until the connection ended, which it does: this side is closed after a while. */
+/** Everything that the server sends until the connection ends; this side half-closes after a while. */
 function exchange(port: number, bytes: string): Promise<string | 'hangs'> {
   return new Promise((resolve) => {
     const socket = connect(port, '127.0.0.1').setEncoding('latin1');
-    let said = '';
-    const patience = setTimeout(() => socket.end(), PATIENCE_MS);
+    let output = '';
+    const halfClose = setTimeout(() => socket.end(), HALF_CLOSE_AFTER_MS);
     const hang = setTimeout(() => {
       resolve('hangs');
       socket.destroy();
     }, HANGS_AFTER_MS);
     socket.on('data', (text: string) => {
-      said += text;
+      output += text;
     });
     socket
       .on('error', () => {})
       .on('close', () => {
-        clearTimeout(patience);
+        clearTimeout(halfClose);
         clearTimeout(hang);
-        resolve(said);
+        resolve(output);
       });
     socket.write(bytes, 'latin1');
   });
 }
 
-test('two thousand requests, alone and in rows', { timeout: 240_000 }, async () => {
+test('two thousand random requests, single and pipelined', { timeout: 240_000 }, async () => {
   const { log, lines } = recorder();
   const node = await startNode({}, { log });
   const [alice] = [await person(node, 'alice'), await person(node, 'peer')];
@@ -218,17 +218,17 @@ test('two thousand requests, alone and in rows', { timeout: 240_000 }, async () 
     return { count, bytes: Array.from({ length: count }, () => requestOf(random, alice.token)).join('') };
   });
   const wrong: string[] = [];
-  const left = cases.values();
+  const queue = cases.values();
   const port = Number(new URL(node.url).port);
   await Promise.all(
     Array.from({ length: CONNECTIONS }, async () => {
-      for (const { bytes } of left) {
-        const said = await exchange(port, bytes);
+      for (const { bytes } of queue) {
+        const output = await exchange(port, bytes);
         const isBad =
-          said === 'hangs' ||
-          /HTTP\/1\.1 5\d\d /.test(said) ||
-          /^Content-Type: text\/event-stream\r$(?=[\s\S]*HTTP\/1\.1 )/m.test(said);
-        if (isBad) wrong.push(`${JSON.stringify(bytes.slice(0, 400))} → ${said.slice(0, 200)}`);
+          output === 'hangs' ||
+          /HTTP\/1\.1 5\d\d /.test(output) ||
+          /^Content-Type: text\/event-stream\r$(?=[\s\S]*HTTP\/1\.1 )/m.test(output);
+        if (isBad) wrong.push(`${JSON.stringify(bytes.slice(0, 400))} → ${output.slice(0, 200)}`);
       }
     }),
   );

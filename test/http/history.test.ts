@@ -1,12 +1,12 @@
 import { describe, expect, test } from 'vitest';
 import { type Person, person, say, startNode, tell } from '../support/app.ts';
-import { type Called, call } from '../support/contract.ts';
+import { type CallResult, call } from '../support/contract.ts';
 import { expectProblem } from '../support/http.ts';
 
 type Query = Record<string, number>;
 type Log = {
-  send: (who: Person, text: string) => Promise<Called>;
-  list: (who: Person, query: Query) => Promise<Called>;
+  send: (who: Person, text: string) => Promise<CallResult>;
+  list: (who: Person, query: Query) => Promise<CallResult>;
 };
 const LOGS: [string, Log][] = [
   [
@@ -35,7 +35,7 @@ describe.each(LOGS)('the history of %s', (_, { send, list }) => {
     };
   }
 
-  test('is empty at first, whatever is asked for', async () => {
+  test('is empty at first, for any parameters', async () => {
     const page = await logOf(0);
     for (const query of [
       {},
@@ -49,7 +49,7 @@ describe.each(LOGS)('the history of %s', (_, { send, list }) => {
       expect(await page(query as Query)).toEqual([[], false]);
   });
 
-  test('is read oldest first; `hasMore` says whether there is more in the direction of reading', async () => {
+  test('is listed oldest first; `hasMore` reports further messages in the direction of paging', async () => {
     const page = await logOf(5);
     const cases: [Query, number[], boolean][] = [
       [{}, [1, 2, 3, 4, 5], false],
@@ -74,7 +74,7 @@ describe.each(LOGS)('the history of %s', (_, { send, list }) => {
       expect(await page(query), JSON.stringify(query)).toEqual([seqs, hasMore]);
   });
 
-  test('begins with what is kept, once the oldest have gone', async () => {
+  test('begins with the oldest message that was not trimmed', async () => {
     const page = await logOf(5, { BROADCAST_LIMIT: '3', HISTORY_LIMIT: '3' });
     expect(await page({})).toEqual([[3, 4, 5], false]);
     expect(await page({ after: 0, limit: 2 })).toEqual([[3, 4], true]);
@@ -83,7 +83,7 @@ describe.each(LOGS)('the history of %s', (_, { send, list }) => {
     expect(await page({ before: 3 })).toEqual([[], false]);
   });
 
-  test('is 50 messages a page where nobody says how many', async () => {
+  test('has 50 messages per page by default', async () => {
     const page = await logOf(51);
     const [newest, hasMore] = await page({});
     expect([newest.length, newest[0], hasMore]).toEqual([50, 2, true]);
@@ -91,7 +91,7 @@ describe.each(LOGS)('the history of %s', (_, { send, list }) => {
     expect([oldest.length, oldest[0], hasNewer]).toEqual([50, 1, true]);
   });
 
-  test('is read in one direction at a time', async () => {
+  test('rejects `before` together with `after`', async () => {
     const node = await startNode();
     const alice = await person(node, 'alice');
     await person(node, 'bob');

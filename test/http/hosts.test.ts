@@ -1,4 +1,4 @@
-/** The server answers for hosts that it knows: a name that a stranger made lead here (DNS rebinding) gets nothing. */
+/** The server only serves its own hosts, so that a foreign name that resolves to it (DNS rebinding) gets nothing. */
 import { describe, expect, test } from 'vitest';
 import { readConfig } from '../../src/config.ts';
 import { createHostCheck } from '../../src/hosts.ts';
@@ -9,7 +9,8 @@ import { freePort } from '../support/process.ts';
 const theNode = sharedNode();
 const get = (node: { url: string }, ...heads: string[]) =>
   sendRaw(node, [...heads, 'Connection: close', '', ''].join('\r\n'));
-const asking = (node: { url: string }, host: string) => get(node, 'GET /livez HTTP/1.1', `Host: ${host}`);
+const getWithHost = (node: { url: string }, host: string) =>
+  get(node, 'GET /livez HTTP/1.1', `Host: ${host}`);
 
 const verdict = (host: string, settings: Record<string, string> = {}) =>
   createHostCheck(readConfig(settings))(host);
@@ -30,9 +31,7 @@ test.each([
   '[0:0:0:0:0:0:0:1]',
   '[::ffff:127.0.0.1]',
   '127.0.0.1:',
-])('a host that leads nowhere but to the machine of who asks is served: %s', (host) =>
-  expect(verdict(host)).toBe('served'),
-);
+])('serves a loopback host: %s', (host) => expect(verdict(host)).toBe('served'));
 
 const FOREIGN = [
   'evil.example',
@@ -51,7 +50,7 @@ test.each([
   '[fe80::1]',
   '128.0.0.1',
   '*',
-])('any other host is not: %s', (host) => expect(verdict(host)).toBe('foreign'));
+])('does not serve any other host: %s', (host) => expect(verdict(host)).toBe('foreign'));
 
 test.each([
   '',
@@ -66,9 +65,9 @@ test.each([
   '[::1',
   '::1',
   '[]',
-])('what is no host is told so: %j', (host) => expect(verdict(host)).toBe('invalid'));
+])('%j is not a valid host', (host) => expect(verdict(host)).toBe('invalid'));
 
-test('HOST and HOSTS are served, on any port, however they are spelled', () => {
+test('serves HOST and HOSTS on any port and in any spelling', () => {
   const settings = { HOST: '2001:DB8::7', HOSTS: 'Chat.Example, müller.example, 10.0.0.7,[2001:db8::8]' };
   const served = [
     '[2001:db8:0::7]:3000',
@@ -83,7 +82,7 @@ test('HOST and HOSTS are served, on any port, however they are spelled', () => {
     expect(verdict(host, settings), host).toBe('foreign');
 });
 
-test('who listens on all interfaces is served by any address, but by no name', () => {
+test('a server on all interfaces serves any IP address, but no foreign name', () => {
   for (const HOST of ['0.0.0.0', '::', '0:0:0:0:0:0:0:0']) {
     for (const host of ['192.168.1.7:3000', '203.0.113.9', '[2001:db8::1]:3000'])
       expect(verdict(host, { HOST })).toBe('served');
@@ -91,18 +90,18 @@ test('who listens on all interfaces is served by any address, but by no name', (
   }
 });
 
-test('HOSTS=* is served by every host, and by nothing that is none', () => {
+test('HOSTS=* serves every valid host', () => {
   expect(verdict('evil.example', { HOSTS: '*' })).toBe('served');
   expect(verdict('a b', { HOSTS: '*' })).toBe('invalid');
 });
 
 test.each(['chat.example:443', 'https://chat.example', 'a b', '*.example', 'a..b'])(
-  'HOSTS refuses %j',
+  'HOSTS rejects %j',
   (HOSTS) => expect(() => readConfig({ HOSTS })).toThrow(/HOSTS must be host names/),
 );
 
 describe('a request for a host that is not served', () => {
-  test('is refused by every path and for everybody, and changes nothing', async () => {
+  test('is rejected on every path, and changes nothing', async () => {
     const node = theNode();
     const { token } = await person(node, 'alice');
     const headers = { Host: 'evil.example', Origin: 'http://evil.example' };
@@ -131,7 +130,7 @@ describe('a request for a host that is not served', () => {
     expect((await send(node, 'GET', '/v1/me', { token })).status).toBe(200);
   });
 
-  test('is refused also where a target in absolute form names the host', async () => {
+  test('is rejected when a target in absolute form names the host', async () => {
     const node = theNode();
     const foreign = await get(node, 'GET http://evil.example/livez HTTP/1.1', 'Host: localhost');
     expectProblem(foreign, 'misdirected_request');
@@ -141,20 +140,20 @@ describe('a request for a host that is not served', () => {
     );
   });
 
-  test('keeps its connection: the next one may be for us', async () => {
-    const said = await exchangeRaw(
+  test('keeps its connection open, because the next request may be for a served host', async () => {
+    const output = await exchangeRaw(
       theNode(),
       'GET /livez HTTP/1.1\r\nHost: evil.example\r\n\r\n' +
         'GET /livez HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n',
     );
-    expect(said.match(/(?<=HTTP\/1\.1 )\d+/g)).toEqual(['421', '200']);
+    expect(output.match(/(?<=HTTP\/1\.1 )\d+/g)).toEqual(['421', '200']);
   });
 });
 
 describe('Host', () => {
   const missing = (version: string) => get(theNode(), `GET /livez HTTP/${version}`);
 
-  test('must be there since HTTP/1.1', async () => {
+  test('is required since HTTP/1.1', async () => {
     expectProblem(await missing('1.1'), 'validation_failed', 'header/Host');
     expect((await missing('1.0')).status).toBe(200);
     const stream = await get(theNode(), 'GET /v1/events HTTP/1.1');
@@ -166,30 +165,30 @@ describe('Host', () => {
     ['Host: localhost', 'host: evil.example'],
     ['HOST: evil.example', 'hOsT: localhost'],
     ['Host: localhost', ...Array.from({ length: 2_500 }, () => 'a:'), 'Host: evil.example'],
-  ])('must be there once: %s and another', async (...hosts) => {
+  ])('must be sent only once: %s and another', async (...hosts) => {
     const answer = await get(theNode(), 'GET /livez HTTP/1.1', ...hosts);
     expectProblem(answer, 'validation_failed', 'header/Host');
     expect(answer.headers['connection']).toBe('close');
   });
 
-  test.each(['', 'a b', 'user@localhost', 'localhost:http', '\u00ff'])('must be a host: %j', async (host) => {
-    expectProblem(await asking(theNode(), host), 'validation_failed', 'header/Host');
+  test.each(['', 'a b', 'user@localhost', 'localhost:http', '\u00ff'])('must be valid: %j', async (host) => {
+    expectProblem(await getWithHost(theNode(), host), 'validation_failed', 'header/Host');
   });
 });
 
-test('the names of HOSTS are served through the door', async () => {
+test('a node serves requests for the names in HOSTS', async () => {
   const node = await startNode({ HOSTS: 'chat.example' });
-  expect((await asking(node, 'chat.example:443')).status).toBe(200);
-  expectProblem(await asking(node, 'other.example'), 'misdirected_request');
+  expect((await getWithHost(node, 'chat.example:443')).status).toBe(200);
+  expectProblem(await getWithHost(node, 'other.example'), 'misdirected_request');
 });
 
-describe('the port of the metrics', () => {
+describe('the metrics port', () => {
   async function metricsOf(): Promise<{ url: string }> {
     const node: TestNode = await startNode({ METRICS_PORT: String(await freePort()) });
     return { url: `http://127.0.0.1:${node.metricsAddress?.port}` };
   }
 
-  test('answers GET and HEAD of /metrics, and nothing else', async () => {
+  test('serves GET and HEAD of /metrics, and nothing else', async () => {
     const metrics = await metricsOf();
     expect((await send(metrics, 'GET', '/metrics')).text).toContain('parley_requests_total');
     expect((await send(metrics, 'GET', '/metrics?x')).status).toBe(200);
@@ -200,7 +199,7 @@ describe('the port of the metrics', () => {
       expect((await send(metrics, 'GET', path)).status).toBe(404);
   });
 
-  test('answers for hosts that are served, and for no other', async () => {
+  test('serves only the hosts of the node', async () => {
     const metrics = await metricsOf();
     expect((await send(metrics, 'GET', '/metrics', { headers: { Host: 'localhost' } })).status).toBe(200);
     const foreign = await send(metrics, 'GET', '/metrics', { headers: { Host: 'evil.example' } });

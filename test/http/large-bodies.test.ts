@@ -1,4 +1,4 @@
-/** Large bodies are parsed one in each turn of the event loop, so that they do not hold up everybody else. */
+/** Large bodies are parsed one per turn of the event loop, so that they do not delay other requests. */
 import { connect, type Socket } from 'node:net';
 import { expect, test } from 'vitest';
 import { sharedNode } from '../support/app.ts';
@@ -7,7 +7,7 @@ const node = sharedNode();
 const LARGE = 24;
 const FIELDS = `{${Array.from({ length: 6_000 }, (_, index) => `"k${index}":0`).join(',')}}`;
 
-test('a small request is answered before most of the large bodies that came with it', async () => {
+test('a small request is served before most of the large bodies that arrive with it', async () => {
   const { hostname, port } = new URL(node().url);
   const order: string[] = [];
   const open = (name: string): Socket => {

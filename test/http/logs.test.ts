@@ -1,4 +1,4 @@
-/** What the log says, and what it never says. */
+/** The log: its lines, and that they contain no secrets. */
 import { connect } from 'node:net';
 import { expect, test } from 'vitest';
 import { login, person, startNode, tell, until } from '../support/app.ts';
@@ -9,7 +9,7 @@ import { testStore } from '../support/store.ts';
 
 const PASSWORD = 'correct horse battery';
 
-test('a request is one line: its id, operation, method, path without query, status', async () => {
+test('a request is logged as one line with id, operation, method, path without query, and status', async () => {
   const { log, lines } = recorder();
   const node = await startNode({}, { log });
   const { token } = await person(node, 'alice');
@@ -32,7 +32,7 @@ test('a request is one line: its id, operation, method, path without query, stat
   ]);
 });
 
-test('writes the name of the level and the time in ISO 8601, also in lines of a child logger', () => {
+test('log lines have the level name and an ISO 8601 time, also from a child logger', () => {
   const { log, lines } = recorder();
   log.warn('careful');
   log.child({ part: 'x' }).error(new Error('broken'), 'failed');
@@ -43,18 +43,18 @@ test('writes the name of the level and the time in ISO 8601, also in lines of a 
   ]);
 });
 
-test('who goes away before the answer is noted as gone, not as served', async () => {
+test('a client that disconnects before the response is logged with status 499', async () => {
   const { log, lines } = recorder();
   const node = await startNode({ BCRYPT_COST: '12' }, { log });
   const body = JSON.stringify({ username: 'alice', password: PASSWORD });
   const head = 'POST /v1/login HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n';
   const socket = connect(node.address.port, '127.0.0.1');
   socket.write(`${head}Content-Length: ${body.length}\r\n\r\n${body}`, () => socket.destroy());
-  await until('it is noted', () => lines().length > 0);
+  await until('the request is logged', () => lines().length > 0);
   expect(lines()).toMatchObject([{ operation: 'login', status: 499 }]);
 });
 
-test('nothing that callers send can break a line or make one of their own', async () => {
+test('no input can break a log line or forge one', async () => {
   const { log, lines } = recorder();
   const node = await startNode({}, { log });
   const id = { 'X-Request-Id': '"},{"level":"fatal","msg":"forged' };
@@ -64,14 +64,14 @@ test('nothing that callers send can break a line or make one of their own', asyn
   expect(lines().map(({ level }) => level)).not.toContain('fatal');
 });
 
-test('tokens and passwords are in no line and in no problem, whatever goes wrong', async () => {
+test('no log line and no problem contains a token or a password', async () => {
   const { log, text } = recorder();
   const node = await startNode({ LOGIN_LIMIT: '1/300' }, { log });
   const alice = await person(node, 'alice');
   const phone = await login(node, 'alice');
   const { token } = alice;
   const problems: Answer[] = [];
-  const attempt = async (...given: Parameters<typeof send>) => problems.push(await send(...given));
+  const attempt = async (...args: Parameters<typeof send>) => problems.push(await send(...args));
   const credentials = { username: 'alice', password: 'a wrong password' };
   const json = { 'Content-Type': 'application/json' };
 
@@ -92,31 +92,31 @@ test('tokens and passwords are in no line and in no problem, whatever goes wrong
   await attempt(node, 'POST', '/v1/mailbox/ack', { token, body: { upTo: token.slice(0, 200) } });
   await attempt(node, 'POST', '/v1/broadcasts', { token, headers: { 'Idempotency-Key': token }, body: {} });
   const { body: first } = await call(node, 'refresh', { body: { refreshToken: alice.refreshToken } });
-  const { body: renewed } = await call(node, 'refresh', { body: { refreshToken: first.refreshToken } });
+  const { body: second } = await call(node, 'refresh', { body: { refreshToken: first.refreshToken } });
   await attempt(node, 'POST', '/v1/refresh', { body: { refreshToken: alice.refreshToken } });
   await attempt(node, 'GET', '/v1/me', { token });
   const { commands, keys } = await testStore(node.prefix);
   await commands.hset(keys.inbox('alice').list, 'not', 'a list');
-  expect((await tell(phone, 'alice', 'a bug of ours')).status).toBe(500);
+  expect((await tell(phone, 'alice', 'an unexpected error')).status).toBe(500);
   await commands.set(keys.revoked, 'not a hash');
   await attempt(node, 'POST', '/v1/logout', { token: phone.token });
   await commands.del(keys.revoked);
 
-  const said = problems.map((answer) => JSON.stringify([answer.headers, answer.text]));
+  const responses = problems.map((answer) => JSON.stringify([answer.headers, answer.text]));
   expect(problems.filter(({ status }) => status < 400)).toEqual([]);
   expect(new Set(problems.map(({ body }) => body.code))).toContain('internal');
-  const tokens = [token, alice.refreshToken, phone.token, phone.refreshToken, renewed.accessToken];
-  const secrets = [...tokens, first.refreshToken, renewed.refreshToken].map((each) =>
+  const tokens = [token, alice.refreshToken, phone.token, phone.refreshToken, second.accessToken];
+  const secrets = [...tokens, first.refreshToken, second.refreshToken].map((each) =>
     each.split('.')[2]!.slice(0, 20),
   );
   for (const secret of [...secrets, 'correct ho', 'correct+ho', 'a wrong pa'])
-    for (const where of [text(), ...said]) expect(where).not.toContain(secret);
+    for (const where of [text(), ...responses]) expect(where).not.toContain(secret);
 });
 
-test('should code log a secret by mistake, it is cut out', () => {
+test('secrets that code logs by mistake are redacted', () => {
   const { log, lines } = recorder();
   const secrets = { password: 'x', accessToken: 'x', refreshToken: 'x', authorization: 'x', cookie: 'x' };
   log.info({ ...secrets, body: secrets, req: { headers: secrets } }, 'a mistake');
-  const hidden = Object.fromEntries(Object.keys(secrets).map((name) => [name, '[redacted]']));
-  expect(lines()).toMatchObject([{ ...hidden, body: hidden, req: { headers: hidden } }]);
+  const redacted = Object.fromEntries(Object.keys(secrets).map((name) => [name, '[redacted]']));
+  expect(lines()).toMatchObject([{ ...redacted, body: redacted, req: { headers: redacted } }]);
 });

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { listen, login, type Person, person, say, startNode, type TestNode, tell } from '../support/app.ts';
-import { type Called, call } from '../support/contract.ts';
+import { type CallResult, call } from '../support/contract.ts';
 import { expectProblem } from '../support/http.ts';
 import { entriesLookedAt, watchCommands } from '../support/monitor.ts';
 import { everything } from '../support/state.ts';
@@ -8,14 +8,14 @@ import { draft, testLogs, testStore } from '../support/store.ts';
 
 const LONGEST = '😀'.repeat(4_000);
 
-const mailbox = async (who: Person, query: Record<string, string | number> = {}): Promise<Called> =>
+const mailbox = async (who: Person, query: Record<string, string | number> = {}): Promise<CallResult> =>
   call(who.node, 'getMailbox', { token: who.token, query });
-const ack = async (who: Person, upTo: string): Promise<Called> =>
+const ack = async (who: Person, upTo: string): Promise<CallResult> =>
   call(who.node, 'ackMailbox', { token: who.token, body: { upTo } });
-const texts = ({ body }: Called): string[] => body.messages.map(({ text }: { text: string }) => text);
+const texts = ({ body }: CallResult): string[] => body.messages.map(({ text }: { text: string }) => text);
 
-/** Bob, offline, and what alice wrote to him meanwhile. */
-async function written(...lines: string[]) {
+/** Bob is offline while alice sends him these messages. */
+async function withMail(...lines: string[]) {
   const node = await startNode();
   const [alice, bob] = [await person(node, 'alice'), await person(node, 'bob')];
   const ids: string[] = [];
@@ -23,8 +23,8 @@ async function written(...lines: string[]) {
   return { node, alice, bob, ids };
 }
 
-test('the mailbox keeps what came while its owner was away, oldest first', async () => {
-  const { node, alice, bob } = await written('one', 'two');
+test('the mailbox lists messages that arrived while its owner was offline, oldest first', async () => {
+  const { node, alice, bob } = await withMail('one', 'two');
   await tell(await person(node, 'carol'), 'bob', 'three');
   await say(alice, 'a broadcast is nobody’s mail');
   const answer = await mailbox(bob);
@@ -32,14 +32,14 @@ test('the mailbox keeps what came while its owner was away, oldest first', async
   expect(answer.body).toMatchObject({ unread: 3, gap: null, hasMore: false });
 });
 
-test('reading acknowledges nothing', async () => {
-  const { bob } = await written('one');
+test('reading the mailbox acknowledges nothing', async () => {
+  const { bob } = await withMail('one');
   await mailbox(bob);
   expect((await mailbox(bob)).body.unread).toBe(1);
 });
 
-test('the mailbox is paged with the id of the last message seen', async () => {
-  const { bob, ids } = await written('1', '2', '3', '4', '5');
+test('the mailbox is paged by message id', async () => {
+  const { bob, ids } = await withMail('1', '2', '3', '4', '5');
   const cases: [Record<string, string | number>, string[], boolean][] = [
     [{ limit: 2 }, ['1', '2'], true],
     [{ limit: 2, after: ids[1]! }, ['3', '4'], true],
@@ -55,8 +55,8 @@ test('the mailbox is paged with the id of the last message seen', async () => {
   }
 });
 
-test('copies of what one sent oneself are passed over, also by the pages', async () => {
-  const { bob } = await written('one');
+test('the mailbox omits copies of messages that its owner sent', async () => {
+  const { bob } = await withMail('one');
   for (const line of ['a', 'b', 'c', 'd']) await tell(bob, 'alice', line);
   await tell(await login(bob.node, 'alice'), 'bob', 'two');
   const first = await mailbox(bob, { limit: 1 });
@@ -66,22 +66,22 @@ test('copies of what one sent oneself are passed over, also by the pages', async
 });
 
 describe('acknowledging', () => {
-  test('a message takes it, and everything before it, out of the mailbox', async () => {
-    const { bob, ids } = await written('one', 'two', 'three');
+  test('a message removes it and all earlier ones from the mailbox', async () => {
+    const { bob, ids } = await withMail('one', 'two', 'three');
     expect((await ack(bob, ids[1]!)).body).toEqual({ unread: 1 });
     expect(texts(await mailbox(bob))).toEqual(['three']);
   });
 
-  test('may be repeated, and never moves backwards', async () => {
-    const { node, bob, ids } = await written('one', 'two', 'three');
+  test('is idempotent and never moves backwards', async () => {
+    const { node, bob, ids } = await withMail('one', 'two', 'three');
     await ack(bob, ids[1]!);
     const before = await everything(node);
     for (const id of [ids[1]!, ids[0]!]) expect((await ack(bob, id)).body).toEqual({ unread: 1 });
     expect(await everything(node)).toEqual(before);
   });
 
-  test('an event of the stream stands for all that the stream had sent by then', async () => {
-    const { bob, alice } = await written('one', 'two');
+  test('an event id of a stream covers everything that the stream sent up to it', async () => {
+    const { bob, alice } = await withMail('one', 'two');
     const stream = await listen(bob);
     await stream.next('dm');
     await stream.next('dm');
@@ -95,16 +95,16 @@ describe('acknowledging', () => {
     expect((await ack(bob, upTo)).body, 'backwards').toEqual({ unread: 0 });
   });
 
-  test('the first event of a stream, before there was any mail, changes nothing', async () => {
-    const { bob, alice } = await written();
+  test('the first event of a stream changes nothing if the mailbox was empty then', async () => {
+    const { bob, alice } = await withMail();
     const stream = await listen(bob);
     const { id } = stream.events[0]!;
     await tell(alice, 'bob', 'one');
     expect((await ack(bob, id!)).body).toEqual({ unread: 1 });
   });
 
-  test('is told to the account’s other sessions, and not to the one that did it', async () => {
-    const { bob, alice, ids } = await written('one', 'two');
+  test('notifies the other sessions of the account, but not the session that acknowledged', async () => {
+    const { bob, alice, ids } = await withMail('one', 'two');
     const [own, phone] = [await listen(bob), await listen(await login(bob.node, 'bob'))];
     await ack(bob, ids[0]!);
     expect((await phone.next('mailbox')).data).toEqual({ kind: 'mailbox', unread: 1, upTo: ids[0] });
@@ -114,16 +114,16 @@ describe('acknowledging', () => {
   });
 });
 
-describe('what is not in one’s inbox cannot be acknowledged, and nothing changes', () => {
+describe('acknowledging an id that is not in the inbox returns unknown_message and changes nothing', () => {
   const unknown: [string, (node: TestNode, alice: Person, bob: Person) => Promise<string> | string][] = [
-    ['an id that nobody has', () => '01a207b1-8035-72a9-9b68-e7d70b4430e9'],
+    ['an unknown id', () => '01a207b1-8035-72a9-9b68-e7d70b4430e9'],
     ['garbage', () => 'garbage'],
-    ['a field’s name', () => 'acked'],
+    ['a field name', () => 'acked'],
     ['a NUL', () => '\0'],
     ['200 characters', () => '😀'.repeat(200)],
     ['a broadcast', async (_, alice) => (await say(alice, 'hi')).body.id],
     [
-      'a message of others',
+      'a message between other accounts',
       async (node, alice) => {
         await person(node, 'carol');
         return (await tell(alice, 'carol', 'not for bob')).body.id;
@@ -136,16 +136,16 @@ describe('what is not in one’s inbox cannot be acknowledged, and nothing chang
         return (await listen(alice)).events[0]!.id!;
       },
     ],
-    ['an event of another life of the log', () => 'aaaaaaaa.1.~0'],
+    ['an event of another epoch of the log', () => 'aaaaaaaa.1.~0'],
     [
       'an event from the future',
       async (_, __, bob) => (await listen(bob)).events[0]!.id!.replace(/^(\w+)\.\w+\.\w*/, '$1.zz.'),
     ],
   ];
-  test.each(unknown)('%s', async (_, find) => {
-    const { node, alice, bob, ids } = await written('one', 'two');
+  test.each(unknown)('%s', async (_, createId) => {
+    const { node, alice, bob, ids } = await withMail('one', 'two');
     await ack(bob, ids[0]!);
-    const upTo = await find(node, alice, bob);
+    const upTo = await createId(node, alice, bob);
     const before = await everything(node);
     expectProblem(await ack(bob, upTo), 'unknown_message');
     expect(await everything(node)).toEqual(before);
@@ -153,8 +153,8 @@ describe('what is not in one’s inbox cannot be acknowledged, and nothing chang
   });
 });
 
-test('a page cannot begin after a message that is not in the inbox', async () => {
-  const { node, alice, bob } = await written('one');
+test('rejects a page after a message that is not in the inbox', async () => {
+  const { node, alice, bob } = await withMail('one');
   const { body: note } = await tell(alice, 'alice', 'a note');
   expectProblem(await mailbox(bob, { after: note.id }), 'unknown_message');
   for (const after of ['garbage', '', 'acked']) {
@@ -163,7 +163,7 @@ test('a page cannot begin after a message that is not in the inbox', async () =>
   }
 });
 
-test('a mailbox that overflowed says what it lost', async () => {
+test('a mailbox that overflowed reports the loss as a gap', async () => {
   const node = await startNode({ INBOX_LIMIT: '3' });
   const [alice, bob] = [await person(node, 'alice'), await person(node, 'bob')];
   for (const line of ['1', '2', '3', '4', '5']) await tell(alice, 'bob', line);
@@ -177,9 +177,9 @@ test('a mailbox that overflowed says what it lost', async () => {
   expect((await mailbox(bob)).body).toEqual({ messages: [], unread: 0, gap: null, hasMore: false });
 });
 
-// Each page walked two entries at a time: 5,000 scripts for one message, and they went on when nobody waited any more.
-test('own copies, however many, cost a page of the mailbox next to nothing', async () => {
-  const { node, alice, bob } = await written('one');
+// Regression: each page read two entries at a time, 5,000 scripts for one message, and continued after a disconnect.
+test('the cost of a page does not depend on the number of own copies in the inbox', async () => {
+  const { node, alice, bob } = await withMail('one');
   const store = await testStore(node.prefix);
   const logs = testLogs(store, { inbox: 10_000 });
   const copies = async (count: number) => {
@@ -195,12 +195,12 @@ test('own copies, however many, cost a page of the mailbox next to nothing', asy
     [{ limit: 2 }, ['one', 'two'], false],
     [{ limit: 1_000 }, ['one', 'two'], false],
   ] as const) {
-    let page: Called | undefined;
+    let page: CallResult | undefined;
     const commands = await monitor.during(async () => {
       page = await mailbox(bob, query);
     });
     expect([texts(page!), page!.body.hasMore, page!.body.unread]).toEqual([expected, hasMore, 2]);
-    // Others may run beside it: who is online is looked after all the time.
+    // Presence runs other scripts in the background.
     const ofInbox = commands.filter(
       (each) => /^evalsha$/i.test(each[0]!) && each.some((arg) => arg.includes('inbox:{')),
     );
@@ -209,8 +209,8 @@ test('own copies, however many, cost a page of the mailbox next to nothing', asy
   }
 });
 
-test('after an acknowledgement the pages begin behind it, whatever `after` says', async () => {
-  const { bob, ids } = await written('1', '2', '3', '4', '5');
+test('pages begin after the acknowledged message, even if `after` is earlier', async () => {
+  const { bob, ids } = await withMail('1', '2', '3', '4', '5');
   await ack(bob, ids[2]!);
   for (const after of [ids[0]!, ids[2]!])
     expect(texts(await mailbox(bob, { after, limit: 1 }))).toEqual(['4']);

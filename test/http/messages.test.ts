@@ -1,10 +1,10 @@
 import { describe, expect, test } from 'vitest';
 import { listen, login, type Person, person, say, startNode, tell } from '../support/app.ts';
-import { type Called, call } from '../support/contract.ts';
+import { type CallResult, call } from '../support/contract.ts';
 import { expectProblem, send } from '../support/http.ts';
 import { everything } from '../support/state.ts';
 
-test('a broadcast is answered as it is stored, with the next seq', async () => {
+test('sending a broadcast returns it as it is stored, with the next seq', async () => {
   const node = await startNode();
   const [alice, bob] = [await person(node, 'alice'), await person(node, 'bob')];
   const first = await say(alice, 'hello');
@@ -18,7 +18,7 @@ test('a broadcast is answered as it is stored, with the next seq', async () => {
   expect(body).toEqual({ messages: [first.body, second.body], hasMore: false });
 });
 
-test('a direct message is in both histories and in the reader’s mailbox, not in the sender’s', async () => {
+test('a direct message is in both histories and in the mailbox of the recipient only', async () => {
   const node = await startNode();
   const [alice, bob] = [await person(node, 'alice'), await person(node, 'bob')];
   const { status, body: message } = await tell(alice, 'Bob', 'lunch?');
@@ -36,7 +36,7 @@ test('a direct message is in both histories and in the reader’s mailbox, not i
   expect(await mailboxOf(alice)).toEqual({ messages: [], unread: 0, gap: null, hasMore: false });
 });
 
-test('a conversation is the business of two: a third sees nothing of it', async () => {
+test('a third account sees nothing of a conversation', async () => {
   const node = await startNode();
   const [alice, , carol] = [
     await person(node, 'alice'),
@@ -51,7 +51,7 @@ test('a conversation is the business of two: a third sees nothing of it', async 
   expect((await call(node, 'listConversations', { token: carol.token })).body.conversations).toEqual([]);
 });
 
-test('a note to oneself is kept once, is not unread, and reaches one’s other sessions once', async () => {
+test('a note to oneself is stored once, is not unread, and reaches the other sessions once', async () => {
   const node = await startNode();
   const alice = await person(node, 'alice');
   const [own, phone] = [await listen(alice), await listen(await login(node, 'alice'))];
@@ -69,8 +69,8 @@ test('a note to oneself is kept once, is not unread, and reaches one’s other s
   expect(body.conversations).toEqual([{ with: 'alice', last: note, unread: 0 }]);
 });
 
-/** Both kinds of sending, to be sent with a key. */
-const WAYS: [string, (who: Person, text: string, key: string) => Promise<Called>][] = [
+/** Sends a message of each kind with an idempotency key. */
+const KINDS: [string, (who: Person, text: string, key: string) => Promise<CallResult>][] = [
   [
     'broadcast',
     (who, text, key) =>
@@ -86,14 +86,14 @@ const WAYS: [string, (who: Person, text: string, key: string) => Promise<Called>
   ],
 ];
 
-describe.each(WAYS)('a %s with an idempotency key', (_, post) => {
+describe.each(KINDS)('a %s with an idempotency key', (_, post) => {
   async function two() {
     const node = await startNode();
     const [alice, bob] = [await person(node, 'alice'), await person(node, 'bob')];
     return { node, alice, bob };
   }
 
-  test('is stored once, and answered alike on any node and in any session of the account', async () => {
+  test('is stored once, and repeats get the same response from any node and in any session', async () => {
     const { node, alice } = await two();
     const other = await startNode({}, { prefix: node.prefix });
     const first = await post(alice, 'once', 'key-1');
@@ -108,7 +108,7 @@ describe.each(WAYS)('a %s with an idempotency key', (_, post) => {
     expect((await post(await login(node, 'alice'), 'once', 'key-1')).body).toEqual(first.body);
   });
 
-  test('is stored once also when its repeats are under way together', async () => {
+  test('is stored once when its repeats are concurrent', async () => {
     const { alice } = await two();
     const answers = await Promise.all(Array.from({ length: 8 }, () => post(alice, 'once', 'key-1')));
     expect(new Set(answers.map(({ body }) => body.id)).size).toBe(1);
@@ -116,7 +116,7 @@ describe.each(WAYS)('a %s with an idempotency key', (_, post) => {
     expect(replays).toHaveLength(7);
   });
 
-  test('is refused with another text, and nothing is stored', async () => {
+  test('is rejected if the key was used with another text, and nothing is stored', async () => {
     const { node, alice } = await two();
     await post(alice, 'one text', 'key-1');
     const before = await everything(node);
@@ -124,7 +124,7 @@ describe.each(WAYS)('a %s with an idempotency key', (_, post) => {
     expect(await everything(node)).toEqual(before);
   });
 
-  test('is another message under another key, and under somebody else’s same key', async () => {
+  test('is another message with another key or from another account', async () => {
     const { alice, bob } = await two();
     const ids = [];
     for (const [who, key] of [
@@ -137,7 +137,7 @@ describe.each(WAYS)('a %s with an idempotency key', (_, post) => {
     expect(new Set(ids).size).toBe(4);
   });
 
-  test('may have the key in quotes, which are not part of it', async () => {
+  test('may quote the key, and the quotes are not part of it', async () => {
     const { alice } = await two();
     const bare = await post(alice, 'once', 'key-1');
     expect((await post(alice, 'once', '"key-1"')).body).toEqual(bare.body);
@@ -151,7 +151,7 @@ describe.each(WAYS)('a %s with an idempotency key', (_, post) => {
   });
 });
 
-test('a key belongs to one conversation: in another, and in the broadcasts, it is new', async () => {
+test('a key belongs to one conversation, and is new in another one and for broadcasts', async () => {
   const node = await startNode();
   const alice = await person(node, 'alice');
   for (const name of ['bob', 'carol']) await person(node, name);
@@ -168,11 +168,11 @@ test('a key belongs to one conversation: in another, and in the broadcasts, it i
 
 test.each([
   ['empty', ''],
-  ['of quotes alone', '""'],
-  ['of 256 characters', 'k'.repeat(256)],
-  ['of 256 characters in quotes', `"${'k'.repeat(256)}"`],
-  ['of 2,000 characters', 'k'.repeat(2_000)],
-])('a key that is %s is refused, and nothing is stored', async (_, key) => {
+  ['only quotes', '""'],
+  ['256 characters long', 'k'.repeat(256)],
+  ['256 characters long in quotes', `"${'k'.repeat(256)}"`],
+  ['2,000 characters long', 'k'.repeat(2_000)],
+])('a key that is %s is rejected, and nothing is stored', async (_, key) => {
   const node = await startNode();
   const alice = await person(node, 'alice');
   const before = await everything(node);

@@ -1,4 +1,4 @@
-/** Usernames at the door: who gets one, whom it means, and accounts that were made under the rules of before. */
+/** Usernames over HTTP: registration, lookup, and accounts created under older rules. */
 import { describe, expect, test } from 'vitest';
 import { createKeys } from '../../src/store/redis/keys.ts';
 import { listen, login, person, startNode, type TestNode, tell, until } from '../support/app.ts';
@@ -11,7 +11,7 @@ const PASSWORD = 'correct horse battery';
 const register = (node: TestNode, username: string) =>
   call(node, 'register', { body: { username, password: PASSWORD } });
 
-describe('two accounts cannot look the same', () => {
+describe('two usernames cannot look the same', () => {
   test.each([
     ['alice', 'a1ice'],
     ['bob1', 'bobl'],
@@ -22,7 +22,7 @@ describe('two accounts cannot look the same', () => {
     ['σας', 'ΣΑΣ'],
     ['カ', '力'],
     ['علی\u200cرضا', 'علیرضا'],
-  ])('%s is there, %s is taken; and the other way round', async (one, other) => {
+  ])('%s and %s cannot both be registered', async (one, other) => {
     for (const [first, second] of [
       [one, other],
       [other, one],
@@ -35,30 +35,30 @@ describe('two accounts cannot look the same', () => {
     }
   });
 
-  test('also when both come at the same moment, on two nodes', async () => {
+  test('even if they are registered at the same time on two nodes', async () => {
     const one = await startNode();
     const two = await startNode({}, { prefix: one.prefix });
     const names = ['alice', 'a1ice', 'аӏісе', 'ALICE', 'alіcе'.replace('l', 'ӏ').replace('a', 'а')];
     const answers = await Promise.all(names.map((name, n) => register(n % 2 ? one : two, name)));
     expect(answers.filter(({ status }) => status === 201)).toHaveLength(1);
-    const words = answers.filter(({ status }) => status === 409).map(({ body }) => body.detail);
-    expect(words).not.toHaveLength(0);
-    expect(words.some((detail) => detail.includes('looks the same'))).toBe(true);
+    const details = answers.filter(({ status }) => status === 409).map(({ body }) => body.detail);
+    expect(details).not.toHaveLength(0);
+    expect(details.some((detail) => detail.includes('looks the same'))).toBe(true);
   });
 
-  test('a look that was reserved for an account that never came to be is free', async () => {
+  test('a skeleton reserved for an account that was never created is free', async () => {
     const node = await startNode();
     const store = await testStore(node.prefix);
     await register(node, 'alice');
     const alice = store.keys.account('alice');
-    await store.commands.del(alice); // as if the node had died in between, where the two are not one step
+    await store.commands.del(alice); // as if the node had died between the two steps
     expect((await register(node, 'a1ice')).status).toBe(201);
     expectProblem(await register(node, 'alice'), 'username_taken');
   });
 });
 
 test.each(['ali\u200cce', 'alice\ufe0f', '\u3164', 'аlice', `a${'\u0315'.repeat(31)}`, 'علی١2', 'אב-'])(
-  '%j cannot be registered, and nobody has it',
+  'rejects the username %j at registration, and does not find it',
   async (username) => {
     const node = await startNode();
     const { token } = await person(node, 'bob');
@@ -82,7 +82,7 @@ test.each([
   ['山田たろう', '山田たろう'],
   ['İbrahim', 'ibrahim'],
   ['Weiß', 'weiss'],
-])('%s registers, logs in and is written to as %s', async (name, canonical) => {
+])('%s registers, logs in and receives messages as %s', async (name, canonical) => {
   const node = await startNode();
   const them = await person(node, name);
   expect(them.username).toBe(canonical);
@@ -93,8 +93,8 @@ test.each([
   expect((await call(node, 'getUser', { token: bob.token, path: { username: canonical } })).status).toBe(200);
 });
 
-/** What a node of before these rules would have left in Redis. */
-async function olderNode(...usernames: string[]): Promise<TestNode> {
+/** A node whose accounts were created by a release without these rules. */
+async function nodeWithOldAccounts(...usernames: string[]): Promise<TestNode> {
   const first = await startNode();
   await register(first, 'template');
   const { commands, keys } = await testStore(first.prefix);
@@ -107,7 +107,7 @@ async function olderNode(...usernames: string[]): Promise<TestNode> {
   return startNode({}, { prefix: first.prefix });
 }
 
-describe('accounts of before', () => {
+describe('accounts created under older rules', () => {
   const OLD = [
     'straße',
     'i\u0307zmir',
@@ -119,8 +119,8 @@ describe('accounts of before', () => {
     'a\u0301\u0301'.normalize('NFC'),
   ];
 
-  test.each(OLD)('%j logs in, refreshes, is found and written to as ever', async (username) => {
-    const node = await olderNode(username);
+  test.each(OLD)('%j can log in, refresh, be looked up and receive messages', async (username) => {
+    const node = await nodeWithOldAccounts(username);
     const them = await login(node, username);
     expect(them.username).toBe(username);
     const refreshed = await call(node, 'refresh', { body: { refreshToken: them.refreshToken } });
@@ -134,14 +134,14 @@ describe('accounts of before', () => {
     expect((await call(node, 'listDirect', { token: template.token, path: { username } })).status).toBe(200);
   });
 
-  test('a name that is one of both means the older one by its own spelling, and the other by the other', async () => {
-    const node = await olderNode('straße', 'strasse');
+  test('an older name is found by its exact spelling, and the newer one by its canonical form', async () => {
+    const node = await nodeWithOldAccounts('straße', 'strasse');
     expect((await login(node, 'Straße')).username).toBe('straße');
     expect((await login(node, 'STRASSE')).username).toBe('strasse');
   });
 
-  test('nobody new can look like them, from the first registration on', async () => {
-    const node = await olderNode('straße', 'аlice', 'alice2');
+  test('cannot be imitated by new registrations', async () => {
+    const node = await nodeWithOldAccounts('straße', 'аlice', 'alice2');
     const answers: string[] = [];
     await until('the names are read', async () => {
       const { status, body, headers } = await register(node, 'carol');
@@ -154,7 +154,7 @@ describe('accounts of before', () => {
       expectProblem(await register(node, name), 'username_taken');
   });
 
-  test('one that a node of before made beside this one has its look from its next login on', async () => {
+  test('an account that an older node creates gets its skeleton at its next login', async () => {
     const node = await startNode();
     await register(node, 'template');
     const { commands, keys } = await testStore(node.prefix);
@@ -164,22 +164,22 @@ describe('accounts of before', () => {
     expectProblem(await register(node, 'alice'), 'username_taken');
   });
 
-  test('many are read in parts, each once, and then never again', async () => {
-    const node = await olderNode(...Array.from({ length: 1_300 }, (_, n) => `old${n}`));
+  test('are migrated in batches, each once and never again', async () => {
+    const node = await nodeWithOldAccounts(...Array.from({ length: 1_300 }, (_, n) => `old${n}`));
     await until('the names are read', async () => (await register(node, 'carol')).status === 201);
     const { commands, keys } = await testStore(node.prefix);
-    const found = await commands.keys(`${node.prefix}skeleton:*`);
-    const looks = Array.from({ length: 1_300 }, (_, n) =>
+    const stored = await commands.keys(`${node.prefix}skeleton:*`);
+    const skeletons = Array.from({ length: 1_300 }, (_, n) =>
       `old${n}`.replaceAll('1', 'l').replaceAll('0', 'o'),
     );
-    expect(found).toHaveLength(new Set(looks).size + 2);
+    expect(stored).toHaveLength(new Set(skeletons).size + 2);
     await commands.hset(keys.account('late'), await commands.hgetall(keys.account('carol')));
     await startNode({}, { prefix: node.prefix });
     expect((await register(node, '1ate')).status).toBe(201);
   });
 });
 
-test('a prefix with signs of patterns finds its own accounts only', () => {
+test('a prefix with glob characters matches only its own accounts', () => {
   const keys = createKeys('a*b?[c]\\:');
   expect(keys.accounts).toBe('a\\*b\\?\\[c\\]\\\\:account:{*}');
   expect(keys.usernameIn(keys.account('bob'))).toBe('bob');

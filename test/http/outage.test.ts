@@ -1,4 +1,4 @@
-/** Redis is away, hangs or is slow: every request is answered within 5 s, and afterwards all is well. */
+/** While Redis is down, hangs or is slow, every request gets a response within 5 s, and everything works afterwards. */
 import { describe, expect, test } from 'vitest';
 import { loadContract } from '../../src/http/openapi.ts';
 import { login, person, startNode, type TestNode, until } from '../support/app.ts';
@@ -16,26 +16,26 @@ const BODIES: Record<string, object> = {
 };
 const WITHIN_MS = 5_000;
 
-/** Every operation, as alice, on a node whose Redis is behind a proxy. */
+/** Calls every operation as alice, on a node whose Redis is behind a proxy. */
 async function behindProxy() {
   const proxy = await redisProxy();
   const node = await startNode({}, { redisUrl: proxy.url });
   const { token } = await person(node, 'alice');
-  const { refreshToken } = await login(node, 'alice'); // of another session: one of the attempts ends alice's first one
+  const { refreshToken } = await login(node, 'alice'); // of a second session, because the logout ends the first one
   await person(node, 'bob');
   const attempts = () =>
     loadContract().routes.map(async ({ operationId, method, path }) => {
       const startedAt = performance.now();
       const body = operationId === 'refresh' ? { refreshToken } : BODIES[operationId];
-      const given = { token, ...(body && { body }) };
-      const answer = await send(node, method, path.replace('{username}', 'bob'), given);
+      const options = { token, ...(body && { body }) };
+      const answer = await send(node, method, path.replace('{username}', 'bob'), options);
       return { operationId, answer, ms: performance.now() - startedAt };
     });
   return { proxy, node, token, attempts };
 }
 
-function expectUnavailable(found: { operationId: string; answer: Answer; ms: number }[]): void {
-  for (const { operationId, answer, ms } of found) {
+function expectUnavailable(results: { operationId: string; answer: Answer; ms: number }[]): void {
+  for (const { operationId, answer, ms } of results) {
     if (operationId === 'liveness') expect(answer.status).toBe(200);
     else if (operationId === 'openStream') {
       expect([answer.status, answer.text]).toEqual([200, expect.stringContaining('"code":"unavailable"')]);
@@ -47,7 +47,7 @@ function expectUnavailable(found: { operationId: string; answer: Answer; ms: num
   }
 }
 
-test('Redis is away: every operation says so within 5 s, the process is alive and not ready; then all is well again', async () => {
+test('while Redis is down, every operation except liveness returns 503 within 5 s; then all recover', async () => {
   const { proxy, node, token, attempts } = await behindProxy();
   proxy.refuse(true);
   expectUnavailable(await Promise.all(attempts()));
@@ -56,27 +56,27 @@ test('Redis is away: every operation says so within 5 s, the process is alive an
   expect((await call(node, 'getMe', { token })).status).toBe(200);
 });
 
-test('Redis takes everything and answers nothing: every operation says so within 5 s all the same', async () => {
+test('while Redis accepts commands without replying, every operation returns 503 within 5 s', async () => {
   const { proxy, attempts } = await behindProxy();
   proxy.hang(true);
   expectUnavailable(await Promise.all(attempts()));
   proxy.hang(false);
 });
 
-test('Redis answers each command, but so slowly that they add up: what would take longer is given up within 5 s', async () => {
+test('while Redis is slow, operations that would take longer time out within 5 s', async () => {
   const { proxy, attempts } = await behindProxy();
   proxy.delay(2_000);
-  const found = await Promise.all(attempts());
-  for (const { operationId, answer, ms } of found) {
+  const results = await Promise.all(attempts());
+  for (const { operationId, answer, ms } of results) {
     expect([200, 201, 204, 404, 503], `${operationId}: ${answer.text}`).toContain(answer.status);
     if (answer.status === 503) expectProblem(answer, 'unavailable');
     expect(ms, operationId).toBeLessThan(WITHIN_MS);
   }
-  expect(found.find(({ operationId }) => operationId === 'login')?.answer.status).toBe(503);
+  expect(results.find(({ operationId }) => operationId === 'login')?.answer.status).toBe(503);
   proxy.delay(0);
 });
 
-test('Redis is away: what needs no Redis needs none', async () => {
+test('while Redis is down, requests that do not need it are served', async () => {
   const { proxy, node, token } = await behindProxy();
   proxy.refuse(true);
   expect((await send(node, 'GET', '/openapi.yaml')).status).toBe(200);
@@ -88,7 +88,7 @@ test('Redis is away: what needs no Redis needs none', async () => {
   expectProblem(await send(node, 'GET', '/nothing'), 'not_found');
 });
 
-test('Redis was away when a message was sent: a repeat with its key stores it once', async () => {
+test('repeating a send that timed out, with its idempotency key, stores it once', async () => {
   const { proxy, node, token } = await behindProxy();
   const headers = { 'Idempotency-Key': 'key-1' };
   const post = () =>
@@ -96,7 +96,7 @@ test('Redis was away when a message was sent: a repeat with its key stores it on
   proxy.hang(true);
   expectProblem(await post(), 'unavailable');
   proxy.hang(false);
-  await until('it is answered', async () => (await post()).status === 201);
+  await until('the message is stored', async () => (await post()).status === 201);
   const history = await call(node, 'listDirect', { token, path: { username: 'bob' } });
   expect(history.body.messages.map(({ text }: { text: string }) => text)).toEqual(['once']);
 });
@@ -104,11 +104,11 @@ test('Redis was away when a message was sent: a repeat with its key stores it on
 describe('a node is not ready', () => {
   const readiness = (node: TestNode) => send(node, 'GET', '/readyz');
 
-  test('while its connection for long reads is away; once it is ready, pages are there', async () => {
+  test('while its connection for long reads is down, and serves pages once it is ready', async () => {
     const { proxy, node, token } = await behindProxy();
     const pages = () => send(node, 'GET', '/v1/broadcasts', { token });
     proxy.refuse(true, 'bulk');
-    await until('it says so', async () => (await readiness(node)).status === 503);
+    await until('readiness fails', async () => (await readiness(node)).status === 503);
     expectProblem(await readiness(node), 'unavailable');
     expectProblem(await pages(), 'unavailable');
     expect((await send(node, 'GET', '/v1/me', { token })).status).toBe(200);
@@ -117,17 +117,17 @@ describe('a node is not ready', () => {
     expect((await pages()).status).toBe(200);
   });
 
-  test('while it cannot listen to Redis', async () => {
+  test('while its Redis subscription is down', async () => {
     const { proxy, node, token } = await behindProxy();
     proxy.refuse(true, 'subscriber');
-    await until('it says so', async () => (await readiness(node)).status === 503, 12_000);
+    await until('readiness fails', async () => (await readiness(node)).status === 503, 12_000);
     expectProblem(await readiness(node), 'unavailable');
     expect((await send(node, 'GET', '/v1/me', { token })).status).toBe(200);
     proxy.refuse(false);
     await until('it is ready', async () => (await readiness(node)).status === 200);
   });
 
-  test('where Redis takes a question and does not answer: it says so before a command would be given up', async () => {
+  test('while Redis does not reply, which it reports before the command timeout', async () => {
     const { proxy, node } = await behindProxy();
     expect((await readiness(node)).status).toBe(200);
     proxy.hang(true);

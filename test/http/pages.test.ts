@@ -1,4 +1,4 @@
-/** What is not an operation: the contract as files, the reference, and the headers that keep browsers safe. */
+/** Pages and files: the web page, the contract, the reference, and security, cache and CORS headers. */
 import { describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
 import { loadContract } from '../../src/http/openapi.ts';
@@ -10,7 +10,7 @@ import { openStream } from '../support/stream.ts';
 const theNode = sharedNode();
 const ORIGIN = 'https://app.example';
 
-test('the contract is served as it is, in YAML and as JSON', async () => {
+test('serves the contract as YAML and as JSON', async () => {
   const node = theNode();
   const yaml = await send(node, 'GET', '/openapi.yaml');
   expect(yaml.headers['content-type']).toMatch(/^application\/yaml/);
@@ -20,7 +20,7 @@ test('the contract is served as it is, in YAML and as JSON', async () => {
   expect(json.body).toEqual(parse(yaml.text));
 });
 
-test('the reference loads nothing from another host, and is told not to', async () => {
+test('the reference loads nothing from another host, and its policy forbids it', async () => {
   const node = theNode();
   const { status, headers, text } = await send(node, 'GET', '/docs');
   expect(status).toBe(200);
@@ -31,7 +31,7 @@ test('the reference loads nothing from another host, and is told not to', async 
   expect(policy).not.toMatch(/unsafe|https?:|\*/);
 });
 
-test('every file of the reference that comes with the source is served', async () => {
+test('serves every file of the reference that is part of the sources', async () => {
   const node = theNode();
   for (const [name, type] of [
     ['docs.css', 'text/css'],
@@ -42,7 +42,7 @@ test('every file of the reference that comes with the source is served', async (
   expectProblem(await send(node, 'GET', '/docs/nothing.js'), 'not_found');
 });
 
-test('a page that is asked for in parts, or under a condition, that cannot be met is no fault of ours', async () => {
+test('a range or condition that cannot be satisfied gets a problem and logs no error', async () => {
   const { log, lines } = recorder();
   const node = await startNode({}, { log });
   for (const path of ['/docs', '/docs/docs.css']) {
@@ -53,7 +53,7 @@ test('a page that is asked for in parts, or under a condition, that cannot be me
   expect(lines().filter(({ level }) => !['debug', 'info'].includes(level))).toEqual([]);
 });
 
-test('the web page loads nothing from another host, is told not to, and can make no markup of a text', async () => {
+test('the web page loads nothing from another host, and its policy forbids that and markup from text', async () => {
   const node = theNode();
   const { status, headers, text } = await send(node, 'GET', '/');
   expect(status).toBe(200);
@@ -65,7 +65,7 @@ test('the web page loads nothing from another host, is told not to, and can make
   expect(policy).not.toMatch(/unsafe|https?:|\*/);
 });
 
-test('a file of the web page is not sent twice, and not taken from a cache without asking', async () => {
+test('files of the web page are revalidated and return 304 when unchanged', async () => {
   const node = theNode();
   for (const path of ['/', '/icon.svg']) {
     const { status, headers } = await send(node, 'GET', path);
@@ -77,13 +77,13 @@ test('a file of the web page is not sent twice, and not taken from a cache witho
   expectProblem(await send(node, 'POST', '/'), 'method_not_allowed');
 });
 
-test('only the page itself is served of its folder', async () => {
+test('serves no other file from the folder of the web page', async () => {
   const node = theNode();
   for (const path of ['/main.ts', '/index.html', '/web/index.html', '//elsewhere.example/'])
     expectProblem(await send(node, 'GET', path), 'not_found');
 });
 
-test('every answer carries what keeps browsers from guessing, framing and leaking', async () => {
+test('every response has the security headers', async () => {
   const node = theNode();
   const { token } = await person(node, 'alice');
   for (const path of ['/v1/me', '/v1/nothing', '/livez', '/', '/docs', '/openapi.json']) {
@@ -99,7 +99,7 @@ test('every answer carries what keeps browsers from guessing, framing and leakin
   }
 });
 
-test('HSTS is said if the operator said so, and never for subdomains', async () => {
+test('sends HSTS only if HSTS_SECONDS is set, and never for subdomains', async () => {
   const paths = ['/v1/me', '/v1/nothing', '/livez', '/', '/docs', '/openapi.json'];
   for (const path of paths)
     expect((await send(theNode(), 'GET', path)).headers).not.toHaveProperty('strict-transport-security');
@@ -108,7 +108,7 @@ test('HSTS is said if the operator said so, and never for subdomains', async () 
     expect((await send(node, 'GET', path)).headers['strict-transport-security']).toBe('max-age=3600');
 });
 
-test('pages carry all that helmet knows', async () => {
+test('pages have all headers of helmet', async () => {
   for (const path of ['/', '/docs', '/docs/docs.css'])
     expect((await send(theNode(), 'GET', path)).headers).toMatchObject({
       'cross-origin-opener-policy': 'same-origin',
@@ -122,15 +122,15 @@ test('pages carry all that helmet knows', async () => {
 describe('caches', () => {
   const PREFLIGHT = { Origin: ORIGIN, 'Access-Control-Request-Method': 'GET' };
 
-  // A cache in front that keeps what says nothing about it gave one account's answers to another.
-  test('keep no answer of the API: successes, problems, health, preflights', async () => {
+  // Regression: without Cache-Control, a caching proxy served the responses of one account to another.
+  test('store no response of the API: successes, problems, health, preflights', async () => {
     const node = await startNode({ CORS_ORIGINS: ORIGIN });
     const { token } = await person(node, 'alice');
     for (const { operationId, method, path } of loadContract().routes.filter(
       (each) => each.operationId !== 'openStream',
     )) {
-      for (const given of [{ token }, {}]) {
-        const { status, headers } = await send(node, method, path.replace('{username}', 'alice'), given);
+      for (const options of [{ token }, {}]) {
+        const { status, headers } = await send(node, method, path.replace('{username}', 'alice'), options);
         expect(headers['cache-control'], `${operationId} ${status}`).toBe('no-store');
       }
     }
@@ -168,7 +168,7 @@ describe('caches', () => {
     stream.close();
   });
 
-  test('ask again for pages and the contract', async () => {
+  test('revalidate pages and the contract', async () => {
     for (const path of ['/', '/icon.svg', '/openapi.yaml', '/openapi.json'])
       expect((await send(theNode(), 'GET', path)).headers['cache-control']).toBe('no-cache');
     expect((await send(theNode(), 'GET', '/docs/docs.css')).headers['cache-control']).toBe(
@@ -184,7 +184,7 @@ describe('pages of other origins', () => {
     'Access-Control-Request-Headers': 'authorization,content-type,idempotency-key',
   };
 
-  test('may not call, unless the configuration says so', async () => {
+  test('may not call by default', async () => {
     const node = theNode();
     const { token } = await person(node, 'alice');
     const answers = [
@@ -196,12 +196,12 @@ describe('pages of other origins', () => {
     expectProblem(answers[1]!, 'method_not_allowed');
   });
 
-  test('that are named may call, and read the headers that matter', async () => {
+  test('may call if CORS_ORIGINS lists them, and may read the headers that matter', async () => {
     const node = await startNode({ CORS_ORIGINS: `https://other.example, ${ORIGIN}` });
     const { token } = await person(node, 'alice');
-    const asked = await send(node, 'OPTIONS', '/v1/broadcasts', { headers: preflight });
-    expect(asked.status).toBe(204);
-    expect(asked.headers).toMatchObject({
+    const allowed = await send(node, 'OPTIONS', '/v1/broadcasts', { headers: preflight });
+    expect(allowed.status).toBe(204);
+    expect(allowed.headers).toMatchObject({
       'access-control-allow-origin': ORIGIN,
       'access-control-allow-headers': 'authorization,content-type,idempotency-key',
       'access-control-allow-methods': expect.stringContaining('PATCH'),
@@ -223,7 +223,7 @@ describe('pages of other origins', () => {
     'http://app.example',
     `${ORIGIN}:8443`,
     'null',
-  ])('that are not named get no leave: %s', async (origin) => {
+  ])('may not call if CORS_ORIGINS does not list them: %s', async (origin) => {
     const node = await startNode({ CORS_ORIGINS: ORIGIN });
     for (const [method, path] of [
       ['OPTIONS', '/v1/broadcasts'],
@@ -235,7 +235,7 @@ describe('pages of other origins', () => {
   });
 
   test.each(['null', 'tauri://localhost', 'capacitor://localhost', 'chrome-extension://abcdefghijklmnop'])(
-    'may be applications, extensions and pages without an origin, if they are named: %s',
+    'may be applications, extensions and pages without an origin: %s',
     async (origin) => {
       const node = await startNode({ CORS_ORIGINS: `${origin}/`.replace('null/', 'null') });
       for (const [Origin, allowed] of [
@@ -249,7 +249,7 @@ describe('pages of other origins', () => {
     },
   );
 
-  test('may all call where the configuration says *', async () => {
+  test('may all call if CORS_ORIGINS is *', async () => {
     const node = await startNode({ CORS_ORIGINS: '*' });
     const { headers } = await send(node, 'GET', '/livez', { headers: { Origin: 'https://any.example' } });
     expect(headers['access-control-allow-origin']).toBe('*');

@@ -1,4 +1,4 @@
-// The router against contracts that are not ours: what the next operations will need, and mistakes it must refuse.
+// The path router with other contracts: paths that future operations will need, and mistakes that it must reject.
 import { expect, test } from 'vitest';
 import { type Document, loadContract, routesOf } from '../../src/http/openapi.ts';
 import { createPathRouter } from '../../src/http/path-router.ts';
@@ -22,10 +22,10 @@ test.each([
   ['/v1/rooms/{room}', '/v1/rooms/%E6%9D%8E', { room: '李' }],
   ['/v1/rooms/{room}', '/v1/rooms/a%3Ab;c', { room: 'a:b;c' }],
 ] as const)('%s serves %s', (path, requested, parameters) => {
-  const found = finderFor(path)(requested);
-  expect(found?.entry.path).toBe(path);
-  expect({ ...found?.parameters }).toEqual(parameters);
-  expect([...found!.entry.byMethod.keys()]).toEqual(['GET', 'HEAD']);
+  const match = finderFor(path)(requested);
+  expect(match?.entry.path).toBe(path);
+  expect({ ...match?.parameters }).toEqual(parameters);
+  expect([...match!.entry.byMethod.keys()]).toEqual(['GET', 'HEAD']);
 });
 
 test.each([
@@ -37,12 +37,12 @@ test.each([
   ['an encoded slash between segments', '/v1/rooms%2Ftea/messages'],
   ['a dot segment', '/v1/rooms/../rooms/tea/messages'],
   ['a longer path', '/v1/rooms/tea/messages/1'],
-  ['a path beyond 4,096 characters', `/v1/rooms/${'a'.repeat(4_096)}/messages`],
+  ['a path longer than 4,096 characters', `/v1/rooms/${'a'.repeat(4_096)}/messages`],
 ])('%s is not found', (_, requested) => {
   expect(finderFor('/v1/rooms/{room}/messages')(requested)).toBeUndefined();
 });
 
-test.each(['%', '%zz', '%ff', '%E6%9D'])('a path with %s is not percent-encoded UTF-8', (room) => {
+test.each(['%', '%zz', '%ff', '%E6%9D'])('throws URIError for a path with %s', (room) => {
   expect(() => finderFor('/v1/rooms/{room}/messages')(`/v1/rooms/${room}/messages`)).toThrow(URIError);
 });
 

@@ -20,8 +20,8 @@ async function pages(who: Person, limit: number): Promise<string[][]> {
   return all;
 }
 
-/** Many who are online on another node, without a stream for each. */
-async function crowd(node: TestNode, count: number): Promise<string[]> {
+/** Makes many accounts appear online on another node, without a stream for each. */
+async function fakeOnline(node: TestNode, count: number): Promise<string[]> {
   const { commands, keys } = await testStore(node.prefix);
   const names = Array.from({ length: count }, (_, n) => `user-${n}`);
   await commands.hset(keys.nodes, 'n-elsewhere', 9e15);
@@ -31,13 +31,13 @@ async function crowd(node: TestNode, count: number): Promise<string[]> {
   return names.sort();
 }
 
-test('nobody is online where nobody listens: a session alone does not count', async () => {
+test('an account without a stream is not online', async () => {
   const node = await startNode();
   const alice = await person(node, 'alice');
   expect(await page(alice)).toEqual({ total: 0, users: [], nextCursor: null });
 });
 
-test('who has a stream is online, once, however many streams, with the display name of now', async () => {
+test('an account with streams is listed once, with its current display name', async () => {
   const node = await startNode();
   const other = await startNode({}, { prefix: node.prefix });
   const [alice, bob] = [await person(node, 'alice'), await person(node, 'bob')];
@@ -54,20 +54,20 @@ test('who has a stream is online, once, however many streams, with the display n
   for (const { since } of users) expect(Math.abs(Date.now() - Date.parse(since))).toBeLessThan(60_000);
 });
 
-test.each([1, 7, 100, 1_000])('pages of %i together hold everybody once', async (limit) => {
+test.each([1, 7, 100, 1_000])('pages of %i together list every account once', async (limit) => {
   const node = await startNode();
   const alice = await person(node, 'alice');
-  const names = await crowd(node, limit === 1 ? 40 : 230);
+  const names = await fakeOnline(node, limit === 1 ? 40 : 230);
   const all = await pages(alice, limit);
   expect(all.flat().sort()).toEqual(names);
   for (const each of all.slice(0, -1)) expect(each.length).toBe(limit);
   expect((await page(alice, { limit })).total).toBe(names.length);
 });
 
-test('a login tells of all how many, and of at most 100 who', async () => {
+test('a login returns the number of online accounts, and at most 100 of them', async () => {
   const node = await startNode();
   await person(node, 'alice');
-  await crowd(node, 230);
+  await fakeOnline(node, 230);
   const { body } = await call(node, 'login', {
     body: { username: 'alice', password: 'correct horse battery' },
   });
@@ -78,7 +78,7 @@ test('a login tells of all how many, and of at most 100 who', async () => {
 test.each([
   ...['garbage', '0', '0-0', '0-0-0-0', '-1-0-0', '0--1-0', '100-0-0', '0-0-9999999', ' 0-0-0'],
   '0-18446744073709551616-0',
-])('the cursor %j is none of ours', async (cursor) => {
+])('rejects the cursor %j', async (cursor) => {
   const node = await startNode();
   const { token } = await person(node, 'alice');
   expectProblem(
@@ -88,10 +88,10 @@ test.each([
   );
 });
 
-test('a cursor beyond the last page leads to an empty one', async () => {
+test('a cursor beyond the last page returns an empty page', async () => {
   const node = await startNode();
   const alice = await person(node, 'alice');
-  await crowd(node, 20);
+  await fakeOnline(node, 20);
   for (const cursor of ['99-0-0', '15-0-999999'])
     expect(await page(alice, { cursor })).toEqual({ total: 20, users: [], nextCursor: null });
   expect((await page(alice, { cursor: '15-18446744073709551615-0' })).nextCursor).toBeNull();

@@ -1,4 +1,4 @@
-/** Bytes belong to somebody: to a log, and to the account that sent them. */
+/** Stored bytes count for their log and for the account that sent them. */
 import { expect, test } from 'vitest';
 import type { Store } from '../../src/store/redis/client.ts';
 import { person, say, startNode, tell } from '../support/app.ts';
@@ -8,13 +8,13 @@ import { everything } from '../support/state.ts';
 import { testLogs, testStore } from '../support/store.ts';
 
 const LONG = 'x'.repeat(4_000);
-/** What is on an account's books. */
+/** The bytes that count for an account. */
 const stored = async (store: Store, name: string): Promise<number> =>
   Number((await testLogs(store).read(store.keys.inbox(name), { count: 0 })).meta['stored']);
 
 const texts = (messages: { text: string }[]) => messages.map(({ text }) => text.slice(0, 2).trim());
 
-test('a conversation and the broadcasts drop their oldest messages over their bytes', async () => {
+test('conversations and broadcasts drop their oldest messages above their byte limit', async () => {
   const node = await startNode({ HISTORY_BYTES: '65536', BROADCAST_BYTES: '65536' });
   const [alice, bob] = [await person(node, 'alice'), await person(node, 'bob')];
   for (let n = 10; n < 30; n += 1) {
@@ -36,14 +36,14 @@ async function atQuota() {
   return { node, alice, bob };
 }
 
-test('at its quota an account begins no conversation, and nothing changes', async () => {
+test('an account at its quota cannot start a conversation, and nothing changes', async () => {
   const { node, alice } = await atQuota();
   const before = await everything(node);
   expectProblem(await tell(alice, 'carol', LONG), 'quota_exceeded');
   expect(await everything(node)).toEqual(before);
 });
 
-test('at its quota an account goes on where it wrote: its oldest messages there make room, in the end for all', async () => {
+test('an account at its quota can continue a conversation, which drops its oldest messages there', async () => {
   const { node, alice, bob } = await atQuota();
   expect((await tell(alice, 'bob', `25${LONG.slice(2)}`)).status).toBe(201);
   const { body } = await call(node, 'listDirect', { token: bob.token, path: { username: 'alice' } });
@@ -52,7 +52,7 @@ test('at its quota an account goes on where it wrote: its oldest messages there 
   expect((await tell(alice, 'carol', LONG)).status).toBe(201);
 });
 
-test('what others send is not on an account’s books, and what is trimmed is given back', async () => {
+test('messages from others do not count for an account, and trimmed messages are refunded', async () => {
   const { node, alice, bob } = await atQuota();
   expect((await tell(bob, 'alice', LONG)).status).toBe(201);
   const store = await testStore(node.prefix);
@@ -66,12 +66,12 @@ test('what others send is not on an account’s books, and what is trimmed is gi
   expect(await commands.llen(where)).toBe(16);
 });
 
-test('what an older release stored is on nobody’s books', async () => {
+test('messages stored by an older release count for nobody', async () => {
   const { node, alice, bob } = await atQuota();
   const store = await testStore(node.prefix);
   const { commands, keys } = store;
   const conversation = keys.conversation('alice', 'bob');
-  await commands.hdel(conversation.meta, 'bytes', 'sized'); // as that release left it
+  await commands.hdel(conversation.meta, 'bytes', 'sized'); // an older release has no such fields
   await commands.hdel(keys.inbox('alice').meta, 'counters');
   await commands.hset(keys.inbox('alice').meta, { received: 0, read: 0, dropped: 0, acked: 16 });
   await tell(alice, 'bob', 'new');

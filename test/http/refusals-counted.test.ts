@@ -1,9 +1,9 @@
-/** What an operator sees of refusals and cuts, at the port of the metrics. */
+/** Metrics of rejected requests and connections. */
 import { expect, test } from 'vitest';
 import { person, startNode, until } from '../support/app.ts';
 import { send } from '../support/http.ts';
 import { freePort } from '../support/process.ts';
-import { ask, bytesOf, dial, heard, statusesIn } from '../support/raw.ts';
+import { dial, received, request, requestBytes, statusesIn } from '../support/raw.ts';
 
 const NEIGHBOUR = '127.0.0.2';
 
@@ -18,31 +18,31 @@ async function metered(settings: Record<string, string>) {
   return { node, counted };
 }
 
-test('each request over a budget is counted, and nothing else is', async () => {
+test('counts each request over a budget, and nothing else', async () => {
   const { node, counted } = await metered({ NETWORK_BUDGET: '20/2000' });
-  expect((await ask(node, { path: '/livez' })).status).toBe(200);
+  expect((await request(node, { path: '/livez' })).status).toBe(200);
   expect(await counted('budget')).toBe(0);
   let refused = 0;
-  for (let n = 0; n < 20; n += 1) if ((await ask(node, { path: '/livez' })).status === 429) refused += 1;
+  for (let n = 0; n < 20; n += 1) if ((await request(node, { path: '/livez' })).status === 429) refused += 1;
   expect(refused).toBeGreaterThan(0);
   expect(await counted('budget')).toBe(refused);
   expect(await counted('in_flight')).toBe(0);
   expect(await counted('connections')).toBe(0);
 });
 
-test('so is what does not fit into the line of a connection', async () => {
+test('counts a request that does not fit in the queue of its connection', async () => {
   const { node, counted } = await metered({ CONNECTION_IN_FLIGHT: '2', ACCOUNT_IN_FLIGHT: '2' });
   const alice = await person(node, 'alice');
   const socket = await dial(node);
-  socket.write(bytesOf({ path: '/v1/me', token: alice.token }).repeat(500));
-  expect(statusesIn(await heard(socket, 10_000)).at(-1)).toBe(429);
+  socket.write(requestBytes({ path: '/v1/me', token: alice.token }).repeat(500));
+  expect(statusesIn(await received(socket, 10_000)).at(-1)).toBe(429);
   expect(await counted('in_flight')).toBe(1);
 });
 
-test('so is each connection that is one too many', async () => {
+test('counts each connection above the limit', async () => {
   const { node, counted } = await metered({ NETWORK_CONNECTIONS: '3' });
   for (let n = 0; n < 3; n += 1) await dial(node);
-  for (let n = 0; n < 5; n += 1) await heard(await dial(node), 3_000);
-  expect((await ask(node, { path: '/livez' }, { from: NEIGHBOUR })).status).toBe(200);
+  for (let n = 0; n < 5; n += 1) await received(await dial(node), 3_000);
+  expect((await request(node, { path: '/livez' }, { from: NEIGHBOUR })).status).toBe(200);
   await until('all are counted', async () => (await counted('connections')) === 5);
 });

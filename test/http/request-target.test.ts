@@ -1,4 +1,4 @@
-/** What a request asks for: one rule reads it, and what does not fit is refused before anybody looks at it. */
+/** Request targets: parsed once, and rejected before any other step if they are not valid. */
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { parseTarget, shownPath } from '../../src/http/request-target.ts';
@@ -7,14 +7,14 @@ import { expectProblem, sendRaw } from '../support/http.ts';
 import { recorder } from '../support/log.ts';
 
 const theNode = sharedNode();
-const ask = (node: { url: string }, bytes: Buffer) => sendRaw(node, bytes, { isWhole: false });
-const raw = (line: string, ...more: string[]) =>
+const sendBytes = (node: { url: string }, bytes: Buffer) => sendRaw(node, bytes, { isWhole: false });
+const requestBytes = (line: string, ...more: string[]) =>
   Buffer.from(
     [`${line} HTTP/1.1`, 'Host: localhost', 'Connection: close', ...more, '', ''].join('\r\n'),
     'latin1',
   );
 
-const READ: [string, string, string, string?][] = [
+const VALID: [string, string, string, string?][] = [
   ['/', '/', ''],
   ['/v1/me', '/v1/me', ''],
   ['/v1/me?', '/v1/me', ''],
@@ -28,11 +28,11 @@ const READ: [string, string, string, string?][] = [
   ['http://localhost', '/', '', 'localhost'],
   ['http://localhost?a=b', '/', 'a=b', 'localhost'],
 ];
-test.each(READ)('%s is read as path %j and query %j', (target, path, query, authority) => {
+test.each(VALID)('%s has the path %j and the query %j', (target, path, query, authority) => {
   expect(parseTarget('GET', target)).toEqual({ path, query, authority });
 });
 
-const REFUSED = [
+const INVALID = [
   ...['', '*', 'x', '?x', 'v1/me', 'localhost:80', '\\v1\\me', 'foo://?x', 'foo://', 'a://?', 'http://?x'],
   ...[
     'http://',
@@ -62,14 +62,14 @@ const REFUSED = [
     '/v1/me\\',
   ],
 ];
-test.each(REFUSED)('%j is no target', (target) => expect(parseTarget('GET', target)).toBeUndefined());
+test.each(INVALID)('rejects the target %j', (target) => expect(parseTarget('GET', target)).toBeUndefined());
 
-test('* is a target of OPTIONS alone', () => {
+test('accepts the target * only for OPTIONS', () => {
   expect(parseTarget('OPTIONS', '*')).toMatchObject({ path: '*', query: '' });
   expect(parseTarget('GET', '*')).toBeUndefined();
 });
 
-test('whatever is read goes together again, and nothing throws', () => {
+test('a parsed target can be put together again, and no input throws', () => {
   const part = fc.oneof(
     fc.string({ unit: 'binary' }),
     fc.constantFrom('/', '?', '#', '://', 'http', '[', '::1', ']', '@', ':', '%', '*', 'localhost'),
@@ -77,18 +77,18 @@ test('whatever is read goes together again, and nothing throws', () => {
   const targets = fc.array(part, { maxLength: 12 }).map((parts) => parts.join(''));
   fc.assert(
     fc.property(targets, (target) => {
-      const read = parseTarget('GET', target);
+      const parsed = parseTarget('GET', target);
       shownPath(target);
-      if (!read || read.authority !== undefined) return;
-      expect(target === read.path || target === `${read.path}?${read.query}`).toBe(true);
+      if (!parsed || parsed.authority !== undefined) return;
+      expect(target === parsed.path || target === `${parsed.path}?${parsed.query}`).toBe(true);
       expect(target).toMatch(/^\/[!-~]*$/);
     }),
     { numRuns: 1_000 },
   );
 });
 
-describe('through the door', () => {
-  // "foo://?x" and "http://[::1/v1/me" were answered with 500: two libraries read the target, each by a rule of its own.
+describe('over HTTP', () => {
+  // Regression: "foo://?x" and "http://[::1/v1/me" got 500, because two libraries parsed the target differently.
   test.each([
     ...[
       'http://?x',
@@ -118,42 +118,46 @@ describe('through the door', () => {
       '/v1/m\xffe',
       '/v1/\x01',
     ],
-  ])('%j is a problem of the one who sent it, and the connection ends', async (target) => {
+  ])('the target %j gets 400, and the connection closes', async (target) => {
     for (const method of ['GET', 'POST', 'DELETE']) {
-      const answer = await sendRaw(theNode(), raw(`${method} ${target}`));
+      const answer = await sendRaw(theNode(), requestBytes(`${method} ${target}`));
       expectProblem(answer, 'validation_failed');
       expect(answer.headers['connection']).toBe('close');
     }
   });
 
   test.each(['http://localhost', 'HTTP://127.0.0.1:1', 'https://[::1]:3000'])(
-    'an absolute target of a host that is served means the same as its path: %s',
+    'an absolute target with a served host is equivalent to its path: %s',
     async (origin) => {
       const node = theNode();
       const { token } = await person(node, 'alice');
       const auth = `Authorization: Bearer ${token}`;
-      const me = await ask(node, raw(`GET ${origin}/v1/me`, auth));
+      const me = await sendBytes(node, requestBytes(`GET ${origin}/v1/me`, auth));
       expect([me.status, me.text.includes('"alice"')]).toEqual([200, true]);
-      expect((await ask(node, raw(`GET ${origin}/v1/online?limit=1`, auth))).status).toBe(200);
+      expect((await sendBytes(node, requestBytes(`GET ${origin}/v1/online?limit=1`, auth))).status).toBe(200);
       expectProblem(
-        await ask(node, raw(`GET ${origin}/v1/online?limit=0`, auth)),
+        await sendBytes(node, requestBytes(`GET ${origin}/v1/online?limit=0`, auth)),
         'validation_failed',
         'query/limit',
       );
-      expect((await ask(node, raw(`GET ${origin}/docs`))).headers['content-type']).toMatch(/^text\/html/);
-      expect((await ask(node, raw(`GET ${origin}`))).headers['content-type']).toMatch(/^text\/html/);
-      expectProblem(await ask(node, raw(`GET ${origin}/nothing`)), 'not_found');
+      expect((await sendBytes(node, requestBytes(`GET ${origin}/docs`))).headers['content-type']).toMatch(
+        /^text\/html/,
+      );
+      expect((await sendBytes(node, requestBytes(`GET ${origin}`))).headers['content-type']).toMatch(
+        /^text\/html/,
+      );
+      expectProblem(await sendBytes(node, requestBytes(`GET ${origin}/nothing`)), 'not_found');
     },
   );
 
-  test('OPTIONS * is told what the server answers at all', async () => {
-    const answer = await ask(theNode(), raw('OPTIONS *'));
+  test('OPTIONS * gets 405 with the allowed methods', async () => {
+    const answer = await sendBytes(theNode(), requestBytes('OPTIONS *'));
     expectProblem(answer, 'method_not_allowed');
     expect(answer.headers['allow']).toMatch(/GET/);
   });
 });
 
-test('a line of the log has the beginning of a long path, and never a query', async () => {
+test('log lines contain a truncated path and never a query', async () => {
   const { log, lines, text } = recorder();
   const node = await startNode({}, { log });
   const long = 'x'.repeat(15_000);
@@ -163,7 +167,7 @@ test('a line of the log has the beginning of a long path, and never a query', as
     `foo://${long}?secret`,
     `/${long}#?secret`,
   ])
-    expect((await ask(node, raw(`GET ${target}`))).text.length).toBeLessThan(2_000);
+    expect((await sendBytes(node, requestBytes(`GET ${target}`))).text.length).toBeLessThan(2_000);
   const requests = () => lines().filter(({ msg }) => msg === 'request');
   await until('all are logged', () => requests().length === 4);
   for (const { path } of requests()) expect(path.length).toBeLessThan(300);

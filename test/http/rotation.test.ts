@@ -1,4 +1,4 @@
-/** JWT_SECRET is replaced while people are logged in: nodes are restarted one by one, and nobody notices. */
+/** Rotating JWT_SECRET: nodes are restarted one by one, and sessions continue. */
 import { expect, test } from 'vitest';
 import { person, startNode, type TestNode } from '../support/app.ts';
 import { call } from '../support/contract.ts';
@@ -9,7 +9,7 @@ const NEW = 'a new secret of thirty-two bytes or more';
 
 const statusAt = async (node: TestNode, token: string) => (await call(node, 'getMe', { token })).status;
 
-test('in each step the nodes of that step and of the one before accept the tokens of one another', async () => {
+test('in each step, nodes before and after the step accept the tokens of each other', async () => {
   const first = await startNode({ JWT_SECRET: OLD });
   const { prefix } = first;
   const steps = [first];
@@ -24,7 +24,7 @@ test('in each step the nodes of that step and of the one before accept the token
   }
 });
 
-test('a token of a secret that was dropped is refused, and its client goes on by its refresh token', async () => {
+test('a token of a removed secret is rejected, and its client continues with its refresh token', async () => {
   const old = await startNode({ JWT_SECRET: OLD });
   const alice = await person(old, 'alice');
   const fresh = await startNode({ JWT_SECRET: NEW }, { prefix: old.prefix });

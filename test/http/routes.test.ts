@@ -1,4 +1,4 @@
-/** Paths and methods that the contract does not have, and what is not even HTTP. */
+/** Paths and methods that are not in the contract, and input that is not HTTP. */
 import { describe, expect, test } from 'vitest';
 import { loadContract } from '../../src/http/openapi.ts';
 import { person, sharedNode } from '../support/app.ts';
@@ -7,7 +7,7 @@ import { expectProblem, send, sendRaw } from '../support/http.ts';
 const theNode = sharedNode();
 
 const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'TRACE', 'PURGE'];
-/** What each path answers: what the contract says, HEAD wherever GET is, but no HEAD of a stream. */
+/** The allowed methods of each path: those in the contract, and HEAD wherever there is GET, except for the stream. */
 const ALLOWED: [string, string[]][] = Object.entries(loadContract().document.paths).map(([path, item]) => {
   const methods = METHODS.filter((method) => method.toLowerCase() in item);
   const hasHead = methods.includes('GET') && path !== '/v1/events';
@@ -18,20 +18,23 @@ const PAGES = ['/', '/docs', '/openapi.yaml', '/openapi.json'].map((path): [stri
   ['GET', 'HEAD'],
 ]);
 
-test.each([...ALLOWED, ...PAGES])('%s allows %j and says so to every other method', async (path, allowed) => {
-  const node = theNode();
-  const { token } = await person(node, 'alice');
-  for (const method of METHODS.filter((each) => !allowed.includes(each))) {
-    const answer = await send(node, method, path, { token });
-    expect(answer.status, method).toBe(405);
-    expect(answer.headers['allow']?.split(', ').sort(), method).toEqual(allowed.toSorted());
-    expect(answer.headers['content-type']).toBe('application/problem+json');
-    if (method !== 'HEAD') expectProblem(answer, 'method_not_allowed');
-  }
-});
+test.each([...ALLOWED, ...PAGES])(
+  '%s allows %j, and lists them for any other method',
+  async (path, allowed) => {
+    const node = theNode();
+    const { token } = await person(node, 'alice');
+    for (const method of METHODS.filter((each) => !allowed.includes(each))) {
+      const answer = await send(node, method, path, { token });
+      expect(answer.status, method).toBe(405);
+      expect(answer.headers['allow']?.split(', ').sort(), method).toEqual(allowed.toSorted());
+      expect(answer.headers['content-type']).toBe('application/problem+json');
+      if (method !== 'HEAD') expectProblem(answer, 'method_not_allowed');
+    }
+  },
+);
 
 test.each(ALLOWED.filter(([, allowed]) => allowed.includes('HEAD')))(
-  'HEAD %s is GET without the body',
+  'HEAD %s returns the headers of GET without a body',
   async (path) => {
     const node = theNode();
     const { token } = await person(node, 'alice');
@@ -42,7 +45,7 @@ test.each(ALLOWED.filter(([, allowed]) => allowed.includes('HEAD')))(
   },
 );
 
-describe('there is nothing at', () => {
+describe('returns not_found for', () => {
   test.each([
     ...[
       '/v1',
@@ -83,11 +86,11 @@ describe('there is nothing at', () => {
   });
 });
 
-describe('what is not HTTP is told so in the same form, and then the door is closed', () => {
+describe('input that is not HTTP gets a problem, and the connection closes', () => {
   const host = 'Host: localhost\r\n';
   test.each([
     ['garbage', 'hello?\r\n\r\n', 400],
-    ['bytes', Buffer.from([0x16, 0x03, 0x01, 0x02, 0x00, 0x01, 0x00]), 400],
+    ['binary data', Buffer.from([0x16, 0x03, 0x01, 0x02, 0x00, 0x01, 0x00]), 400],
     ['an unknown method', `BREW / HTTP/1.1\r\n${host}\r\n`, 400],
     ['a space in the path', `GET /v1/me x HTTP/1.1\r\n${host}\r\n`, 400],
     ['a header without a name', `GET /v1/me HTTP/1.1\r\n${host}: x\r\n\r\n`, 400],
@@ -98,13 +101,13 @@ describe('what is not HTTP is told so in the same form, and then the door is clo
       400,
     ],
     [
-      'a length and chunks: what smugglers send',
+      'both a length and chunks (request smuggling)',
       `POST /v1/login HTTP/1.1\r\n${host}Content-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n`,
       400,
     ],
-    ['a length that is none', `POST /v1/login HTTP/1.1\r\n${host}Content-Length: abc\r\n\r\n`, 400],
-    ['a header too long', `GET /v1/me HTTP/1.1\r\n${host}X-A: ${'a'.repeat(20_000)}\r\n\r\n`, 431],
-    ['a path too long', `GET /${'a'.repeat(20_000)} HTTP/1.1\r\n${host}\r\n`, 431],
+    ['a length that is not a number', `POST /v1/login HTTP/1.1\r\n${host}Content-Length: abc\r\n\r\n`, 400],
+    ['a header that is too long', `GET /v1/me HTTP/1.1\r\n${host}X-A: ${'a'.repeat(20_000)}\r\n\r\n`, 431],
+    ['a path that is too long', `GET /${'a'.repeat(20_000)} HTTP/1.1\r\n${host}\r\n`, 431],
   ])('%s', async (_, bytes, status) => {
     const node = theNode();
     const answer = await sendRaw(node, bytes);
@@ -115,14 +118,14 @@ describe('what is not HTTP is told so in the same form, and then the door is clo
     expect((await send(node, 'GET', '/livez')).status).toBe(200);
   });
 
-  test('an expectation that nobody can meet', async () => {
+  test('an unknown Expect header is ignored', async () => {
     const node = theNode();
     const answer = await send(node, 'GET', '/livez', { headers: { Expect: 'miracles' } });
     expect(answer.status).toBe(200);
   });
 });
 
-test('a client that goes away in the middle of its request harms nobody', async () => {
+test('a client that disconnects in the middle of its request does not affect the node', async () => {
   const node = theNode();
   const head =
     'POST /v1/login HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n';

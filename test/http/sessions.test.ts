@@ -1,20 +1,20 @@
 import { describe, expect, test } from 'vitest';
 import { listen, login, type Person, person, startNode, type TestNode, until } from '../support/app.ts';
-import { type Called, call } from '../support/contract.ts';
+import { type CallResult, call } from '../support/contract.ts';
 import { expectProblem } from '../support/http.ts';
 import { everything } from '../support/state.ts';
 import { testStore } from '../support/store.ts';
 
-/** Nodes tell one another at once; comparing what they know every few seconds is for what got lost. */
-const TOLD_WITHIN_MS = 2_000;
+/** Nodes notify each other immediately; the periodic comparison would take longer than this. */
+const NOTIFIED_WITHIN_MS = 2_000;
 
-const me = (who: Person, node: TestNode = who.node): Promise<Called> =>
+const me = (who: Person, node: TestNode = who.node): Promise<CallResult> =>
   call(node, 'getMe', { token: who.token });
-const refresh = (node: TestNode, refreshToken: string, nonce?: string): Promise<Called> =>
+const refresh = (node: TestNode, refreshToken: string, nonce?: string): Promise<CallResult> =>
   call(node, 'refresh', { body: { refreshToken, nonce } });
 const [NONCE, ANOTHER] = ['only-her-client-knows-this', 'somebody-elses-own-nonce'];
 
-test('a refresh gives new tokens for the same session, and the account’s state as it is', async () => {
+test('a refresh returns new tokens for the same session and the current state of the account', async () => {
   const node = await startNode();
   const alice = await person(node, 'alice');
   const { status, body } = await refresh(node, alice.refreshToken);
@@ -27,7 +27,7 @@ test('a refresh gives new tokens for the same session, and the account’s state
   });
   expect(body.refreshToken).not.toBe(alice.refreshToken);
   expect((await me({ ...alice, token: body.accessToken })).status).toBe(200);
-  expect((await me(alice)).status, 'the old access token lives on').toBe(200);
+  expect((await me(alice)).status, 'the old access token stays valid').toBe(200);
 });
 
 test('refresh tokens can be chained, on any node', async () => {
@@ -41,8 +41,8 @@ test('refresh tokens can be chained, on any node', async () => {
   }
 });
 
-describe('a refresh whose answer was lost', () => {
-  test('is repeated with its nonce as often as answers get lost, on any node, and gets the same next token', async () => {
+describe('a refresh whose response was lost', () => {
+  test('can be repeated with its nonce any number of times on any node, and returns the same next token', async () => {
     const node = await startNode();
     const other = await startNode({}, { prefix: node.prefix });
     const alice = await person(node, 'alice');
@@ -50,22 +50,22 @@ describe('a refresh whose answer was lost', () => {
     for (const at of [node, other, node, other, node, other])
       answers.push(await refresh(at, alice.refreshToken, NONCE));
     for (const { status } of answers) expect(status).toBe(200);
-    const given = new Set(answers.map(({ body }) => body.refreshToken));
-    expect(given.size).toBe(1);
+    const nextTokens = new Set(answers.map(({ body }) => body.refreshToken));
+    expect(nextTokens.size).toBe(1);
     expect((await me({ ...alice, token: answers.at(-1)!.body.accessToken })).status).toBe(200);
-    expect((await refresh(node, [...given][0]!, ANOTHER)).status).toBe(200);
+    expect((await refresh(node, [...nextTokens][0]!, ANOTHER)).status).toBe(200);
   });
 
-  test('and its repeats may cross: whichever answer comes last, its token serves', async () => {
+  test('and its concurrent repeats all return a valid token', async () => {
     const node = await startNode();
     const alice = await person(node, 'alice');
-    const crossing = Array.from({ length: 8 }, () => refresh(node, alice.refreshToken, NONCE));
-    for (const { status } of await Promise.all(crossing)) expect(status).toBe(200);
-    const { body } = await crossing[3]!;
+    const repeats = Array.from({ length: 8 }, () => refresh(node, alice.refreshToken, NONCE));
+    for (const { status } of await Promise.all(repeats)) expect(status).toBe(200);
+    const { body } = await repeats[3]!;
     expect((await refresh(node, body.refreshToken, NONCE)).status).toBe(200);
   });
 
-  test('cannot be repeated when 30 s have passed: the session ends', async () => {
+  test('cannot be repeated after 30 s, and the session ends', async () => {
     const node = await startNode();
     const alice = await person(node, 'alice');
     const sid = alice.refreshToken.split('.')[0]!;
@@ -82,10 +82,10 @@ describe('a refresh whose answer was lost', () => {
   test.each([
     ['without a nonce', NONCE, undefined],
     ['with another nonce', NONCE, ANOTHER],
-    ['with a nonce that the first use had not', undefined, NONCE],
-    ['without a nonce, as the first use was', undefined, undefined],
+    ['with a nonce after a first use without one', undefined, NONCE],
+    ['without a nonce after a first use without one', undefined, undefined],
   ])(
-    'cannot be repeated %s: two parties hold the token, and the session ends at once',
+    'cannot be repeated %s: the token may be stolen, and the session ends immediately',
     async (_, first, second) => {
       const node = await startNode();
       const alice = await person(node, 'alice');
@@ -96,7 +96,7 @@ describe('a refresh whose answer was lost', () => {
     },
   );
 
-  test('cannot be repeated once the next token was used, not with its nonce either', async () => {
+  test('cannot be repeated after the next token was used, even with its nonce', async () => {
     const node = await startNode();
     const alice = await person(node, 'alice');
     const next = await refresh(node, alice.refreshToken, NONCE);
@@ -105,28 +105,28 @@ describe('a refresh whose answer was lost', () => {
     expectProblem(await me(alice), 'session_ended');
   });
 
-  test('gets a token that neither the token nor the nonce before it tell, nor what is stored', async () => {
+  test('returns a token that cannot be derived from the previous token, the nonce or stored data', async () => {
     const [node, stranger] = [await startNode(), await startNode()];
     const alice = await person(node, 'alice');
     const next = await refresh(node, alice.refreshToken, NONCE);
-    const kept = JSON.stringify(await everything(node));
-    for (const secret of [NONCE, next.body.refreshToken.split('.')[2]!]) expect(kept).not.toContain(secret);
+    const stored = JSON.stringify(await everything(node));
+    for (const secret of [NONCE, next.body.refreshToken.split('.')[2]!]) expect(stored).not.toContain(secret);
     expectProblem(await refresh(stranger, next.body.refreshToken), 'bad_refresh_token');
   });
 
   test.each(['short', 'x'.repeat(129), 'sixteen or more, but spaces', ''])(
-    'has no nonce such as %j',
+    'rejects the nonce %j',
     async (nonce) => {
       const node = await startNode();
       const alice = await person(node, 'alice');
       expectProblem(await refresh(node, alice.refreshToken, nonce), 'validation_failed');
-      expect((await refresh(node, alice.refreshToken, NONCE)).status, 'the token is not used up').toBe(200);
+      expect((await refresh(node, alice.refreshToken, NONCE)).status, 'the token was not consumed').toBe(200);
     },
   );
 });
 
-// One node of two may still run the release before: it kept up to four tokens that serve.
-test('a session of the release before goes on, with any of the tokens that served', async () => {
+// During an upgrade another node may still run the previous release, which stored up to four valid tokens.
+test('a session of the previous release continues with any of its valid tokens', async () => {
   const node = await startNode();
   const alice = await person(node, 'alice');
   const { commands, keys } = await testStore(node.prefix);
@@ -137,9 +137,9 @@ test('a session of the release before goes on, with any of the tokens that serve
 });
 
 describe('a session ends', () => {
-  const endings: [string, (alice: Person) => Promise<void>][] = [
+  const causes: [string, (alice: Person) => Promise<void>][] = [
     [
-      'when a refresh token is used again after the next one was',
+      'when a refresh token is reused after the next one was used',
       async ({ node, refreshToken }) => {
         const next = await refresh(node, refreshToken);
         const third = await refresh(node, next.body.refreshToken);
@@ -156,34 +156,31 @@ describe('a session ends', () => {
     ],
   ];
 
-  test.each(endings)(
-    '%s: its token is refused and its streams end, here and on the other node',
-    async (_, end) => {
-      const node = await startNode();
-      const other = await startNode({}, { prefix: node.prefix });
-      const alice = await person(node, 'alice');
-      const streams = [await listen(alice), await listen(alice, { node: other })];
-      await end(alice);
-      expectProblem(await me(alice), 'session_ended');
-      expectProblem(await call(node, 'logout', { token: alice.token }), 'session_ended');
-      for (const stream of streams) {
-        expect((await stream.next('goodbye', TOLD_WITHIN_MS)).data).toEqual({
-          kind: 'goodbye',
-          code: 'revoked',
-          reconnect: false,
-        });
-        await until('the stream is closed', () => stream.isClosed);
-      }
-      await until(
-        'the other node knows',
-        async () => (await me(alice, other)).status === 401,
-        TOLD_WITHIN_MS,
-      );
-      expectProblem(await me(alice, other), 'session_ended');
-    },
-  );
+  test.each(causes)('%s: its token is rejected and its streams end, on both nodes', async (_, end) => {
+    const node = await startNode();
+    const other = await startNode({}, { prefix: node.prefix });
+    const alice = await person(node, 'alice');
+    const streams = [await listen(alice), await listen(alice, { node: other })];
+    await end(alice);
+    expectProblem(await me(alice), 'session_ended');
+    expectProblem(await call(node, 'logout', { token: alice.token }), 'session_ended');
+    for (const stream of streams) {
+      expect((await stream.next('goodbye', NOTIFIED_WITHIN_MS)).data).toEqual({
+        kind: 'goodbye',
+        code: 'revoked',
+        reconnect: false,
+      });
+      await until('the stream is closed', () => stream.isClosed);
+    }
+    await until(
+      'the other node knows',
+      async () => (await me(alice, other)).status === 401,
+      NOTIFIED_WITHIN_MS,
+    );
+    expectProblem(await me(alice, other), 'session_ended');
+  });
 
-  test.each(endings)('%s: the account’s other sessions go on', async (_, end) => {
+  test.each(causes)('%s: the other sessions of the account continue', async (_, end) => {
     const node = await startNode();
     const alice = await person(node, 'alice');
     const phone = await login(node, 'alice');
@@ -194,7 +191,7 @@ describe('a session ends', () => {
     expect(stream.isClosed).toBe(false);
   });
 
-  test.each(endings)('%s: a node that starts later refuses it too', async (_, end) => {
+  test.each(causes)('%s: a node that starts later rejects it too', async (_, end) => {
     const node = await startNode();
     const alice = await person(node, 'alice');
     await end(alice);
@@ -203,7 +200,7 @@ describe('a session ends', () => {
 });
 
 describe('an account with too many sessions', () => {
-  test('loses the one that was not used for longest, everywhere; one that is refreshed stays', async () => {
+  test('loses the least recently used one on all nodes', async () => {
     const node = await startNode({ MAX_SESSIONS_PER_ACCOUNT: '3' });
     const other = await startNode({ MAX_SESSIONS_PER_ACCOUNT: '3' }, { prefix: node.prefix });
     const first = await person(node, 'alice');
@@ -215,12 +212,16 @@ describe('an account with too many sessions', () => {
     await login(node, 'alice');
     expectProblem(await me(second), 'session_ended');
     expectProblem(await refresh(node, second.refreshToken), 'bad_refresh_token');
-    expect((await stream.next('goodbye', TOLD_WITHIN_MS)).data).toMatchObject({ code: 'revoked' });
-    await until('the other node knows', async () => (await me(second, other)).status === 401, TOLD_WITHIN_MS);
+    expect((await stream.next('goodbye', NOTIFIED_WITHIN_MS)).data).toMatchObject({ code: 'revoked' });
+    await until(
+      'the other node knows',
+      async () => (await me(second, other)).status === 401,
+      NOTIFIED_WITHIN_MS,
+    );
     expect((await me(first)).status).toBe(200);
   });
 
-  test('has as many as it may, however many log in at once, and logging out makes room', async () => {
+  test('stays at the limit under concurrent logins, and a logout frees a place', async () => {
     const node = await startNode({ MAX_SESSIONS_PER_ACCOUNT: '3' });
     const alice = await person(node, 'alice');
     const { commands, keys } = await testStore(node.prefix);
@@ -234,7 +235,7 @@ describe('an account with too many sessions', () => {
     expect(Object.keys(await commands.hgetall(keys.sessions('alice'))).length).toBe(2);
   });
 
-  test('keeps sessions that were begun before they were counted: they are from their next refresh on', async () => {
+  test('keeps sessions that were started before sessions were counted, and counts them from their next refresh', async () => {
     const node = await startNode({ MAX_SESSIONS_PER_ACCOUNT: '2' });
     const before = await person(node, 'alice');
     const { commands, keys } = await testStore(node.prefix);
@@ -258,14 +259,14 @@ describe('an account with too many sessions', () => {
   });
 });
 
-test('what never was a refresh token is refused, and changes nothing', async () => {
+test('an invalid refresh token is rejected and changes nothing', async () => {
   const node = await startNode();
   const [alice, bob] = [await person(node, 'alice'), await person(node, 'bob')];
   const [sid, name, secret] = alice.refreshToken.split('.');
   const before = await everything(node);
   const foreign = [
     ...['x', '..', alice.token, alice.refreshToken.slice(0, -1), `${alice.refreshToken}x`],
-    `${bob.refreshToken.split('.')[0]}.${name}.${secret}`, // bob's session in alice's name
+    `${bob.refreshToken.split('.')[0]}.${name}.${secret}`, // bob's session with alice's name
     `${sid}.${bob.refreshToken.split('.')[1]}.${secret}`,
     `${'A'.repeat(22)}.${name}.${secret}`,
     `${sid}.${Buffer.from('*').toString('base64url')}.${secret}`,
@@ -276,7 +277,7 @@ test('what never was a refresh token is refused, and changes nothing', async () 
   expect((await me(alice)).status).toBe(200);
 });
 
-test('a guessed secret for a known session ends it: two parties hold its token', async () => {
+test('a wrong secret for an existing session ends it, because its token may be stolen', async () => {
   const node = await startNode();
   const alice = await person(node, 'alice');
   const [sid, name] = alice.refreshToken.split('.');
@@ -284,11 +285,11 @@ test('a guessed secret for a known session ends it: two parties hold its token',
   expectProblem(await me(alice), 'session_ended');
 });
 
-test('what is kept of a session would not let anybody in', async () => {
+test('the stored data of a session contains no token', async () => {
   const node = await startNode();
   const alice = await person(node, 'alice');
-  const kept = JSON.stringify(await everything(node));
-  expect(kept).toContain('refreshHash');
+  const stored = JSON.stringify(await everything(node));
+  expect(stored).toContain('refreshHash');
   for (const secret of [alice.token, alice.refreshToken, alice.refreshToken.split('.')[2]!, 'correct horse'])
-    expect(kept).not.toContain(secret);
+    expect(stored).not.toContain(secret);
 });

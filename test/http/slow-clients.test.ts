@@ -8,7 +8,7 @@ import { send } from '../support/http.ts';
 const HEAD = 'POST /v1/login HTTP/1.1\r\nHost: localhost\r\n';
 const JSON_HEAD = `${HEAD}Content-Type: application/json\r\nContent-Length: 60000\r\n\r\n`;
 
-/** Says `first`, then `drip` every second: how many seconds until the server closes, and what it says. */
+/** Sends `first`, then `drip` every second; returns the response and the seconds until the server closes. */
 async function closedAfter(node: TestNode, first: string, drip: string) {
   const socket = connect(node.address.port, '127.0.0.1');
   const dripping = setInterval(() => socket.write(drip), 1_000);
@@ -17,31 +17,31 @@ async function closedAfter(node: TestNode, first: string, drip: string) {
     socket.destroy();
   });
   const start = performance.now();
-  let said = '';
+  let output = '';
   socket.setEncoding('latin1').on('data', (text: string) => {
-    said += text;
+    output += text;
   });
   socket.on('error', () => {});
   socket.write(first);
   await once(socket, 'close');
   clearInterval(dripping);
-  return { seconds: (performance.now() - start) / 1_000, status: Number(said.split(' ')[1]) };
+  return { seconds: (performance.now() - start) / 1_000, status: Number(output.split(' ')[1]) };
 }
 
-test('whoever does not send a request in time is cut off: silent ones, slow heads, slow bodies; others are served', async () => {
+test('closes connections that are silent or send a head or a body too slowly, and serves others meanwhile', async () => {
   const node = await startNode();
-  const ways = [
+  const clients = [
     closedAfter(node, '', ''),
     closedAfter(node, HEAD, 'X-More: a\r\n'),
     closedAfter(node, JSON_HEAD, ' '),
     closedAfter(node, JSON_HEAD, ''),
   ];
-  // A request that came in whole before does not buy time for the next.
-  ways.push(closedAfter(node, `GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n${HEAD}`, 'X-More: a\r\n'));
+  // An earlier complete request does not extend the time for the next one.
+  clients.push(closedAfter(node, `GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n${HEAD}`, 'X-More: a\r\n'));
   expect((await send(node, 'GET', '/livez')).status).toBe(200);
-  const [silent, head, body, bodyThatStops, second] = await Promise.all(ways);
+  const [silent, head, body, stalledBody, second] = await Promise.all(clients);
   for (const { seconds } of [silent!, head!, second!]) expect(seconds).toBeLessThan(13);
-  for (const { seconds } of [body!, bodyThatStops!]) expect(seconds).toBeLessThan(18);
-  for (const { seconds } of await Promise.all(ways)) expect(seconds).toBeGreaterThan(9);
+  for (const { seconds } of [body!, stalledBody!]) expect(seconds).toBeLessThan(18);
+  for (const { seconds } of await Promise.all(clients)) expect(seconds).toBeGreaterThan(9);
   expect([silent, head, body].map((each) => each!.status)).toEqual([408, 408, 408]);
 }, 40_000);

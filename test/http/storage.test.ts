@@ -1,4 +1,4 @@
-/** A Redis whose memory is used up: sends stop, everything else goes on, and nothing is ever an internal error. */
+/** When the memory of Redis is used up, sends are rejected, everything else works, and there are no internal errors. */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -11,7 +11,7 @@ import { expectProblem } from '../support/http.ts';
 
 const CREDENTIALS = { username: 'carol', password: 'correct horse battery' };
 
-/** A Redis of its own, whose memory the test may take away. */
+/** Starts a Redis for this test only, so that its memory can be limited. */
 async function ownRedis() {
   const dataDir = mkdtempSync(join(tmpdir(), 'parley-test-'));
   const redis = await startPrivateRedis({ dataDir, path: process.env['PATH'] ?? '', log: () => {} });
@@ -36,7 +36,7 @@ async function full(settings: Record<string, string> = {}) {
 
 const usedMemory = async (admin: Redis) => Number(/used_memory:(\d+)/.exec(await admin.info('memory'))?.[1]);
 
-test('above the mark sends and registrations are refused; logins, refreshes, reads, acknowledgements and streams go on', async () => {
+test('above the high-water mark only sends and registrations are rejected', async () => {
   const { node, admin, alice, bob, id } = await full({ HIGH_WATER_PERCENT: '50' });
   await admin.config('SET', 'maxmemory', Math.floor((await usedMemory(admin)) * 1.5));
   let refused = await say(alice, 'after');
@@ -59,10 +59,10 @@ test('above the mark sends and registrations are refused; logins, refreshes, rea
   expect((await call(node, 'logout', { token: again.token })).status).toBe(204);
 
   await admin.config('SET', 'maxmemory', 0);
-  await until('room', async () => (await say(alice, 'room again')).status === 201, 8_000);
+  await until('a send is accepted', async () => (await say(alice, 'accepted again')).status === 201, 8_000);
 });
 
-test('when Redis itself is full nothing is an internal error, and reads go on', async () => {
+test('when Redis itself is full there are no internal errors, and reads work', async () => {
   const { node, admin, alice, bob } = await full({ HIGH_WATER_PERCENT: '100' });
   const { token } = await login(node, 'alice');
   await admin.config('SET', 'maxmemory', 1_048_576);
@@ -77,7 +77,7 @@ test('when Redis itself is full nothing is an internal error, and reads go on', 
   expect((await call(node, 'logout', { token })).status).toBe(204);
 });
 
-test('a private Redis without a limit gets one; another one is left alone', async () => {
+test('REDIS_MAXMEMORY sets the limit of a private Redis only if it has none', async () => {
   const { redisUrl, admin } = await ownRedis();
   await startNode({ REDIS_MAXMEMORY: '64mb' }, { redisUrl });
   expect(await admin.config('GET', 'maxmemory')).toEqual(['maxmemory', String(64 * 1_024 ** 2)]);
@@ -85,9 +85,9 @@ test('a private Redis without a limit gets one; another one is left alone', asyn
   expect(await admin.config('GET', 'maxmemory')).toEqual(['maxmemory', String(64 * 1_024 ** 2)]);
 });
 
-test('a Redis that takes no writes is unavailable to all that would write, transactions too', async () => {
+test('when Redis rejects writes, all writing operations return unavailable', async () => {
   const { node, admin, alice, bob } = await full();
-  await admin.config('SET', 'min-replicas-to-write', 1); // there is no replica: every write is refused with NOREPLICAS
+  await admin.config('SET', 'min-replicas-to-write', 1); // there is no replica, so Redis rejects every write with NOREPLICAS
   const { username, password } = { ...CREDENTIALS, username: 'alice' };
   for (const refused of [
     await say(alice, 'after'),

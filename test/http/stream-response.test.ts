@@ -1,18 +1,18 @@
-/** An event stream on the wire: its connection is its own. */
+/** Event streams on the wire: each takes over its connection. */
 import { once } from 'node:events';
 import { connect } from 'node:net';
 import { expect, onTestFinished, test } from 'vitest';
 import { type Person, person, startNode, until } from '../support/app.ts';
 
-/** A bare connection, and everything that has come so far. */
+/** A bare connection that collects everything the server sends. */
 async function dial({ node }: Person) {
   const { hostname, port } = new URL(node.url);
   const socket = connect(Number(port), hostname);
   onTestFinished(() => void socket.destroy());
   await once(socket, 'connect');
-  const wire = { socket, said: '', isOver: false };
+  const wire = { socket, output: '', isOver: false };
   socket.setEncoding('utf8').on('data', (text) => {
-    wire.said += text;
+    wire.output += text;
   });
   socket.on('end', () => {
     wire.isOver = true;
@@ -20,15 +20,15 @@ async function dial({ node }: Person) {
   return wire;
 }
 
-const ask = ({ token }: Person, line: string, ...more: string[]): string =>
+const requestText = ({ token }: Person, line: string, ...more: string[]): string =>
   [`${line} HTTP/1.1`, 'Host: localhost', `Authorization: Bearer ${token}`, ...more, '', ''].join('\r\n');
 
-test('a stream is not in chunks: it ends with its connection', async () => {
+test('a stream is not chunked and ends with its connection', async () => {
   const alice = await person(await startNode(), 'alice');
   const wire = await dial(alice);
-  wire.socket.write(ask(alice, 'GET /v1/events'));
-  await until('it is ready', () => wire.said.includes('event: ready'));
-  const [head = '', body = ''] = wire.said.split('\r\n\r\n', 2);
+  wire.socket.write(requestText(alice, 'GET /v1/events'));
+  await until('it is ready', () => wire.output.includes('event: ready'));
+  const [head = '', body = ''] = wire.output.split('\r\n\r\n', 2);
   expect(head).toMatch(/^HTTP\/1\.1 200 OK\r\n/);
   expect(head).toContain('Connection: close');
   expect(head).toMatch(/\r\nDate: /);
@@ -36,73 +36,73 @@ test('a stream is not in chunks: it ends with its connection', async () => {
   expect(body).toMatch(/^retry: \d+\n/);
 });
 
-test('what a client sends after it has asked for a stream is not heard', async () => {
+test('requests that follow a stream request on its connection are ignored', async () => {
   const alice = await person(await startNode(), 'alice');
   const wire = await dial(alice);
-  wire.socket.write(ask(alice, 'GET /v1/events') + ask(alice, 'GET /v1/me'));
-  await until('it is ready', () => wire.said.includes('event: ready'));
-  wire.socket.write(ask(alice, 'GET /v1/me'));
+  wire.socket.write(requestText(alice, 'GET /v1/events') + requestText(alice, 'GET /v1/me'));
+  await until('it is ready', () => wire.output.includes('event: ready'));
+  wire.socket.write(requestText(alice, 'GET /v1/me'));
   const other = await dial(alice);
-  other.socket.write(ask(alice, 'GET /v1/me'));
-  await until('another connection is answered', () => other.said.includes('"username"'));
-  expect(wire.said.match(/HTTP\/1\.1/g)).toHaveLength(1);
+  other.socket.write(requestText(alice, 'GET /v1/me'));
+  await until('another connection is served', () => other.output.includes('"username"'));
+  expect(wire.output.match(/HTTP\/1\.1/g)).toHaveLength(1);
 });
 
-test('a stream that is asked for while an answer is due comes after it', async () => {
+test('a stream that is requested while a response is pending follows it', async () => {
   const alice = await person(await startNode(), 'alice');
   const wire = await dial(alice);
-  wire.socket.write(ask(alice, 'GET /v1/me') + ask(alice, 'GET /v1/events?presence=off'));
-  await until('it is ready', () => wire.said.includes('event: ready'));
-  expect(wire.said.indexOf('"username":"alice"')).toBeLessThan(wire.said.indexOf('event: ready'));
-  expect(wire.said.match(/HTTP\/1\.1 200/g)).toHaveLength(2);
+  wire.socket.write(requestText(alice, 'GET /v1/me') + requestText(alice, 'GET /v1/events?presence=off'));
+  await until('it is ready', () => wire.output.includes('event: ready'));
+  expect(wire.output.indexOf('"username":"alice"')).toBeLessThan(wire.output.indexOf('event: ready'));
+  expect(wire.output.match(/HTTP\/1\.1 200/g)).toHaveLength(2);
 });
 
-test('a stream on a connection that was used before', async () => {
+test('a stream can be opened on a connection that has served a request', async () => {
   const alice = await person(await startNode(), 'alice');
   const wire = await dial(alice);
-  wire.socket.write(ask(alice, 'GET /v1/me'));
-  await until('it is answered', () => wire.said.endsWith('}'));
-  wire.socket.write(ask(alice, 'GET /v1/events'));
-  await until('it is ready', () => wire.said.includes('event: ready'));
+  wire.socket.write(requestText(alice, 'GET /v1/me'));
+  await until('it is answered', () => wire.output.endsWith('}'));
+  wire.socket.write(requestText(alice, 'GET /v1/events'));
+  await until('it is ready', () => wire.output.includes('event: ready'));
 });
 
-test('a stream that is refused is answered with a problem, and the connection ends', async () => {
+test('a rejected stream request gets a problem, and the connection closes', async () => {
   const alice = await person(await startNode(), 'alice');
   const wire = await dial(alice);
-  wire.socket.write(ask({ ...alice, token: 'nonsense' }, 'GET /v1/events'));
+  wire.socket.write(requestText({ ...alice, token: 'nonsense' }, 'GET /v1/events'));
   await until('it is over', () => wire.isOver);
-  expect(wire.said).toMatch(/^HTTP\/1\.1 401 /);
-  const { code } = JSON.parse(wire.said.split('\r\n\r\n')[1]!);
+  expect(wire.output).toMatch(/^HTTP\/1\.1 401 /);
+  const { code } = JSON.parse(wire.output.split('\r\n\r\n')[1]!);
   expect(code).toBe('unauthenticated');
 });
 
-test('nothing else is upgraded, whatever a client asks for', async () => {
+test('upgrades that a client asks for are ignored', async () => {
   const alice = await person(await startNode(), 'alice');
   const wire = await dial(alice);
   const upgrade = ['Connection: Upgrade, HTTP2-Settings', 'Upgrade: h2c', 'HTTP2-Settings: AAMAAABkAAQ'];
-  wire.socket.write(ask(alice, 'GET /v1/me', ...upgrade));
-  await until('it is answered', () => wire.said.includes('"username":"alice"'));
-  wire.socket.write(ask(alice, 'HEAD /v1/events', ...upgrade));
-  await until('it is refused', () => wire.said.includes('HTTP/1.1 405'));
+  wire.socket.write(requestText(alice, 'GET /v1/me', ...upgrade));
+  await until('it is answered', () => wire.output.includes('"username":"alice"'));
+  wire.socket.write(requestText(alice, 'HEAD /v1/events', ...upgrade));
+  await until('it is rejected', () => wire.output.includes('HTTP/1.1 405'));
 });
 
-test('who closes their half of a stream ends it', async () => {
+test('a client that half-closes its connection ends its stream', async () => {
   const alice = await person(await startNode(), 'alice');
   const wire = await dial(alice);
-  wire.socket.write(ask(alice, 'GET /v1/events'));
-  await until('it is ready', () => wire.said.includes('event: ready'));
+  wire.socket.write(requestText(alice, 'GET /v1/events'));
+  await until('it is ready', () => wire.output.includes('event: ready'));
   wire.socket.end();
   await until('it is over', () => wire.isOver);
 });
 
-// Node asks again when more of a request comes; a body that came late made a second stream request of the first.
-test('a stream that is asked for with a body is answered once', async () => {
+// Regression: Node reads `upgrade` again when more bytes arrive, so a late body turned one stream request into two.
+test('a stream request with a body gets one response', async () => {
   const alice = await person(await startNode(), 'alice');
   const wire = await dial(alice);
-  const stream = ask({ ...alice, token: 'nonsense' }, 'GET /v1/events', 'Content-Length: 10');
-  wire.socket.write(`${ask(alice, 'GET /v1/me')}${stream}012`);
-  await until('both are answered', () => wire.said.includes('HTTP/1.1 401'));
-  wire.socket.write(`3456789${ask(alice, 'GET /v1/online')}`);
-  await until('the next is answered', () => wire.said.includes('"total"') || wire.isOver);
-  expect(wire.said.match(/HTTP\/1\.1 401/g)).toHaveLength(1);
+  const stream = requestText({ ...alice, token: 'nonsense' }, 'GET /v1/events', 'Content-Length: 10');
+  wire.socket.write(`${requestText(alice, 'GET /v1/me')}${stream}012`);
+  await until('both have responses', () => wire.output.includes('HTTP/1.1 401'));
+  wire.socket.write(`3456789${requestText(alice, 'GET /v1/online')}`);
+  await until('the next request is served', () => wire.output.includes('"total"') || wire.isOver);
+  expect(wire.output.match(/HTTP\/1\.1 401/g)).toHaveLength(1);
 });

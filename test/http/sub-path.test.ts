@@ -1,4 +1,4 @@
-/** Behind a proxy that puts Parley under a path and says nothing of it. */
+/** Behind a proxy that serves Parley under a path prefix without announcing it. */
 import { expect, onTestFinished, test } from 'vitest';
 import { createParley } from '../../src/client/index.ts';
 import { listen, person, say, startNode, tell } from '../support/app.ts';
@@ -6,27 +6,27 @@ import { underPath } from '../support/sub-path.ts';
 
 const PASSWORD = 'correct horse battery';
 
-test.each(['', 'docs', 'docs/'])('all that the page at /%s names is there', async (page) => {
+test.each(['', 'docs', 'docs/'])('all resources that the page at /%s links to exist', async (page) => {
   const base = await underPath((await startNode()).url, '/chat/');
-  const shown = await fetch(`${base}${page}`);
-  expect(shown.status).toBe(200);
-  const named = [...(await shown.text()).matchAll(/(?:src|href)="([^"#]+)"/g)].map(
-    ([, to]) => new URL(to!, shown.url),
+  const response = await fetch(`${base}${page}`);
+  expect(response.status).toBe(200);
+  const links = [...(await response.text()).matchAll(/(?:src|href)="([^"#]+)"/g)].map(
+    ([, to]) => new URL(to!, response.url),
   );
-  expect(named.length).toBeGreaterThan(2);
-  for (const to of named.filter(
+  expect(links.length).toBeGreaterThan(2);
+  for (const to of links.filter(
     ({ pathname }) => !pathname.endsWith('/app.js') && !pathname.endsWith('/style.css'),
   )) {
     expect(to.href.startsWith(base), to.href).toBe(true);
-    // What the build makes is tried in test/web; swagger-ui comes with it, too.
+    // Files that only the build creates, such as swagger-ui, are tested in test/web.
     if (!to.pathname.includes('swagger-ui')) expect((await fetch(to)).status, to.href).toBe(200);
   }
 });
 
-test('Location leads to the profile, and what tells of a gap to the call that has the rest', async () => {
+test('Location leads to the profile, and a gap to the operation that has the missing messages', async () => {
   const node = await startNode({ REPLAY_LIMIT: '2', INBOX_LIMIT: '3' });
   const base = await underPath(node.url, '/a/b/');
-  const made = await fetch(`${base}v1/register`, {
+  const registration = await fetch(`${base}v1/register`, {
     method: 'POST',
     headers: { 'Content-Type': 'application/json' },
     body: JSON.stringify({ username: 'alice', password: PASSWORD }),
@@ -34,7 +34,7 @@ test('Location leads to the profile, and what tells of a gap to the call that ha
   const alice = await person(node, 'alice');
   const headers = { Authorization: `Bearer ${alice.token}` };
   const get = (to: URL) => fetch(to, { headers });
-  const profile = await get(new URL(made.headers.get('location')!, made.url));
+  const profile = await get(new URL(registration.headers.get('location')!, registration.url));
   expect(await profile.json()).toMatchObject({ username: 'alice' });
 
   const bob = await person(node, 'bob');
@@ -52,7 +52,7 @@ test('Location leads to the profile, and what tells of a gap to the call that ha
   expect((await get(new URL(gap.history, mailbox.url))).status).toBe(200);
 });
 
-test.each(['', '/'])('the client works with a base URL that has a path and ends in "%s"', async (end) => {
+test.each(['', '/'])('the client works with a base URL that has a path and ends with "%s"', async (end) => {
   const node = await startNode();
   const base = await underPath(node.url, '/chat/');
   const baseUrl = base.replace(/\/$/, end);

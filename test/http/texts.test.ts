@@ -1,4 +1,4 @@
-/** Whatever people write arrives exactly as it was sent: in the answer, the history, the mailbox and the stream. */
+/** Texts are returned exactly as they were sent: in the response, the history, the mailbox and the stream. */
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { listen, type Person, person, say, startNode, tell } from '../support/app.ts';
@@ -39,8 +39,8 @@ async function correspondents() {
 
 const textsOf = (messages: { text: string }[]): string[] => messages.map(({ text }) => text);
 
-/** What bob finds in each place where a message can be read. */
-async function found({ node, token }: Person, from: string, limit: number) {
+/** The texts in each place where a message can be read. */
+async function readAll({ node, token }: Person, from: string, limit: number) {
   const query = { limit };
   const pages = await Promise.all([
     call(node, 'listBroadcasts', { token, query }),
@@ -50,7 +50,7 @@ async function found({ node, token }: Person, from: string, limit: number) {
   return pages.map(({ body }) => textsOf(body.messages));
 }
 
-test('texts of every kind', async () => {
+test('returns awkward texts unchanged', async () => {
   const { alice, bob, stream } = await correspondents();
   for (const text of TEXTS) {
     expect((await say(alice, text)).body.text).toBe(text);
@@ -58,7 +58,7 @@ test('texts of every kind', async () => {
     expect((await stream.next('broadcast')).data.text).toBe(text);
     expect((await stream.next('dm')).data.text).toBe(text);
   }
-  for (const place of await found(bob, 'alice', TEXTS.length)) expect(place).toEqual(TEXTS);
+  for (const place of await readAll(bob, 'alice', TEXTS.length)) expect(place).toEqual(TEXTS);
   const resumed = await listen(bob, { lastEventId: stream.events[0]!.id! });
   for (const text of TEXTS) expect((await resumed.next('dm')).data.text).toBe(text);
   const { body } = await call(bob.node, 'listConversations', { token: bob.token });
@@ -66,7 +66,7 @@ test('texts of every kind', async () => {
   expect(body.conversations[0].unread).toBe(TEXTS.length);
 });
 
-test('texts that nobody thought of', async () => {
+test('returns random texts unchanged', async () => {
   const { alice, bob, stream } = await correspondents();
   const awkward = fc.constantFrom(
     '\r',
@@ -93,12 +93,12 @@ test('texts that nobody thought of', async () => {
     await tell(alice, 'bob', text);
     expect((await stream.next('dm')).data.text).toBe(text);
   }
-  const [, conversation, mailbox] = await found(bob, 'alice', texts.length);
+  const [, conversation, mailbox] = await readAll(bob, 'alice', texts.length);
   expect(conversation).toEqual(texts);
   expect(mailbox).toEqual(texts);
 });
 
-test('a display name of any script and sign is shown as it was given', async () => {
+test('returns display names unchanged', async () => {
   const { node, alice, bob } = await correspondents();
   for (const displayName of ['👩‍🚀', 'علی', '"{}*:\\', "';DROP", 'x'.repeat(64), '😀'.repeat(64)]) {
     await call(node, 'updateMe', { token: alice.token, body: { displayName } });

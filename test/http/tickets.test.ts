@@ -14,8 +14,8 @@ async function ticketOf(who: { node: { url: string }; token: string }): Promise<
   return body.ticket;
 }
 
-/** Opens with a ticket and no header. */
-function enter(
+/** Opens a stream with a ticket and without an Authorization header. */
+function openWithTicket(
   node: { url: string },
   ticket: string,
   query: Record<string, string> = {},
@@ -23,12 +23,12 @@ function enter(
   return openStream(node.url, undefined, { query: { ticket, ...query } });
 }
 
-const refused = (node: { url: string }, ticket: string) => send(node, 'GET', `/v1/events?ticket=${ticket}`);
+const tryTicket = (node: { url: string }, ticket: string) => send(node, 'GET', `/v1/events?ticket=${ticket}`);
 
-test('a ticket opens a stream of the session that asked for it', async () => {
+test('a ticket opens a stream of the session that requested it', async () => {
   const node = theNode();
   const [alice, bob] = [await person(node, 'alice'), await person(node, 'bob')];
-  const stream = await enter(node, await ticketOf(bob), { presence: 'off' });
+  const stream = await openWithTicket(node, await ticketOf(bob), { presence: 'off' });
   expect((await stream.next('ready')).data.username).toBe('bob');
   await tell(alice, 'bob', 'Lunch?');
   expect((await stream.next('dm')).data.text).toBe('Lunch?');
@@ -36,17 +36,17 @@ test('a ticket opens a stream of the session that asked for it', async () => {
   expect((await stream.next('goodbye')).data.code).toBe('revoked');
 });
 
-test('a ticket serves once, also when many come with it at the same time', async () => {
+test('a ticket opens one stream, even if it is used concurrently', async () => {
   const node = theNode();
   const ticket = await ticketOf(await person(node, 'carol'));
-  const streams = await Promise.all(Array.from({ length: 8 }, () => enter(node, ticket)));
+  const streams = await Promise.all(Array.from({ length: 8 }, () => openWithTicket(node, ticket)));
   for (const stream of streams) if (stream.status !== 200) expect(stream.status).toBe(401);
   expect(streams.filter(({ status }) => status === 200)).toHaveLength(1);
   for (const stream of streams) stream.close();
-  expectProblem(await refused(node, ticket), 'bad_ticket');
+  expectProblem(await tryTicket(node, ticket), 'bad_ticket');
 });
 
-test('a ticket that waited too long is useless', async () => {
+test('a ticket expires after 30 seconds', async () => {
   const node = await startNode();
   const ticket = await ticketOf(await person(node, 'alice'));
   const { commands } = await testStore(node.prefix);
@@ -55,79 +55,79 @@ test('a ticket that waited too long is useless', async () => {
   expect(ttlMs).toBeGreaterThan(20_000);
   expect(ttlMs).toBeLessThanOrEqual(30_000);
   await commands.pexpire(key, 1);
-  await until('it is gone', async () => (await commands.exists(key)) === 0);
-  expectProblem(await refused(node, ticket), 'bad_ticket');
+  await until('the ticket has expired', async () => (await commands.exists(key)) === 0);
+  expectProblem(await tryTicket(node, ticket), 'bad_ticket');
 });
 
-test('a ticket that was used, or is too old, leaves nothing behind; one that waits is kept by its hash only', async () => {
+test('an unused ticket is stored only as a hash, and a used one is deleted', async () => {
   const node = await startNode();
   const ticket = await ticketOf(await person(node, 'alice'));
   const { commands } = await testStore(node.prefix);
   const [key = ''] = await commands.keys(`${node.prefix}ticket:*`);
   expect(key + JSON.stringify(await commands.hgetall(key))).not.toContain(ticket);
-  (await enter(node, ticket)).close();
+  (await openWithTicket(node, ticket)).close();
   expect(await commands.keys(`${node.prefix}ticket:*`)).toEqual([]);
 });
 
-test('a ticket of a session that has ended opens nothing, on any node', async () => {
+test('a ticket of a session that has ended is rejected on any node', async () => {
   const node = await startNode();
   const other = await startNode({}, { prefix: node.prefix });
   const alice = await person(node, 'alice');
   const [here, there] = [await ticketOf(alice), await ticketOf(alice)];
   const probe = { token: alice.token };
   await call(node, 'logout', probe);
-  expectProblem(await refused(node, here), 'session_ended');
+  expectProblem(await tryTicket(node, here), 'session_ended');
   await until('the other node knows', async () => (await send(other, 'GET', '/v1/me', probe)).status === 401);
-  expectProblem(await refused(other, there), 'session_ended');
+  expectProblem(await tryTicket(other, there), 'session_ended');
 });
 
 test('a ticket of one node opens a stream on another', async () => {
   const node = await startNode();
   const other = await startNode({}, { prefix: node.prefix });
-  const stream = await enter(other, await ticketOf(await person(node, 'alice')));
+  const stream = await openWithTicket(other, await ticketOf(await person(node, 'alice')));
   expect((await stream.next('ready')).data.username).toBe('alice');
   stream.close();
 });
 
-test('a stream by ticket ends when the access token does that asked for the ticket', async () => {
+test('a stream opened with a ticket ends when the access token that requested the ticket expires', async () => {
   const node = await startNode({ ACCESS_TTL_SECONDS: '2' });
   const alice = await person(node, 'alice');
   const [ticket, late] = [await ticketOf(alice), await ticketOf(alice)];
-  const stream = await enter(node, ticket);
+  const stream = await openWithTicket(node, ticket);
   expect((await stream.next('goodbye')).data.code).toBe('expired');
-  expectProblem(await refused(node, late), 'token_expired');
+  expectProblem(await tryTicket(node, late), 'token_expired');
 });
 
-test('who comes back brings a new ticket and the last id in the query, and misses nothing', async () => {
+test('a client that reconnects with a new ticket and its last event id misses nothing', async () => {
   const node = theNode();
   const [alice, bob] = [await person(node, 'alice'), await login(node, 'bob')];
-  const first = await enter(node, await ticketOf(bob));
+  const first = await openWithTicket(node, await ticketOf(bob));
   await first.next('ready');
   await tell(alice, 'bob', 'before');
   while ((await first.next('dm')).data.text !== 'before');
   first.close();
   await tell(alice, 'bob', 'meanwhile');
-  const again = await enter(node, await ticketOf(bob), { after: first.lastEventId! });
+  const again = await openWithTicket(node, await ticketOf(bob), { after: first.lastEventId! });
   expect((await again.next('ready')).data).toMatchObject({ resumed: true, gap: false });
   expect((await again.next('dm')).data.text).toBe('meanwhile');
   again.close();
 });
 
 test.each(['', 'garbage', '%00', 'a'.repeat(500), '{}', '*', '%F0%9F%8E%AB'])(
-  'what is no ticket opens nothing: %j',
+  'rejects %j as a ticket',
   async (garbage) => {
     const code = garbage === '' ? 'unauthenticated' : 'bad_ticket';
-    expectProblem(await refused(theNode(), garbage), code);
+    expectProblem(await tryTicket(theNode(), garbage), code);
   },
 );
 
-test('two tickets at once are none', async () => {
+test('rejects a request with two tickets', async () => {
   const alice = await person(theNode(), 'alice');
   const [one, two] = [await ticketOf(alice), await ticketOf(alice)];
-  expectProblem(await refused(theNode(), `${one}&ticket=${two}`), 'bad_ticket');
+  expectProblem(await tryTicket(theNode(), `${one}&ticket=${two}`), 'bad_ticket');
 });
 
-test('a ticket is for the stream only, is no token, and no token is a ticket', async () => {
+test('a ticket only opens streams, is not a token, and a token is not a ticket', async () => {
   const node = theNode();
   const alice = await person(node, 'alice');
   const ticket = await ticketOf(alice);
@@ -138,26 +138,26 @@ test('a ticket is for the stream only, is no token, and no token is a ticket', a
   ] as const)
     expectProblem(await send(node, method, `${path}?ticket=${ticket}`), 'unauthenticated');
   expectProblem(await send(node, 'GET', '/v1/events', { token: ticket }), 'unauthenticated');
-  expectProblem(await refused(node, alice.token), 'bad_ticket');
+  expectProblem(await tryTicket(node, alice.token), 'bad_ticket');
 });
 
-test('an access token beside a ticket wins, good or bad, and leaves the ticket unused', async () => {
+test('an access token takes precedence over a ticket, even if invalid, and leaves the ticket unused', async () => {
   const node = theNode();
   const ticket = await ticketOf(await person(node, 'alice'));
   const bad = await send(node, 'GET', `/v1/events?ticket=${ticket}`, { token: 'garbage' });
   expectProblem(bad, 'unauthenticated');
-  const stream = await enter(node, ticket);
+  const stream = await openWithTicket(node, ticket);
   expect((await stream.next('ready')).data.username).toBe('alice');
   stream.close();
 });
 
-test('a ticket never stands in a line of the log, whatever becomes of it', async () => {
+test('a ticket never appears in the log', async () => {
   const { log, text, lines } = recorder();
   const node = await startNode({}, { log });
   const alice = await person(node, 'alice');
   const ticket = await ticketOf(alice);
-  (await enter(node, ticket)).close();
-  await refused(node, ticket);
+  (await openWithTicket(node, ticket)).close();
+  await tryTicket(node, ticket);
   await send(node, 'DELETE', `/v1/events?ticket=${ticket}`);
   await send(node, 'GET', `/v1/nowhere?ticket=${ticket}`);
   await listen(alice);

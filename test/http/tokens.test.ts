@@ -1,4 +1,4 @@
-/** What does not open the door: every way known to make a JWT that looks like ours. */
+/** Access tokens: every known way to forge a JWT is rejected. */
 import { createHmac, generateKeyPairSync } from 'node:crypto';
 import jwt from 'jsonwebtoken';
 import { expect, test } from 'vitest';
@@ -11,7 +11,7 @@ type Claims = Record<string, unknown>;
 const base64 = (value: object): string => Buffer.from(JSON.stringify(value)).toString('base64url');
 const HEADER = { alg: 'HS256', typ: 'at+jwt' };
 
-/** Signs anything, as jsonwebtoken would refuse to. */
+/** Signs headers and claims that jsonwebtoken would reject. */
 function forge(header: object, claims: Claims, secret = JWT_SECRET, hash = 'sha256'): string {
   const signed = `${base64(header)}.${base64(claims)}`;
   return `${signed}.${createHmac(hash, secret).update(signed).digest('base64url')}`;
@@ -24,11 +24,11 @@ function without(claims: Claims, ...names: string[]): Claims {
 const seconds = () => Math.floor(Date.now() / 1_000);
 const rsa = () => generateKeyPairSync('rsa', { modulusLength: 2_048 }).privateKey;
 
-/** From a good token's claims and the token itself: one that differs in one thing. */
+/** Each takes the claims of a valid token and the token, and makes one that differs in a single detail. */
 const FORGERIES: [string, (claims: Claims, token: string) => string][] = [
   ['garbage', () => 'garbage'],
-  ['three words', () => 'a.b.c'],
-  ['JSON that is none', () => `${Buffer.from('{').toString('base64url')}.e30.e30`],
+  ['three arbitrary parts', () => 'a.b.c'],
+  ['a header that is not JSON', () => `${Buffer.from('{').toString('base64url')}.e30.e30`],
   ['alg none', (claims) => `${base64({ alg: 'none', typ: 'at+jwt' })}.${base64(claims)}.`],
   ['alg nOnE, signed', (claims) => forge({ ...HEADER, alg: 'nOnE' }, claims)],
   ['no alg', (claims) => forge({ typ: 'at+jwt' }, claims)],
@@ -38,7 +38,7 @@ const FORGERIES: [string, (claims: Claims, token: string) => string][] = [
     'RS256',
     (claims) => jwt.sign(claims, rsa(), { algorithm: 'RS256', header: { alg: 'RS256', typ: 'at+jwt' } }),
   ],
-  ['HS256 in name, SHA-512 in deed', (claims) => forge(HEADER, claims, JWT_SECRET, 'sha512')],
+  ['HS256 signed with SHA-512', (claims) => forge(HEADER, claims, JWT_SECRET, 'sha512')],
   ['another secret', (claims) => forge(HEADER, claims, 'another secret that nobody knows, 32+ bytes')],
   ['an empty secret', (claims) => forge(HEADER, claims, '')],
   ['no exp', (claims) => forge(HEADER, without(claims, 'exp'))],
@@ -57,14 +57,14 @@ const FORGERIES: [string, (claims: Claims, token: string) => string][] = [
   ['no audience', (claims) => forge(HEADER, without(claims, 'aud'))],
   ['not valid yet', (claims) => forge(HEADER, { ...claims, nbf: seconds() + 600 })],
   ['claims that are a list', () => forge(HEADER, [] as unknown as Claims)],
-  ['claims that are no object', () => forge(HEADER, 'alice' as unknown as Claims)],
+  ['claims that are not an object', () => forge(HEADER, 'alice' as unknown as Claims)],
   [
-    'another name over the same signature',
+    'another name with the same signature',
     (claims, token) => token.replace(/\..+\./, `.${base64({ ...claims, sub: 'bob' })}.`),
   ],
   ['no signature', (_, token) => token.replace(/[^.]+$/, '')],
   ['half a signature', (_, token) => token.slice(0, -10)],
-  ['one part more', (_, token) => `${token}.e30`],
+  ['an extra part', (_, token) => `${token}.e30`],
 ];
 
 async function alicesClaims() {
@@ -74,18 +74,18 @@ async function alicesClaims() {
   return { node, token: alice.token, claims: jwt.decode(alice.token) as Claims };
 }
 
-test('a token made here is of type at+jwt, by HS256, and says who, which session, until when and for whom', async () => {
+test('an access token has type at+jwt, algorithm HS256, and the claims sub, sid, iss, aud and exp', async () => {
   const { node, token, claims } = await alicesClaims();
   expect(jwt.decode(token, { complete: true })?.header).toEqual(HEADER);
   expect(claims).toMatchObject({ sub: 'alice', sid: expect.any(String), iss: 'parley', aud: 'parley' });
   expect(claims['exp']).toBe(Number(claims['iat']) + 3_600);
   expect(
     (await send(node, 'GET', '/v1/me', { token: forge(HEADER, claims) })).status,
-    'the forge works',
+    'forge() makes valid tokens from valid claims',
   ).toBe(200);
 });
 
-test('no forged token opens the door', async () => {
+test('rejects every forged token', async () => {
   const { node, token, claims } = await alicesClaims();
   for (const [name, forgery] of FORGERIES) {
     const answer = await send(node, 'GET', '/v1/me', { token: forgery(claims, token) });
@@ -94,8 +94,8 @@ test('no forged token opens the door', async () => {
   }
 });
 
-// To the millisecond: test/chat/tokens.test.ts, which owns the clock.
-test.each([1, 3_600])('who comes with a token that expired %i s ago is told to refresh', async (ago) => {
+// For expiry to the millisecond see test/chat/tokens.test.ts, which controls the clock.
+test.each([1, 3_600])('a token that expired %i s ago returns token_expired', async (ago) => {
   const { node, claims } = await alicesClaims();
   const token = forge(HEADER, { ...claims, exp: seconds() - ago });
   const answer = await send(node, 'GET', '/v1/me', { token });
@@ -103,9 +103,9 @@ test.each([1, 3_600])('who comes with a token that expired %i s ago is told to r
   expect(answer.body.detail).toContain('refresh');
 });
 
-test('a token is taken from the Authorization header, alone and of scheme Bearer, and from nowhere else', async () => {
+test('accepts a token only as a single Bearer token in the Authorization header', async () => {
   const { node, token } = await alicesClaims();
-  const given: [string, Record<string, string>][] = [
+  const cases: [string, Record<string, string>][] = [
     ['no header', {}],
     ['an empty one', { Authorization: '' }],
     ['no token', { Authorization: 'Bearer' }],
@@ -117,7 +117,7 @@ test('a token is taken from the Authorization header, alone and of scheme Bearer
     ['a cookie', { Cookie: `token=${token}; access_token=${token}` }],
     ['another header', { 'X-Access-Token': token }],
   ];
-  for (const [name, headers] of given) {
+  for (const [name, headers] of cases) {
     const answer = await send(node, 'GET', '/v1/me', { headers });
     expect(answer.status, name).toBe(401);
     expectProblem(answer, 'unauthenticated');
@@ -129,7 +129,7 @@ test('a token is taken from the Authorization header, alone and of scheme Bearer
 });
 
 test.each(['Bearer', 'bearer', 'BEARER', 'Bearer  '])(
-  'the scheme is known in any case: %j',
+  'accepts the scheme in any case: %j',
   async (scheme) => {
     const { node, token } = await alicesClaims();
     const answer = await send(node, 'GET', '/v1/me', { headers: { Authorization: `${scheme} ${token}` } });
@@ -137,7 +137,7 @@ test.each(['Bearer', 'bearer', 'BEARER', 'Bearer  '])(
   },
 );
 
-test('a token of an account that Redis has lost opens nothing', async () => {
+test('rejects a token of an account that no longer exists in Redis', async () => {
   const { node, claims } = await alicesClaims();
   const token = forge(HEADER, { ...claims, sub: 'carol' });
   expectProblem(await send(node, 'GET', '/v1/me', { token }), 'session_ended');

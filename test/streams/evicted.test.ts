@@ -1,16 +1,16 @@
 /** A full mailbox: who pays, and what readers are told of the messages that went. */
 import { expect, test } from 'vitest';
 import { listen, type Person, person, startNode, type TestNode, tell, until } from '../support/app.ts';
-import { type Called, call } from '../support/contract.ts';
+import { type CallResult, call } from '../support/contract.ts';
 import { expectProblem } from '../support/http.ts';
 import { everything } from '../support/state.ts';
 import type { StreamClient } from '../support/stream.ts';
 
-const mailbox = (who: Person, query = {}): Promise<Called> =>
+const mailbox = (who: Person, query = {}): Promise<CallResult> =>
   call(who.node, 'getMailbox', { token: who.token, query });
-const ack = (who: Person, upTo: string): Promise<Called> =>
+const ack = (who: Person, upTo: string): Promise<CallResult> =>
   call(who.node, 'ackMailbox', { token: who.token, body: { upTo } });
-const texts = ({ body }: Called): string[] => body.messages.map(({ text }: { text: string }) => text);
+const texts = ({ body }: CallResult): string[] => body.messages.map(({ text }: { text: string }) => text);
 const gap = (from: number, to: number) => ({
   log: 'inbox',
   reason: 'overflow',

@@ -1,11 +1,11 @@
-/** Nodes, people and streams for tests, through the public door: a real server, real HTTP. */
+/** Nodes, users and streams for tests, over real HTTP. */
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, inject, onTestFinished } from 'vitest';
 import { type App, startApp } from '../../src/app.ts';
 import { type Config, readConfig } from '../../src/config.ts';
 import { createLogger, type Logger } from '../../src/logger.ts';
 import { parseSecrets } from '../../src/secrets.ts';
-import { type Called, call } from './contract.ts';
+import { type CallResult, call } from './contract.ts';
 import { openStream, type StreamClient } from './stream.ts';
 
 export const JWT_SECRET = 'a secret that only the tests know: 32+ bytes';
@@ -13,7 +13,7 @@ export const JWT_SECRET = 'a secret that only the tests know: 32+ bytes';
 export type TestNode = App & { url: string; prefix: string };
 export type Person = { username: string; token: string; refreshToken: string; node: TestNode };
 
-/** Generous limits and cheap hashes, unless a test is about them. */
+/** High limits and cheap hashes; tests that are about limits override them. */
 const RELAXED = {
   PORT: '0',
   BCRYPT_COST: '4',
@@ -21,7 +21,7 @@ const RELAXED = {
   LOGIN_SUCCESS_LIMIT: '0',
   REGISTER_LIMIT: '0',
   SEND_LIMIT: '0',
-  // raised, not off
+  // raised rather than turned off, so that the code for them runs
   ...{ ACCOUNT_BUDGET: '100000/1', NETWORK_BUDGET: '999999/1', NETWORK_CONNECTIONS: '100000' },
   ...{ ACCOUNT_IN_FLIGHT: '1000', NETWORK_IN_FLIGHT: '4000', CONNECTION_IN_FLIGHT: '100' },
 };
@@ -29,14 +29,14 @@ const RELAXED = {
 type Settings = Record<string, string>;
 type NodeOptions = { prefix?: string; redisUrl?: string; log?: Logger };
 
-/** Starts a node; it stops when the test ends. Give two nodes the same prefix and they are one Parley. */
+/** Starts a node that stops when the test ends. Nodes with the same prefix share their data. */
 export async function startNode(settings: Settings = {}, options: NodeOptions = {}): Promise<TestNode> {
   const node = await launch(settings, options);
   onTestFinished(() => node.close());
   return node;
 }
 
-/** One node for all tests of a file: for those that change nothing, or do not mind one another. */
+/** One node for all tests of a file, for tests that do not affect each other. */
 export function sharedNode(): () => TestNode {
   let node: TestNode;
   beforeAll(async () => {
@@ -68,16 +68,16 @@ export async function person(node: TestNode, username: string): Promise<Person> 
   return login(node, username);
 }
 
-/** Another session of somebody who is registered. */
+/** Starts another session of a registered user. */
 export async function login(node: TestNode, username: string): Promise<Person> {
   const { body } = await call(node, 'login', { body: { username, password: 'correct horse battery' } });
   return { username: body.account.username, token: body.accessToken, refreshToken: body.refreshToken, node };
 }
 
-export const say = (from: Person, text: string): Promise<Called> =>
+export const say = (from: Person, text: string): Promise<CallResult> =>
   call(from.node, 'sendBroadcast', { token: from.token, body: { text } });
 
-export const tell = (from: Person, to: string, text: string): Promise<Called> =>
+export const tell = (from: Person, to: string, text: string): Promise<CallResult> =>
   call(from.node, 'sendDirect', { token: from.token, path: { username: to }, body: { text } });
 
 /** Opens a stream and waits for `ready`; it closes when the test ends. */
@@ -91,7 +91,7 @@ export async function listen(
   return stream;
 }
 
-/** Waits until something is true, instead of sleeping. */
+/** Polls until a condition is true; fails after `withinMs`. */
 export async function until(
   what: string,
   isTrue: () => boolean | Promise<boolean>,

@@ -1,6 +1,6 @@
 /**
- * Calls an operation of the contract with supertest and holds the answer to the contract: a status that is documented,
- * the documented media type and headers, and a body that fits the schema and has nothing else in it.
+ * Calls an operation of the contract with supertest, and validates the response: status, media type and headers must be
+ * documented, and the body must match the schema without any further fields.
  */
 import { Ajv2020, type ValidateFunction } from 'ajv/dist/2020.js';
 import addFormats from 'ajv-formats';
@@ -9,10 +9,10 @@ import { expect } from 'vitest';
 import type { OperationId } from '../../src/http/operations/types.ts';
 import { closedDocument as document } from './closed.ts';
 
-// biome-ignore lint/suspicious/noExplicitAny: tests look into answers freely; their shape is validated here
-export type Called = { status: number; headers: Record<string, string>; body: any; text: string };
+// biome-ignore lint/suspicious/noExplicitAny: tests read any field of a body; it is validated here
+export type CallResult = { status: number; headers: Record<string, string>; body: any; text: string };
 
-type Given = {
+type CallInputs = {
   token?: string | undefined;
   path?: Record<string, string>;
   query?: Record<string, string | number>;
@@ -36,7 +36,7 @@ const deref = <T>(value: T & { $ref?: string }): T => {
   return document.components[group]?.[name] as T;
 };
 
-function find(operationId: OperationId) {
+function findOperation(operationId: OperationId) {
   for (const [path, item] of Object.entries(document.paths)) {
     for (const [method, operation] of Object.entries(item)) {
       if (operation.operationId === operationId) {
@@ -48,31 +48,31 @@ function find(operationId: OperationId) {
       }
     }
   }
-  throw new Error(`the contract has no ${operationId}`);
+  throw new Error(`there is no operation ${operationId} in the contract`);
 }
 
 export async function call(
   node: { url: string },
   operationId: OperationId,
-  given: Given = {},
-): Promise<Called> {
-  const { path, method } = find(operationId);
-  const filled = path.replaceAll(/\{(\w+)\}/g, (_, name: string) =>
-    encodeURIComponent(given.path?.[name] ?? ''),
+  inputs: CallInputs = {},
+): Promise<CallResult> {
+  const { path, method } = findOperation(operationId);
+  const target = path.replaceAll(/\{(\w+)\}/g, (_, name: string) =>
+    encodeURIComponent(inputs.path?.[name] ?? ''),
   );
-  let sending = request(node.url)[method as 'get'](filled);
-  if (given.token !== undefined) sending = sending.set('Authorization', `Bearer ${given.token}`);
-  for (const [name, value] of Object.entries(given.headers ?? {})) sending = sending.set(name, value);
-  if (given.query) sending = sending.query(given.query);
-  const response = await (given.body === undefined ? sending : sending.send(given.body as object));
+  let pending = request(node.url)[method as 'get'](target);
+  if (inputs.token !== undefined) pending = pending.set('Authorization', `Bearer ${inputs.token}`);
+  for (const [name, value] of Object.entries(inputs.headers ?? {})) pending = pending.set(name, value);
+  if (inputs.query) pending = pending.query(inputs.query);
+  const response = await (inputs.body === undefined ? pending : pending.send(inputs.body as object));
   expectContract(operationId, response);
   return response;
 }
 
-/** Fails unless the contract says that this operation may answer so. */
-export function expectContract(operationId: OperationId, response: Called): void {
+/** Fails if the contract does not document this response for the operation. */
+export function expectContract(operationId: OperationId, response: CallResult): void {
   const where = `${operationId} ${response.status}`;
-  const documented = find(operationId).responses[response.status];
+  const documented = findOperation(operationId).responses[response.status];
   expect(documented, `${where} is not in the contract: ${response.text}`).toBeDefined();
   const { headers = {}, content } = deref(documented!);
   for (const [name, header] of Object.entries(headers)) {
@@ -84,18 +84,18 @@ export function expectContract(operationId: OperationId, response: Called): void
   }
   const mediaType = response.headers['content-type']?.split(';')[0] ?? '';
   expect(Object.keys(content), where).toContain(mediaType);
-  const fits = validator(`${where} ${mediaType}`, content[mediaType]!);
+  const isValid = validator(`${where} ${mediaType}`, content[mediaType]!);
   const body = mediaType === 'application/problem+json' ? JSON.parse(response.text) : response.body;
   response.body = body;
-  expect(fits(body), `${where}: ${ajv.errorsText(fits.errors)} in ${response.text}`).toBe(true);
+  expect(isValid(body), `${where}: ${ajv.errorsText(isValid.errors)} in ${response.text}`).toBe(true);
 }
 
-/** Compiled once for each answer that the contract knows. */
+/** Compiled validators, by operation, status and media type. */
 const validators = new Map<string, ValidateFunction>();
 
 function validator(name: string, { schema }: Media): ValidateFunction {
-  const known = validators.get(name);
-  if (known) return known;
+  const existing = validators.get(name);
+  if (existing) return existing;
   const compiled = ajv.compile(JSON.parse(JSON.stringify(schema).replaceAll('"#/', '"contract#/')));
   validators.set(name, compiled);
   return compiled;

@@ -1,4 +1,4 @@
-/** Requests that a well-behaved client would not send, and what every problem must look like. */
+/** Sends requests that a well-behaved client would not send, and checks the form of problems. */
 import http from 'node:http';
 import { connect } from 'node:net';
 import { Ajv2020 } from 'ajv/dist/2020.js';
@@ -10,18 +10,18 @@ import { closedDocument } from './closed.ts';
 export type Answer = {
   status: number;
   headers: http.IncomingHttpHeaders;
-  // biome-ignore lint/suspicious/noExplicitAny: tests look into answers freely
+  // biome-ignore lint/suspicious/noExplicitAny: tests read any field of a body
   body: any;
   text: string;
 };
-type Given = { token?: string; headers?: http.OutgoingHttpHeaders; body?: string | Buffer | object };
+type SendOptions = { token?: string; headers?: http.OutgoingHttpHeaders; body?: string | Buffer | object };
 
-/** One request, byte for byte as given: neither path nor body are tidied up. Objects are sent as JSON. */
+/** Sends one request without normalizing its path or body. Objects are sent as JSON. */
 export function send(
   node: { url: string },
   method: string,
   path: string,
-  { token, headers, body }: Given = {},
+  { token, headers, body }: SendOptions = {},
 ): Promise<Answer> {
   const { hostname, port } = new URL(node.url);
   const isJson = typeof body === 'object' && !Buffer.isBuffer(body);
@@ -39,13 +39,13 @@ export function send(
     });
     request.on('error', reject).on('response', async (response) => {
       const text = (await response.setEncoding('utf8').toArray()).join('');
-      resolve({ ...read(response.headers, text), status: response.statusCode ?? 0 });
+      resolve({ ...parseBody(response.headers, text), status: response.statusCode ?? 0 });
     });
     request.end(bytes);
   });
 }
 
-/** Whatever bytes, and what comes back until the server closes. */
+/** Sends bytes and returns everything received until the server closes. */
 export async function exchangeRaw(
   node: { url: string },
   bytes: string | Buffer,
@@ -58,7 +58,7 @@ export async function exchangeRaw(
   return (await socket.setEncoding('utf8').toArray()).join('');
 }
 
-/** The first answer to whatever bytes. If they are not `isWhole`, this side stays open until the server closes. */
+/** Sends bytes and returns the first response. Unless `isWhole`, this side stays open until the server closes. */
 export async function sendRaw(
   node: { url: string },
   bytes: string | Buffer,
@@ -67,17 +67,17 @@ export async function sendRaw(
   return answerOf(await exchangeRaw(node, bytes, more));
 }
 
-/** An answer as it is on the wire. */
-export function answerOf(all: string): Answer {
-  const [head = '', text = ''] = all.split('\r\n\r\n', 2);
+/** Parses a response. */
+export function answerOf(output: string): Answer {
+  const [head = '', text = ''] = output.split('\r\n\r\n', 2);
   const [statusLine = '', ...lines] = head.split('\r\n');
   const headers = Object.fromEntries(
     lines.map((line) => [line.split(':')[0]!.toLowerCase(), line.slice(line.indexOf(':') + 1).trim()]),
   );
-  return { ...read(headers, text), status: Number(statusLine.split(' ')[1]) };
+  return { ...parseBody(headers, text), status: Number(statusLine.split(' ')[1]) };
 }
 
-function read(headers: http.IncomingHttpHeaders, text: string): Omit<Answer, 'status'> {
+function parseBody(headers: http.IncomingHttpHeaders, text: string): Omit<Answer, 'status'> {
   return {
     headers,
     text,
@@ -90,7 +90,7 @@ addFormats.default(ajv);
 ajv.addSchema({ $id: 'contract', components: closedDocument.components });
 const isProblem = ajv.compile({ $ref: 'contract#/components/schemas/Problem' });
 
-/** Everything that the contract promises of every problem; with a pointer also that this place is named. */
+/** Expects everything that the contract guarantees for a problem, and an error at `pointer` if given. */
 export function expectProblem(answer: Omit<Answer, 'text'>, code: ProblemCode, pointer?: string): void {
   const { headers, body } = answer;
   const { status, title } = PROBLEMS[code];

@@ -1,11 +1,11 @@
-/** Connections byte by byte: pipelined requests, answers that nobody reads, other loopback networks. */
+/** Low-level connections: pipelined requests, unread responses, and other loopback networks. */
 import { once } from 'node:events';
 import http from 'node:http';
 import { connect, type Socket } from 'node:net';
 import { onTestFinished } from 'vitest';
 
 type Target = { url: string };
-type Asked = {
+type RawRequest = {
   method?: string;
   path: string;
   token?: string;
@@ -14,7 +14,7 @@ type Asked = {
 };
 
 /** One request as bytes. */
-export function bytesOf({ method = 'GET', path, token, body, headers = {} }: Asked): string {
+export function requestBytes({ method = 'GET', path, token, body, headers = {} }: RawRequest): string {
   const text = body ? JSON.stringify(body) : '';
   const lines = [
     `${method} ${path} HTTP/1.1`,
@@ -26,7 +26,7 @@ export function bytesOf({ method = 'GET', path, token, body, headers = {} }: Ask
   return `${lines.join('\r\n')}\r\n\r\n${text}`;
 }
 
-/** An open connection; `from` is a loopback address, and so a network of its own. */
+/** Opens a connection from a loopback address; each address counts as a network of its own. */
 export async function dial(node: Target, from = '127.0.0.1'): Promise<Socket> {
   const socket = connect({ port: Number(new URL(node.url).port), host: '127.0.0.1', localAddress: from });
   onTestFinished(() => void socket.destroy());
@@ -35,8 +35,8 @@ export async function dial(node: Target, from = '127.0.0.1'): Promise<Socket> {
   return socket;
 }
 
-/** All that comes within `ms`, or until the connection closes. */
-export async function heard(socket: Socket, ms: number): Promise<string> {
+/** Everything received within `ms` or until the connection closes. */
+export async function received(socket: Socket, ms: number): Promise<string> {
   let text = '';
   socket.setEncoding('utf8').on('data', (part: string) => {
     text += part;
@@ -50,15 +50,15 @@ export const statusesIn = (text: string): number[] =>
 
 export type Reply = { status: number; retryAfter: number | undefined; text: string };
 
-/** One request on a connection of its own, or of `agent`. */
-export function ask(
+/** Sends one request on its own connection, or on one of `agent`. */
+export function request(
   node: Target,
-  { method = 'GET', path, token, body, headers = {} }: Asked,
+  { method = 'GET', path, token, body, headers = {} }: RawRequest,
   options: { from?: string; agent?: http.Agent } = {},
 ): Promise<Reply> {
   const bytes = body === undefined ? undefined : Buffer.from(JSON.stringify(body));
   return new Promise((resolve, reject) => {
-    const request = http.request(new URL(path, node.url), {
+    const outgoing = http.request(new URL(path, node.url), {
       ...{ method, agent: options.agent ?? false, localAddress: options.from ?? '127.0.0.1' },
       headers: {
         ...(token && { Authorization: `Bearer ${token}` }),
@@ -66,12 +66,12 @@ export function ask(
         ...headers,
       },
     });
-    request.on('error', reject).on('response', async (response) => {
+    outgoing.on('error', reject).on('response', async (response) => {
       const text = (await response.setEncoding('utf8').toArray()).join('');
       const wait = response.headers['retry-after'];
       const retryAfter = wait === undefined ? undefined : Number(wait);
       resolve({ status: response.statusCode ?? 0, retryAfter, text });
     });
-    request.end(bytes);
+    outgoing.end(bytes);
   });
 }

@@ -1,4 +1,4 @@
-/** The network between a client and a server, in the hands of a test; and clients that use it. */
+/** A network between client and server that tests control, and clients that use it. */
 import { onTestFinished } from 'vitest';
 import { createParley, type Parley, type ParleyOptions, type StreamEvent } from '../../src/client/index.ts';
 import { until } from './app.ts';
@@ -6,11 +6,11 @@ import { until } from './app.ts';
 type Handler = (request: Request) => Promise<Response>;
 export type Wire = {
   fetch: Handler;
-  /** What was asked for so far: `POST /v1/login`. */
+  /** All requests so far, such as `POST /v1/login`. */
   requests: string[];
   count(request: string): number;
-  /** The next requests that match, `count` of them, get this instead of the server. */
-  instead(
+  /** The next `count` requests that match are answered by `answer` instead of the server. */
+  intercept(
     request: string,
     answer: (request: Request, forward: Handler) => Response | Promise<Response>,
     count?: number,
@@ -28,7 +28,7 @@ export function createWire(): Wire {
   return {
     requests,
     count: (request) => requests.filter((each) => each === request).length,
-    instead: (request, answer, count = 1) => void rules.push({ request, answer, left: count }),
+    intercept: (request, answer, count = 1) => void rules.push({ request, answer, left: count }),
     fetch: async (request) => {
       const name = `${request.method} ${new URL(request.url).pathname}`;
       requests.push(name);
@@ -40,7 +40,7 @@ export function createWire(): Wire {
   };
 }
 
-/** A clock that a test can put forward, and that waits for nothing: it notes for how long it should have. */
+/** A clock that tests can advance; `sleep` returns immediately and records the time in `slept`. */
 export function testClock() {
   const clock = {
     aheadMs: 0,
@@ -57,7 +57,7 @@ export function testClock() {
 
 const password = 'correct horse battery';
 
-/** Somebody who is registered and logged in. */
+/** A client of a registered user who is logged in. */
 export async function client(
   node: { url: string },
   username: string,
@@ -70,18 +70,18 @@ export async function client(
   return parley;
 }
 
-export type Heard = {
+export type CollectedEvents = {
   events: StreamEvent[];
   texts(): string[];
   kinds(): string[];
-  /** Waits until it was heard. */
+  /** Waits until the text has been received. */
   text(text: string): Promise<void>;
   kind(kind: StreamEvent['kind'], count?: number): Promise<void>;
   ended: Promise<void>;
 };
 
-/** Reads a stream to its end; give it a signal, or it ends with the test. */
-export function hear(stream: AsyncIterable<StreamEvent>): Heard {
+/** Collects the events of a stream until it ends. */
+export function collect(stream: AsyncIterable<StreamEvent>): CollectedEvents {
   const events: StreamEvent[] = [];
   const ended = (async () => {
     for await (const event of stream) events.push(event);
@@ -91,9 +91,9 @@ export function hear(stream: AsyncIterable<StreamEvent>): Heard {
   const kinds = () => events.map(({ kind }) => kind);
   return {
     ...{ events, texts, kinds, ended },
-    text: (text) => until(`heard ${text}`, () => texts().includes(text), 15_000),
+    text: (text) => until(`received ${text}`, () => texts().includes(text), 15_000),
     kind: (kind, count = 1) =>
-      until(`heard ${kind}`, () => kinds().filter((each) => each === kind).length >= count, 15_000),
+      until(`received ${kind}`, () => kinds().filter((each) => each === kind).length >= count, 15_000),
   };
 }
 
@@ -104,7 +104,7 @@ export function untilTestEnds(): AbortController {
   return controller;
 }
 
-/** A stream of events that a server might send, word for word; it stays open unless `end`. */
+/** A response with this event stream as its body; it stays open unless `end` is set. */
 export function eventStream(text: string, { end = false } = {}): Response {
   const body = new ReadableStream<Uint8Array>({
     start(controller) {

@@ -30,7 +30,7 @@ test('a message that was stored and whose answer was lost again and again is sto
     await forward(request);
     throw new TypeError('cut');
   };
-  wire.instead(SEND, lost, 7); // the client itself gives up after three
+  wire.intercept(SEND, lost, 7); // the client itself gives up after three
   outbox.send({ to: EVERYBODY, text: 'once' });
   await until('it was sent', () => outcomes.at(-1)?.kind === 'sent');
   expect(wire.count(SEND)).toBe(8);
@@ -40,7 +40,7 @@ test('a message that was stored and whose answer was lost again and again is sto
 
 test('what is typed meanwhile waits its turn: the order stays', async () => {
   const { wire, outbox, outcomes, stored } = await outboxOf('bob');
-  wire.instead(SEND, () => problem(503, 'unavailable', { 'Retry-After': '1' }), 4);
+  wire.intercept(SEND, () => problem(503, 'unavailable', { 'Retry-After': '1' }), 4);
   for (const text of ['one', 'two', 'three']) outbox.send({ to: EVERYBODY, text });
   expect(outbox.waiting().map(({ text }) => text)).toEqual(['one', 'two', 'three']);
   await until('all are sent', () => outbox.waiting().length === 0);
@@ -63,7 +63,7 @@ test('what the server will never take is given back, and the next one goes', asy
 
 test('closed, it answers what was never sent', async () => {
   const { wire, outbox } = await outboxOf('dave');
-  wire.instead(SEND, () => problem(503, 'unavailable', { 'Retry-After': '30' }), 1);
+  wire.intercept(SEND, () => problem(503, 'unavailable', { 'Retry-After': '30' }), 1);
   outbox.send({ to: EVERYBODY, text: 'never' });
   expect(outbox.close().map(({ text }) => text)).toEqual(['never']);
 });

@@ -6,7 +6,7 @@ import { describe, expect, onTestFinished, test } from 'vitest';
 import { sharedNode, startNode, until } from '../support/app.ts';
 import { call } from '../support/contract.ts';
 import { emptyFolder, keptLogin, PARLEY } from '../support/pane.ts';
-import { client, hear, untilTestEnds } from '../support/wire.ts';
+import { client, collect, untilTestEnds } from '../support/wire.ts';
 
 const node = sharedNode();
 const PARLEY_PASSWORD = 'correct horse battery';
@@ -32,7 +32,7 @@ async function run(args: string[], env: Record<string, string> = {}, input?: str
 
 test('send takes what comes in by a pipe, without the line break at its end', async () => {
   const [, bob] = [await client(node(), 'alice'), await client(node(), 'bob')];
-  const heard = hear(bob.events({ signal: untilTestEnds().signal }));
+  const heard = collect(bob.events({ signal: untilTestEnds().signal }));
   await heard.kind('ready');
   const who = ['--username', 'alice'];
   expect(await run(['send', ...who, '--to', 'bob'], { PARLEY_PASSWORD }, 'hi\nand a second line\n')).toEqual({
