@@ -1,6 +1,6 @@
-// Builds dist/: compiles src, and puts beside it what is read at run time. Does nothing when nothing has changed. It is
-// made beside the old one and takes its place at once: a server may be running from there. Where only the production
-// dependencies are installed, dist/ is used as it is.
+// Builds dist/: compiles src and copies the files that are read at run time. Does nothing if no source has changed. The new
+// folder is built beside the old one and then renamed, because a server may be running from dist/. If only the production
+// dependencies are installed, an existing dist/ is used unchanged.
 import { execFileSync } from 'node:child_process';
 import {
   chmodSync,
@@ -23,7 +23,7 @@ function changedAtMs(path) {
   return Math.max(mtimeMs, ...readdirSync(path).map((name) => changedAtMs(`${path}/${name}`)));
 }
 
-/** What builds is there only with the development dependencies. */
+/** The build tools are development dependencies. */
 const canBuild = () =>
   ['.bin/tsc', 'esbuild', 'swagger-ui-dist'].every((each) => existsSync(`node_modules/${each}`));
 
@@ -32,7 +32,7 @@ async function build(folder) {
   execFileSync('node_modules/.bin/tsc', ['-p', 'tsconfig.build.json', '--outDir', folder], {
     stdio: 'inherit',
   });
-  cpSync('src/contract.d.ts', `${folder}/contract.d.ts`); // the types of parley/client begin with it
+  cpSync('src/contract.d.ts', `${folder}/contract.d.ts`); // imported by the types of parley/client
   for (const file of ['common-passwords.txt', 'password-thread.mjs'])
     cpSync(`src/chat/${file}`, `${folder}/chat/${file}`);
   cpSync('src/store/lua', `${folder}/store/lua`, { recursive: true });
@@ -48,7 +48,7 @@ function swap(fresh, old) {
     if (existsSync('dist')) renameSync('dist', old);
     renameSync(fresh, 'dist');
   } catch (error) {
-    if (!existsSync(BUILT)) throw error; // else another build was quicker
+    if (!existsSync(BUILT)) throw error; // otherwise a concurrent build finished first
   }
 }
 
@@ -57,11 +57,11 @@ if (!isFresh && !canBuild()) {
   const install = 'npm ci --include=dev';
   if (existsSync('dist/main.js')) {
     process.stderr.write(
-      `dist/ may be older than src/: it cannot be built here. To build it: ${install} && npm run build\n`,
+      `dist/ may be out of date: the build tools are not installed. To rebuild it: ${install} && npm run build\n`,
     );
   } else {
     process.stderr.write(
-      `There is no dist/, and what builds it is not installed. Run: ${install} && npm run build\n`,
+      `dist/ does not exist and the build tools are not installed. Run: ${install} && npm run build\n`,
     );
     process.exitCode = 1;
   }
@@ -71,7 +71,7 @@ if (!isFresh && !canBuild()) {
   try {
     await build(fresh);
     writeFileSync(`${fresh}/built`, '');
-    utimesSync(`${fresh}/built`, startedAt, startedAt); // what was changed meanwhile is newer
+    utimesSync(`${fresh}/built`, startedAt, startedAt); // so that files changed during the build count as newer
     swap(fresh, old);
   } finally {
     for (const folder of [fresh, old]) rmSync(folder, { recursive: true, force: true });

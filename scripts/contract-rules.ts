@@ -1,7 +1,7 @@
 /**
- * What openapi.yaml may be written like, so that tools in other languages read it as we do: a YAML 1.1 reader (PyYAML,
- * SnakeYAML, libyaml) gets the same document as a YAML 1.2 reader, and every regular expression means the same in
- * ECMAScript (with and without the `u` flag), Python, Go (RE2) and Java. Each function answers with the faults it found.
+ * Rules for the syntax of openapi.yaml, so that tools in all languages read it alike: a YAML 1.1 parser (PyYAML,
+ * SnakeYAML, libyaml) gets the same document as a YAML 1.2 parser, and every regular expression means the same in
+ * ECMAScript (with and without the `u` flag), Python, Go (RE2) and Java. Each function returns the faults it found.
  */
 import {
   isCollection,
@@ -15,9 +15,9 @@ import {
   type YAMLSeq,
 } from 'yaml';
 
-/** JSON's own words and decimal numbers: the same in every YAML. */
+/** JSON literals and decimal numbers: the same in every version of YAML. */
 const SAME_EVERYWHERE = /^(?:true|false|null|-?(?:0|[1-9]\d*)(?:\.\d+)?)$/;
-/** What some YAML, 1.1 or 1.2, takes for something else than text. */
+/** Plain scalars that some version of YAML, 1.1 or 1.2, does not read as a string. */
 const NOT_TEXT_SOMEWHERE = [
   /^(?:y|n|yes|no|on|off|true|false|~|null|=|<<)$/i,
   /^[-+]?(?:0b[01_]+|0o[0-7_]+|0x[\da-f_]+)$/i,
@@ -26,8 +26,8 @@ const NOT_TEXT_SOMEWHERE = [
   /^(?:[-+]?\.inf|\.nan)$/i,
   /^\d{4}-\d\d?-\d\d?(?:[tT \t].*)?$/,
 ];
-/** Line ends of YAML 1.1 only, tabs, and what YAML does not call printable. */
-// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
+/** Line breaks of YAML 1.1 only, tabs, and characters that are not printable in YAML. */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: the rule searches for control characters
 const STRANGE = /[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]|\p{Cs}/u;
 
 export function yamlFaults(text: string): string[] {
@@ -38,16 +38,17 @@ export function yamlFaults(text: string): string[] {
   text.split('\n').forEach((line, index) => {
     const strange = STRANGE.exec(line)?.[0].codePointAt(0);
     if (strange !== undefined)
-      faults.push(`line ${index + 1}: holds U+${strange.toString(16).padStart(4, '0')}`);
+      faults.push(`line ${index + 1}: contains U+${strange.toString(16).padStart(4, '0')}`);
   });
   const checkProperties = (node: Scalar | YAMLMap | YAMLSeq) => {
-    if (node.tag !== undefined) report(node, 'no tags');
-    if (!/^[\w-]*$/.test(node.anchor ?? '')) report(node, 'anchors of A-Z a-z 0-9 _ - only');
+    if (node.tag !== undefined) report(node, 'tags are not allowed');
+    if (!/^[\w-]*$/.test(node.anchor ?? ''))
+      report(node, 'an anchor may only contain A-Z, a-z, 0-9, _ and -');
   };
   visit(document, {
     Pair(_, { key }) {
       if (!isScalar(key) || typeof key.value !== 'string')
-        report(key as Node, `a key must be text: quote ${String(key)}`);
+        report(key as Node, `a key must be a string: quote ${String(key)}`);
     },
     Collection: (_, node) => checkProperties(node),
     Scalar(_, node, path) {
@@ -58,24 +59,24 @@ export function yamlFaults(text: string): string[] {
       if (fault) report(node, fault);
     },
   });
-  // Besides, whatever the rules above have forgotten.
+  // Catches what the rules above do not cover.
   if (faults.length === 0 && JSON.stringify(parse(text, { version: '1.1' })) !== JSON.stringify(parse(text)))
-    faults.push('read as YAML 1.1 it is another document');
+    faults.push('YAML 1.1 reads a different document');
   return faults;
 }
 
 function scalarFault(type: Scalar['type'], source: string, flow: boolean): string | undefined {
   if (type === 'QUOTE_DOUBLE') {
-    // `\/` is new in YAML 1.2, and half a surrogate pair is a character of its own in Python.
+    // `\/` is new in YAML 1.2, and Python reads half a surrogate pair as a separate character.
     if (/\\\/|\\ud[89a-f]/i.test(source))
-      return 'write characters themselves in double quotes, not \\/ or \\ud…';
+      return 'in double quotes, write the character itself instead of \\/ or \\ud…';
     return;
   }
   if (type !== 'PLAIN') return;
-  if (flow && /[?:]/.test(source)) return `in [ ] and { } text with ? or : must be quoted: ${source}`;
+  if (flow && /[?:]/.test(source)) return `inside [ ] and { }, quote text with ? or :: ${source}`;
   if (SAME_EVERYWHERE.test(source)) return;
   if (NOT_TEXT_SOMEWHERE.some((form) => form.test(source)))
-    return `not text in every YAML, quote it: ${source}`;
+    return `not a string in every version of YAML, quote it: ${source}`;
   return;
 }
 
@@ -95,25 +96,26 @@ export function patternsOf(value: unknown, where = '#'): Pattern[] {
 }
 
 /**
- * The common subset, in words: ASCII only. Characters stand for themselves; punctuation is escaped by a backslash, others are
- * `\t` `\n` `\r` `\f` or `\xHH`. Classes `[…]` and `[^…]` of characters and ranges, `-` escaped or last, `[` escaped. Groups
- * `(…)` and `(?:…)`, `|`, `^`, `$`, and the counts `*` `+` `?` `{n}` `{n,}` `{n,m}`. Nothing else: no `.` (line ends differ), no
- * `\d` `\w` `\s` `\b` (Unicode in one language, ASCII in the next), no `\p{}`, look-around, back-reference, named, atomic or
- * possessive group, lazy count, flag. And no count on what may be a character outside of the BMP, which is two without `u`.
+ * The common subset: ASCII only. Characters stand for themselves; punctuation is escaped with a backslash, other characters
+ * are written `\t` `\n` `\r` `\f` or `\xHH`. Classes `[…]` and `[^…]` of characters and ranges, with `-` escaped or last and `[`
+ * escaped. Groups `(…)` and `(?:…)`, `|`, `^`, `$`, and the quantifiers `*` `+` `?` `{n}` `{n,}` `{n,m}`. Not allowed: `.` (line
+ * breaks differ), `\d` `\w` `\s` `\b` (Unicode in some languages, ASCII in others), `\p{}`, lookaround, backreferences, named,
+ * atomic or possessive groups, lazy quantifiers, flags, and a quantifier on a class that may match a character outside the
+ * BMP, which is two characters without `u`.
  */
 const ESCAPE = String.raw`\\(?:[\\^$.|?*+()[\]{}/-]|[tnrf]|x[\da-fA-F]{2})`;
 const IN_CLASS = `(?:[ -,.-Z_-~]|${ESCAPE})`;
 const CLASS = String.raw`\[\^?(?:${IN_CLASS}(?:-${IN_CLASS})?)+-?\]`;
 const LITERAL = String.raw`[ -#%-',\-/->@-Z_-z~]`;
-const TIMES = String.raw`(?:[*+?]|\{\d{1,3}(?:,(?:\d{1,3})?)?\})`;
+const QUANTIFIER = String.raw`(?:[*+?]|\{\d{1,3}(?:,(?:\d{1,3})?)?\})`;
 const COMMON = new RegExp(
-  String.raw`^(?:\((?:\?:)?|\)${TIMES}?|[|^$]|(?:${LITERAL}|${ESCAPE}|${CLASS})${TIMES}?)*$`,
+  String.raw`^(?:\((?:\?:)?|\)${QUANTIFIER}?|[|^$]|(?:${LITERAL}|${ESCAPE}|${CLASS})${QUANTIFIER}?)*$`,
 );
-const COUNTED = new RegExp(String.raw`\[\^(?:${IN_CLASS}-?)+\](?:\?|\{)`);
-/** Set operators of Java, and of Python to come. */
+const QUANTIFIED_NEGATION = new RegExp(String.raw`\[\^(?:${IN_CLASS}-?)+\](?:\?|\{)`);
+/** Set operators of Java, reserved in Python. */
 const SET_OPERATOR = /\[[^\]]*(?:&&|\|\||~~)/;
 
-/** Texts on which all languages must agree. None ends with a line end: there `$` matches before it in Python and Java. */
+/** Texts on which all languages must agree. None ends with a line break, before which `$` matches in Python and Java. */
 export const SAMPLES = [
   ...[
     '',
@@ -167,14 +169,14 @@ export const SAMPLES = [
 ];
 
 export function patternFault(pattern: string): string | undefined {
-  if (!COMMON.test(pattern) || SET_OPERATOR.test(pattern)) return 'not of the common subset';
-  if (COUNTED.test(pattern)) return 'counts characters that are two without the u flag';
+  if (!COMMON.test(pattern) || SET_OPERATOR.test(pattern)) return 'not in the common subset';
+  if (QUANTIFIED_NEGATION.test(pattern)) return 'quantifies characters that count as two without the u flag';
   try {
     const [plain, unicode] = ['', 'u'].map((flags) => new RegExp(pattern, flags));
     const differs = SAMPLES.find((text) => plain!.test(text) !== unicode!.test(text));
     return differs === undefined
       ? undefined
-      : `another answer with the u flag for ${JSON.stringify(differs)}`;
+      : `matches differently with the u flag for ${JSON.stringify(differs)}`;
   } catch (error) {
     return String(error);
   }

@@ -1,15 +1,15 @@
 /**
- * What openapi.yaml may be built of, so that generators of clients in other languages can use it, and clients made from it
- * still work when Parley grows. Each fault names its place.
+ * Rules for the structure of openapi.yaml, so that client generators in other languages can use it and generated clients
+ * keep working when Parley grows. Each fault names its location.
  */
 type Json = Record<string, unknown>;
 type Parameter = { name: string; in: string };
-type Seen = { schema: Json; where: string };
+type Located = { schema: Json; where: string };
 
 const isObject = (value: unknown): value is Json =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 
-/** Where examples stand, anything may stand. */
+/** Examples may contain anything. */
 const SAMPLES = new Set(['example', 'examples', 'x-codeSamples']);
 
 export function shapeFaults(document: Json): string[] {
@@ -24,8 +24,8 @@ export function shapeFaults(document: Json): string[] {
   ];
 }
 
-/** Every object of the document but samples. */
-function everywhere(value: unknown, where = '#'): Seen[] {
+/** Every object of the document except examples. */
+function everywhere(value: unknown, where = '#'): Located[] {
   if (Array.isArray(value)) return value.flatMap((inner, index) => everywhere(inner, `${where}/${index}`));
   if (!isObject(value)) return [];
   const inner = Object.entries(value).filter(
@@ -34,19 +34,20 @@ function everywhere(value: unknown, where = '#'): Seen[] {
   return [{ schema: value, where }, ...inner.flatMap(([key, it]) => everywhere(it, `${where}/${key}`))];
 }
 
-function localFaults({ schema, where }: Seen): string[] {
+function localFaults({ schema, where }: Located): string[] {
   const faults = [];
   const isProperties = where.endsWith('/properties');
-  if ('const' in schema && !isProperties) faults.push(`${where}: an enum of one value instead of const`);
+  if ('const' in schema && !isProperties)
+    faults.push(`${where}: use an enum with one value instead of const`);
   if ('$ref' in schema && 'default' in schema && !isProperties)
-    faults.push(`${where}: a default beside a $ref is not seen by some: put it into the schema`);
+    faults.push(`${where}: some tools ignore a default beside a $ref: move it into the schema`);
   return faults;
 }
 
-/** Tools that take no relative address need another. */
+/** Some tools do not accept a relative URL. */
 function serverFaults({ servers }: Json): string[] {
   const urls = Array.isArray(servers) ? servers.map(({ url }: { url: string }) => url) : [];
-  return urls.some((url) => /^https?:/.test(url)) ? [] : ['#/servers: one of them must be absolute'];
+  return urls.some((url) => /^https?:/.test(url)) ? [] : ['#/servers: at least one URL must be absolute'];
 }
 
 const METHODS = new Set(['get', 'put', 'post', 'delete', 'patch', 'options', 'head', 'trace']);
@@ -59,7 +60,7 @@ function operations({ paths }: Json): [string, Json][] {
   );
 }
 
-/** `Last-Event-ID`, `lastEventId` and `last_event_id` are one name in many languages, wherever they are sent. */
+/** Many generators map `Last-Event-ID`, `lastEventId` and `last_event_id` to the same name, regardless of their location. */
 function nameFaults(document: Json, where: string, { parameters = [] }: Json): string[] {
   const names = (parameters as Json[]).map((each) => {
     const { name } = follow(document, each) as Parameter;
@@ -67,29 +68,29 @@ function nameFaults(document: Json, where: string, { parameters = [] }: Json): s
   });
   return names
     .filter((name, index) => names.indexOf(name) !== index)
-    .map((name) => `${where}: two parameters that many languages call ${name}`);
+    .map((name) => `${where}: many generators name two parameters ${name}`);
 }
 
-/** Fields that nobody knows are refused in what is sent; in what is answered they must be allowed. */
+/** Unknown fields are rejected in requests and must be allowed in responses. */
 function strictness(document: Json, where: string, root: unknown, strict: boolean): string[] {
   const faults = new Set<string>();
   const seen = new Set<unknown>();
-  const look = (value: unknown, place: string): void => {
-    if (Array.isArray(value)) for (const each of value) look(each, place);
+  const walk = (value: unknown, place: string): void => {
+    if (Array.isArray(value)) for (const each of value) walk(each, place);
     if (!isObject(value) || seen.has(value)) return;
     seen.add(value);
-    if (typeof value['$ref'] === 'string') look(follow(document, value), value['$ref']);
+    if (typeof value['$ref'] === 'string') walk(follow(document, value), value['$ref']);
     if (isObject(value['properties']) && (value['additionalProperties'] === false) !== strict)
       faults.add(
         strict
-          ? `${where} takes ${place}: additionalProperties: false is missing`
-          : `${where} answers ${place}: no additionalProperties: false, it must be able to grow`,
+          ? `${where} accepts ${place}: additionalProperties: false is missing`
+          : `${where} returns ${place}: additionalProperties: false is not allowed, responses must be able to grow`,
       );
     if (strict && typeof value['pattern'] === 'string' && !value['x-pattern-says'])
-      faults.add(`${where} takes ${place}: x-pattern-says is missing, what to tell people of the pattern`);
-    for (const [key, inner] of Object.entries(value)) if (!SAMPLES.has(key)) look(inner, `${place}/${key}`);
+      faults.add(`${where} accepts ${place}: x-pattern-says, the error message for the pattern, is missing`);
+    for (const [key, inner] of Object.entries(value)) if (!SAMPLES.has(key)) walk(inner, `${place}/${key}`);
   };
-  look(root, strict ? 'requestBody' : 'responses');
+  walk(root, strict ? 'requestBody' : 'responses');
   return [...faults];
 }
 

@@ -1,5 +1,5 @@
-"""What Python makes of openapi.yaml: reads {text, patterns, samples} and writes the document as PyYAML's loaders have it, and for
-each pattern which of the samples it finds. Ends with 3 where PyYAML is missing."""
+"""Reads {text, patterns, samples} as JSON from standard input. Writes the document as each loader of PyYAML reads it and,
+for each pattern, which samples it matches. Exits with 3 if PyYAML is not installed."""
 import json
 import re
 import sys
@@ -10,13 +10,13 @@ try:
 except ImportError:
     sys.exit(3)
 
-warnings.simplefilter("error")  # "possible nested set" and the like
-given = json.load(sys.stdin)
+warnings.simplefilter("error")  # such as "possible nested set"
+request = json.load(sys.stdin)
 loaders = [yaml.SafeLoader] + [getattr(yaml, name) for name in ("CSafeLoader",) if hasattr(yaml, name)]
 json.dump(
     {
-        "documents": {each.__name__: yaml.load(given["text"], each) for each in loaders},
-        "found": [[bool(re.search(pattern, text)) for text in given["samples"]] for pattern in given["patterns"]],
+        "documents": {each.__name__: yaml.load(request["text"], each) for each in loaders},
+        "matches": [[bool(re.search(pattern, text)) for text in request["samples"]] for pattern in request["patterns"]],
     },
     sys.stdout,
 )

@@ -1,5 +1,5 @@
-// What the pages need beside their sources. The web page: its script, src/web/main.ts with the typed client, and its
-// sheets, bundled. The reference: Swagger UI; these files of it, and its licence, are all that is served.
+// Builds the assets of the two pages. Web page: bundles its script (src/web/main.ts with the typed client) and its style
+// sheets. API reference: copies the files of Swagger UI that are served, with its licence.
 import { cpSync } from 'node:fs';
 import { build } from 'esbuild';
 

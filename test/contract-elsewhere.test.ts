@@ -1,4 +1,4 @@
-/** The contract as readers in other languages have it: which spellings the check refuses, since they would be read otherwise. */
+/** Checks that the contract reads the same in other languages, and that the rules reject spellings that would not. */
 import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { parse } from 'yaml';
@@ -8,7 +8,7 @@ import { shapeFaults } from '../scripts/contract-shapes.ts';
 
 const OWN = readFileSync(new URL('../openapi.yaml', import.meta.url), 'utf8');
 
-test('the contract is one document in YAML 1.1 and 1.2, and its patterns are of the common subset', () => {
+test('the contract is the same document in YAML 1.1 and 1.2, and its patterns are in the common subset', () => {
   expect(yamlFaults(OWN)).toEqual([]);
   expect(patternsOf(parse(OWN)).length).toBeGreaterThan(5);
   expect(patternFaults(parse(OWN))).toEqual([]);
@@ -35,7 +35,7 @@ const PLAIN = [
   ...['2026-11-23', '2026-11-23T09:14:03.481Z', '2026-1-3 09:14:03'],
 ];
 
-test.each(PLAIN)('%s must be quoted', (text) => {
+test.each(PLAIN)('requires quotes around %s', (text) => {
   for (const where of [`a: ${text}`, `a: [${text}]`, `a: { b: ${text} }`, `- ${text}`])
     expect(yamlFaults(where), where).not.toEqual([]);
   expect(yamlFaults(`a: '${text}'`)).toEqual([]);
@@ -48,20 +48,20 @@ test.each([
   ['a merge key', 'a: &a { b: c }\nd: { <<: *a, e: f }'],
   ['a number as a key', 'responses:\n  200: { description: ok }'],
   ['true as a key', 'true: x'],
-  ['nothing as a key', '? \n: x'],
+  ['an empty key', '? \n: x'],
   ['a list as a key', '? [a]\n: x'],
-  ['a key twice', 'a: b\na: c'],
+  ['a duplicate key', 'a: b\na: c'],
   ['a tag', 'a: !!str 1'],
-  ['an anchor of other letters', 'a: &é b'],
+  ['an anchor with other letters', 'a: &é b'],
   ['an escape of YAML 1.2', 'a: "\\/v1"'],
-  ['half a character', 'a: "\\ud83d\\ude00"'],
+  ['half a surrogate pair', 'a: "\\ud83d\\ude00"'],
   ['a tab', 'a:\tb'],
-  ['a line end of YAML 1.1 only', 'a: "b\u2028c"'],
-  ['another of them', 'a: b\u0085c'],
+  ['a line break of YAML 1.1 only', 'a: "b\u2028c"'],
+  ['another line break of YAML 1.1 only', 'a: b\u0085c'],
   ['two documents', 'a: b\n---\nc: d'],
-])('%s is refused', (_, text) => expect(yamlFaults(text)).not.toEqual([]));
+])('rejects %s', (_, text) => expect(yamlFaults(text)).not.toEqual([]));
 
-test('what every YAML reads alike is taken', () => {
+test('accepts text that every version of YAML reads alike', () => {
   const text =
     "a: [true, false, null, 0, -1, 4000, 1.5, text, 01a207af-1159-71f8, 'a?', \"b: c\"]\n'200': &x {}\nb: *x\nc: 0.1.0\nd: |\n  a: ?\n";
   expect(yamlFaults(text)).toEqual([]);
@@ -136,7 +136,7 @@ test.each([
     'a**',
   ],
   ...['(', ')', '[a', 'a\\', '^*', '[^a]{2}', '[^a]?', '^[^a]$', '[z-a]'],
-])('the pattern %s is refused', (pattern) => expect(patternFault(pattern)).toBeTypeOf('string'));
+])('rejects the pattern %s', (pattern) => expect(patternFault(pattern)).toBeTypeOf('string'));
 
 test.each([
   '',
@@ -146,9 +146,9 @@ test.each([
   '[^\\x00-\\x20]',
   '(?:a|b){2,3}c?',
   '\\.\\[\\{\\\\',
-])('the pattern %s is taken', (pattern) => expect(patternFault(pattern)).toBeUndefined());
+])('accepts the pattern %s', (pattern) => expect(patternFault(pattern)).toBeUndefined());
 
-test('patterns are found wherever they stand', () => {
+test('finds patterns anywhere in the document', () => {
   const schema = {
     properties: { pattern: { pattern: 'a' } },
     items: [{ patternProperties: { '^x': { pattern: 'b' } } }],
@@ -157,56 +157,67 @@ test('patterns are found wherever they stand', () => {
 });
 
 type Schema = Record<string, unknown>;
-// biome-ignore lint/suspicious/noExplicitAny: a document to be bent
-const bend = (how: (document: any) => void): string[] => {
+type Parameters = { get: { parameters: object[] }; post: { parameters: object[] } };
+/** The parts of the document that the tests change. */
+type Document = {
+  servers: object[];
+  paths: Record<string, Parameters>;
+  components: { schemas: Record<string, Schema & { properties: Record<string, Schema> }> };
+};
+const faultsAfter = (change: (document: Document) => void): string[] => {
   const document = parse(OWN);
-  how(document);
+  change(document);
   return shapeFaults(document);
 };
 const schemas: Record<string, Schema> = parse(OWN).components.schemas;
 
-test('the contract has nothing that generators of clients stumble over, and may grow', () => {
-  expect(bend(() => {})).toEqual([]);
+test('the contract works with client generators and can grow', () => {
+  expect(faultsAfter(() => {})).toEqual([]);
 });
 
 test.each(Object.keys(schemas).filter((name) => schemas[name]!['properties']))(
-  'what is sent is strict and what is answered is open: %s',
+  'requires requests to be strict and responses to be open: %s',
   (name) => {
-    const other = bend(({ components }) => {
-      const schema: Schema = components.schemas[name];
+    const faults = faultsAfter(({ components }) => {
+      const schema: Schema = components.schemas[name]!;
       if (schema['additionalProperties'] === false) delete schema['additionalProperties'];
       else schema['additionalProperties'] = false;
     });
-    expect(other.join()).toContain(`#/components/schemas/${name}`);
+    expect(faults.join()).toContain(`#/components/schemas/${name}`);
   },
 );
 
 test.each([
-  ['const', ({ components }) => Object.assign(components.schemas.Unread.properties.unread, { const: 1 })],
+  [
+    'const',
+    ({ components }) => Object.assign(components.schemas['Unread']!.properties['unread']!, { const: 1 }),
+  ],
   [
     'a default beside a reference',
-    ({ components }) => Object.assign(components.schemas.Account.properties.username, { default: 'x' }),
+    ({ components }) =>
+      Object.assign(components.schemas['Account']!.properties['username']!, { default: 'x' }),
   ],
   [
-    'a pattern without words',
-    ({ components }) => delete components.schemas.RefreshRequest.properties.nonce['x-pattern-says'],
+    'a pattern without a message',
+    ({ components }) => delete components.schemas['RefreshRequest']!.properties['nonce']!['x-pattern-says'],
   ],
-  ['no absolute server', (document) => document.servers.pop()],
+  ['a document without an absolute server URL', (document) => document.servers.pop()],
   [
-    'two parameters of one name',
-    ({ paths }) => paths['/v1/events'].get.parameters.push({ name: 'last_event_id', in: 'query' }),
+    'two parameters with the same name',
+    ({ paths }) => paths['/v1/events']!.get.parameters.push({ name: 'last_event_id', in: 'query' }),
   ],
   [
-    'two parameters of one name, by reference',
-    ({ paths }) => paths['/v1/dm/{username}'].post.parameters.push({ name: 'idempotencyKey', in: 'query' }),
+    'two parameters with the same name, by reference',
+    ({ paths }) => paths['/v1/dm/{username}']!.post.parameters.push({ name: 'idempotencyKey', in: 'query' }),
   ],
-  // biome-ignore lint/suspicious/noExplicitAny: a document to be bent
-] as [string, (document: any) => void][])('%s is refused', (_, how) => expect(bend(how)).toHaveLength(1));
+] as [string, (document: Document) => void][])('rejects %s', (_, change) =>
+  expect(faultsAfter(change)).toHaveLength(1),
+);
 
 const python = pythonFaults(OWN);
 
 test.skipIf(python === 'no PyYAML' && !process.env['CI'])(
-  'PyYAML and the regular expressions of Python agree',
+  'PyYAML and the regular expressions of Python read the contract alike',
   () => {
     expect(python).toEqual([]);
     expect(pythonFaults('a: off')).toHaveLength(2);
@@ -214,7 +225,7 @@ test.skipIf(python === 'no PyYAML' && !process.env['CI'])(
     expect(pythonFaults('a: { text: Lunch? }')).toEqual([expect.stringContaining("but got '?'")]);
     expect(pythonFaults("a: { pattern: '\\p{L}' }")).toEqual([expect.stringContaining('bad escape')]);
     expect(pythonFaults("a: { pattern: '\\d' }")).toEqual([
-      expect.stringContaining('Python answers otherwise'),
+      expect.stringContaining('Python matches differently'),
     ]);
   },
 );

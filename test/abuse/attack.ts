@@ -1,40 +1,40 @@
-/** An attack: what it prepares, what it does from a process of its own, and what must be true afterwards. */
+/** An attack: its preparation, the load it generates from a separate process, and the checks during and after it. */
 import type { Client } from './client.ts';
 import type { Person, Stage } from './stage.ts';
 
-/** What the attacking process needs to know; it crosses a process boundary as JSON. */
-export type Seed = { people: Person[]; friend?: Person; [more: string]: unknown };
+/** The input of the attacking process, passed to it as JSON. */
+export type Seed = { people: Person[]; friend?: Person; [key: string]: unknown };
 
 export type AttackContext = {
   base: string;
   seed: Seed;
-  /** A client from the attacker's network; give another host part for another network. */
+  /** A client in the attacker's network, or in another one if a number is given. */
   client(network?: number, maxSockets?: number): Client;
   isOver(): boolean;
 };
 
 export type Attack = {
   name: string;
-  /** One line for the table. */
+  /** A one-line description. */
   what: string;
-  /** Settings of the node under attack, if the attack needs other than the defaults. */
+  /** Settings of the node under attack, if they differ from the defaults. */
   env?: NodeJS.ProcessEnv;
   helperEnv?: NodeJS.ProcessEnv;
-  /** How many files the node under attack may have open; as the machine has it if left out. */
+  /** The open file limit of the node under attack. Default: the limit of this machine. */
   openFiles?: number;
   prepare(stage: Stage): Promise<Seed>;
-  /** Runs until `isOver`; answers what it did, in a few words. */
+  /** Runs until `isOver()` and returns a short summary. */
   run(context: AttackContext): Promise<string>;
-  /** Called on the stage beside the attack; answers broken promises. */
-  beside?(stage: Stage, seed: Seed): Promise<string[]>;
-  /** Called when the attack is over; answers broken promises. */
+  /** Runs during the attack; returns the violations it found. */
+  during?(stage: Stage, seed: Seed): Promise<string[]>;
+  /** Runs after the attack; returns the violations it found. */
   after?(stage: Stage, seed: Seed): Promise<string[]>;
 };
 
-/** 4,000 emoji: the largest message there is, 16 KB. */
+/** 4,000 emoji: the largest message, 16 KB. */
 export const BIG = '😀'.repeat(4_000);
 
-/** So many workers repeat something until the attack is over; answers how often it was done, by status. */
+/** Repeats `work` in the given number of workers until the attack is over; returns the number of calls per status. */
 export async function loop(
   { isOver }: AttackContext,
   workers: number,
@@ -54,7 +54,7 @@ export async function loop(
     .join(', ');
 }
 
-/** Sends `count` messages through the node that prepares, 32 at a time. */
+/** Sends `count` messages through the helper node, 32 at a time. */
 export async function sendMany(
   stage: Stage,
   count: number,
@@ -68,7 +68,7 @@ export async function sendMany(
       while (sent < count) {
         sent += 1;
         const { status } = await stage.helper.call('POST', path, { token, body: { text } });
-        if (status !== 201) throw new Error(`preparing ${path}: ${status}`);
+        if (status !== 201) throw new Error(`preparation failed: POST ${path} returned ${status}`);
       }
     }),
   );

@@ -4,9 +4,9 @@ import { attackOf } from './attacks.ts';
 import { createClient } from './client.ts';
 
 const [name = '', base = '', seconds = '5'] = process.argv.slice(2);
-if (!/^http:\/\/127\.0\.0\.1:\d+$/.test(base)) throw new Error('loopback only');
+if (!/^http:\/\/127\.0\.0\.1:\d+$/.test(base)) throw new Error('the target must be a loopback URL');
 const attack = attackOf(name);
-if (!attack) throw new Error(`there is no attack ${name}`);
+if (!attack) throw new Error(`unknown attack ${name}`);
 const seed = JSON.parse(await text(process.stdin));
 const endsAt = performance.now() + Number(seconds) * 1_000;
 const summary = await attack.run({

@@ -1,17 +1,17 @@
-/** People who do ordinary things while others attack: what they wait, and what is refused to them. */
+/** Users who make ordinary requests during an attack: measures their latency and their failed requests. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { quantile } from '../../bench/stats.ts';
 import { type Client, createClient } from './client.ts';
 import type { Person } from './stage.ts';
 
 /**
- * Often enough that p99 is not two or three calls that the machine itself kept waiting: some 500 in a run of 6 s. One in
- * ten is a message, which stays below the default limit on sending.
+ * About 500 calls in a run of 6 s, so that a few calls delayed by the machine itself do not decide the p99. One call in
+ * ten is a message, which stays below the default send limit.
  */
 const PAUSE_MS = 50;
 const SEND_EVERY = 10;
 
-export type Watched = {
+export type Measurement = {
   calls: number;
   p50: number;
   p99: number;
@@ -19,7 +19,7 @@ export type Watched = {
   failed: Record<string, number>;
 };
 
-export async function watch(base: string, people: Person[], untilMs: () => number): Promise<Watched> {
+export async function watch(base: string, people: Person[], untilMs: () => number): Promise<Measurement> {
   const clients = people.map((_, index) => createClient(base, `127.0.1.${index + 1}`));
   const ms: number[] = [];
   const failed: Record<string, number> = {};

@@ -1,18 +1,29 @@
-/** HTTP as attackers and bystanders use it: from a loopback address of their own, so that they are different networks. */
+/** The HTTP client of attackers and bystanders. Each uses its own loopback address, which the server sees as a separate network. */
 import http from 'node:http';
 import net from 'node:net';
 
-export type Answer = {
-  /** The status, or the error code of a request that got none. */
+/** The fields of response bodies that the attacks read. */
+type Body = {
+  accessToken: string;
+  refreshToken: string;
+  deviceToken?: string;
+  messages: { id: string; text: string }[];
+  hasMore: boolean;
+};
+
+export type Response = {
+  /** The status, or the error code of a request without a response. */
   status: number | string;
-  // biome-ignore lint/suspicious/noExplicitAny: callers look into bodies freely
-  body: any;
+  body: Body;
   ms: number;
   headers: http.IncomingHttpHeaders;
 };
 export type Client = ReturnType<typeof createClient>;
 
-const PATIENCE_MS = 15_000;
+/** Stands for a body that is missing or not JSON. */
+const NO_BODY: Body = { accessToken: '', refreshToken: '', messages: [], hasMore: false };
+
+const TIMEOUT_MS = 15_000;
 
 export function createClient(base: string, localAddress: string, maxSockets = 64) {
   const { hostname, port } = new URL(base);
@@ -21,27 +32,27 @@ export function createClient(base: string, localAddress: string, maxSockets = 64
   function call(
     method: string,
     path: string,
-    given: { token?: string | undefined; body?: object | string; headers?: Record<string, string> } = {},
-  ): Promise<Answer> {
-    const { token, body } = given;
+    options: { token?: string | undefined; body?: object | string; headers?: Record<string, string> } = {},
+  ): Promise<Response> {
+    const { token, body } = options;
     const bytes =
       body === undefined ? undefined : Buffer.from(typeof body === 'string' ? body : JSON.stringify(body));
     const headers = {
       ...(bytes && { 'Content-Type': 'application/json', 'Content-Length': bytes.length }),
       ...(token && { Authorization: `Bearer ${token}` }),
-      ...given.headers,
+      ...options.headers,
     };
     const startedAt = performance.now();
     return new Promise((resolve) => {
-      const failed = (code: string) =>
-        resolve({ status: code, body: undefined, ms: performance.now() - startedAt, headers: {} });
+      const fail = (code: string) =>
+        resolve({ status: code, body: NO_BODY, ms: performance.now() - startedAt, headers: {} });
       const request = http.request({ hostname, port, method, path, agent, headers, localAddress });
-      request.setTimeout(PATIENCE_MS, () => request.destroy(new Error('no answer')));
-      request.on('error', (error: NodeJS.ErrnoException) => failed(error.code ?? error.message));
+      request.setTimeout(TIMEOUT_MS, () => request.destroy(new Error('timeout')));
+      request.on('error', (error: NodeJS.ErrnoException) => fail(error.code ?? error.message));
       request.on('response', (response) => {
         const chunks: Buffer[] = [];
         response.on('data', (chunk: Buffer) => chunks.push(chunk));
-        response.on('error', () => failed('cut'));
+        response.on('error', () => fail('aborted'));
         response.on('end', () =>
           resolve({
             status: response.statusCode ?? 0,
@@ -55,12 +66,12 @@ export function createClient(base: string, localAddress: string, maxSockets = 64
     });
   }
 
-  /** A bare connection; its errors are ignored. */
+  /** A raw connection; its errors are ignored. */
   function connect(): net.Socket {
     return net.connect({ port: Number(port), host: hostname, localAddress }).on('error', () => {});
   }
 
-  /** The bytes of a request; `times` of them can be written at once (pipelining). */
+  /** The bytes of a GET request, repeated `times` times for pipelining. */
   function bytesOf(path: string, token: string, times = 1): string {
     return `GET ${path} HTTP/1.1\r\nHost: ${hostname}\r\nAuthorization: Bearer ${token}\r\n\r\n`.repeat(
       times,
@@ -70,10 +81,10 @@ export function createClient(base: string, localAddress: string, maxSockets = 64
   return { call, connect, bytesOf, close: () => agent.destroy() };
 }
 
-function parse(bytes: Buffer): unknown {
+function parse(bytes: Buffer): Body {
   try {
-    return JSON.parse(bytes.toString());
+    return JSON.parse(bytes.toString()) ?? NO_BODY;
   } catch {
-    return undefined;
+    return NO_BODY;
   }
 }

@@ -1,39 +1,39 @@
 /**
- * What one attack is tried on: a redis-server, a node with the settings that a newcomer gets, a second node on the same
- * Redis that is never attacked and whose caps are off (it prepares, so that preparing takes seconds), and a stub.
+ * The servers of one trial: a redis-server, a node with default settings that is attacked, a helper node on the same Redis
+ * that prepares the data (never attacked, limits off, so that preparation takes seconds), and a stub.
  */
 import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { freePort, launch, type Program, until } from '../fault/processes.ts';
 import { type RedisServer, startRedisServer } from '../fault/redis-server.ts';
-import { type Answer, type Client, createClient } from './client.ts';
+import { type Client, createClient, type Response } from './client.ts';
 
 export type Person = { username: string; token: string; refreshToken: string };
 export type Stage = {
   redis: RedisServer;
-  /** Base URLs: of the node under attack, and of the stub. */
+  /** Base URLs of the node under attack and of the stub. */
   url: string;
   stubUrl: string;
-  /** Calls the node that prepares. */
+  /** A client of the helper node. */
   helper: Client;
   people(count: number, name: string): Promise<Person[]>;
   /** Resident memory of the node under attack, in MiB. */
   memory(): number;
-  /** What the node under attack said, and whether it still runs. */
+  /** The process of the node under attack. */
   node: Program;
   end(): Promise<void>;
 };
 
 export const PASSWORD = 'correct horse battery';
 const STARTS_WITHIN_MS = 20_000;
-const PREPARING_TRIES = 40;
-/** Registrations at a time. */
-const AT_ONCE = 4;
-const SECRET = 'of the abuse suite: 32 bytes or more';
+const PREPARATION_ATTEMPTS = 40;
+/** Concurrent registrations. */
+const CONCURRENCY = 4;
+const SECRET = 'secret of the abuse suite: 32 bytes or more';
 
-/** So that accounts and messages can be made quickly; only for the node that nobody attacks. */
-const CAPS_OFF = {
+/** Lets the helper node create accounts and messages quickly. */
+const LIMITS_OFF = {
   LOGIN_LIMIT: '0',
   REGISTER_LIMIT: '0',
   SEND_LIMIT: '0',
@@ -54,20 +54,21 @@ export async function openStage(options: {
   const redis = await startRedisServer('everysec');
   const common = { REDIS_URL: `redis://127.0.0.1:${redis.port}`, JWT_SECRET: SECRET, LOG_LEVEL: 'warn' };
   const main = [`${options.dist}/main.js`];
-  const [attacked, preparing, stub] = await Promise.all([
+  const [attacked, helperNode, stub] = await Promise.all([
     options.openFiles === undefined
       ? start(process.execPath, main, { ...common, ...options.env })
-      : start('/bin/sh', limited(options.openFiles, main), { ...common, ...options.env }),
-    start(process.execPath, main, { ...common, BCRYPT_COST: '4', ...CAPS_OFF, ...options.helperEnv }),
+      : start('/bin/sh', withFileLimit(options.openFiles, main), { ...common, ...options.env }),
+    start(process.execPath, main, { ...common, BCRYPT_COST: '4', ...LIMITS_OFF, ...options.helperEnv }),
     start(process.execPath, ['--import', import.meta.resolve('tsx'), here('stub.ts')], {}),
   ]);
-  const helper = createClient(preparing.url, '127.0.0.1');
+  const helper = createClient(helperNode.url, '127.0.0.1');
 
   async function person(username: string): Promise<Person> {
     const body = { username, password: PASSWORD };
-    await patiently(() => helper.call('POST', '/v1/register', { body }));
-    const login = await patiently(() => helper.call('POST', '/v1/login', { body }));
-    if (login.status !== 200) throw new Error(`${username} cannot log in: ${login.status}`);
+    await retryWhileBusy(() => helper.call('POST', '/v1/register', { body }));
+    const login = await retryWhileBusy(() => helper.call('POST', '/v1/login', { body }));
+    if (login.status !== 200)
+      throw new Error(`${username} cannot log in: the server returned ${login.status}`);
     const { accessToken: token, refreshToken } = login.body;
     return { username, token, refreshToken };
   }
@@ -79,9 +80,12 @@ export async function openStage(options: {
     helper,
     async people(count, name) {
       const all: Person[] = [];
-      for (let index = 0; index < count; index += AT_ONCE) {
-        const some = Array.from({ length: Math.min(AT_ONCE, count - index) }, (_, more) => index + more);
-        all.push(...(await Promise.all(some.map((each) => person(`${name}${each}`)))));
+      for (let index = 0; index < count; index += CONCURRENCY) {
+        const batch = Array.from(
+          { length: Math.min(CONCURRENCY, count - index) },
+          (_, offset) => index + offset,
+        );
+        all.push(...(await Promise.all(batch.map((each) => person(`${name}${each}`)))));
       }
       return all;
     },
@@ -90,7 +94,7 @@ export async function openStage(options: {
     node: attacked.program,
     async end() {
       helper.close();
-      for (const { program } of [attacked, preparing, stub]) {
+      for (const { program } of [attacked, helperNode, stub]) {
         program.signal('SIGKILL');
         await program.exited;
       }
@@ -99,18 +103,18 @@ export async function openStage(options: {
   };
 }
 
-/** Passwords that cost what they cost a newcomer make even the node that prepares busy. */
-async function patiently(work: () => Promise<Answer>): Promise<Answer> {
-  for (let tries = 1; ; tries += 1) {
-    const answer = await work();
-    const isBusy = answer.status === 503 || answer.status === 429;
-    if (!isBusy || tries === PREPARING_TRIES) return answer;
+/** With the default bcrypt cost even the helper node can be busy. */
+async function retryWhileBusy(work: () => Promise<Response>): Promise<Response> {
+  for (let attempt = 1; ; attempt += 1) {
+    const response = await work();
+    const isBusy = response.status === 503 || response.status === 429;
+    if (!isBusy || attempt === PREPARATION_ATTEMPTS) return response;
     await sleep(500);
   }
 }
 
-/** What a shell is given so that it becomes a node that may open so many files. */
-const limited = (files: number, main: string[]): string[] => [
+/** Arguments for a shell that sets the open file limit and then becomes the node. */
+const withFileLimit = (files: number, main: string[]): string[] => [
   '-c',
   `ulimit -n ${files}; exec "$0" "$@"`,
   process.execPath,
@@ -122,9 +126,9 @@ const here = (file: string): string => fileURLToPath(new URL(file, import.meta.u
 async function start(command: string, args: string[], env: NodeJS.ProcessEnv) {
   const port = await freePort();
   const program = launch(command, args, { PORT: String(port), ...env });
-  const listens = () => program.said().includes('listens on');
+  const listens = () => program.output().includes('listens on');
   await until(() => listens() || !program.isAlive(), STARTS_WITHIN_MS);
-  if (!listens()) throw new Error(`${args.at(-1)} did not start:\n${program.said().slice(-2_000)}`);
-  const told = /listens on (?:http:\/\/[\d.]+:)?(\d+)/.exec(program.said())?.[1];
-  return { program, url: `http://127.0.0.1:${told}` };
+  if (!listens()) throw new Error(`${args.at(-1)} did not start:\n${program.output().slice(-2_000)}`);
+  const actualPort = /listens on (?:http:\/\/[\d.]+:)?(\d+)/.exec(program.output())?.[1];
+  return { program, url: `http://127.0.0.1:${actualPort}` };
 }

@@ -1,6 +1,6 @@
 /**
- * Takes the load of an attack when "quiet" is measured: it answers everything at once and does no work. So quiet and
- * attack differ in what the server does with the load, not in what the load itself takes from two cores.
+ * Receives the attacker's load while the "quiet" baseline is measured; it responds immediately and does no work. So the
+ * two measurements differ only in how the server handles the load, not in the CPU that generating it takes.
  */
 import { createServer } from 'node:http';
 

@@ -1,33 +1,33 @@
-/** One attack, tried: bystanders while the stub takes the load, then while the node does, and what broke. */
+/** One trial of an attack: measures bystanders while the stub takes the load, then while the node does, and collects violations. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { text } from 'node:stream/consumers';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import type { Attack, Seed } from './attack.ts';
-import { type Watched, watch } from './bystander.ts';
+import { type Measurement, watch } from './bystander.ts';
 import { openStage, type Stage } from './stage.ts';
 
-/** What docs/security.md promises. */
-export const PROMISED = { ratio: 5, memoryMiB: 64 };
+/** The guarantees in docs/security.md. */
+export const GUARANTEED = { ratio: 5, memoryMiB: 64 };
 const BYSTANDERS = 5;
-const BEGIN_MS = 500;
+const STARTUP_MS = 500;
 const SAMPLE_MS = 200;
-const WELL_AGAIN_MS = 2_000;
+const RECOVERY_MS = 2_000;
 
 export type Trial = {
   attack: string;
   what: string;
-  quiet: Watched;
-  attacked: Watched;
+  quiet: Measurement;
+  attacked: Measurement;
   ratio: number;
-  /** How much more resident memory the node had at its worst than before. */
+  /** Peak growth of the node's resident memory. */
   memoryMiB: number;
-  did: string;
-  /** The same against the stub: how much load "quiet" carried. */
-  didQuietly: string;
-  /** Broken promises other than the two of PROMISED, which depend on the machine. */
-  broken: string[];
+  summary: string;
+  /** The summary of the attack on the stub: the load during the baseline. */
+  quietSummary: string;
+  /** Violations other than those of GUARANTEED, which depend on the machine. */
+  violations: string[];
 };
 
 export async function tryAttack(attack: Attack, options: { dist: string; seconds: number }): Promise<Trial> {
@@ -35,26 +35,26 @@ export async function tryAttack(attack: Attack, options: { dist: string; seconds
   try {
     const bystanders = await stage.people(BYSTANDERS, 'bystander');
     const seed = await attack.prepare(stage);
-    await watch(stage.url, bystanders, after(1_500)); // warm
-    const quietly = launchAttacker(attack.name, stage.stubUrl, options.seconds, seed);
-    await sleep(BEGIN_MS);
-    const quiet = await watch(stage.url, bystanders, after(options.seconds * 1_000 - BEGIN_MS));
-    const didQuietly = await quietly;
+    await watch(stage.url, bystanders, after(1_500)); // warm up
+    const attackOnStub = launchAttacker(attack.name, stage.stubUrl, options.seconds, seed);
+    await sleep(STARTUP_MS);
+    const quiet = await watch(stage.url, bystanders, after(options.seconds * 1_000 - STARTUP_MS));
+    const quietSummary = await attackOnStub;
 
     const memory = watchMemory(stage);
-    const attacking = launchAttacker(attack.name, stage.url, options.seconds, seed);
-    await sleep(BEGIN_MS);
-    const [attacked, broken] = await Promise.all([
-      watch(stage.url, bystanders, after(options.seconds * 1_000 - BEGIN_MS)),
-      attack.beside?.(stage, seed) ?? Promise.resolve<string[]>([]),
+    const attackOnNode = launchAttacker(attack.name, stage.url, options.seconds, seed);
+    await sleep(STARTUP_MS);
+    const [attacked, violations] = await Promise.all([
+      watch(stage.url, bystanders, after(options.seconds * 1_000 - STARTUP_MS)),
+      attack.during?.(stage, seed) ?? Promise.resolve<string[]>([]),
     ]);
-    const did = await attacking;
-    const afterwards = await watch(stage.url, bystanders, after(WELL_AGAIN_MS));
+    const summary = await attackOnNode;
+    const afterwards = await watch(stage.url, bystanders, after(RECOVERY_MS));
     const memoryMiB = memory.stop();
-    broken.push(...((await attack.after?.(stage, seed)) ?? []));
+    violations.push(...((await attack.after?.(stage, seed)) ?? []));
     for (const [when, { failed }] of Object.entries({ quiet, attacked, afterwards }))
-      if (Object.keys(failed).length > 0) broken.push(`bystanders, ${when}: ${JSON.stringify(failed)}`);
-    broken.push(...faultsOf(stage));
+      if (Object.keys(failed).length > 0) violations.push(`bystanders, ${when}: ${JSON.stringify(failed)}`);
+    violations.push(...nodeFaults(stage));
     const ratio = attacked.p99 / quiet.p99;
     return {
       attack: attack.name,
@@ -63,9 +63,9 @@ export async function tryAttack(attack: Attack, options: { dist: string; seconds
       attacked,
       ratio,
       memoryMiB,
-      did,
-      didQuietly,
-      broken,
+      summary,
+      quietSummary,
+      violations,
     };
   } finally {
     await stage.end();
@@ -73,8 +73,8 @@ export async function tryAttack(attack: Attack, options: { dist: string; seconds
 }
 
 const after = (ms: number) => {
-  const end = performance.now() + ms;
-  return () => end;
+  const endMs = performance.now() + ms;
+  return () => endMs;
 };
 
 async function launchAttacker(name: string, base: string, seconds: number, seed: Seed): Promise<string> {
@@ -87,31 +87,31 @@ async function launchAttacker(name: string, base: string, seconds: number, seed:
   child.stdin.on('error', () => {}).end(JSON.stringify(seed));
   const kill = setTimeout(() => child.kill('SIGKILL'), (seconds + 30) * 1_000);
   const exited = once(child, 'exit');
-  const said = await text(child.stdout);
+  const output = await text(child.stdout);
   const [code] = await exited;
   clearTimeout(kill);
-  if (code !== 0) throw new Error(`the attack ${name} ended with ${code}`);
-  return said.trim();
+  if (code !== 0) throw new Error(`the attack ${name} exited with ${code}`);
+  return output.trim();
 }
 
 function watchMemory(stage: Stage) {
   const before = stage.memory();
-  let most = before;
+  let peak = before;
   const timer = setInterval(() => {
-    if (stage.node.isAlive()) most = Math.max(most, stage.memory());
+    if (stage.node.isAlive()) peak = Math.max(peak, stage.memory());
   }, SAMPLE_MS);
   return {
     stop(): number {
       clearInterval(timer);
-      return Math.round(most - before);
+      return Math.round(peak - before);
     },
   };
 }
 
-function faultsOf({ node }: Stage): string[] {
+function nodeFaults({ node }: Stage): string[] {
   const faults: string[] = [];
-  if (!node.isAlive()) faults.push(`the node ended: ${node.said().slice(-500)}`);
-  const bug = /.*"level":"error".*/.exec(node.said())?.[0];
-  if (bug) faults.push(`the node logged an error: ${bug.slice(0, 500)}`);
+  if (!node.isAlive()) faults.push(`the node exited: ${node.output().slice(-500)}`);
+  const error = /.*"level":"error".*/.exec(node.output())?.[0];
+  if (error) faults.push(`the node logged an error: ${error.slice(0, 500)}`);
   return faults;
 }

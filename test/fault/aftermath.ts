@@ -1,4 +1,4 @@
-/** After the fault: presence becomes right, and what was used is given back. */
+/** Checks after the fault: presence becomes correct and all resources are released. */
 import type { Client } from './client.ts';
 import { type History, logOf, type Note } from './history.ts';
 import { online } from './inspect.ts';
@@ -7,13 +7,13 @@ import { until } from './processes.ts';
 import type { Reader } from './reader.ts';
 import type { RedisServer } from './redis-server.ts';
 
-/** Presence is right within this after any crash. */
+/** Guaranteed time after any crash until presence is correct. */
 const PRESENCE_WITHIN_MS = 20_000;
 const SPARE_DESCRIPTORS = 40;
-/** V8 keeps what it once took; a leak of a run is more than this. */
+/** V8 does not return all memory it once allocated; a leak during a run is larger than this. */
 const SPARE_MEGABYTES = 150;
 
-/** On every node exactly those are online who listen, and whoever is told of presence believes so. `leave`: these readers go now. */
+/** Every node and every device that watches presence must show exactly the accounts with a stream as online. Readers in `leave` are closed first. */
 export async function checkPresence(options: {
   readers: Reader[];
   client: Client;
@@ -24,29 +24,29 @@ export async function checkPresence(options: {
   const { client, nodes, readers, leave = [], healedAtMs = performance.now() } = options;
   for (const reader of leave) reader.close();
   const stay = readers.filter((reader) => !leave.includes(reader));
-  const asking = stay[0]!.session;
-  const wanted = [...new Set(stay.map(({ history }) => history.username))].sort().join();
-  const leftMs = Math.max(1_000, healedAtMs + PRESENCE_WITHIN_MS - performance.now());
+  const session = stay[0]!.session;
+  const expected = [...new Set(stay.map(({ history }) => history.username))].sort().join();
+  const remainingMs = Math.max(1_000, healedAtMs + PRESENCE_WITHIN_MS - performance.now());
   const beliefs = () => stay.flatMap(({ watch }) => (watch ? [watch.believed()] : []));
   const lists = async () => [
-    ...(await Promise.all(nodes.map(({ url }) => online(client, asking, url)))),
+    ...(await Promise.all(nodes.map(({ url }) => online(client, session, url)))),
     ...beliefs(),
   ];
-  const isRight = async () => (await lists()).every((list) => list?.join() === wanted);
+  const isCorrect = async () => (await lists()).every((list) => list?.join() === expected);
   const notes: Note[] = [];
-  if (!(await until(isRight, leftMs))) {
-    const seen = (await lists()).map((list) => {
+  if (!(await until(isCorrect, remainingMs))) {
+    const descriptions = (await lists()).map((list) => {
       if (!list) return 'no list';
-      const missing = wanted.split(',').filter((name) => !list.includes(name));
-      const ghosts = list.filter((name) => !wanted.split(',').includes(name));
+      const missing = expected.split(',').filter((name) => !list.includes(name));
+      const ghosts = list.filter((name) => !expected.split(',').includes(name));
       return `missing: ${missing.join(' ') || 'nobody'}, ghosts: ${ghosts.join(' ') || 'nobody'}`;
     });
-    notes.push({ rule: 'presence within 20 s', what: `nodes, then devices: ${seen.join('; ')}` });
+    notes.push({ rule: 'presence within 20 s', what: `nodes, then devices: ${descriptions.join('; ')}` });
   }
   return { tookMs: performance.now() - healedAtMs, notes };
 }
 
-/** All streams are closed: nodes and Redis hold what they must, and nothing else. */
+/** After all streams are closed, nodes and Redis must hold no more than the stored data requires. */
 export async function checkResources(options: {
   readers: Reader[];
   nodes: Node[];
@@ -57,16 +57,16 @@ export async function checkResources(options: {
   const { readers, nodes, redis, history, empty } = options;
   for (const reader of readers) reader.close();
   const notes: Note[] = [];
-  const tooMany = () =>
+  const excess = () =>
     nodes.flatMap((node, index) => {
       const { descriptors, megabytes } = node.resources();
       const before = empty[index]!;
-      const more = [];
+      const messages = [];
       if (descriptors > before.descriptors + SPARE_DESCRIPTORS)
-        more.push(`${descriptors} descriptors, ${before.descriptors} before`);
+        messages.push(`${descriptors} descriptors, ${before.descriptors} before`);
       if (megabytes > before.megabytes + SPARE_MEGABYTES)
-        more.push(`${Math.round(megabytes)} MB, ${Math.round(before.megabytes)} before`);
-      return more;
+        messages.push(`${Math.round(megabytes)} MB, ${Math.round(before.megabytes)} before`);
+      return messages;
     });
   let stray: string[] = [];
   const isClean = async () => {
@@ -76,32 +76,32 @@ export async function checkResources(options: {
       nodes.length,
       await redis.admin.hlen('parley:nodes'),
     );
-    return stray.length === 0 && tooMany().length === 0;
+    return stray.length === 0 && excess().length === 0;
   };
   if (await until(isClean, PRESENCE_WITHIN_MS)) return notes;
-  for (const what of tooMany()) notes.push({ rule: 'resources are given back', what });
+  for (const what of excess()) notes.push({ rule: 'resources are released', what });
   for (const what of stray.slice(0, 5)) notes.push({ rule: 'no stray keys', what });
   return notes;
 }
 
-/** Keys that nothing of what is stored explains. With nobody online there is no presence. */
-function strayKeys(keys: string[], history: History, nodes: number, known: number): string[] {
+/** Keys that the stored data does not explain. With nobody online there must be no presence keys. */
+function strayKeys(keys: string[], history: History, nodes: number, knownNodes: number): string[] {
   const logs = new Set<string>();
-  const talkers = new Set<string>();
+  const correspondents = new Set<string>();
   for (const entries of history.stored.values()) {
     for (const entry of entries) {
       logs.add(logOf(entry));
-      if (entry.to !== undefined) talkers.add(entry.from).add(entry.to);
+      if (entry.to !== undefined) correspondents.add(entry.from).add(entry.to);
     }
   }
   const isExplained = (key: string): boolean => {
-    const [, base = '', who = ''] = /^parley:(\w+|\{broadcasts\}):?(?:\{([^}]+)\})?/.exec(key) ?? [];
-    if (base === 'conversation') return logs.has(who);
-    if (base === 'inbox' || base === 'conversations') return talkers.has(who);
+    const [, base = '', owner = ''] = /^parley:(\w+|\{broadcasts\}):?(?:\{([^}]+)\})?/.exec(key) ?? [];
+    if (base === 'conversation') return logs.has(owner);
+    if (base === 'inbox' || base === 'conversations') return correspondents.has(owner);
     const ofAccounts = ['account', 'session', 'sessions', 'skeleton', 'skeletons'];
     return [...ofAccounts, '{broadcasts}', 'revoked', 'nodes'].includes(base);
   };
   const stray = keys.filter((key) => !isExplained(key));
-  if (known > nodes) stray.push(`parley:nodes knows ${known} nodes`);
+  if (knownNodes > nodes) stray.push(`parley:nodes lists ${knownNodes} nodes`);
   return stray;
 }

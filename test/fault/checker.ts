@@ -1,67 +1,70 @@
 /**
- * Holds what clients saw to what Parley promises. Pure: a history in, violations out.
+ * Checks what the clients observed against Parley's guarantees. Pure: takes a history, returns violations.
  *
- * The truth is what is stored at the end: each stored message must have reached everybody that it was meant for, unless
- * a gap told them so; and each send that was answered with 201 must be stored, unless the fault may lose something,
- * and then whoever had seen a lost message must have been told. Known limit: a lost message that nobody had received
- * leaves no trace (decision 002), so only its number is reported.
+ * The data stored at the end is the reference. Each stored message must have reached every addressee, unless a gap covers
+ * it. Each send that got 201 must be stored, unless the fault may lose data; then every reader that had received the lost
+ * message must get a gap. Known limit: a lost message that nobody received leaves no trace (decision 002), so such
+ * messages are only counted.
  */
 import { checkReader } from './check-reader.ts';
 import { type History, logOf, type ReaderHistory, type Send, type Stored } from './history.ts';
 
-/** What the fault of a run may cost, at most. */
+/** The most that the fault of a run may cost. */
 export type Cost = {
-  /** Reasons of gaps that are no false alarm. */
+  /** Gap reasons that are not false alarms. */
   gaps?: readonly string[];
-  /** Whoever listens has a message within this, counted from its 201; the slow look at the logs is slower. */
+  /** Time from the 201 to delivery on open streams; shorter than the interval of the log poller. */
   promptMs?: number;
-  /** Definite answers other than 201 that a send may get. */
+  /** Definite statuses other than 201 that a send may get. */
   refusals?: readonly number[];
-  /** How many attempts to send may end without an answer that says what happened. */
+  /** Number of send attempts that may end without a definite response. */
   unknowns?: number;
-  /** Whose stream has ended has another within this. */
+  /** Time within which a reader must reconnect after its stream ended. */
   backMs?: number;
 };
 export type Violation = { rule: string; what: string };
 
 export type Verdict = {
   violations: Violation[];
-  /** Messages that had been answered with 201 and are gone. */
+  /** Messages that got 201 and are gone. */
   lost: number;
-  /** Messages that came again, as at-least-once allows. */
+  /** Messages delivered again, which at-least-once delivery allows. */
   repeats: number;
   gaps: number;
 };
 
 export function check(history: History, cost: Cost = {}): Verdict {
   const violations: Violation[] = history.notes.map((note) => ({ ...note }));
-  const found = (rule: string, what: string) => void violations.push({ rule, what });
+  const report = (rule: string, what: string) => void violations.push({ rule, what });
   const sends = new Map(history.sends.map((send) => [send.text, send]));
-  const storedTexts = checkStored(history, sends, found);
-  const lost = checkSends(history, storedTexts, cost, found);
+  const storedTexts = checkStored(history, sends, report);
+  const lost = checkSends(history, storedTexts, cost, report);
   let [repeats, gaps] = [0, 0];
   for (const reader of history.readers) {
-    const counts = checkReader(reader, { history, sends, cost, found });
+    const counts = checkReader(reader, { history, sends, cost, report });
     repeats += counts.repeats;
     gaps += counts.gaps;
   }
-  for (const reader of history.readers) if (reader.name.endsWith('/0')) checkMailbox(reader, history, found);
+  for (const reader of history.readers) if (reader.name.endsWith('/0')) checkMailbox(reader, history, report);
   return { violations, lost, repeats, gaps };
 }
 
-type Found = (rule: string, what: string) => void;
+type Report = (rule: string, what: string) => void;
 
-/** Every log: seq without holes, each message one that was sent there, and stored once. */
-function checkStored(history: History, sends: Map<string, Send>, found: Found): Map<string, Stored> {
+/** Every log must have consecutive seqs and contain only messages that were sent to it, each once. */
+function checkStored(history: History, sends: Map<string, Send>, report: Report): Map<string, Stored> {
   const byText = new Map<string, Stored>();
   for (const [log, entries] of history.stored) {
     for (const [index, entry] of entries.entries()) {
       const before = entries[index - 1]?.seq ?? 0;
-      if (entry.seq !== before + 1) found('no holes', `${log}: seq ${before} is followed by ${entry.seq}`);
+      if (entry.seq !== before + 1) report('no holes', `${log}: seq ${before} is followed by ${entry.seq}`);
       const send = sends.get(entry.text);
       if (!send || send.kind !== entry.kind || send.from !== entry.from || logOf(send) !== log)
-        found('nothing unexpected', `${log} holds ${entry.text} of ${entry.from}, which nobody sent there`);
-      if (byText.has(entry.text)) found('stored once', `${entry.text} is stored twice`);
+        report(
+          'nothing unexpected',
+          `${log} contains ${entry.text} from ${entry.from}, which nobody sent there`,
+        );
+      if (byText.has(entry.text)) report('stored once', `${entry.text} is stored twice`);
       byText.set(entry.text, entry);
     }
   }
@@ -72,59 +75,58 @@ function checkSends(
   { sends, losses }: History,
   stored: Map<string, Stored>,
   cost: Cost,
-  found: Found,
+  report: Report,
 ): number {
   const unknowns = sends.reduce((sum, each) => sum + each.unknowns, 0);
   if (unknowns > (cost.unknowns ?? Number.POSITIVE_INFINITY))
-    found('every send is answered', `${unknowns} attempts ended without 201 or a definite no`);
+    report('every send is answered', `${unknowns} attempts ended without 201 or a definite rejection`);
   let lost = 0;
   for (const send of sends) {
     const entry = stored.get(send.text);
     if (send.outcome === 'unknown' && !send.isKeyless)
-      found('every send is settled', `${send.text} is unknown to the end`);
+      report('every send is settled', `${send.text} is still unknown at the end`);
     if (send.outcome === 'fail') {
-      if (!cost.refusals?.includes(send.status))
-        found('no refusal', `${send.text} was answered with ${send.status}`);
-      if (entry) found('refused is not stored', send.text);
+      if (!cost.refusals?.includes(send.status)) report('no rejection', `${send.text} got ${send.status}`);
+      if (entry) report('rejected sends are not stored', send.text);
     }
     if (send.outcome !== 'ok') continue;
     if (entry && entry.id === send.id && entry.seq === send.seq) continue;
     const mayBeLost = losses.some(({ fromMs, toMs }) => send.endedAtMs >= fromMs && send.startedAtMs <= toMs);
     if (!mayBeLost)
-      found(
+      report(
         '201 means stored',
-        `${send.text} (${send.id}, seq ${send.seq}) is ${entry ? 'another' : 'gone'}`,
+        `${send.text} (${send.id}, seq ${send.seq}) is ${entry ? 'stored differently' : 'gone'}`,
       );
     else lost += 1;
   }
   return lost;
 }
 
-/** What was delivered and not acknowledged, in that order, and nothing else. */
-function checkMailbox(reader: ReaderHistory, history: History, found: Found): void {
+/** The mailbox must contain exactly the delivered and unacknowledged messages, in order of delivery. */
+function checkMailbox(reader: ReaderHistory, history: History, report: Report): void {
   const { username } = reader;
   const mailbox = history.mailboxes.get(username);
   if (!mailbox) return;
   if (mailbox.unread !== mailbox.ids.length)
-    found('mailbox', `${username}: unread says ${mailbox.unread}, it lists ${mailbox.ids.length}`);
+    report('mailbox', `${username}: unread is ${mailbox.unread}, but it lists ${mailbox.ids.length}`);
   const received = [...history.stored.values()]
     .flat()
     .filter(({ to, from }) => to === username && from !== to);
-  const isKept = new Set(received.map(({ id }) => id));
+  const storedIds = new Set(received.map(({ id }) => id));
   for (const id of mailbox.ids)
-    if (!isKept.has(id)) found('mailbox', `${username}: ${id} is in no conversation`);
+    if (!storedIds.has(id)) report('mailbox', `${username}: ${id} is in no conversation`);
   const acks = history.acks.filter((ack) => ack.username === username);
-  if (history.losses.length > 0 || acks.some(({ isTaken }) => !isTaken)) return;
+  if (history.losses.length > 0 || acks.some(({ isAccepted }) => !isAccepted)) return;
   const order = [
     ...new Set(
       reader.events.flatMap((event) => (event.kind === 'dm' && event.from !== username ? [event.id] : [])),
     ),
   ];
   const acked = Math.max(-1, ...acks.map(({ id }) => order.indexOf(id)));
-  const wanted = order.slice(acked + 1).join();
-  if (mailbox.ids.join() !== wanted)
-    found(
+  const expected = order.slice(acked + 1).join();
+  if (mailbox.ids.join() !== expected)
+    report(
       'mailbox',
-      `${username}: it lists ${mailbox.ids.length}, delivered and not acknowledged are ${order.length - acked - 1}`,
+      `${username}: it lists ${mailbox.ids.length}, but ${order.length - acked - 1} are delivered and unacknowledged`,
     );
 }

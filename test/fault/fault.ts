@@ -1,30 +1,30 @@
-/** What a fault is: what it does to the world until it is told to stop, and what it may cost at most. */
+/** The definition of a fault: how it acts on the world of a run, and the most it may cost. */
 import type { Cost } from './checker.ts';
 import type { Random } from './random.ts';
 import type { Fsync } from './redis-server.ts';
 import type { World } from './world.ts';
 
-/** Where nothing that must answer is away: every send is answered, and whose stream has ended is back within 5 s. */
+/** For faults during which everything that must respond is available: every send is answered, and readers reconnect within 5 s. */
 export const CALM = { unknowns: 0, backMs: 5_800 } satisfies Cost;
 
-/** Ends early when the time of the run is over. */
+/** Resolves early when the time of the run is over. */
 export type Wait = (ms: number) => Promise<void>;
 
 export type Fault = {
   what: string;
-  /** `always` unless said otherwise. */
+  /** Default: `always`. */
   fsync?: Fsync;
-  /** Redis' data must be here; throws where the machine does not allow it. */
+  /** Returns the data folder for Redis; throws if the machine does not support it. */
   folder?: () => string;
   env?: NodeJS.ProcessEnv;
-  /** Beside this nothing may be missing, and no gap be told. */
+  /** Apart from this, nothing may be missing and no gap may be reported. */
   cost?: Cost;
-  /** One blow: it strikes, and is over when this resolves. */
-  strike: (world: World, random: Random, wait: Wait) => Promise<void>;
-  /** Ms between two blows. */
+  /** Injects the fault once; resolves when it is over. */
+  inject: (world: World, random: Random, wait: Wait) => Promise<void>;
+  /** Milliseconds between two injections. */
   pauseMs: [low: number, high: number];
-  /** In the end a node is killed, and who listened there does not come back. */
+  /** At the end a node is killed, and its readers do not reconnect. */
   endsWithDeath?: true;
-  /** Not part of `mixed`: it may cost something, or needs a world of its own. */
+  /** Excluded from `mixed`: it may cost something, or needs its own world. */
   isAlone?: true;
 };

@@ -1,56 +1,56 @@
 /**
- * What clients saw of a run, as plain data: what they sent and how it ended, what their streams told them, and what is
- * stored at the end. The checker needs nothing else. Times are ms since the run began, by the clock of the clients.
+ * What the clients observed during a run, as plain data: their sends and the outcomes, the events on their streams, and the
+ * data stored at the end. The checker needs nothing else. Times are ms since the start of the run, on the clients' clock.
  */
 export type Kind = 'broadcast' | 'dm';
 
-/** One message that somebody wanted to send. Its text is its own, so that it is known again wherever it turns up. */
+/** One message to send. Its text is unique, so that it can be identified wherever it appears. */
 export type Send = {
   text: string;
   kind: Kind;
   from: string;
   to?: string;
-  /** Sent without a key: it is not repeated, and may stay unknown. */
+  /** Sent without an idempotency key: it is not retried and may stay unknown. */
   isKeyless?: true;
-  /** The sessions that tried: a session gets no echo of its own. */
+  /** The sessions that sent it; they must not receive it. */
   sids: string[];
-  /** `ok`: 201. `fail`: a definite no. `unknown`: still neither, though it was repeated to the end. */
+  /** `ok`: 201. `fail`: a definite rejection. `unknown`: neither, although it was retried until the end. */
   outcome: 'ok' | 'fail' | 'unknown';
   status: number;
   id?: string;
   seq?: number;
   startedAtMs: number;
   endedAtMs: number;
-  /** How many attempts ended without an answer that says what happened. */
+  /** Number of attempts without a definite response. */
   unknowns: number;
 };
 
-export type Told = { id: string; seq: number; from: string; to?: string; text: string };
+export type MessageFields = { id: string; seq: number; from: string; to?: string; text: string };
 export type LogName = 'inbox' | 'broadcasts';
 export type Gap = { log: LogName; from: number | null; to: number | null; reason: string };
 /** `stream` counts the connections of this reader. */
 export type ReaderEvent = { atMs: number; stream: number } & (
   | { kind: 'ready'; sid: string; hasGap: boolean }
-  | ({ kind: Kind } & Told)
+  | ({ kind: Kind } & MessageFields)
   | ({ kind: 'gap' } & Gap)
   | { kind: 'end' }
 );
-/** One device that listens. `backAtMs` is when its next stream was ready. */
+/** One device with a stream. `backAtMs` is the time of the `ready` of its next stream. */
 export type ReaderHistory = {
   name: string;
   username: string;
-  /** Every session that it listened with. */
+  /** Every session that the device used. */
   sids: string[];
   events: ReaderEvent[];
   breaks: { atMs: number; backAtMs: number }[];
 };
 
-export type Stored = Told & { kind: Kind };
+export type Stored = MessageFields & { kind: Kind };
 export type Mailbox = { ids: string[]; unread: number };
-/** Acknowledged by the account's first device, after it had received it; repeated until it was known to be taken. */
-export type Ack = { username: string; id: string; atMs: number; isTaken: boolean };
+/** An acknowledgement by the first device of an account, retried until it got a definite response. */
+export type Ack = { username: string; id: string; atMs: number; isAccepted: boolean };
 
-/** What was answered in between may be gone since `toMs`: a crash without the last second, a flush, an old copy. */
+/** Data acknowledged in this period may be gone after `toMs`: a crash that lost the last second, a flush, an old copy. */
 export type Loss = { fromMs: number; toMs: number };
 
 export type Note = { rule: string; what: string };
@@ -59,10 +59,10 @@ export type History = {
   sends: Send[];
   readers: ReaderHistory[];
   acks: Ack[];
-  /** By conversation (`a|b`); the broadcasts are under `*`. */
+  /** By conversation (`a|b`); broadcasts under `*`. */
   stored: Map<string, Stored[]>;
   mailboxes: Map<string, Mailbox>;
-  /** Faults of the servers that need no comparison: an answer that came too late, a 500, a bug in the log. */
+  /** Violations found during the run: a late response, a 500, an unexpected error in the log. */
   notes: Note[];
   losses: Loss[];
 };

@@ -1,4 +1,4 @@
-/** Where a fault may take messages away the checker is no judge of the loss, but of who is told, and when. */
+/** If a fault may lose messages, the checker does not judge the loss itself, but whether and when readers get a gap. */
 import { describe, expect, test } from 'vitest';
 import { type Cost, check } from './checker.ts';
 import { BROADCASTS, type History } from './history.ts';
@@ -6,30 +6,30 @@ import { bob, drop, gap, good, ready, storedOf } from './small-history.ts';
 
 const rulesOf = (history: History, cost?: Cost) => check(history, cost).violations.map(({ rule }) => rule);
 
-describe('where the fault may lose messages', () => {
+describe('when the fault may lose messages', () => {
   const cost: Cost = { gaps: ['lost'] };
   const lose = (history: History, fromMs = 250) => {
     storedOf(history, BROADCASTS).pop();
     history.losses.push({ fromMs, toMs: 400 });
   };
 
-  test('who had seen a lost one must be told afterwards', () => {
+  test('a reader that received a lost message must get a gap afterwards', () => {
     const history = good();
     lose(history);
-    expect(new Set(rulesOf(history, cost))).toEqual(new Set(['a loss is told']));
+    expect(new Set(rulesOf(history, cost))).toEqual(new Set(['a loss is reported']));
     for (const { events } of history.readers) events.push(gap(999, 'broadcasts', null, 2));
     expect(check(history, cost)).toMatchObject({ violations: [], lost: 1 });
   });
 
-  test('one must be told soon, and not by the gap of a later loss', () => {
+  test('the gap must arrive in time, not with the gap of a later loss', () => {
     const history = good();
     lose(history);
     for (const { events } of history.readers) events.push(gap(10_500, 'broadcasts', null, 2));
-    expect(new Set(rulesOf(history, cost))).toEqual(new Set(['a loss is told']));
+    expect(new Set(rulesOf(history, cost))).toEqual(new Set(['a loss is reported']));
   });
 
-  test('who was away is told when they have listened for as long', () => {
-    const later = (atMs: number) => {
+  test('the time limit for a disconnected reader starts when it reconnects', () => {
+    const rulesWithGapAt = (atMs: number) => {
       const history = good();
       lose(history);
       for (const { events, sids } of history.readers) {
@@ -38,21 +38,21 @@ describe('where the fault may lose messages', () => {
       }
       return new Set(rulesOf(history, cost));
     };
-    expect(later(27_000)).toEqual(new Set());
-    expect(later(27_001)).toEqual(new Set(['a loss is told']));
+    expect(rulesWithGapAt(27_000)).toEqual(new Set());
+    expect(rulesWithGapAt(27_001)).toEqual(new Set(['a loss is reported']));
   });
 
-  test('after a gap of the mailbox only what may have been acknowledged need not come', () => {
+  test('after a gap in the inbox, only messages that may have been acknowledged may be missing', () => {
     const history = good();
     history.losses.push({ fromMs: 0, toMs: 0 });
     drop(history, 'dm1');
     bob(history).push(gap(950, 'inbox', null, 2));
     expect(rulesOf(history, cost)).toEqual([]);
-    history.acks = [{ username: 'bob', id: 'id of dm1', atMs: 90, isTaken: true }];
+    history.acks = [{ username: 'bob', id: 'id of dm1', atMs: 90, isAccepted: true }];
     expect(rulesOf(history, cost)).toEqual(['nothing lost']);
   });
 
-  test('one that was answered long before must be there', () => {
+  test('a message acknowledged long before the loss must still be stored', () => {
     const history = good();
     for (const { events } of history.readers) events.push(gap(999, 'broadcasts', null, 2));
     lose(history, 350);

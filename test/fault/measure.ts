@@ -1,6 +1,6 @@
 /**
- * What cannot be said with yes or no: what slow readers cost the node and the others, and what a storm of returning
- * streams costs Redis. Tokens are made with the nodes' own secret; nobody needs an account to listen or to broadcast.
+ * Measurements that have a limit instead of a yes or no: the cost of slow readers for the node and the other readers, and
+ * the cost of mass reconnects for Redis. Tokens are signed with the nodes' secret; reading and broadcasting need no account.
  */
 import { createSecretKey } from 'node:crypto';
 import http from 'node:http';
@@ -9,15 +9,15 @@ import { SECRET } from './node.ts';
 import { until } from './processes.ts';
 import { closeWorld, openWorld, type World } from './world.ts';
 
-export type Measured = { what: string; value: string; limit: string; isKept: boolean };
+export type Measured = { what: string; value: string; limit: string; isMet: boolean };
 
 type Listener = {
-  /** The seq of the newest broadcast, and how often one did not follow the one before. */
+  /** The seq of the newest broadcast, and how often a seq did not follow the previous one. */
   seq: number;
   breaks: number;
   delaysMs: number[];
   isReady: boolean;
-  /** How often it was told to come back later. */
+  /** How often the server asked it to retry later. */
   refusals: number;
   response: http.IncomingMessage | undefined;
   lastEventId: string | undefined;
@@ -29,7 +29,7 @@ const MAX_STREAM_BYTES = 262_144;
 const READERS = 200;
 const STOPPED = 50;
 const BIG = '界'.repeat(3_900); // 12 kB
-/** Enough for the kernel's buffers of a stopped reader to fill, and its stream's own. */
+/** Enough to fill the kernel's buffers of a stopped reader and the buffer of its stream. */
 const SLOW_COUNT = 900;
 const SLOW_PER_SECOND = 45;
 const STORM_STREAMS = 2_000;
@@ -46,7 +46,7 @@ async function tokenMaker(dist: string): Promise<(username: string) => string> {
   return (username) => tokens.issue({ username, sid: `session-of-${username}` });
 }
 
-/** Reads without a parser: broadcasts carry their seq, and the time at which they were sent, in known places. */
+/** Reads without a JSON parser: the seq and the send time of a broadcast are at known positions. */
 function createListener(token: string): Listener {
   let request: http.ClientRequest | undefined;
   const listener: Listener = {
@@ -77,9 +77,9 @@ function createListener(token: string): Listener {
         response.setEncoding('latin1').on('data', (chunk: string) => {
           const blocks = (rest + chunk).split('\n\n');
           rest = blocks.pop()!;
-          for (const block of blocks) hear(block);
+          for (const block of blocks) handle(block);
           if (listener.isReady || !blocks.some((block) => block.includes('event: goodbye'))) return;
-          listener.refusals += 1; // it could not be opened now
+          listener.refusals += 1; // the stream could not be opened yet
           setTimeout(() => listener.open(url), 1_000);
         });
       });
@@ -93,7 +93,7 @@ function createListener(token: string): Listener {
         .destroy();
     },
   };
-  function hear(block: string): void {
+  function handle(block: string): void {
     const id = /^id: (.*)$/m.exec(block)?.[1];
     if (id) listener.lastEventId = id;
     if (block.includes('event: ready')) listener.isReady = true;
@@ -112,27 +112,27 @@ async function broadcast(url: string, token: string, text: string): Promise<void
     headers: { Authorization: `Bearer ${token}`, 'Content-Type': 'application/json' },
     body: JSON.stringify({ text: `${performance.now()} ${text}` }),
   });
-  if (response.status !== 201) throw new Error(`a broadcast was answered with ${response.status}`);
+  if (response.status !== 201) throw new Error(`POST /v1/broadcasts returned ${response.status}`);
   await response.arrayBuffer();
 }
 
-/** At a steady pace, whatever the answers take. Answers the greatest memory meanwhile, in MB. */
+/** Sends at a steady rate, independent of response times. Returns the peak memory in MB. */
 async function load(node: World['nodes'][number], token: string, count: number): Promise<number> {
-  let most = 0;
+  let peak = 0;
   const sending: Promise<void>[] = [];
   for (let index = 0; index < count; index += 1) {
     sending.push(broadcast(node.url, token, BIG));
-    most = Math.max(most, node.resources().megabytes);
+    peak = Math.max(peak, node.resources().megabytes);
     await sleep(1_000 / SLOW_PER_SECOND);
   }
   await Promise.all(sending);
-  return most;
+  return peak;
 }
 
 const p99 = (values: number[]): number => values.sort((a, b) => a - b)[Math.floor(values.length * 0.99)] ?? 0;
 
 export async function measureSlowReaders(dist: string): Promise<Measured[]> {
-  const env = { MAX_STREAM_BYTES: String(MAX_STREAM_BYTES), REPLAY_LIMIT: '20' }; // what a node remembers is not the point
+  const env = { MAX_STREAM_BYTES: String(MAX_STREAM_BYTES), REPLAY_LIMIT: '20' }; // excludes the node's replay memory from the measurement
   const world = await openWorld({ dist, fsync: 'everysec', count: 1, env });
   try {
     const node = world.nodes[0]!;
@@ -147,12 +147,12 @@ export async function measureSlowReaders(dist: string): Promise<Measured[]> {
 
     const before = await load(node, writer, SLOW_COUNT);
     await hasAll(listeners, SLOW_COUNT);
-    const calm = p99(others.flatMap(({ delaysMs }) => delaysMs.splice(0)));
+    const calmMs = p99(others.flatMap(({ delaysMs }) => delaysMs.splice(0)));
     for (const { response } of stopped) response?.pause();
     const during = await load(node, writer, SLOW_COUNT);
     await hasAll(others, 2 * SLOW_COUNT);
     const behind = stopped.filter(({ seq }) => seq < 2 * SLOW_COUNT).length;
-    const burdened = p99(others.flatMap(({ delaysMs }) => delaysMs.splice(0)));
+    const loadedMs = p99(others.flatMap(({ delaysMs }) => delaysMs.splice(0)));
     for (const { response } of stopped) response?.resume();
     const isWhole = await hasAll(listeners, 2 * SLOW_COUNT);
     const breaks = listeners.reduce((sum, each) => sum + each.breaks, 0);
@@ -162,19 +162,19 @@ export async function measureSlowReaders(dist: string): Promise<Measured[]> {
         what: `memory with ${STOPPED} of ${READERS} readers stopped (${behind} fell behind)`,
         value: `${(during - before).toFixed(1)} MB more (${before.toFixed(0)} → ${during.toFixed(0)})`,
         limit: `${allowed} MB`,
-        isKept: during - before <= allowed && behind === STOPPED,
+        isMet: during - before <= allowed && behind === STOPPED,
       },
       {
-        what: 'p99 of the others',
-        value: `${calm.toFixed(0)} → ${burdened.toFixed(0)} ms`,
-        limit: 'twice',
-        isKept: burdened <= 2 * calm,
+        what: 'p99 of the other readers',
+        value: `${calmMs.toFixed(0)} → ${loadedMs.toFixed(0)} ms`,
+        limit: '2 ×',
+        isMet: loadedMs <= 2 * calmMs,
       },
       {
-        what: 'the stopped ones, let go, have all in order',
+        what: 'stopped readers receive everything in order after resuming',
         value: isWhole && breaks === 0 ? 'yes' : `${breaks} breaks`,
         limit: 'yes',
-        isKept: isWhole && breaks === 0,
+        isMet: isWhole && breaks === 0,
       },
     ];
   } finally {
@@ -203,16 +203,16 @@ export async function measureStorm(dist: string): Promise<Measured[]> {
     await sendSome(20);
     await until(() => listeners.every(({ seq }) => seq === 20), ALL_WITHIN_MS);
     for (const listener of listeners) listener.cut();
-    await sendSome(20); // missed by all
+    await sendSome(20); // while all streams are closed
     await redis.admin.config('RESETSTAT');
-    const beganAtMs = performance.now();
-    // Each to another node than before.
+    const startedAtMs = performance.now();
+    // Each stream reconnects to a different node.
     for (const [index, listener] of listeners.entries()) listener.open(urlOf(index + 1));
     const isBack = await until(
       () => listeners.every(({ isReady, seq }) => isReady && seq === 40),
       ALL_WITHIN_MS,
     );
-    const backMs = performance.now() - beganAtMs;
+    const backMs = performance.now() - startedAtMs;
     const calls = new Map(
       [...(await redis.admin.info('commandstats')).matchAll(/cmdstat_([\w|]+):calls=(\d+)/g)].map(
         ([, name = '', count]) => [name, Number(count)],
@@ -226,16 +226,16 @@ export async function measureStorm(dist: string): Promise<Measured[]> {
     const each = [...calls].filter(([, count]) => count >= STORM_STREAMS / 10);
     return [
       {
-        what: `${STORM_STREAMS} streams come back at once, each to another node`,
-        value: `${(backMs / 1_000).toFixed(1)} s until all have what they missed, ${refusals} refusals on the way`,
+        what: `${STORM_STREAMS} streams reconnect at the same time, each to another node`,
+        value: `${(backMs / 1_000).toFixed(1)} s until all have caught up, ${refusals} rejections`,
         limit: `${STORM_WITHIN_MS / 1_000} s`,
-        isKept: isBack && isLive && breaks === 0 && backMs <= STORM_WITHIN_MS,
+        isMet: isBack && isLive && breaks === 0 && backMs <= STORM_WITHIN_MS,
       },
       {
-        what: 'scripts that Redis runs per resumed stream',
+        what: 'Redis scripts per resumed stream',
         value: `${scripts.toFixed(2)} (${each.map(([name, count]) => `${name} ${(count / STORM_STREAMS).toFixed(2)}`).join(', ')})`,
         limit: '4',
-        isKept: scripts <= 4,
+        isMet: scripts <= 4,
       },
     ];
   } finally {

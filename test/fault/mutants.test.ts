@@ -1,4 +1,4 @@
-// A guard that has moved must not turn its mutant into a run without a mutation.
+// A guard that was moved or renamed must not turn its mutant into a run without a mutation.
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { built } from '../support/built.ts';

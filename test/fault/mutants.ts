@@ -1,32 +1,32 @@
 /**
- * The guards, each switched off in turn. A checker that never fails proves nothing: with a guard out it must find
- * something. A mutant is a copy of dist/ in which some text is another; the text must be there exactly once, so that a
- * mutant whose guard has moved is an error and not a run without a mutation. Production code has no switches.
+ * The guards of Parley, each disabled in turn. A checker that never fails proves nothing: with a guard disabled it must find
+ * a violation. A mutant is a copy of dist/ with some text replaced; the text must occur exactly once, so that a moved guard
+ * is an error and not a run without a mutation. Production code has no switches.
  */
 import { cpSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { temporaryFolder } from './processes.ts';
 
-type Patch = [file: string, text: string, instead: string];
+type Patch = [file: string, text: string, replacement: string];
 export type Mutant = {
   guard: string;
-  /** The fault under which it must show; SLOW_READERS is the measurement. */
+  /** The fault that must reveal it; SLOW_READERS is the measurement. */
   fault: string;
   seconds: number;
-  /** What it guards: one of these rules must break. Whatever else breaks too proves nothing. */
+  /** The rules that the guard protects: at least one of them must be violated. */
   expects: string[];
   patches: Patch[];
 };
 
 const PRESENCE = 'presence within 20 s';
-const LOSS = ['in order', 'nothing lost', 'a loss is told'];
+const LOSS = ['in order', 'nothing lost', 'a loss is reported'];
 const REPLAYED = "if stored then return { 'replayed', stored } end";
 
-export const SLOW_READERS = 'slow readers, measured';
+export const SLOW_READERS = 'measurement of slow readers';
 
 export const MUTANTS: Mutant[] = [
   {
-    guard: 'idempotency key: a repeat is not stored again',
+    guard: 'idempotency key: a retry is not stored twice',
     fault: 'lost-answers',
     seconds: 20,
     expects: ['stored once'],
@@ -36,7 +36,7 @@ export const MUTANTS: Mutant[] = [
     ],
   },
   {
-    guard: 'nothing is sent again by the node itself',
+    guard: 'the node does not resend commands itself',
     fault: 'lost-answers',
     seconds: 20,
     expects: ['stored once', 'no repeat within a stream'],
@@ -50,7 +50,7 @@ export const MUTANTS: Mutant[] = [
     ],
   },
   {
-    guard: 'an entry that was heard before is dropped',
+    guard: 'entries received before are dropped',
     fault: 'tiny-buffer',
     seconds: 20,
     expects: ['no repeat within a stream'],
@@ -64,7 +64,7 @@ export const MUTANTS: Mutant[] = [
     ],
   },
   {
-    guard: 'a hole is read, not stepped over',
+    guard: 'a hole in the log is read, not skipped',
     fault: 'slow-network',
     seconds: 40,
     expects: ['nothing lost'],
@@ -77,7 +77,7 @@ export const MUTANTS: Mutant[] = [
     ],
   },
   {
-    guard: 'a wake-up names the entry before it',
+    guard: 'a notification names the entry before it',
     fault: 'kill-redis-everysec',
     seconds: 40,
     expects: LOSS,
@@ -87,7 +87,7 @@ export const MUTANTS: Mutant[] = [
     guard: 'subscribe before reading',
     fault: 'none',
     seconds: 30,
-    expects: ['in time'],
+    expects: ['delivered in time'],
     patches: [
       [
         'store/redis/pubsub.js',
@@ -97,24 +97,24 @@ export const MUTANTS: Mutant[] = [
     ],
   },
   {
-    guard: 'the slow look at every log’s end',
+    guard: 'the log poller',
     fault: 'silent-subscriber',
     seconds: 30,
-    expects: ['in time'],
+    expects: ['delivered in time'],
     patches: [['streams/log-poller.js', 'void look(next())', 'undefined']],
   },
   {
-    guard: 'the probe of a silent subscriber',
+    guard: 'the probe of a silent subscription',
     fault: 'silent-subscriber',
     seconds: 30,
-    expects: ['silence is noticed within 10 s'],
+    expects: ['silence is detected within 10 s'],
     patches: [['store/redis/pubsub.js', 'performance.now() - heardAt > SILENT_AFTER_MS &&', 'false &&']],
   },
   {
-    guard: 'what was missed is read when the subscriber is back',
+    guard: 'missed entries are read after resubscribing',
     fault: 'drop-subscriber',
     seconds: 30,
-    expects: ['in time'],
+    expects: ['delivered in time'],
     patches: [['store/redis/pubsub.js', 'onRestored();\n        }\n        catch', '}\n        catch']],
   },
   {
@@ -136,7 +136,7 @@ export const MUTANTS: Mutant[] = [
     ],
   },
   {
-    guard: 'what a gap tells reaches to where the stream goes on',
+    guard: 'a gap ends where the stream continues',
     fault: 'crash-in-a-flood',
     seconds: 60,
     expects: ['nothing lost'],
@@ -146,35 +146,35 @@ export const MUTANTS: Mutant[] = [
     ],
   },
   {
-    guard: 'dead nodes are swept',
+    guard: 'dead nodes are evicted',
     fault: 'kill-node',
     seconds: 20,
     expects: [PRESENCE],
     patches: [['streams/node-presence.js', 'if (dead.length > 0)', 'if (false)']],
   },
   {
-    guard: 'a node that was declared dead announces everybody again',
+    guard: 'a node declared dead announces its accounts again',
     fault: 'stop-node-30',
     seconds: 34,
     expects: [PRESENCE],
     patches: [['streams/node-presence.js', 'if (!known)', 'if (false)']],
   },
   {
-    guard: 'a node takes another name when Redis is another process',
+    guard: 'a node takes a new id when Redis is a new process',
     fault: 'old-snapshot',
     seconds: 20,
     expects: [PRESENCE],
     patches: [['store/presence.js', 'answer.redis === (redisProcess ?? answer.redis)', 'true']],
   },
   {
-    guard: 'devices are told that changes of presence were missed',
+    guard: 'devices are notified of missed presence changes',
     fault: 'drop-subscriber',
     seconds: 30,
     expects: [PRESENCE],
     patches: [['streams/node-presence.js', 'onChange({ total, resync: true });', '']],
   },
   {
-    guard: 'a stream whose socket does not drain is not fed',
+    guard: 'nothing is written to a stream whose socket does not drain',
     fault: SLOW_READERS,
     seconds: 0,
     expects: ['memory with 50 of 200 readers stopped'],
@@ -192,7 +192,7 @@ export const MUTANTS: Mutant[] = [
     ],
   },
   {
-    guard: 'the deadline of every request',
+    guard: 'the response timeout',
     fault: 'stop-redis',
     seconds: 30,
     expects: ['answered within 5 s'],
@@ -203,15 +203,16 @@ export const MUTANTS: Mutant[] = [
   },
 ];
 
-/** The text of `file` with the patch; throws when the guard is not there exactly once. */
-export function patched(root: string, guard: string, [file, text, instead]: Patch): string {
+/** Returns the text of `file` with the patch applied; throws unless the guard occurs exactly once. */
+export function patched(root: string, guard: string, [file, text, replacement]: Patch): string {
   const before = readFileSync(join(root, 'dist', file), 'utf8');
-  const found = before.split(text).length - 1;
-  if (found !== 1) throw new Error(`${guard}: found ${found} times in ${file}, expected once:\n${text}`);
-  return before.replace(text, () => instead);
+  const count = before.split(text).length - 1;
+  if (count !== 1)
+    throw new Error(`${guard}: the text occurs ${count} times in ${file}, expected once:\n${text}`);
+  return before.replace(text, () => replacement);
 }
 
-/** Returns the mutant's dist/. `root`: a built project. */
+/** Returns the path of the mutant's dist/. `root` is a built project. */
 export function makeMutant(root: string, { guard, patches }: Mutant): string {
   const folder = temporaryFolder();
   for (const name of ['dist', 'package.json', 'openapi.yaml'])

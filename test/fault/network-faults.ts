@@ -1,39 +1,42 @@
-/** Faults between a node and Redis. Nothing is lost on the way: it is late, or the connection ends. */
+/** Faults between a node and Redis. No bytes are lost: they arrive late, or the connection ends. */
 import { CALM, type Fault } from './fault.ts';
 import { until } from './processes.ts';
 
-/** A silent subscriber is noticed within this. */
-const NOTICED_WITHIN_MS = 10_000;
+/** Guaranteed time until a node detects a silent subscription. */
+const DETECTED_WITHIN_MS = 10_000;
 
 export const NETWORK_FAULTS = {
   'reset-connections': {
     what: 'reset every connection to Redis',
-    strike: async ({ nodes }) => {
+    inject: async ({ nodes }) => {
       for (const { proxy } of nodes) proxy.reset('all');
     },
     pauseMs: [2_000, 2_000],
   },
   'drop-subscriber': {
-    what: 'reset only what the nodes listen with',
+    what: 'reset the subscription connection of one node',
     cost: { ...CALM, promptMs: 3_000 },
-    strike: async ({ nodes }, random) => random.pick(nodes).proxy.reset('subscriber'),
+    inject: async ({ nodes }, random) => random.pick(nodes).proxy.reset('subscriber'),
     pauseMs: [500, 2_000],
   },
   'silent-subscriber': {
-    what: 'a subscriber stays connected and hears nothing',
+    what: 'a subscription stays connected but receives nothing',
     cost: { promptMs: 6_500 },
-    strike: async ({ nodes, notes }, random) => {
+    inject: async ({ nodes, notes }, random) => {
       const { proxy } = random.pick(nodes);
       const before = proxy.subscriberCount();
       proxy.silenceSubscribers();
-      if (!(await until(() => proxy.subscriberCount() > before, NOTICED_WITHIN_MS)))
-        notes.push({ rule: 'silence is noticed within 10 s', what: 'the subscriber was not made anew' });
+      if (!(await until(() => proxy.subscriberCount() > before, DETECTED_WITHIN_MS)))
+        notes.push({
+          rule: 'silence is detected within 10 s',
+          what: 'the subscription connection was not replaced',
+        });
     },
     pauseMs: [2_000, 5_000],
   },
   'frozen-network': {
-    what: 'nothing passes between a node and Redis for 1 to 12 s; nothing is cut',
-    strike: async ({ nodes }, random, wait) => {
+    what: 'no traffic passes between a node and Redis for 1 to 12 s; connections stay open',
+    inject: async ({ nodes }, random, wait) => {
       const { proxy } = random.pick(nodes);
       proxy.freeze(true);
       await wait(random.between(1_000, 12_000));
@@ -42,8 +45,8 @@ export const NETWORK_FAULTS = {
     pauseMs: [1_000, 4_000],
   },
   'lost-answers': {
-    what: 'Redis hears a node, and its answers do not come, for 1 to 8 s; then all is cut',
-    strike: async ({ nodes }, random, wait) => {
+    what: 'Redis receives commands but its replies are lost for 1 to 8 s; then all connections are reset',
+    inject: async ({ nodes }, random, wait) => {
       const { proxy } = random.pick(nodes);
       proxy.hang(true);
       await wait(random.between(1_000, 8_000));
@@ -53,8 +56,8 @@ export const NETWORK_FAULTS = {
     pauseMs: [1_000, 4_000],
   },
   'slow-network': {
-    what: 'answers of Redis come up to 1 s late, or a few bytes a millisecond; the subscriber is cut meanwhile',
-    strike: async ({ nodes }, random, wait) => {
+    what: 'replies from Redis arrive up to 1 s late or at a few bytes per millisecond; the subscription is reset meanwhile',
+    inject: async ({ nodes }, random, wait) => {
       const { proxy } = random.pick(nodes);
       if (random.share() < 0.5) proxy.delay(random.between(50, 1_000));
       else proxy.drip(random.between(16, 256));

@@ -1,4 +1,4 @@
-/** Faults of nodes, and of those who listen to them. */
+/** Faults of nodes and of their readers. */
 import { fileURLToPath } from 'node:url';
 import { CALM, type Fault } from './fault.ts';
 
@@ -8,17 +8,17 @@ const KILOBYTE = 1_024;
 
 export const NODE_FAULTS = {
   none: {
-    what: 'nothing at all',
+    what: 'no fault',
     cost: { ...CALM, promptMs: 2_000 },
-    strike: async (_, __, wait) => wait(1_000),
+    inject: async (_, __, wait) => wait(1_000),
     pauseMs: [0, 0],
     isAlone: true,
   },
   'kill-node': {
-    what: 'SIGKILL a node, start it again; at the end one dies and its readers stay away',
+    what: 'SIGKILL a node and restart it; at the end one node dies and its readers do not reconnect',
     endsWithDeath: true,
     cost: { backMs: CALM.backMs },
-    strike: async ({ nodes }, random, wait) => {
+    inject: async ({ nodes }, random, wait) => {
       const node = random.pick(nodes);
       await node.finish('SIGKILL');
       await wait(random.between(500, 3_000));
@@ -27,9 +27,9 @@ export const NODE_FAULTS = {
     pauseMs: [4_000, 8_000],
   },
   'rolling-restart': {
-    what: 'SIGTERM one node after the other, start each again',
+    what: 'SIGTERM the nodes one after the other and restart each',
     cost: CALM,
-    strike: async ({ nodes }, _, wait) => {
+    inject: async ({ nodes }, _, wait) => {
       for (const node of nodes) {
         await node.finish('SIGTERM');
         await node.start();
@@ -40,29 +40,29 @@ export const NODE_FAULTS = {
   },
   'stop-node-5': {
     what: 'SIGSTOP a node for 5 s',
-    strike: async ({ nodes }, random, wait) => {
+    inject: async ({ nodes }, random, wait) => {
       const node = random.pick(nodes);
       node.stop();
       await wait(5_000);
-      node.goOn();
+      node.resume();
     },
     pauseMs: [1_000, 3_000],
   },
   'stop-node-30': {
-    what: 'SIGSTOP a node for 30 s, or to the end of the run: the others declare it dead',
-    strike: async ({ nodes }, random, wait) => {
+    what: 'SIGSTOP a node for 30 s or until the end of the run: the others declare it dead',
+    inject: async ({ nodes }, random, wait) => {
       const node = random.pick(nodes);
       node.stop();
       await wait(30_000);
-      node.goOn();
+      node.resume();
     },
     pauseMs: [4_000, 6_000],
     isAlone: true,
   },
   'wrong-clock': {
-    what: 'a node is started again with a clock that is an hour off',
+    what: 'restart a node with a clock that is off by one hour',
     cost: CALM,
-    strike: async ({ nodes }, random) => {
+    inject: async ({ nodes }, random) => {
       const node = random.pick(nodes);
       await node.finish('SIGTERM');
       const shift = random.pick([-HOUR_MS, HOUR_MS]);
@@ -71,9 +71,9 @@ export const NODE_FAULTS = {
     pauseMs: [5_000, 9_000],
   },
   'slow-readers': {
-    what: 'a quarter of the readers take nothing for 8 s, and there is a flood',
+    what: 'a quarter of the readers stop reading for 8 s during a flood',
     cost: CALM,
-    strike: async ({ readers, flood }, random, wait) => {
+    inject: async ({ readers, flood }, random, wait) => {
       for (const reader of random.some(readers, readers.length / 4)) reader.pause(8_000);
       await flood(200, 3 * KILOBYTE);
       await wait(8_000);
@@ -81,17 +81,17 @@ export const NODE_FAULTS = {
     pauseMs: [2_000, 4_000],
   },
   'short-tokens': {
-    what: 'access tokens live for 10 s: streams end, and sessions are refreshed all the time',
+    what: 'access tokens expire after 10 s: streams end and sessions are refreshed constantly',
     cost: CALM,
     env: { ACCESS_TTL_SECONDS: '10' },
-    strike: async () => {},
+    inject: async () => {},
     pauseMs: [1_000, 1_000],
     isAlone: true,
   },
   'half-open': {
-    what: 'readers stop reading and come back by another connection; the old one stays',
+    what: 'readers stop reading and open a new connection; the old one stays open',
     cost: CALM,
-    strike: async ({ readers }, random) => {
+    inject: async ({ readers }, random) => {
       for (const reader of random.some(readers, readers.length / 5)) reader.abandon();
     },
     pauseMs: [2_000, 4_000],

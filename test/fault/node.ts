@@ -1,15 +1,15 @@
-/** One Parley process of a run, from dist/, behind a proxy of its own towards Redis. It is started again at its old address. */
+/** One Parley process of a run, started from dist/, with its own proxy to Redis. It restarts on the same port. */
 import { readdirSync, readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { openProxy } from '../support/tcp-proxy.ts';
 import { freePort, launch, type Program, until } from './processes.ts';
 
-export const SECRET = 'a secret of the fault runs: 32 bytes or more';
+export const SECRET = 'secret of the fault runs: 32 bytes or more';
 const LISTENS_WITHIN_MS = 15_000;
-/** A node that cannot start, because Redis is away, is tried again as a supervisor would. */
+/** Like a supervisor, restarts a node that cannot start because Redis is unavailable. */
 const RETRY_MS = 300;
-/** Redis may be away for some seconds meanwhile. */
-const STARTS = 30;
+/** Redis may be unavailable for several seconds. */
+const START_ATTEMPTS = 30;
 
 export type Node = Awaited<ReturnType<typeof startNode>>;
 
@@ -18,14 +18,14 @@ export async function startNode(options: { dist: string; redisPort: number; env:
   const port = await freePort();
   let program: Program;
   let startedAtMs = 0;
-  /** What all its lives said, and when it was stopped: nobody answers then. */
-  let said = '';
+  /** The output of earlier processes, and the periods in which the process was stopped. */
+  let earlierOutput = '';
   const stops: { fromMs: number; toMs: number }[] = [];
-  let isWanted = false;
-  let endedByItself = 0;
+  let shouldRun = false;
+  let unexpectedExits = 0;
 
   async function start(env: NodeJS.ProcessEnv = {}): Promise<void> {
-    for (let [isUp, tries] = [false, 1]; !isUp; tries += 1) {
+    for (let [isUp, attempt] = [false, 1]; !isUp; attempt += 1) {
       program = launch(process.execPath, [`${options.dist}/main.js`], {
         PORT: String(port),
         REDIS_URL: proxy.url,
@@ -35,7 +35,7 @@ export async function startNode(options: { dist: string; redisPort: number; env:
         LOGIN_SUCCESS_LIMIT: '0',
         REGISTER_LIMIT: '0',
         SEND_LIMIT: '0',
-        // raised, not off: one machine plays everybody
+        // raised rather than disabled: one machine plays all clients
         ACCOUNT_BUDGET: '999999/1',
         NETWORK_BUDGET: '999999/1',
         ACCOUNT_IN_FLIGHT: '10000',
@@ -46,26 +46,27 @@ export async function startNode(options: { dist: string; redisPort: number; env:
         ...options.env,
         ...env,
       });
-      const listens = () => program.said().includes('listens on');
+      const listens = () => program.output().includes('listens on');
       await until(() => listens() || !program.isAlive(), LISTENS_WITHIN_MS);
       isUp = listens() && program.isAlive();
       if (!isUp) await finish('SIGKILL');
-      if (!isUp && tries === STARTS) throw new Error(`a node does not start:\n${said.slice(-2_000)}`);
+      if (!isUp && attempt === START_ATTEMPTS)
+        throw new Error(`the node did not start:\n${earlierOutput.slice(-2_000)}`);
       if (!isUp) await sleep(RETRY_MS);
     }
     startedAtMs = performance.now();
-    isWanted = true;
-    const mine = program;
-    void mine.exited.then(() => {
-      if (mine === program && isWanted) endedByItself += 1;
+    shouldRun = true;
+    const current = program;
+    void current.exited.then(() => {
+      if (current === program && shouldRun) unexpectedExits += 1;
     });
   }
 
   async function finish(signal: NodeJS.Signals): Promise<void> {
-    isWanted = false;
+    shouldRun = false;
     program.signal(signal);
     await program.exited;
-    said += program.said();
+    earlierOutput += program.output();
   }
 
   await start();
@@ -75,18 +76,18 @@ export async function startNode(options: { dist: string; redisPort: number; env:
     stops,
     pid: () => program.pid,
     startedAtMs: () => startedAtMs,
-    /** As a load balancer sees it: a stopped process looks alive. */
-    isUp: () => isWanted && program.isAlive(),
-    said: () => said + program.said(),
-    endedByItself: () => endedByItself,
+    /** As seen by a load balancer: a stopped process looks alive. */
+    isUp: () => shouldRun && program.isAlive(),
+    output: () => earlierOutput + program.output(),
+    unexpectedExits: () => unexpectedExits,
     start,
-    /** SIGKILL, or SIGTERM and wait until it is gone. */
+    /** Sends SIGKILL or SIGTERM and waits for the process to exit. */
     finish,
     stop(): void {
       stops.push({ fromMs: performance.now(), toMs: Number.POSITIVE_INFINITY });
       program.signal('SIGSTOP');
     },
-    goOn(): void {
+    resume(): void {
       program.signal('SIGCONT');
       const last = stops.at(-1);
       if (last?.toMs === Number.POSITIVE_INFINITY) last.toMs = performance.now();

@@ -1,4 +1,4 @@
-/** Who reads and writes in a run: accounts with one device or two, and what they do all the time. */
+/** The users of a run: accounts with one or two devices, and their continuous activity. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Client } from './client.ts';
 import type { Ack, Note, Send } from './history.ts';
@@ -8,11 +8,11 @@ import type { Random } from './random.ts';
 import { type Reader, startReader } from './reader.ts';
 import { openSession, register, type Session } from './session.ts';
 import { createWatch } from './watch.ts';
-import { send, type Wanted } from './writer.ts';
+import { type NewMessage, send } from './writer.ts';
 
 export type Crowd = {
   accounts: number;
-  /** So many of them listen on two devices. */
+  /** Number of accounts with two devices. */
   withTwo: number;
   writers: number;
 };
@@ -24,29 +24,29 @@ const OPEN_WITHIN_MS = 20_000;
 const WRITE_EVERY_MS: [number, number] = [200, 800];
 const BROADCAST_SHARE = 0.3;
 const KEYLESS_SHARE = 0.1;
-/** These get half of all direct messages, so that there are long conversations too. */
+/** These accounts get half of all direct messages, so that some conversations become long. */
 const POPULAR = 8;
-/** The first so many acknowledge; the others let their mailboxes fill. */
+/** Number of accounts that acknowledge; the mailboxes of the others fill up. */
 const TIDY = 12;
-/** One device in so many is told who comes and goes. */
-const WATCHED = 10;
+/** One in this many devices watches presence. */
+const WATCH_EVERY = 10;
 const ACK_EVERY_MS = 700;
 const REST_EVERY_MS = 600;
-/** Longer than the grace of presence, and shorter. */
+/** From shorter to longer than the grace period of presence. */
 const REST_MS: [number, number] = [500, 6_500];
 const RETRY_MS = 250;
-const FLOODS_AT_ONCE = 8;
+const FLOOD_CONCURRENCY = 8;
 
-/** Everybody has registered and logged in, and nobody listens yet. */
+/** Registers and logs in all users; no streams are open yet. */
 export async function gather(options: { client: Client; random: Random; now: () => number; crowd: Crowd }) {
   const { client, random, now, crowd } = options;
   const names = Array.from({ length: crowd.accounts }, (_, index) => `user${index}`);
-  /** What the server did not know any more. */
+  /** Sessions and tokens that the server no longer accepted. */
   const ended: Note[] = [];
   const open = (username: string) => openSession(client, username, (note) => ended.push(note));
   const sessions = await Promise.all(names.map(open));
   const others = await Promise.all(names.slice(0, crowd.withTwo).map(open));
-  // Every other writer sends with the session that also listens, and so must hear no echo.
+  // Every other writer uses the session of its reader, which must therefore not receive the message.
   const writing = await Promise.all(
     sessions.slice(0, crowd.writers).map((session, index) => (index % 2 ? session : open(session.username))),
   );
@@ -56,8 +56,8 @@ export async function gather(options: { client: Client; random: Random; now: () 
   let [isBusy, isOver] = [true, false];
   let floods = 0;
 
-  async function post(session: Session, wanted: Wanted): Promise<void> {
-    sends.push(await send({ client, session, now, isOver: () => isOver }, wanted));
+  async function post(session: Session, message: NewMessage): Promise<void> {
+    sends.push(await send({ client, session, now, isOver: () => isOver }, message));
   }
 
   async function write(session: Session, index: number, mine: Random): Promise<void> {
@@ -84,16 +84,16 @@ export async function gather(options: { client: Client; random: Random; now: () 
     const atMs = now();
     for (;;) {
       const { status } = await client
-        .ask('POST', '/v1/mailbox/ack', { token: session.token, body: { upTo: id } })
+        .request('POST', '/v1/mailbox/ack', { token: session.token, body: { upTo: id } })
         .catch(() => ({ status: 0 }));
       if (status === 401) await session.renew().catch(() => {});
       else if (isOver || (status >= 200 && status < 500))
-        return { username: session.username, id, atMs, isTaken: status === 200 };
+        return { username: session.username, id, atMs, isAccepted: status === 200 };
       else await sleep(RETRY_MS);
     }
   }
 
-  /** Readers come and go by themselves, whatever else happens. */
+  /** Readers disconnect and reconnect at random during the whole run. */
   async function rest(mine: Random): Promise<void> {
     while (isBusy) {
       await sleep(REST_EVERY_MS);
@@ -110,12 +110,12 @@ export async function gather(options: { client: Client; random: Random; now: () 
     acks,
     ended,
 
-    /** Everybody listens. */
+    /** Opens all streams. */
     async listen(): Promise<void> {
       for (const [device, all] of [sessions, others].entries())
         for (const [index, session] of all.entries()) {
           const fetchList = () => online(client, session, client.target());
-          const watch = index % WATCHED === 0 ? createWatch(fetchList) : undefined;
+          const watch = index % WATCH_EVERY === 0 ? createWatch(fetchList) : undefined;
           readers.push(startReader({ client, session, now, name: `${session.username}/${device}`, watch }));
         }
       if (!(await until(() => readers.every((reader) => reader.isOpen()), OPEN_WITHIN_MS)))
@@ -130,34 +130,34 @@ export async function gather(options: { client: Client; random: Random; now: () 
       ]);
     },
 
-    /** Nothing new is begun; what was begun is settled, if that is possible in time. Answers whether all have come back. */
+    /** Starts nothing new and waits for pending sends. Returns whether all readers reconnected in time. */
     async finish(withinMs: number): Promise<boolean> {
       isBusy = false;
-      const late = setTimeout(() => {
+      const timeout = setTimeout(() => {
         isOver = true;
       }, withinMs);
       await busy;
-      clearTimeout(late);
-      const away = new Set(readers);
+      clearTimeout(timeout);
+      const disconnected = new Set(readers);
       return until(() => {
-        for (const reader of away) if (reader.isOpen()) away.delete(reader);
-        return away.size === 0; // each once: some end all the time
+        for (const reader of disconnected) if (reader.isOpen()) disconnected.delete(reader);
+        return disconnected.size === 0; // it is enough that each was open once: some end all the time
       }, withinMs);
     },
 
-    /** Many and large broadcasts, beside what is sent anyway. */
+    /** Sends many large broadcasts in addition to the regular traffic. */
     async flood(count: number, bytes: number): Promise<void> {
       floods += 1;
-      const left = Array.from({ length: count }, (_, index) => `flood${floods}-${index}`);
-      const pour = async () => {
-        for (let text = left.pop(); text; text = left.pop())
+      const texts = Array.from({ length: count }, (_, index) => `flood${floods}-${index}`);
+      const worker = async () => {
+        for (let text = texts.pop(); text; text = texts.pop())
           await post(sessions[0]!, { kind: 'broadcast', text, padding: '~'.repeat(bytes) });
       };
-      await Promise.all(Array.from({ length: FLOODS_AT_ONCE }, pour));
+      await Promise.all(Array.from({ length: FLOOD_CONCURRENCY }, worker));
     },
 
-    /** Whoever has lost their account registers again. */
-    async settleAgain(): Promise<void> {
+    /** Registers accounts again after a loss of data. */
+    async registerAgain(): Promise<void> {
       await Promise.all(names.map((username) => register(client, username)));
     },
   };

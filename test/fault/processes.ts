@@ -1,6 +1,6 @@
 /**
- * The processes and folders of a run. Each is ended by its pid and removed when the run is over, also when it was
- * interrupted or has failed. A SIGKILL of the run itself leaves them behind.
+ * The processes and folders of a run. All are killed by pid or removed at the end of the run, also after an interrupt or a
+ * failure. Only a SIGKILL of the run itself leaves them behind.
  */
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -12,8 +12,8 @@ import { join } from 'node:path';
 const children = new Set<ChildProcess>();
 const folders = new Set<string>();
 const mounts = new Set<string>();
-/** Of what a process says the end is kept. */
-const KEPT_CHARS = 4_000_000;
+/** Only the end of the output of a process is stored. */
+const MAX_OUTPUT_CHARS = 4_000_000;
 
 function clean(): void {
   for (const child of children) child.kill('SIGKILL');
@@ -25,7 +25,7 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal
 
 export type Program = {
   pid: number;
-  said(): string;
+  output(): string;
   isAlive(): boolean;
   signal(name: NodeJS.Signals): void;
   exited: Promise<void>;
@@ -37,10 +37,10 @@ export function launch(command: string, args: string[], env: NodeJS.ProcessEnv =
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   children.add(child);
-  let said = '';
-  for (const output of [child.stdout, child.stderr]) {
-    output.setEncoding('utf8').on('data', (text: string) => {
-      said = (said + text).slice(-KEPT_CHARS);
+  let stored = '';
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.setEncoding('utf8').on('data', (text: string) => {
+      stored = (stored + text).slice(-MAX_OUTPUT_CHARS);
     });
   }
   let isAlive = true;
@@ -50,7 +50,7 @@ export function launch(command: string, args: string[], env: NodeJS.ProcessEnv =
   });
   return {
     pid: child.pid!,
-    said: () => said,
+    output: () => stored,
     isAlive: () => isAlive,
     signal: (name) => void child.kill(name),
     exited,
@@ -69,16 +69,16 @@ export function removeFolder(folder: string): void {
   folders.delete(folder);
 }
 
-/** This machine does not allow what a fault needs: it is left out, and that is said. */
+/** The machine does not support a fault: the fault is skipped and reported. */
 export class NotPossibleHere extends Error {}
 
-/** A small disk of its own; needs root on Linux. Throws where that is not allowed. */
+/** Mounts a small tmpfs; needs root on Linux. Throws if mounting is not permitted. */
 export function smallDisk(megabytes: number): string {
   const folder = temporaryFolder();
   try {
     execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${megabytes}m`, 'tmpfs', folder], { stdio: 'pipe' });
   } catch {
-    throw new NotPossibleHere('a tmpfs cannot be mounted here; it needs root');
+    throw new NotPossibleHere('mounting a tmpfs requires root');
   }
   mounts.add(folder);
   return folder;
@@ -90,11 +90,11 @@ export async function freePort(): Promise<number> {
   const address = server.address();
   server.close();
   await once(server, 'close');
-  if (address === null || typeof address === 'string') throw new Error('no port');
+  if (address === null || typeof address === 'string') throw new Error('no free port');
   return address.port;
 }
 
-/** Waits until something is true; false when it did not become true in time. */
+/** Waits until a condition holds; returns false if it did not hold in time. */
 export async function until(isTrue: () => boolean | Promise<boolean>, withinMs: number): Promise<boolean> {
   const deadline = performance.now() + withinMs;
   while (!(await isTrue())) {

@@ -1,17 +1,17 @@
-/** All chance in a run comes from here, so that a seed says what was done. (When it was done, the machine says.) */
+/** The only source of randomness in a run, so that the seed determines what happens. (The machine determines when.) */
 export type Random = {
-  /** From 0 up to 1. */
+  /** From 0 (inclusive) to 1 (exclusive). */
   share(): number;
-  /** A whole number, both ends included. */
+  /** An integer, both bounds inclusive. */
   between(low: number, high: number): number;
   pick<T>(all: readonly T[]): T;
-  /** So many of them, each at most once. */
+  /** Picks up to `count` items, each at most once. */
   some<T>(all: readonly T[], count: number): T[];
-  /** Chance of its own that goes on from here: what one part draws does not change what another draws. */
+  /** An independent generator: values drawn from it do not affect other parts. */
   fork(): Random;
 };
 
-/** Mulberry32 (Tommy Ettinger): 32 bits of state are plenty for a script of faults. */
+/** Mulberry32 (Tommy Ettinger): 32 bits of state are enough to schedule faults. */
 export function createRandom(seed: number): Random {
   let state = seed >>> 0;
   const share = (): number => {

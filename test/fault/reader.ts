@@ -1,6 +1,6 @@
 /**
- * One device that listens, as an EventSource would: it comes back with the last id that it saw, after the time that the
- * server asked for, and it never gives up. What it was told is recorded; nothing is dropped or put in order here.
+ * One device with a stream. It behaves like an EventSource: it reconnects with the last event id after the retry time of
+ * the server and never gives up. It records all events as received, without dropping or reordering any.
  */
 import http from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -14,32 +14,32 @@ export type Reader = {
   history: ReaderHistory;
   session: Session;
   isOpen(): boolean;
-  /** The node that it listens to, while it does. */
+  /** The node of the open stream. */
   url(): string | undefined;
-  /** Takes nothing for a while; the connection stays. */
+  /** Stops reading for a while; the connection stays open. */
   pause(ms: number): void;
-  /** Goes away without a word, and comes back by another connection: the server still sees the old one. */
+  /** Opens a new connection without closing the old one, which the server still considers open. */
   abandon(): void;
-  /** Ends its stream, and comes back with the same id after a while. */
+  /** Closes the stream and reconnects with the same id after a while. */
   rest(ms: number): void;
-  /** The newest direct message that it was sent by somebody else. */
+  /** The newest direct message received from another account. */
   newest: string | undefined;
-  /** Who it believes to be online, if it asked to be told. */
+  /** Its view of who is online, if it watches presence. */
   watch: Watch | undefined;
   close(): void;
 };
 
-/** Twice the heartbeat: the contract's advice when to take a stream for dead. */
+/** Twice the heartbeat, after which the contract advises to treat a stream as dead. */
 const DEAD_AFTER_MS = 50_000;
 const FIRST_RETRY_MS = 1_000;
-const AT_ONCE_MS = 100;
+const IMMEDIATE_MS = 100;
 
 export function startReader(options: {
   client: Client;
   session: Session;
   name: string;
   now: () => number;
-  /** Only some are told of presence: it goes to everybody. */
+  /** Set for a few readers only, because presence events go to all watchers. */
   watch?: Watch | undefined;
 }): Reader {
   const { client, session, name, now, watch } = options;
@@ -59,10 +59,10 @@ export function startReader(options: {
 
   const record = (event: ReaderEvent) => void history.events.push(event);
 
-  function hear(kind: string | undefined, text: string): void {
+  function handle(kind: string | undefined, text: string): void {
     const data = JSON.parse(text);
     const common = { atMs: now(), stream };
-    if (kind === 'ready' || kind === 'presence') watch?.hear(kind, data);
+    if (kind === 'ready' || kind === 'presence') watch?.apply(kind, data);
     if (kind === 'dm' || kind === 'broadcast') {
       const { id, seq, from, to } = data;
       record({
@@ -86,7 +86,7 @@ export function startReader(options: {
     }
   }
 
-  /** Resolves when the stream is over, with true when it may be tried again at once. */
+  /** Resolves when the stream ends; with true if it may reconnect immediately. */
   function listen(to: string): Promise<boolean> {
     url = to;
     stream += 1;
@@ -100,20 +100,20 @@ export function startReader(options: {
         },
       });
       current = request;
-      const askedAtMs = performance.now();
-      const answered = (status: number) =>
-        client.asked({
-          ...{ url: to, what: 'GET /v1/events', atMs: askedAtMs, status },
-          tookMs: performance.now() - askedAtMs,
+      const requestedAtMs = performance.now();
+      const recordCall = (status: number) =>
+        client.onCall({
+          ...{ url: to, what: 'GET /v1/events', atMs: requestedAtMs, status },
+          tookMs: performance.now() - requestedAtMs,
         });
       let isOver = false;
-      const end = (atOnce: boolean) => {
+      const end = (mayReconnectNow: boolean) => {
         isOver = true;
         clearTimeout(dead);
-        resolve(atOnce);
+        resolve(mayReconnectNow);
       };
       const giveUp = () => {
-        if (!response) answered(0);
+        if (!response) recordCall(0);
         request.destroy(new Error('dead'));
       };
       let dead = setTimeout(giveUp, GIVE_UP_MS);
@@ -125,31 +125,31 @@ export function startReader(options: {
       const parser = createParser({
         onEvent: (event) => {
           if (event.id !== undefined) lastEventId = event.id;
-          hear(event.event, event.data);
+          handle(event.event, event.data);
         },
         onRetry: (ms) => {
           retryMs = ms;
         },
       });
       request.on('error', (error: NodeJS.ErrnoException) => end(error.code === 'ECONNREFUSED'));
-      request.on('response', (answer) => {
-        response = answer;
-        answered(answer.statusCode ?? 0);
-        answer.on('error', () => {});
-        if (answer.statusCode === 401) {
+      request.on('response', (incoming) => {
+        response = incoming;
+        recordCall(incoming.statusCode ?? 0);
+        incoming.on('error', () => {});
+        if (incoming.statusCode === 401) {
           session.renew().then(
             () => end(true),
             () => end(false),
           );
-          answer.resume();
+          incoming.resume();
           return;
         }
-        answer.on('close', () => end(false));
-        if (answer.statusCode !== 200) {
-          answer.resume();
+        incoming.on('close', () => end(false));
+        if (incoming.statusCode !== 200) {
+          incoming.resume();
           return;
         }
-        answer.setEncoding('utf8').on('data', (chunk: string) => {
+        incoming.setEncoding('utf8').on('data', (chunk: string) => {
           if (isOver) return;
           clearTimeout(dead);
           dead = setTimeout(giveUp, DEAD_AFTER_MS);
@@ -161,13 +161,13 @@ export function startReader(options: {
 
   async function run(): Promise<void> {
     while (!isClosed) {
-      const mayTryAtOnce = await listen(client.target());
+      const mayReconnectNow = await listen(client.target());
       if (isOpen && restMs === 0) brokenAtMs ??= now();
       if (isOpen) record({ atMs: now(), stream, kind: 'end' });
       isOpen = false;
       url = undefined;
       response = undefined;
-      if (!isClosed) await sleep(restMs || (mayTryAtOnce ? AT_ONCE_MS : retryMs));
+      if (!isClosed) await sleep(restMs || (mayReconnectNow ? IMMEDIATE_MS : retryMs));
       restMs = 0;
     }
   }

@@ -1,7 +1,6 @@
 /**
- * A real redis-server of one's own that can be killed, stopped, filled and set back. A SIGKILL alone loses nothing that
- * was written, since the kernel keeps the file; what a machine that loses its power would forget is cut off the end of
- * the append-only file by hand.
+ * A dedicated redis-server that can be killed, stopped, filled up and restored. A SIGKILL alone does not lose written data,
+ * because the kernel keeps the file; to simulate a power failure, the end of the append-only file is cut off.
  */
 import { appendFileSync, cpSync, readdirSync, rmSync, statSync, truncateSync } from 'node:fs';
 import { join } from 'node:path';
@@ -18,20 +17,20 @@ export async function startRedisServer(fsync: Fsync, folder = temporaryFolder())
   const port = await freePort();
   const settings = {
     ...{ port, bind: '127.0.0.1', dir: folder, appendonly: 'yes', appendfsync: fsync, save: '' },
-    // A rewrite in the middle of a run would fork and take a core.
+    // A rewrite during a run would fork and use up a core.
     'auto-aof-rewrite-percentage': 0,
   };
   const args = Object.entries(settings).flatMap(([name, value]) => [`--${name}`, String(value)]);
   const admin = new Redis({ port, lazyConnect: true, maxRetriesPerRequest: null, retryStrategy: () => 50 });
-  admin.on('error', () => {}); // it is killed all the time
+  admin.on('error', () => {}); // expected: the runs kill Redis
   let program: Program;
-  /** Sizes of the append-only file, so that what was written lately can be taken away. */
+  /** Recent sizes of the append-only file, so that recent writes can be cut off. */
   let sizes: { atMs: number; bytes: number }[] = [];
-  /** When it was started, or took writes again after it had been away. */
+  /** The times at which it was started or accepted writes again. */
   const backAtMs: number[] = [];
-  let isWanted = true;
+  let shouldRun = true;
   let isStopped = false;
-  let isRefusing = false;
+  let isRejecting = false;
 
   const appendOnlyDir = join(folder, 'appendonlydir');
   const ballast = join(folder, 'ballast');
@@ -46,20 +45,20 @@ export async function startRedisServer(fsync: Fsync, folder = temporaryFolder())
       sizes.push({ atMs: performance.now(), bytes: statSync(appendOnlyFile()).size });
       sizes = sizes.slice(-50);
     } catch {
-      // not there yet
+      // the file does not exist yet
     }
   }, SAMPLE_EVERY_MS);
 
   async function start(): Promise<void> {
     program = launch('redis-server', args);
-    const hasStarted = () => program.said().includes('Ready to accept connections');
+    const hasStarted = () => program.output().includes('Ready to accept connections');
     await until(() => hasStarted() || !program.isAlive(), READY_WITHIN_MS);
-    if (!hasStarted()) throw new Error(`redis-server did not start:\n${program.said()}`);
+    if (!hasStarted()) throw new Error(`redis-server did not start:\n${program.output()}`);
     backAtMs.push(performance.now());
   }
 
   async function kill(): Promise<void> {
-    isWanted = false;
+    shouldRun = false;
     isStopped = false;
     program.signal('SIGCONT');
     program.signal('SIGKILL');
@@ -73,42 +72,42 @@ export async function startRedisServer(fsync: Fsync, folder = temporaryFolder())
     admin,
     backAtMs,
     isAlive: () => program.isAlive(),
-    /** False while somebody has killed it and will start it again. */
-    isWanted: () => isWanted,
-    said: () => program.said(),
-    /** It takes and answers nothing, and stays connected. */
+    /** False between a kill and the restart. */
+    shouldRun: () => shouldRun,
+    output: () => program.output(),
+    /** Stops reading and replying; connections stay open. */
     stop(): void {
       isStopped = true;
       program.signal('SIGSTOP');
     },
-    goOn(): void {
+    resume(): void {
       program.signal('SIGCONT');
       if (isStopped) backAtMs.push(performance.now());
       isStopped = false;
     },
-    /** Refuses writes from now on, or takes them again. */
-    async refuseWrites(shall: boolean): Promise<void> {
-      await admin.config('SET', 'maxmemory', shall ? '1mb' : '0');
-      if (isRefusing && !shall) backAtMs.push(performance.now());
-      isRefusing = shall;
+    /** Turns the rejection of writes on or off. */
+    async rejectWrites(isOn: boolean): Promise<void> {
+      await admin.config('SET', 'maxmemory', isOn ? '1mb' : '0');
+      if (isRejecting && !isOn) backAtMs.push(performance.now());
+      isRejecting = isOn;
     },
     kill,
     async start(): Promise<void> {
       await start();
-      isWanted = true;
+      shouldRun = true;
     },
-    /** After `kill`: forget what was written in the last so many ms. */
+    /** After `kill`: drops the writes of the last `ms` milliseconds. */
     forget(ms: number): void {
       const before = sizes.findLast(({ atMs }) => atMs < performance.now() - ms);
       if (before) truncateSync(appendOnlyFile(), Math.min(before.bytes, statSync(appendOnlyFile()).size));
     },
-    /** Answers where the copy is. */
+    /** Copies the data and returns the path of the copy. */
     copy(): string {
       const target = join(temporaryFolder(), 'copy');
       cpSync(appendOnlyDir, target, { recursive: true });
       return target;
     },
-    /** Nothing more can be written to its folder, if that is a small disk. */
+    /** Fills the disk, if the data folder is on a small one. */
     fillDisk(): void {
       try {
         for (;;) appendFileSync(ballast, Buffer.alloc(65_536));
@@ -116,9 +115,9 @@ export async function startRedisServer(fsync: Fsync, folder = temporaryFolder())
         // full
       }
     },
-    makeRoom: () => rmSync(ballast, { force: true }),
-    /** After `kill`: be what a copy was. */
-    becomeCopy(source: string): void {
+    freeDisk: () => rmSync(ballast, { force: true }),
+    /** After `kill`: replaces the data with a copy. */
+    restore(source: string): void {
       rmSync(appendOnlyDir, { recursive: true });
       cpSync(source, appendOnlyDir, { recursive: true });
     },

@@ -1,4 +1,4 @@
-/** What came of runs, in words and as the table of docs/reliability.md. Pure. */
+/** Formats the results of runs as text and as the tables of docs/reliability.md. Pure. */
 import { faultOf } from './faults.ts';
 import type { Measured } from './measure.ts';
 import type { RunResult } from './run.ts';
@@ -22,15 +22,15 @@ const spread = (values: number[]): string =>
   values.length === 0 ? '–' : [0.5, 0.99, 1].map((share) => seconds(percentile(values, share))).join(' / ');
 
 export function describeRun(result: RunResult): string {
-  const { fault, seed, blows, verdict, sends, drainMs, presenceMs, goneMs } = result;
+  const { fault, seed, injections, verdict, sends, drainMs, presenceMs, goneMs } = result;
   const lines = [
-    `${fault}, seed ${seed}: ${blows} blows, ${verdict.violations.length} violations, ` +
+    `${fault}, seed ${seed}: ${injections} injections, ${verdict.violations.length} violations, ` +
       `${sends.ok} ok, ${sends.fail} fail, ${sends.unknowns} unknown, ${result.deliveries} deliveries, ` +
       `${verdict.repeats} repeats, ${verdict.gaps} gaps, ${verdict.lost} lost; ` +
-      `back ${spread(result.backMs)}, accepted ${spread(result.acceptedMs)}, delayed ${spread(result.delaysMs)}, ` +
+      `reconnect ${spread(result.backMs)}, accepted ${spread(result.acceptedMs)}, delayed ${spread(result.delaysMs)}, ` +
       `drained ${seconds(drainMs)}, presence ${seconds(presenceMs)}, gone ${seconds(goneMs)} s`,
   ];
-  for (const what of result.slow.slice(0, SHOWN_VIOLATIONS)) lines.push(`  slow, no violation: ${what}`);
+  for (const what of result.slow.slice(0, SHOWN_VIOLATIONS)) lines.push(`  slow, not a violation: ${what}`);
   const byRule = grouped(verdict.violations, ({ rule }) => rule);
   for (const [rule, all] of byRule) {
     lines.push(`  ${rule}: ${all.length}`);
@@ -58,7 +58,7 @@ export function table(results: RunResult[]): string {
   ]);
   const head = [
     ...['fault', 'what is done', 'runs', 'violations', 'sends ok / fail / unknown', 'deliveries', 'repeats'],
-    ...['gaps', 'lost', 'clients back, s', 'sends accepted again, s'],
+    ...['gaps', 'lost', 'reconnect, s', 'sends accepted again, s'],
   ];
   return markdown([head, ...rows]);
 }
@@ -67,22 +67,14 @@ export type MutantResult = { guard: string; fault: string; runs: number; rules: 
 
 export function matrixTable(results: MutantResult[]): string {
   const rows = results.map(({ guard, fault, runs, rules }) => [
-    ...[guard, `\`${fault}\``, runs, rules.join(', ') || '**nothing**'],
+    ...[guard, `\`${fault}\``, runs, rules.join(', ') || '**none**'],
   ]);
-  return markdown([
-    ['guard that was switched off', 'fault', 'runs until seen', 'what the checker found'],
-    ...rows,
-  ]);
+  return markdown([['disabled guard', 'fault', 'runs until detected', 'violations'], ...rows]);
 }
 
 export function measuredTable(results: Measured[]): string {
-  const rows = results.map(({ what, value, limit, isKept }) => [
-    what,
-    value,
-    limit,
-    isKept ? 'yes' : '**no**',
-  ]);
-  return markdown([['what', 'seen', 'limit', 'kept'], ...rows]);
+  const rows = results.map(({ what, value, limit, isMet }) => [what, value, limit, isMet ? 'yes' : '**no**']);
+  return markdown([['measurement', 'value', 'limit', 'met'], ...rows]);
 }
 
 function markdown([head = [], ...rows]: (string | number)[][]): string {

@@ -1,8 +1,8 @@
-/** One run: a world, people who read and write, a fault for some time, then peace, and the history is checked. */
+/** One run: starts a world with users, injects a fault for some time, heals it, and checks the history. */
 import { checkPresence, checkResources } from './aftermath.ts';
 import { delays, isMessage } from './check-reader.ts';
 import { check, type Verdict } from './checker.ts';
-import { type Asked, createClient } from './client.ts';
+import { type CallRecord, createClient } from './client.ts';
 import { act, faultOf } from './faults.ts';
 import type { History, Loss, Note, ReaderHistory, Send } from './history.ts';
 import { mailboxes, storedLogs } from './inspect.ts';
@@ -10,7 +10,7 @@ import type { Node } from './node.ts';
 import { CROWD, gather } from './people.ts';
 import { until } from './processes.ts';
 import { createRandom } from './random.ts';
-import { type Blow, closeWorld, heal, openWorld } from './world.ts';
+import { closeWorld, heal, type Injection, openWorld } from './world.ts';
 
 export type RunOptions = { fault: string; seed: number; seconds: number; dist: string };
 
@@ -18,37 +18,37 @@ export type RunResult = {
   fault: string;
   seed: number;
   seconds: number;
-  blows: number;
+  injections: number;
   verdict: Verdict;
   sends: { ok: number; fail: number; unknowns: number };
   deliveries: number;
-  /** Ms from a broken stream to the next `ready`, and from Redis' return to a writer's next 201. */
+  /** Ms from the end of a stream to the next `ready`, and from the return of Redis to a writer's next 201. */
   backMs: number[];
   acceptedMs: number[];
-  /** Returns that took longer than promised, and what else acted meanwhile. */
+  /** Reconnects that took longer than guaranteed, with the faults active meanwhile. */
   slow: string[];
-  /** Ms from a 201, or from `ready` if that came later, to the arrival. */
+  /** Ms from the 201, or from `ready` if that was later, to delivery. */
   delaysMs: number[];
-  /** After peace: until all had all, until presence was right, until those who left were gone. */
+  /** Ms after healing until all messages arrived, until presence was correct, and until departed readers were offline. */
   drainMs: number;
   presenceMs: number;
   goneMs: number;
 };
 
 const DRAIN_WITHIN_MS = 25_000;
-const PROMISED_ANSWER_MS = 5_000;
-const PROMISED_ACCEPTED_MS = 3_000;
-/** What the machine may add when it is busy. */
+const GUARANTEED_ANSWER_MS = 5_000;
+const GUARANTEED_ACCEPTED_MS = 3_000;
+/** Allowance for a busy machine. */
 const ANSWER_MARGIN_MS = 800;
-/** A process that goes on after a stop has a queue to work off. */
+/** After SIGCONT a process has a backlog to work off. */
 const AFTER_STOP_MS = 1_000;
 
 export async function run({ fault: name, seed, seconds, dist }: RunOptions): Promise<RunResult> {
   const fault = faultOf(name);
-  if (!fault) throw new Error(`there is no fault ${name}`);
+  if (!fault) throw new Error(`unknown fault ${name}`);
   const random = createRandom(seed);
-  const beganAtMs = performance.now();
-  const now = () => performance.now() - beganAtMs;
+  const startedAtMs = performance.now();
+  const now = () => performance.now() - startedAtMs;
   const servers = await openWorld({
     dist,
     fsync: fault.fsync ?? 'always',
@@ -56,12 +56,12 @@ export async function run({ fault: name, seed, seconds, dist }: RunOptions): Pro
     ...(fault.env && { env: fault.env }),
   });
   const { nodes, redis } = servers;
-  const wrong: Asked[] = [];
+  const badCalls: CallRecord[] = [];
   const client = createClient({
     targets: nodes,
     random: random.fork(),
-    asked: (asked) => {
-      if (asked.tookMs > PROMISED_ANSWER_MS + ANSWER_MARGIN_MS || asked.status === 500) wrong.push(asked);
+    onCall: (call) => {
+      if (call.tookMs > GUARANTEED_ANSWER_MS + ANSWER_MARGIN_MS || call.status === 500) badCalls.push(call);
     },
   });
   try {
@@ -72,26 +72,29 @@ export async function run({ fault: name, seed, seconds, dist }: RunOptions): Pro
     people.begin();
     const losses: Loss[] = [];
     const notes: Note[] = [];
-    const { flood, settleAgain } = people;
-    const mixed: Blow[] = [];
-    const world = { ...servers, readers, losses, notes, mixed, now, flood, settleAgain };
-    const blows = await act(fault, world, random.fork(), AbortSignal.timeout(seconds * 1_000));
+    const { flood, registerAgain } = people;
+    const mixed: Injection[] = [];
+    const world = { ...servers, readers, losses, notes, mixed, now, flood, registerAgain };
+    const injections = await act(fault, world, random.fork(), AbortSignal.timeout(seconds * 1_000));
     await heal(servers);
     const healedAtMs = performance.now();
     if (!(await people.finish(DRAIN_WITHIN_MS)))
-      notes.push({ rule: 'everybody is back', what: `not within ${DRAIN_WITHIN_MS} ms after the fault` });
-    if (blows === 0) notes.push({ rule: 'the fault acts', what: 'it did not' });
+      notes.push({ rule: 'all readers reconnect', what: `not within ${DRAIN_WITHIN_MS} ms after the fault` });
+    if (injections === 0) notes.push({ rule: 'the fault takes effect', what: 'it was never injected' });
 
     const history: History = {
       ...{ sends, acks, losses, readers: readers.map((reader) => reader.history) },
       ...{ stored: await storedLogs(client, sessions), mailboxes: new Map(), notes },
     };
-    const isWhole = () =>
+    const isComplete = () =>
       check(history, fault.cost).violations.every(
-        ({ rule }) => rule !== 'nothing lost' && rule !== 'a loss is told',
+        ({ rule }) => rule !== 'nothing lost' && rule !== 'a loss is reported',
       );
-    if (!(await until(isWhole, DRAIN_WITHIN_MS)))
-      notes.push({ rule: 'all have all', what: `not within ${DRAIN_WITHIN_MS} ms after everybody was back` });
+    if (!(await until(isComplete, DRAIN_WITHIN_MS)))
+      notes.push({
+        rule: 'all messages arrive',
+        what: `not within ${DRAIN_WITHIN_MS} ms after all readers reconnected`,
+      });
     const drainMs = performance.now() - healedAtMs;
     const presence = await checkPresence({ readers, client, nodes, healedAtMs });
     history.mailboxes = await mailboxes(client, sessions);
@@ -104,24 +107,33 @@ export async function run({ fault: name, seed, seconds, dist }: RunOptions): Pro
     const gone = await checkPresence({ readers, client, nodes: left, leave });
     await doomed?.start();
     if (losses.length === 0) notes.push(...people.ended);
-    history.notes.push(...presence.notes, ...gone.notes, ...notesOf(wrong, nodes, beganAtMs));
+    history.notes.push(...presence.notes, ...gone.notes, ...notesOf(badCalls, nodes, startedAtMs));
     history.notes.push(...(await checkResources({ readers, nodes, redis, empty, history })));
 
     const acceptedMs = acceptedAgain(
       sends,
-      redis.backAtMs.slice(1).map((atMs) => atMs - beganAtMs),
+      redis.backAtMs.slice(1).map((atMs) => atMs - startedAtMs),
     );
     const latest = Math.max(0, ...acceptedMs);
-    if (mixed.length === 0 && latest > PROMISED_ACCEPTED_MS + ANSWER_MARGIN_MS)
+    if (mixed.length === 0 && latest > GUARANTEED_ACCEPTED_MS + ANSWER_MARGIN_MS)
       notes.push({
         rule: 'sends are accepted within 3 s',
-        what: `${Math.round(latest)} ms after Redis was back`,
+        what: `${Math.round(latest)} ms after Redis returned`,
       });
     const byText = new Map(sends.map((each) => [each.text, each]));
     const arrivals = history.readers.flatMap((reader) => reader.events).filter(isMessage);
-    const outcomes = (wanted: Send['outcome']) => sends.filter(({ outcome }) => outcome === wanted).length;
+    const outcomes = (expected: Send['outcome']) =>
+      sends.filter(({ outcome }) => outcome === expected).length;
     return {
-      ...{ fault: name, seed, seconds, blows, drainMs, presenceMs: presence.tookMs, goneMs: gone.tookMs },
+      ...{
+        fault: name,
+        seed,
+        seconds,
+        injections,
+        drainMs,
+        presenceMs: presence.tookMs,
+        goneMs: gone.tookMs,
+      },
       verdict: check(history, fault.cost),
       sends: {
         ok: outcomes('ok'),
@@ -139,9 +151,9 @@ export async function run({ fault: name, seed, seconds, dist }: RunOptions): Pro
   }
 }
 
-/** For each time that Redis came back, and each who sends: when the first 201 came. */
+/** For each return of Redis and each sender: ms until the first 201. */
 function acceptedAgain(sends: Send[], backs: number[]): number[] {
-  const took: number[] = [];
+  const durationsMs: number[] = [];
   for (const [index, back] of backs.entries()) {
     const next = backs[index + 1] ?? Number.POSITIVE_INFINITY;
     const first = new Map<string, number>();
@@ -149,39 +161,43 @@ function acceptedAgain(sends: Send[], backs: number[]): number[] {
       if (outcome !== 'ok' || endedAtMs < back || endedAtMs > next) continue;
       first.set(from, Math.min(first.get(from) ?? Number.POSITIVE_INFINITY, endedAtMs - back));
     }
-    took.push(...first.values());
+    durationsMs.push(...first.values());
   }
-  return took;
+  return durationsMs;
 }
 
-function slowReturns(readers: ReaderHistory[], mixed: Blow[]): string[] {
+function slowReturns(readers: ReaderHistory[], mixed: Injection[]): string[] {
   return readers.flatMap(({ name, breaks }) =>
     breaks.flatMap(({ atMs, backAtMs }) => {
-      if (backAtMs - atMs <= PROMISED_ANSWER_MS) return [];
-      const acted = mixed.filter(({ fromMs, toMs }) => fromMs < backAtMs && toMs > atMs);
-      const told = acted.map(({ name, fromMs, toMs }) => `${name} ${Math.round(fromMs)}–${Math.round(toMs)}`);
-      return [`${name} was away ${Math.round(atMs)}–${Math.round(backAtMs)} ms; ${told.join(', ')}`];
+      if (backAtMs - atMs <= GUARANTEED_ANSWER_MS) return [];
+      const active = mixed.filter(({ fromMs, toMs }) => fromMs < backAtMs && toMs > atMs);
+      const descriptions = active.map(
+        ({ name, fromMs, toMs }) => `${name} ${Math.round(fromMs)}–${Math.round(toMs)}`,
+      );
+      return [
+        `${name} was disconnected ${Math.round(atMs)}–${Math.round(backAtMs)} ms; ${descriptions.join(', ')}`,
+      ];
     }),
   );
 }
 
-/** What the servers did wrong by themselves. While its process was stopped, nobody could answer. */
-function notesOf(wrong: Asked[], nodes: Node[], beganAtMs: number): Note[] {
+/** Violations by the servers that need no comparison. A stopped process is not expected to respond. */
+function notesOf(badCalls: CallRecord[], nodes: Node[], startedAtMs: number): Note[] {
   const notes: Note[] = [];
-  for (const { url, what, status, tookMs, atMs } of wrong) {
+  for (const { url, what, status, tookMs, atMs } of badCalls) {
     const node = nodes.find((each) => each.url === url);
     const wasStopped = node?.stops.some(
       ({ fromMs, toMs }) => fromMs < atMs + tookMs && toMs + AFTER_STOP_MS > atMs,
     );
-    const where = `${what} at ${Math.round(atMs - beganAtMs)} ms: ${status} after ${Math.round(tookMs)} ms`;
-    if (status === 500) notes.push({ rule: 'no bug', what: where });
+    const where = `${what} at ${Math.round(atMs - startedAtMs)} ms: ${status} after ${Math.round(tookMs)} ms`;
+    if (status === 500) notes.push({ rule: 'no unexpected error', what: where });
     else if (!wasStopped) notes.push({ rule: 'answered within 5 s', what: where });
   }
   for (const node of nodes) {
-    if (node.endedByItself() > 0)
-      notes.push({ rule: 'no node ends by itself', what: node.said().slice(-500) });
-    const bug = /.*a bug of ours.*/.exec(node.said());
-    if (bug) notes.push({ rule: 'no bug', what: bug[0].slice(0, 1_000) });
+    if (node.unexpectedExits() > 0)
+      notes.push({ rule: 'no node exits unexpectedly', what: node.output().slice(-500) });
+    const error = /.*(?:unexpected error|unhandled rejection|uncaught exception).*/.exec(node.output());
+    if (error) notes.push({ rule: 'no unexpected error', what: error[0].slice(0, 1_000) });
   }
   return notes;
 }

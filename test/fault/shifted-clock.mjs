@@ -1,12 +1,12 @@
-// Loaded before a node that is to have a wrong clock: CLOCK_SHIFT_MS is how far it is off.
+// Preloaded into a node to give it a wrong clock: CLOCK_SHIFT_MS is the offset.
 const shiftMs = Number(process.env['CLOCK_SHIFT_MS']);
-const rightNow = Date.now;
+const realNow = Date.now;
 
 globalThis.Date = class extends Date {
-  constructor(...given) {
-    super(...(given.length > 0 ? given : [rightNow() + shiftMs]));
+  constructor(...args) {
+    super(...(args.length > 0 ? args : [realNow() + shiftMs]));
   }
   static now() {
-    return rightNow() + shiftMs;
+    return realNow() + shiftMs;
   }
 };

@@ -1,4 +1,4 @@
-/** A small history in which every promise was kept, and what tests change in it. */
+/** A small correct history, and helpers for tests to change it. */
 import { BROADCASTS, type History, type ReaderEvent, type Send } from './history.ts';
 
 export const sent = (text: string, sid: string, seq: number, to?: string): Send => ({
@@ -6,7 +6,7 @@ export const sent = (text: string, sid: string, seq: number, to?: string): Send 
   ...(to === undefined ? { kind: 'broadcast' } : { kind: 'dm', to }),
   ...{ startedAtMs: 100 * seq, endedAtMs: 100 * seq + 10 },
 });
-export const told = (send: Send, stream = 1): ReaderEvent & { id: string } => ({
+export const delivered = (send: Send, stream = 1): ReaderEvent & { id: string } => ({
   ...{ atMs: send.endedAtMs + 5, stream, kind: send.kind, id: send.id!, seq: send.seq!, text: send.text },
   ...{ from: send.from, ...(send.to !== undefined && { to: send.to }) },
 });
@@ -22,7 +22,7 @@ export const gap = (
   ...{ atMs, stream: 1, kind: 'gap', log, from, to, reason: from === null ? 'lost' : 'trimmed' },
 });
 
-/** Alice sends three broadcasts and two direct messages; bob listens, and so does alice, on another device too. */
+/** Alice sends three broadcasts and two direct messages; Bob reads on one device, Alice on two. */
 export function good(): History {
   const casts = [1, 2, 3].map((seq) => sent(`cast${seq}`, 'alice-phone', seq));
   const dms = [1, 2].map((seq) => sent(`dm${seq}`, 'alice-phone', seq, 'bob'));
@@ -30,7 +30,7 @@ export function good(): History {
   const reader = (name: string, username: string, sid: string, events: ReaderEvent[]) => ({
     ...{ name, username, sids: [sid], events: [ready(1, sid), ...events], breaks: [] },
   });
-  const all = () => sends.map((each) => told(each));
+  const all = () => sends.map((each) => delivered(each));
   return {
     sends,
     readers: [
@@ -38,10 +38,10 @@ export function good(): History {
       reader('alice/1', 'alice', 'alice-desk', all()),
       reader('bob/0', 'bob', 'bob-phone', all()),
     ],
-    acks: [{ username: 'bob', id: 'id of dm1', atMs: 900, isTaken: true }],
+    acks: [{ username: 'bob', id: 'id of dm1', atMs: 900, isAccepted: true }],
     stored: new Map([
-      [BROADCASTS, casts.map((each) => told(each) as never)],
-      ['alice|bob', dms.map((each) => told(each) as never)],
+      [BROADCASTS, casts.map((each) => delivered(each) as never)],
+      ['alice|bob', dms.map((each) => delivered(each) as never)],
     ]),
     mailboxes: new Map([['bob', { ids: ['id of dm2'], unread: 1 }]]),
     notes: [],

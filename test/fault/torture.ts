@@ -4,9 +4,9 @@
  * npm run torture -- --measure [slow | storm]
  * npm run torture -- --long
  *
- * Runs Parley under faults and checks what its clients saw. One row per fault; exit code 1 when a promise was broken.
- * With --measure it tells what slow readers and a storm of returning streams cost. With --matrix it switches the guards
- * off, one after the other, and fails when the checker does not notice. --long is all of it, 20 seeds of 90 s per fault.
+ * Injects faults while clients use Parley, and checks what the clients observed. Prints one row per fault; exits with 1 if
+ * a guarantee was violated. --measure measures the cost of slow readers and of mass reconnects. --matrix disables each
+ * guard in turn and fails if the checker does not detect it. --long runs everything, with 20 seeds of 90 s per fault.
  */
 import { execFileSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
@@ -19,7 +19,7 @@ import { NotPossibleHere } from './processes.ts';
 import { describeRun, type MutantResult, matrixTable, measuredTable, table } from './report.ts';
 import { type RunResult, run } from './run.ts';
 
-/** A guard may need some luck to be missed. */
+/** Whether a disabled guard causes a violation partly depends on chance. */
 const SEEDS_PER_MUTANT = 3;
 const root = fileURLToPath(new URL('../..', import.meta.url));
 
@@ -39,60 +39,60 @@ const { values, positionals } = parseArgs({
 const firstSeed = Number(values.seed);
 const seeds = Number(values.seeds ?? (values.long ? 20 : 1));
 const seconds = Number(values.seconds ?? (values.long ? 90 : 30));
-const say = (text: string) => void process.stdout.write(`${text}\n`);
+const print = (text: string) => void process.stdout.write(`${text}\n`);
 
 async function runFaults(): Promise<boolean> {
   const names = values.fault === 'all' ? FAULT_NAMES : values.fault.split(',');
   for (const name of names)
-    if (!faultOf(name)) throw new Error(`there is no fault ${name}; there are ${FAULT_NAMES.join(', ')}`);
+    if (!faultOf(name)) throw new Error(`unknown fault ${name}. Available: ${FAULT_NAMES.join(', ')}`);
   const results: RunResult[] = [];
   for (const fault of names) {
     try {
       for (let seed = firstSeed; seed < firstSeed + seeds; seed += 1) {
         const result = await run({ fault, seed, seconds, dist: `${root}dist` });
         results.push(result);
-        say(describeRun(result));
+        print(describeRun(result));
       }
     } catch (error) {
       if (!(error instanceof NotPossibleHere)) throw error;
-      say(`LEFT OUT: ${fault}: ${error.message}`);
+      print(`LEFT OUT: ${fault}: ${error.message}`);
     }
   }
-  say(`\n${table(results)}`);
+  print(`\n${table(results)}`);
   if (values.json) writeFileSync(values.json, JSON.stringify(results));
   return results.every(({ verdict }) => verdict.violations.length === 0);
 }
 
-/** All that broke, if what the mutant's guard is there for is among it. */
-async function brokenRules(
+/** All violated rules, if one that the mutant's guard protects is among them; otherwise none. */
+async function violatedRules(
   { fault, seconds, expects }: Mutant,
   seed: number,
   dist: string,
 ): Promise<string[]> {
-  const broken =
+  const violated =
     fault === SLOW_READERS
-      ? (await measureSlowReaders(dist)).flatMap(({ isKept, what, value }) =>
-          isKept ? [] : [`${what}: ${value}`],
+      ? (await measureSlowReaders(dist)).flatMap(({ isMet, what, value }) =>
+          isMet ? [] : [`${what}: ${value}`],
         )
       : (await run({ fault, seconds, seed, dist })).verdict.violations.map(({ rule }) => rule);
-  const isExpected = broken.some((rule) => expects.some((each) => rule.startsWith(each)));
-  return isExpected ? [...new Set(broken)] : [];
+  const isExpected = violated.some((rule) => expects.some((each) => rule.startsWith(each)));
+  return isExpected ? [...new Set(violated)] : [];
 }
 
 async function runMatrix(): Promise<boolean> {
   const results: MutantResult[] = [];
-  const wanted = positionals[0] ?? '';
-  for (const mutant of MUTANTS.filter(({ guard }) => guard.includes(wanted))) {
+  const filter = positionals[0] ?? '';
+  for (const mutant of MUTANTS.filter(({ guard }) => guard.includes(filter))) {
     const dist = makeMutant(root, mutant);
     let [runs, rules] = [0, [] as string[]];
     while (rules.length === 0 && runs < SEEDS_PER_MUTANT) {
-      rules = await brokenRules(mutant, firstSeed + runs, dist);
+      rules = await violatedRules(mutant, firstSeed + runs, dist);
       runs += 1;
     }
     results.push({ guard: mutant.guard, fault: mutant.fault, runs, rules });
-    say(`${mutant.guard} (${mutant.fault}, ${runs} runs): ${rules.join(', ') || 'NOT NOTICED'}`);
+    print(`${mutant.guard} (${mutant.fault}, ${runs} runs): ${rules.join(', ') || 'NOT DETECTED'}`);
   }
-  say(`\n${matrixTable(results)}`);
+  print(`\n${matrixTable(results)}`);
   return results.every(({ rules }) => rules.length > 0);
 }
 
@@ -104,12 +104,13 @@ async function measure(): Promise<boolean> {
   ] as const) {
     if (!positionals[0] || positionals[0] === name) results.push(...(await work(`${root}dist`)));
   }
-  say(measuredTable(results));
-  return results.every(({ isKept }) => isKept);
+  print(measuredTable(results));
+  return results.every(({ isMet }) => isMet);
 }
 
 execFileSync(process.execPath, ['scripts/build.mjs'], { cwd: root, stdio: 'inherit' });
-const asked = values.matrix ? [runMatrix] : values.measure ? [measure] : [runFaults];
-let isGood = true;
-for (const part of values.long ? [runFaults, measure, runMatrix] : asked) isGood = (await part()) && isGood;
-process.exit(isGood ? 0 : 1);
+const selected = values.matrix ? [runMatrix] : values.measure ? [measure] : [runFaults];
+let passed = true;
+for (const part of values.long ? [runFaults, measure, runMatrix] : selected)
+  passed = (await part()) && passed;
+process.exit(passed ? 0 : 1);

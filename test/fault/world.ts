@@ -1,26 +1,26 @@
-/** What a run acts upon: one Redis, some nodes, and whoever reads and writes. And how all of it is made whole again. */
+/** The environment of a run: one Redis, several nodes and the users; and how it is healed after a fault. */
 import type { Loss, Note } from './history.ts';
 import { type Node, startNode } from './node.ts';
 import { until } from './processes.ts';
 import type { Reader } from './reader.ts';
 import { type Fsync, type RedisServer, startRedisServer } from './redis-server.ts';
 
-export type Blow = { name: string; fromMs: number; toMs: number };
+export type Injection = { name: string; fromMs: number; toMs: number };
 
 export type World = {
   redis: RedisServer;
   nodes: Node[];
   readers: Reader[];
-  /** Many and large broadcasts, beside what is sent anyway. */
+  /** Sends many large broadcasts in addition to the regular traffic. */
   flood(count: number, bytes: number): Promise<void>;
-  /** What the fault has taken away, and what it has found by itself. */
+  /** Losses that the fault caused, and violations that it found. */
   losses: Loss[];
   notes: Note[];
-  /** What acted when, in a mixture. */
-  mixed: Blow[];
-  /** Whoever has lost their account registers again. */
-  settleAgain(): Promise<void>;
-  /** Ms since the run began. */
+  /** The injections of `mixed`, with their times. */
+  mixed: Injection[];
+  /** Registers accounts again after a loss of data. */
+  registerAgain(): Promise<void>;
+  /** Ms since the start of the run. */
   now(): number;
 };
 
@@ -44,7 +44,7 @@ export async function closeWorld({ redis, nodes }: Pick<World, 'redis' | 'nodes'
   await redis.end();
 }
 
-/** Whatever the fault has left behind is undone. */
+/** Undoes all effects of the fault. */
 export async function heal({ redis, nodes }: Pick<World, 'redis' | 'nodes'>): Promise<void> {
   for (const { proxy } of nodes) {
     proxy.hang(false);
@@ -53,11 +53,11 @@ export async function heal({ redis, nodes }: Pick<World, 'redis' | 'nodes'>): Pr
     proxy.delay(0);
     proxy.drip(0);
   }
-  if (redis.isAlive()) redis.goOn();
+  if (redis.isAlive()) redis.resume();
   else await redis.start();
-  await redis.refuseWrites(false);
+  await redis.rejectWrites(false);
   for (const node of nodes) {
-    node.goOn();
+    node.resume();
     if (!node.isUp()) await node.start();
   }
   await until(async () => (await redis.admin.ping()) === 'PONG', 5_000);

@@ -1,18 +1,18 @@
-/** Connections, streams, and bytes that are not what HTTP expects. */
+/** Attacks with connections, streams and malformed or slow requests. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Attack, BIG, loop, sendMany } from '../attack.ts';
 import { createClient } from '../client.ts';
 
-/** 64 KB of fields that no schema knows. */
+/** 64 KB of unknown fields. */
 const FIELDS = `{${Array.from({ length: 8_200 }, (_, index) => `"${index.toString(36)}":0`).join(',')}}`;
 const CLOSED_WITHIN_S = 17;
 
-const nobody: Attack['prepare'] = async (stage) => ({ people: await stage.people(1, 'mallory') });
+const oneAccount: Attack['prepare'] = async (stage) => ({ people: await stage.people(1, 'mallory') });
 
 export const connections: Attack[] = [
   {
     name: 'reopen',
-    what: '16 connections open a stream with a full mailbox, read 300 KB, close',
+    what: '16 connections open a stream with a full mailbox, read 300 KB and close it',
     prepare: async (stage) => {
       const [mallory, friend] = await stage.people(2, 'mallory');
       await sendMany(stage, 2_000, `/v1/dm/${mallory!.username}`, friend!.token, BIG);
@@ -29,17 +29,17 @@ export const connections: Attack[] = [
           received += chunk.length;
           if (received > 300_000) socket.destroy();
         });
-        const late = setTimeout(() => socket.destroy(), 3_000);
+        const timeout = setTimeout(() => socket.destroy(), 3_000);
         await closed;
-        clearTimeout(late);
-        return received > 300_000 ? 'read' : 'refused';
+        clearTimeout(timeout);
+        return received > 300_000 ? 'read' : 'rejected';
       });
     },
   },
   {
     name: 'flap',
     what: '16 connections open and close streams as fast as they can',
-    prepare: nobody,
+    prepare: oneAccount,
     run: (context) => {
       const { connect, bytesOf } = context.client();
       return loop(context, 16, async () => {
@@ -57,7 +57,7 @@ export const connections: Attack[] = [
   {
     name: 'errors',
     what: '16 connections send 64 KB of unknown fields, without a token',
-    prepare: nobody,
+    prepare: oneAccount,
     run: (context) => {
       const { call } = context.client();
       return loop(context, 16, async () => (await call('POST', '/v1/login', { body: FIELDS })).status);
@@ -65,8 +65,8 @@ export const connections: Attack[] = [
   },
   {
     name: 'nowhere',
-    what: '32 connections ask for long paths that do not exist',
-    prepare: nobody,
+    what: '32 connections request long paths that do not exist',
+    prepare: oneAccount,
     run: (context) => {
       const { call } = context.client();
       const path = `/v1/${'x'.repeat(12_000)}`;
@@ -75,9 +75,9 @@ export const connections: Attack[] = [
   },
   {
     name: 'descriptors',
-    what: 'holds 2,000 connections open, on a node that may open 512 files',
+    what: 'holds 2,000 connections open on a node with a limit of 512 open files',
     openFiles: 512,
-    prepare: nobody,
+    prepare: oneAccount,
     run: async (context) => {
       const { connect, bytesOf } = context.client();
       const sockets = Array.from({ length: 2_000 }, () => {
@@ -90,27 +90,27 @@ export const connections: Attack[] = [
       for (const socket of sockets) socket.destroy();
       return `${open} still open at the end`;
     },
-    beside: async (stage) => {
+    during: async (stage) => {
       await sleep(1_000);
       const client = createClient(stage.url, '127.0.6.1');
       const { status } = await client.call('GET', '/livez');
       client.close();
-      return status === 200 ? [] : [`a newcomer could not connect: ${status}`];
+      return status === 200 ? [] : [`a new client could not connect: ${status}`];
     },
   },
   {
     name: 'slow',
-    what: '300 clients that send nothing, a header every 2 s, or a byte of a body every 2 s',
-    prepare: nobody,
-    run: (context) => slowly(context.client()),
+    what: '300 clients send nothing, one header every 2 s, or one byte of a body every 2 s',
+    prepare: oneAccount,
+    run: (context) => runSlowly(context.client()),
   },
 ];
 
-/** Runs longer than other attacks: until the server has closed all, or should have. */
-async function slowly({ connect }: ReturnType<typeof createClient>): Promise<string> {
+/** Runs longer than other attacks: until the server has closed all connections, or should have. */
+async function runSlowly({ connect }: ReturnType<typeof createClient>): Promise<string> {
   const startedAt = performance.now();
   let closed = 0;
-  let last = 0;
+  let lastMs = 0;
   const sockets = Array.from({ length: 300 }, (_, index) => {
     const socket = connect();
     const kind = index % 3;
@@ -123,11 +123,11 @@ async function slowly({ connect }: ReturnType<typeof createClient>): Promise<str
     socket.resume().on('close', () => {
       clearInterval(drip);
       closed += 1;
-      last = performance.now() - startedAt;
+      lastMs = performance.now() - startedAt;
     });
     return socket;
   });
   while (closed < sockets.length && performance.now() - startedAt < CLOSED_WITHIN_S * 1_000) await sleep(100);
   for (const socket of sockets) socket.destroy();
-  return `${closed} of ${sockets.length} closed by the server, the last after ${(last / 1_000).toFixed(1)} s`;
+  return `${closed} of ${sockets.length} closed by the server, the last after ${(lastMs / 1_000).toFixed(1)} s`;
 }

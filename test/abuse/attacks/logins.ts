@@ -1,4 +1,4 @@
-/** Password checks are the dearest thing that a stranger can ask for. */
+/** Attacks on login and registration: password checks are the most expensive work an anonymous client can cause. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Attack, loop, type Seed } from '../attack.ts';
 import { createClient } from '../client.ts';
@@ -6,7 +6,7 @@ import { PASSWORD, type Stage } from '../stage.ts';
 
 const HONEST = 20;
 const SERVED_WITHIN_MS = 5_000;
-/** The cost that a newcomer's node has, so that a check takes what it takes there. */
+/** The default cost, so that a password check takes as long as on a default installation. */
 const DEFAULT_COST = { BCRYPT_COST: '12' };
 
 async function prepare(stage: Stage): Promise<Seed> {
@@ -14,10 +14,9 @@ async function prepare(stage: Stage): Promise<Seed> {
   return { people: [mallory!], honest: await stage.people(HONEST, 'honest') };
 }
 
-/** Twenty people log in at once, while it goes on. */
+/** Twenty honest users log in at the same time during the attack. */
 const honestLogins = (networks: number) => async (stage: Stage) => {
   await sleep(1_000);
-  const broken: string[] = [];
   const answers = await Promise.all(
     Array.from({ length: HONEST }, async (_, index) => {
       const client = createClient(stage.url, `127.0.3.${(index % networks) + 1}`);
@@ -33,9 +32,9 @@ const honestLogins = (networks: number) => async (stage: Stage) => {
     const others = answers
       .filter((each) => !served.includes(each))
       .map(({ status, ms }) => `${status} after ${Math.round(ms)} ms`);
-    broken.push(`${served.length} of ${HONEST} honest logins were served in time; others: ${others}`);
+    return [`${served.length} of ${HONEST} honest logins were served in time; others: ${others}`];
   }
-  return broken;
+  return [];
 };
 
 const rightPassword: Attack['run'] = (context) => {
@@ -48,7 +47,7 @@ const rightPassword: Attack['run'] = (context) => {
   });
 };
 
-/** How many keys of limits Redis holds. */
+/** The number of rate-limit keys in Redis. */
 async function limitKeys(stage: Stage): Promise<number> {
   const keys = await stage.redis.admin.keys('*limit:*');
   return keys.length;
@@ -61,7 +60,7 @@ export const logins: Attack[] = [
     helperEnv: DEFAULT_COST,
     prepare,
     run: rightPassword,
-    beside: honestLogins(1),
+    during: honestLogins(1),
   },
   {
     name: 'login-networks',
@@ -69,29 +68,29 @@ export const logins: Attack[] = [
     helperEnv: DEFAULT_COST,
     prepare,
     run: rightPassword,
-    beside: honestLogins(HONEST),
+    during: honestLogins(HONEST),
   },
   {
     name: 'guess',
-    what: '50 connections guess passwords of names that are made up',
+    what: '50 connections guess passwords of random usernames',
     prepare,
     run: (context) => {
       const { call } = context.client();
-      let tried = 0;
+      let attempts = 0;
       return loop(context, 50, async () => {
-        tried += 1;
-        const body = { username: `nobody${tried}`, password: 'correct horse' };
+        attempts += 1;
+        const body = { username: `nobody${attempts}`, password: 'correct horse' };
         return (await call('POST', '/v1/login', { body })).status;
       });
     },
     after: async (stage) => {
       const keys = await limitKeys(stage);
-      return keys > 500 ? [`refused logins left ${keys} keys in Redis`] : [];
+      return keys > 500 ? [`rejected logins left ${keys} keys in Redis`] : [];
     },
   },
   {
     name: 'lock-out',
-    what: 'wrong passwords for one name from 20 networks; its owner logs in with a known device',
+    what: 'wrong passwords for one account from 20 networks; its owner logs in from a known device',
     prepare: async (stage) => {
       const [owner] = await stage.people(1, 'owner');
       const client = createClient(stage.url, '127.0.4.1');
@@ -108,7 +107,7 @@ export const logins: Attack[] = [
         return (await clients[index]!.call('POST', '/v1/login', { body })).status;
       });
     },
-    beside: async (stage, seed) => {
+    during: async (stage, seed) => {
       await sleep(3_000);
       const client = createClient(stage.url, '127.0.4.1');
       const { username } = seed.people[0]!;
@@ -125,26 +124,26 @@ export const logins: Attack[] = [
     run: (context) => {
       const { call } = context.client();
       const tag = Math.random().toString(36).slice(2, 8);
-      let made = 0;
+      let count = 0;
       return loop(context, 50, async () => {
-        made += 1;
-        const body = { username: `n${tag}${made}`, password: PASSWORD };
+        count += 1;
+        const body = { username: `n${tag}${count}`, password: PASSWORD };
         return (await call('POST', '/v1/register', { body })).status;
       });
     },
   },
   {
     name: 'refresh',
-    what: '32 connections refresh sessions, with tokens good and made up',
+    what: '32 connections refresh sessions, with valid and forged tokens',
     prepare,
     run: (context) => {
       const { call } = context.client();
       let { refreshToken } = context.seed.people[0]!;
       return loop(context, 32, async (index) => {
-        const good = index === 0;
-        const presented = good ? refreshToken : `${refreshToken.slice(0, -5)}AAAAA`;
+        const isValid = index === 0;
+        const presented = isValid ? refreshToken : `${refreshToken.slice(0, -5)}AAAAA`;
         const { status, body } = await call('POST', '/v1/refresh', { body: { refreshToken: presented } });
-        if (good && status === 200) refreshToken = body.refreshToken;
+        if (isValid && status === 200) refreshToken = body.refreshToken;
         return status;
       });
     },

@@ -1,4 +1,4 @@
-/** Reads that cost little to ask for and much to answer. */
+/** Attacks with reads that are cheap to request and expensive to serve. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Attack, type AttackContext, BIG, loop, type Seed, sendMany } from '../attack.ts';
 import type { Stage } from '../stage.ts';
@@ -18,7 +18,7 @@ async function bigInbox(stage: Stage): Promise<Seed> {
   return { people: [mallory!] };
 }
 
-/** One unread message in front of nothing but copies of what the account itself sent. */
+/** An inbox with one unread message, followed only by copies of messages that the account itself sent. */
 async function ownCopies(stage: Stage): Promise<Seed> {
   const [mallory, friend] = await stage.people(2, 'mallory');
   await sendMany(stage, 1, `/v1/dm/${mallory!.username}`, friend!.token, 'unread');
@@ -34,7 +34,7 @@ const repeat = (path: string, workers: number) => (context: AttackContext) => {
 };
 
 export const reads: Attack[] = [
-  { name: 'page', what: '4 connections ask for 16 MB of broadcasts', prepare: bigLogs, run: repeat(PAGE, 4) },
+  { name: 'page', what: '4 connections request 16 MB of broadcasts', prepare: bigLogs, run: repeat(PAGE, 4) },
   {
     name: 'list',
     what: '16 connections list conversations of a full inbox',
@@ -43,13 +43,13 @@ export const reads: Attack[] = [
   },
   {
     name: 'scan',
-    what: '8 connections ask for a mailbox of own copies',
+    what: '8 connections request a mailbox behind thousands of own copies',
     prepare: ownCopies,
     run: repeat('/v1/mailbox?limit=1', 8),
   },
   {
     name: 'hang-up',
-    what: 'asks for that mailbox and hangs up at once',
+    what: '16 connections request the same mailbox and disconnect after 5 ms',
     prepare: ownCopies,
     run: (context) => {
       const { connect, bytesOf } = context.client();
@@ -58,13 +58,13 @@ export const reads: Attack[] = [
         socket.write(bytesOf('/v1/mailbox?limit=1', tokenOf(context)));
         await sleep(5);
         socket.destroy();
-        return 'hung up';
+        return 'disconnected';
       });
     },
   },
   {
     name: 'pipeline',
-    what: '80 pages asked for in one write, again and again',
+    what: '2 connections pipeline 80 page requests in one write, repeatedly',
     prepare: bigLogs,
     run: (context) => {
       const { connect, bytesOf } = context.client();
@@ -73,13 +73,13 @@ export const reads: Attack[] = [
         socket.on('data', () => {}).write(bytesOf(PAGE, tokenOf(context), 80));
         await sleep(1_500);
         socket.destroy();
-        return 'written';
+        return 'sent';
       });
     },
   },
   {
     name: 'hoard',
-    what: '60 answers that nobody reads',
+    what: '60 connections request a page and never read the response',
     prepare: bigLogs,
     run: async (context) => {
       const { connect, bytesOf } = context.client();
@@ -109,7 +109,7 @@ export const reads: Attack[] = [
   },
   {
     name: 'online',
-    what: '32 connections list who is online and look people up',
+    what: '32 connections list online users and look up profiles',
     prepare: async (stage) => ({ people: await stage.people(4, 'mallory') }),
     run: (context) => {
       const { call } = context.client();

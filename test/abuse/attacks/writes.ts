@@ -1,4 +1,4 @@
-/** What is stored must belong to somebody, and fit. */
+/** Attacks with writes: they must not exhaust storage or push out other users' messages. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Attack, BIG, loop } from '../attack.ts';
 import { createClient } from '../client.ts';
@@ -15,7 +15,7 @@ async function usedMegabytes(stage: Stage): Promise<number> {
 export const writes: Attack[] = [
   {
     name: 'flood',
-    what: '20 accounts send what they may, 16 KB each, to one another',
+    what: '20 accounts send one another 16 KB messages as fast as the limits allow',
     prepare: async (stage) => ({
       people: await stage.people(COLLUDING, 'mallory'),
       usedMegabytes: await usedMegabytes(stage),
@@ -25,8 +25,8 @@ export const writes: Attack[] = [
       const { call } = context.client();
       return loop(context, 2 * COLLUDING, async (index) => {
         const [from, to] = [people[index % COLLUDING]!, people[(index + 1) % COLLUDING]!];
-        const given = { token: from.token, body: { text: BIG } };
-        const { status } = await call('POST', `/v1/dm/${to.username}`, given);
+        const request = { token: from.token, body: { text: BIG } };
+        const { status } = await call('POST', `/v1/dm/${to.username}`, request);
         if (status !== 201) await sleep(20);
         return status;
       });
@@ -34,7 +34,7 @@ export const writes: Attack[] = [
   },
   {
     name: 'crowd-out',
-    what: '20 strangers fill a mailbox that holds a friend’s mail',
+    what: '20 strangers fill a mailbox that holds a friend’s messages',
     env: { INBOX_LIMIT: String(MAILBOX) },
     helperEnv: { INBOX_LIMIT: String(MAILBOX) },
     prepare: async (stage) => {
@@ -50,8 +50,8 @@ export const writes: Attack[] = [
       const { people } = context.seed;
       const clients = people.map((_, index) => context.client(index + 1));
       return loop(context, COLLUDING, async (index) => {
-        const given = { token: people[index]!.token, body: { text: `spam ${index}` } };
-        const { status } = await clients[index]!.call('POST', '/v1/dm/owner0', given);
+        const request = { token: people[index]!.token, body: { text: `spam ${index}` } };
+        const { status } = await clients[index]!.call('POST', '/v1/dm/owner0', request);
         if (status !== 201) await sleep(50);
         return status;
       });
@@ -64,15 +64,15 @@ export const writes: Attack[] = [
         const { body } = await stage.helper.call('GET', path, { token });
         texts.push(...body.messages.map((each: { text: string }) => each.text));
         if (!body.hasMore || body.messages.length === 0) break;
-        path = `/v1/mailbox?limit=1000&after=${body.messages.at(-1).id}`;
+        path = `/v1/mailbox?limit=1000&after=${body.messages.at(-1)!.id}`;
       }
-      const kept = texts.filter((text) => text.startsWith('from a friend')).length;
-      return kept === 10 ? [] : [`strangers pushed out ${10 - kept} of 10 messages of a friend`];
+      const remaining = texts.filter((text) => text.startsWith('from a friend')).length;
+      return remaining === 10 ? [] : [`strangers pushed out ${10 - remaining} of 10 messages of a friend`];
     },
   },
   {
     name: 'small-writes',
-    what: '32 connections change their name and ask for tickets',
+    what: '32 connections change their display name and request tickets',
     prepare: async (stage) => ({ people: await stage.people(1, 'mallory') }),
     run: (context) => {
       const { token } = context.seed.people[0]!;
@@ -90,7 +90,7 @@ export const writes: Attack[] = [
   },
   {
     name: 'burst',
-    what: '20 accounts send 50 broadcasts of 16 KB at once, to 300 streams of which 100 stand still',
+    what: '20 accounts each send 50 broadcasts of 16 KB at the same time to 300 streams, 100 of which do not read',
     prepare: async (stage) => {
       const people = await stage.people(COLLUDING, 'mallory');
       return { people, listeners: await stage.people(20, 'listener') };
