@@ -2,6 +2,7 @@
 import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
 import { type AddressInfo, createServer } from 'node:net';
+import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Redis } from 'ioredis';
 import { type Started, startProgram, temporaryFolder } from './stage.ts';
@@ -68,7 +69,7 @@ export async function startParley(
   before?: string,
 ): Promise<Server> {
   const [name, prefix] = before ? ['parley before', 'before:'] : ['parley', 'parley:'];
-  const main = before ? `${before}/main.js` : path('../dist/main.js');
+  const main = before ? `${resolve(before)}/main.js` : path('../dist/main.js');
   const { found, ...started } = await startProgram(process.execPath, [...flags, main], {
     env: {
       REDIS_URL: redis.url,

@@ -65,6 +65,7 @@ export async function startProgram(
   options: { env?: NodeJS.ProcessEnv; until: RegExp },
 ): Promise<Started & { found: RegExpExecArray }> {
   const child = spawn(command, args, {
+    cwd: '/', // not the root of the project: a developer may have a .env there
     env: { PATH: process.env['PATH'], ...options.env },
     stdio: ['ignore', 'pipe', 'inherit'],
   });

@@ -1,5 +1,5 @@
 /** The process: configuration, the private Redis if none is given, one node or several workers. */
-import { type Config, readConfig } from './config.ts';
+import { type Config, loadEnvFile, readConfig } from './config.ts';
 import { createLogger, type Logger } from './logger.ts';
 import { keptSecrets, randomSecrets, type Secrets } from './secrets.ts';
 import { shutDownOnSignal } from './shutdown.ts';
@@ -8,6 +8,7 @@ import { type PrivateRedis, startPrivateRedis } from './store/private-redis/serv
 
 async function main(): Promise<void> {
   process.umask(0o077); // nothing that is written here is for other users of the machine
+  loadEnvFile();
   const config = readConfig();
   const log = createLogger(config.LOG_LEVEL);
   const redis = config.REDIS_URL

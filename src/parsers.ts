@@ -1,8 +1,8 @@
-/** What the values of settings may be: each parser throws the rule that a value does not keep. Pure. */
+/** What the values of settings may be: each parser throws the rule that a value breaks. Pure, but for `secretsFile`. */
 import { isIP } from 'node:net';
 import { availableParallelism } from 'node:os';
 import { domainToASCII } from 'node:url';
-import { BadSecret, parseSecrets, type Secrets } from './secrets.ts';
+import { BadSecret, parseSecrets, type Secrets, secretsFromFile } from './secrets.ts';
 import type { Limit } from './store/log/log-store.ts';
 
 /** More than any machine has a use for. */
@@ -60,13 +60,18 @@ export function oneOf<T extends string>(...choices: T[]) {
   };
 }
 
-export function secrets(value: string): Secrets | undefined {
-  try {
-    return value ? parseSecrets(value) : undefined;
-  } catch (error) {
-    throw error instanceof BadSecret ? new Rule(error.message) : error;
-  }
+function secretsBy(read: (value: string) => Secrets) {
+  return (value: string): Secrets | undefined => {
+    try {
+      return value ? read(value) : undefined;
+    } catch (error) {
+      throw error instanceof BadSecret ? new Rule(error.message) : error;
+    }
+  };
 }
+
+export const secrets = secretsBy(parseSecrets);
+export const secretsFile = secretsBy(secretsFromFile);
 
 export function keyPrefix(value: string): string {
   if (!/^[\w.:-]{0,64}$/.test(value))

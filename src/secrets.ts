@@ -115,7 +115,8 @@ export function keptSecrets(dataDir: string, warn: (message: string) => void): S
   const file = join(dataDir, 'jwt-secret');
   try {
     fs.mkdirSync(dataDir, { recursive: true, mode: 0o700 });
-    const text = readFile(file, warn) ?? create(file) ?? readFile(file, warn);
+    const read = () => readFile(file, (descriptor, status) => closeToOthers(descriptor, status, file, warn));
+    const text = read() ?? create(file) ?? read();
     if (text === undefined) throw new Error('it was removed while it was made');
     return parseSecrets(text);
   } catch (error) {
@@ -127,8 +128,33 @@ export function keptSecrets(dataDir: string, warn: (message: string) => void): S
   }
 }
 
+/**
+ * The secrets in a file that the operator provides. Its mode is the operator's choice: Docker and Kubernetes mount secrets
+ * readable by all users of the container. Throws BadSecret, with neither the content nor the path: by mistake the
+ * path may be the secret itself.
+ */
+export function secretsFromFile(file: string): Secrets {
+  let text: string | undefined;
+  try {
+    text = readFile(file);
+  } catch (error) {
+    if (error instanceof BadSecret) throw new BadSecret('the path of a text file');
+    const { code, message } = error as NodeJS.ErrnoException;
+    throw new BadSecret(`the path of a readable file (${code ?? message})`);
+  }
+  if (text === undefined) throw new BadSecret('the path of an existing file');
+  try {
+    return parseSecrets(text);
+  } catch (error) {
+    throw new BadSecret(`the path of a file whose content is ${(error as BadSecret).message}`);
+  }
+}
+
 /** Undefined when there is no file. It may be a link (to a mounted secret, say), but what it leads to must be a file. */
-function readFile(file: string, warn: (message: string) => void): string | undefined {
+function readFile(
+  file: string,
+  checkAccess: (descriptor: number, status: fs.Stats) => void = () => {},
+): string | undefined {
   let descriptor: number;
   try {
     descriptor = fs.openSync(file, fs.constants.O_RDONLY | fs.constants.O_NONBLOCK);
@@ -141,7 +167,7 @@ function readFile(file: string, warn: (message: string) => void): string | undef
     const status = fs.fstatSync(descriptor);
     if (!status.isFile()) throw new Error('it is not a file');
     if (status.size > LARGEST_FILE_BYTES) throw new Error('it is too large to be a secret');
-    closeToOthers(descriptor, status, file, warn);
+    checkAccess(descriptor, status);
     return new TextDecoder('utf-8', { fatal: true }).decode(fs.readFileSync(descriptor));
   } catch (error) {
     throw error instanceof TypeError ? new BadSecret('text') : error;

@@ -67,6 +67,8 @@ const show = ({ from, to, names }: Import): string => `${from} imports ${names.j
 describe('the arrow', () => {
   const LEAVES = [
     'config.ts',
+    'settings.ts',
+    'env-file.ts',
     'parsers.ts',
     'secrets.ts',
     'logger.ts',
@@ -89,7 +91,9 @@ describe('the arrow', () => {
     client: [],
     web: ['client'],
     terminal: ['client'],
-    'config.ts': ['parsers.ts', 'secrets.ts'],
+    'config.ts': ['settings.ts', 'env-file.ts', 'parsers.ts', 'secrets.ts'],
+    'settings.ts': ['parsers.ts', 'secrets.ts'],
+    'env-file.ts': [],
     'parsers.ts': ['secrets.ts'],
     'secrets.ts': [],
     'logger.ts': [],

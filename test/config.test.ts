@@ -1,6 +1,10 @@
-import { readFileSync } from 'node:fs';
-import { describe, expect, test } from 'vitest';
-import { readConfig, settingsTable } from '../src/config.ts';
+import { randomUUID } from 'node:crypto';
+import { mkdtempSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, describe, expect, test } from 'vitest';
+import { readConfig } from '../src/config.ts';
+import { SETTINGS, type Setting } from '../src/settings.ts';
 
 const SECRET = 'thirty-two bytes: and not 1 more';
 
@@ -16,11 +20,8 @@ function faultsOf(env: Record<string, string>): string[] {
   return [];
 }
 
-const inCode = Object.entries(settingsTable).map(([name, setting]) => [
-  name,
-  setting.default,
-  setting.reason,
-]);
+const settings = Object.entries<Setting<unknown>>(SETTINGS);
+const inCode = settings.map(([name, setting]) => [name, setting.default, setting.reason]);
 
 describe('what people read is what the code does', () => {
   test('.env.example has every setting, with its default and its reason, in the order of the table', () => {
@@ -109,15 +110,15 @@ describe('reading the environment', () => {
   });
 
   test('every setting that may hold a secret is marked as one', () => {
-    const secrets = Object.keys(settingsTable).filter((name) => settingsTable[name]!.secret);
-    expect(secrets).toEqual(['REDIS_URL', 'JWT_SECRET']);
+    const secrets = settings.filter(([, { secret }]) => secret).map(([name]) => name);
+    expect(secrets).toEqual(['REDIS_URL', 'JWT_SECRET', 'JWT_SECRET_FILE']);
   });
 });
 
 describe('JWT_SECRET', () => {
   test('has no default where nodes share a Redis: tokens of one must be good on the other', () => {
     expect(faultsOf({ REDIS_URL: 'redis://redis.example' })).toEqual([
-      'JWT_SECRET must be set together with REDIS_URL, the same on every node (try: openssl rand -hex 32)',
+      'JWT_SECRET or JWT_SECRET_FILE must be set together with REDIS_URL, the same on every node (try: openssl rand -hex 32)',
     ]);
     expect(readConfig({ REDIS_URL: 'redis://redis.example', JWT_SECRET: SECRET }).JWT_SECRET?.setting()).toBe(
       SECRET,
@@ -133,6 +134,58 @@ describe('JWT_SECRET', () => {
   test('that is too short is one fault, not two', () => {
     expect(faultsOf({ JWT_SECRET: 'short', REDIS_URL: 'redis://redis.example' })).toHaveLength(1);
   });
+});
+
+describe('JWT_SECRET_FILE', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'parley-config-'));
+  afterAll(() => rmSync(folder, { recursive: true }));
+  const fileWith = (content: string | Uint8Array) => {
+    const file = join(folder, randomUUID());
+    writeFileSync(file, content, { mode: 0o444 }); // as Docker mounts secrets
+    return file;
+  };
+
+  test('names a file that is used like JWT_SECRET, with or without a Redis of its own', () => {
+    const file = fileWith(`${SECRET}\n`);
+    expect(readConfig({ JWT_SECRET_FILE: file }).JWT_SECRET?.setting()).toBe(SECRET);
+    const config = readConfig({ REDIS_URL: 'redis://redis.example', JWT_SECRET_FILE: file });
+    expect(config.JWT_SECRET?.setting()).toBe(SECRET);
+  });
+
+  test('may hold a list, may be a link, and leaves its mode alone', () => {
+    const other = 'another secret of thirty-two bytes or so';
+    const file = fileWith(`${other}\n${SECRET}\n`);
+    const link = join(folder, 'link');
+    symlinkSync(file, link);
+    expect(readConfig({ JWT_SECRET_FILE: link }).JWT_SECRET?.setting()).toBe(`${other},${SECRET}`);
+    expect(statSync(file).mode & 0o777).toBe(0o444);
+  });
+
+  test('cannot be set together with JWT_SECRET', () => {
+    expect(faultsOf({ JWT_SECRET: SECRET, JWT_SECRET_FILE: fileWith(SECRET) })).toEqual([
+      'JWT_SECRET and JWT_SECRET_FILE are both set; set only one',
+    ]);
+  });
+
+  test.each([
+    ['missing', () => join(folder, 'hunter2'), 'the path of an existing file'],
+    ['a directory', () => folder, 'the path of a readable file (it is not a file)'],
+    ['the secret itself', () => 'hunter2'.repeat(50), 'the path of a readable file (ENAMETOOLONG)'],
+    ['empty', () => fileWith(''), 'the path of a file whose content is at least 32 bytes'],
+    ['too short', () => fileWith('hunter2'), 'the path of a file whose content is at least 32 bytes'],
+    ['not text', () => fileWith(Uint8Array.of(0xff, 0xfe, 0x00)), 'the path of a text file'],
+    [
+      'a placeholder',
+      () => fileWith('hunter2-changeme-changeme-please-now'),
+      'the path of a file whose content is random (openssl rand -hex 32), not a placeholder or a well-known value',
+    ],
+  ])(
+    'is refused when the file is %s, in one fault that repeats neither path nor content',
+    (_, file, rule) => {
+      const faults = faultsOf({ JWT_SECRET_FILE: file(), REDIS_URL: 'redis://redis.example' });
+      expect(faults).toEqual([`JWT_SECRET_FILE must be ${rule}`]);
+    },
+  );
 });
 
 describe('the forms of values', () => {

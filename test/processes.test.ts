@@ -86,6 +86,7 @@ test.skipIf(!native || !hasNamespaces)(
     const port = await freePort();
     const inside = ['--pid', '--fork', '--mount-proc', process.execPath, built('main.js')];
     const shell = spawn('unshare', inside, {
+      cwd: '/',
       env: { PATH, PORT: String(port), DATA_DIR: emptyFolder(), BCRYPT_COST: '4', LOG_LEVEL: 'error' },
       stdio: 'ignore',
     });

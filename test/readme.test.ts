@@ -32,7 +32,7 @@ async function end(child: ChildProcess): Promise<void> {
 /** Answers the process, the address that it says it listens on, and what it says of its Redis. */
 async function startParley(path: string, directory: string) {
   const parley = spawn(process.execPath, [built('main.js')], {
-    cwd: ROOT,
+    cwd: directory, // not ROOT: a developer may have a .env there
     env: { PATH: path, PORT: '0', DATA_DIR: join(directory, 'data'), LOG_LEVEL: 'warn' },
     stdio: ['ignore', 'pipe', 'inherit'],
   });

@@ -44,6 +44,7 @@ export async function startPrimary(options: AppOptions): Promise<Pick<App, 'addr
       REDIS_URL: redisUrl,
       REDIS_MAXMEMORY: String(config.REDIS_MAXMEMORY ?? ''),
       JWT_SECRET: secrets.setting(),
+      JWT_SECRET_FILE: '', // the primary has read it
       PORT: String(port),
     });
     const ended = endOf(worker).finally(() => all.delete(worker));

@@ -9,6 +9,7 @@
  * against bounds that a server without admission control exceeds by far.
  */
 import { writeFileSync } from 'node:fs';
+import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import type { Attack } from './attack.ts';
@@ -51,7 +52,7 @@ print(
   'attack | bystanders’ p99: quiet, attacked, ratio | memory | what the attacker got | violations\n---|---|---|---|---',
 );
 for (const attack of attacks) {
-  const trial = await tryAttack(attack, { dist: values.dist, seconds });
+  const trial = await tryAttack(attack, { dist: resolve(values.dist), seconds });
   trials.push(trial);
   const { quiet, attacked, ratio, memoryMiB, summary } = trial;
   print(

@@ -33,6 +33,7 @@ export type Program = {
 
 export function launch(command: string, args: string[], env: NodeJS.ProcessEnv = {}): Program {
   const child = spawn(command, args, {
+    cwd: '/', // not the root of the project: a developer may have a .env there
     env: { PATH: process.env['PATH'], ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });

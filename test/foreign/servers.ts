@@ -23,8 +23,8 @@ export async function until(what: string, isSo: () => boolean, withinMs: number)
 type Node = { child: ChildProcess; port: number };
 
 async function startNode(redisUrl: string, port: number): Promise<Node> {
-  const child = spawn(process.execPath, ['--import', 'tsx', 'src/main.ts'], {
-    cwd: ROOT,
+  const child = spawn(process.execPath, ['--import', 'tsx', 'main.ts'], {
+    cwd: join(ROOT, 'src'), // not ROOT: a developer may have a .env there
     env: {
       ...{ PATH: process.env['PATH'], PORT: String(port), REDIS_URL: redisUrl, JWT_SECRET: SECRET },
       ...{

@@ -2,6 +2,7 @@
 import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { createServer } from 'node:net';
+import { dirname } from 'node:path';
 import { onTestFinished } from 'vitest';
 import { until } from './app.ts';
 import { built } from './built.ts';
@@ -29,7 +30,7 @@ export async function freePort(): Promise<number> {
  */
 export async function startProcess(
   settings: Record<string, string>,
-  cwd = process.cwd(),
+  cwd = dirname(built('main.js')), // not the root: a developer may have a .env there
   main = built('main.js'),
   before = ':',
 ): Promise<Process> {

@@ -1,0 +1,50 @@
+/**
+ * Reads a `.env` file. Node's parser never fails: it skips lines it cannot read and cuts values at any `#`. So the
+ * form of the file is checked first, and an error names the line, never its content, which may be a secret.
+ */
+import { readFileSync } from 'node:fs';
+import { parseEnv } from 'node:util';
+
+/** Quoted values may span lines. A comment after a value needs white space before its `#`. */
+const VALUE = /"[^"]*"|'[^']*'|`[^`]*`|(?:[^\s"'`#][^\n#]*)?/.source;
+const LINE = new RegExp(
+  `[ \\t]*(?:(?:export[ \\t]+)?[A-Za-z_]\\w*[ \\t]*=[ \\t]*(?:${VALUE}))?[ \\t]*(?:(?<![^\\s=])#[^\\n]*)?(?:\\n|$)`,
+  'y',
+);
+
+/** Returns no variables when there is no such file. */
+export function readEnvFile(path: string): Record<string, string> {
+  const text = read(path);
+  const line = firstBadLine(text);
+  if (line !== undefined)
+    throw new Error(
+      `line ${line} of ${path} is not NAME=value; write comments after # and put values that contain # or quotes in quotes`,
+    );
+  return { ...parseEnv(text) } as Record<string, string>;
+}
+
+function read(path: string): string {
+  let bytes: Buffer;
+  try {
+    bytes = readFileSync(path);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'ENOENT') return '';
+    if (code === 'EISDIR') throw new Error(`${path} is a directory; Parley expects a file of settings there`);
+    throw new Error(`${path} cannot be read (${code}); change its permissions or remove it`);
+  }
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(bytes).replaceAll('\r\n', '\n');
+  } catch {
+    throw new Error(`${path} is not UTF-8 text; save it as UTF-8`);
+  }
+}
+
+/** Counted from 1; of a quote that is never closed, the line that opens it. */
+function firstBadLine(text: string): number | undefined {
+  for (let at = 0; at < text.length; at = LINE.lastIndex) {
+    LINE.lastIndex = at;
+    if (!LINE.test(text)) return text.slice(0, at).split('\n').length;
+  }
+  return undefined;
+}
