@@ -27,7 +27,7 @@ export function createFailureHandler(options: {
   }
 
   return (error: unknown, res: ParleyResponse): void => {
-    if (res.admission.isGone) return; // the client has disconnected
+    if (res.admission.isDisconnected) return; // the client has disconnected
     const problem = toProblem(error);
     logFailure(error, problem, res.requestId);
     if (res.writableEnded) return; // the request timed out and got its response then

@@ -16,7 +16,7 @@ const tooLarge = () => new Problem('body_too_large', 'The body must not be large
 /** Returns undefined for a request without a body; throws a problem for a body that is not acceptable. */
 export async function readJson(
   req: IncomingMessage,
-  meter: { received(bytes: number): void; endedEarly(bytes: number): void },
+  meter: { chargeBody(bytes: number): void; refundBody(bytes: number): void },
 ): Promise<unknown> {
   const { 'content-length': length, 'content-type': type = '', 'content-encoding': encoding } = req.headers;
   const isChunked = req.headers['transfer-encoding'] !== undefined;
@@ -28,9 +28,9 @@ export async function readJson(
     );
   }
   if (Number(length) > LIMIT_BYTES) throw tooLarge(); // without waiting for the body
-  if (!isChunked) meter.received(Number(length)); // charged in advance, so that concurrent uploads all count
-  const bytes = await readBytes(req, (size) => meter.endedEarly(size));
-  if (isChunked) meter.received(bytes.length);
+  if (!isChunked) meter.chargeBody(Number(length)); // charged in advance, so that concurrent uploads all count
+  const bytes = await readBytes(req, (size) => meter.refundBody(size));
+  if (isChunked) meter.chargeBody(bytes.length);
   if (bytes.length === 0) return undefined;
   if (bytes.length > LARGE_BYTES) await ownTurn();
   if (!isUtf8(bytes)) throw new Problem('malformed_json', 'The body is not valid UTF-8.');
@@ -57,7 +57,7 @@ function nextTurn(): void {
   if (waiting.length > 0) setImmediate(nextTurn);
 }
 
-function readBytes(req: IncomingMessage, endedEarly: (size: number) => void): Promise<Buffer> {
+function readBytes(req: IncomingMessage, refundBody: (size: number) => void): Promise<Buffer> {
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = [];
     let size = 0;
@@ -69,7 +69,7 @@ function readBytes(req: IncomingMessage, endedEarly: (size: number) => void): Pr
     req.on('end', () => resolve(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks)));
     req.on('close', () => {
       if (req.complete) return;
-      endedEarly(size);
+      refundBody(size);
       reject(new Problem('malformed_json', 'The connection closed before the whole body arrived.'));
     });
   });

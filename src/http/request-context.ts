@@ -78,7 +78,7 @@ export function createRequestContext(options: {
     const status = this.outcome ?? (this.headersSent ? this.statusCode : CLIENT_CLOSED_REQUEST);
     metrics?.request(operation, status);
     // Rejections come in floods; admission logs them together.
-    const level = status >= 400 && status < 500 && !this.admission.isRefused ? 'info' : 'debug';
+    const level = status >= 400 && status < 500 && !this.admission.isRejected ? 'info' : 'debug';
     if (!log.isLevelEnabled(level)) return;
     const { target = { path: req.url ?? '' } } = req as Partial<ParleyRequest>; // unset if it could not be parsed
     const ms = Math.round(performance.now() - startedAtMs);

@@ -81,7 +81,7 @@ export class Router {
       const verified = this.#authenticate(route, req, res, timeout);
       const caller = verified instanceof Promise ? await verified : verified;
       if (route.operationId === 'openStream') res.comesBack = true;
-      if (admission.refusal) throw admission.refusal;
+      if (admission.rejection) throw admission.rejection;
       if (caller) admission.identify(caller.username);
       const parameters = checkParameters(route, pathParameters, req);
       const body = route.checkBody && checkBody(route.checkBody, await readJson(req, admission));
@@ -96,8 +96,8 @@ export class Router {
       if (timeout.stop() && !answer.stream) write(res, answer, price.answerKiB);
     } catch (error) {
       timeout.stop();
-      if (!isValid) admission.failed();
-      this.#fail(admission.refusal ?? error, res);
+      if (!isValid) admission.chargeInvalidBody();
+      this.#fail(admission.rejection ?? error, res);
     } finally {
       admission.done();
     }
@@ -117,7 +117,7 @@ export class Router {
       const { admission } = res;
       timeout.start();
       res.comesBack = true; // a failure that passes says nothing about the ticket
-      if (admission.refusal) throw admission.refusal;
+      if (admission.rejection) throw admission.rejection;
       admission.hasTicket = true;
     }
     return authenticator.verify(text);
@@ -127,8 +127,8 @@ export class Router {
   #giveUp(res: ParleyResponse): void {
     const { admission } = res;
     const { isWaiting } = admission; // then nothing was done
-    const problem = isWaiting ? admission.problem('in_flight') : tooLate();
-    admission.stop(problem);
+    const problem = isWaiting ? admission.reject('in_flight') : tooLate();
+    admission.abort(problem);
     if (!isWaiting) this.#fail(problem, res);
   }
 }
@@ -183,7 +183,7 @@ function write(
     const length = Buffer.byteLength(text);
     if (length > answerKiB * 1_024)
       throw new Error(`the answer has ${length} bytes, more than the ${answerKiB} KiB of its price`);
-    res.admission.answered(length);
+    res.admission.chargeResponse(length);
     list.push('Content-Type', 'application/json', 'Content-Length', String(length));
   }
   res.writeHead(status, list).end(text);

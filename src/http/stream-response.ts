@@ -30,7 +30,7 @@ const UNTESTED_NODE = 26;
 
 /**
  * The class of requests that report a request for the stream at `path` as an upgrade. Node asks again when more bytes
- * arrive, so the answer must not change: a request with a body, or one that Node would refuse, is treated as any other.
+ * arrive, so the answer must not change: a request with a body, or one that Node would reject, is treated as any other.
  */
 export function streamRequestClass(path: string): typeof ParleyRequest {
   if (Number.parseInt(process.versions.node, 10) >= UNTESTED_NODE) return ParleyRequest;
@@ -50,7 +50,7 @@ export function streamRequestClass(path: string): typeof ParleyRequest {
   };
 }
 
-/** Whether an earlier response is pending: a handover would mix it with the stream. `_httpMessage` is internal to Node. */
+/** Whether an earlier response is pending: a handover would mix it with the stream. `_httpMessage` is Node-internal. */
 const hasPending = (socket: Socket & { _httpMessage?: object }): boolean => Boolean(socket._httpMessage);
 
 /** Serves a request whose connection Node has handed over like any other, with a response created here. */
@@ -94,6 +94,6 @@ function detach(res: ParleyResponse): Writable {
   res.flushHeaders();
   res.detachSocket(socket);
   res.emit('close'); // request and response are over, only the socket remains
-  res.admission.letGo();
+  res.admission.becomeStream();
   return socket;
 }

@@ -340,9 +340,9 @@ describe('the table of budgets', () => {
     budgets.of('spender', 1, 0).spend(50);
     budgets.of('connected', 1, 0).connections = 1;
     budgets.of('busy', 1, 0).semaphore.enter(1);
-    budgets.sweep(0);
+    budgets.forgetIdle(0);
     expect(budgets.size).toBe(3);
-    budgets.sweep(60_000);
+    budgets.forgetIdle(60_000);
     expect(budgets.size).toBe(2);
   });
 });

@@ -105,13 +105,13 @@ test('a node starts no more requests than that per turn, and responds to all of 
 
 test('a network is flooding when it causes more than 200 rejections per second', () => {
   const network = new Budget(limits, 1, 0);
-  const pausesMs = Array.from({ length: 100 }, () => network.restMs(0));
+  const pausesMs = Array.from({ length: 100 }, () => network.nextPauseMs(0));
   expect(pausesMs.slice(0, 50)).toEqual(Array.from({ length: 50 }, () => 250));
   expect(pausesMs.at(-1)).toBe(500);
   expect(network.isFlooding(0)).toBe(true);
   expect(network.isFlooding(300)).toBe(false);
-  for (let n = 0; n < 10_000; n += 1) network.restMs(300);
-  expect(network.restMs(300)).toBe(5_000);
+  for (let n = 0; n < 10_000; n += 1) network.nextPauseMs(300);
+  expect(network.nextPauseMs(300)).toBe(5_000);
 });
 
 test('low-priority work leaves a quarter of the bucket for other requests', () => {
@@ -125,7 +125,7 @@ test('low-priority work leaves a quarter of the bucket for other requests', () =
 
 test('a new connection of a flooding network is paused before it is read', async () => {
   const node = await startNode();
-  for (const [method, value] of [['isFlooding', true] as const, ['restMs', 1_500] as const]) {
+  for (const [method, value] of [['isFlooding', true] as const, ['nextPauseMs', 1_500] as const]) {
     const spy = vi.spyOn(Budget.prototype, method).mockReturnValue(value);
     onTestFinished(() => spy.mockRestore());
   }

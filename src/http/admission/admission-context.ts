@@ -3,14 +3,14 @@ import type { Budget, Budgets } from './budgets.ts';
 import type { Connection } from './connection.ts';
 import type { Reason } from './rejections.ts';
 
-/** What all passages share. */
+/** Shared by the admissions of all requests. */
 export type AdmissionContext = {
   accounts: Budgets;
-  refused: (reason: Reason, network: string) => void;
+  onReject: (reason: Reason, network: string) => void;
   /** The connection has become a stream. */
-  streaming: (connection: Connection) => void;
-  /** What stood for a connection is over, or will be when this socket closes. */
+  becomeStream: (connection: Connection) => void;
+  /** Takes back what was counted as a connection, now or when this socket closes. */
   uncount: (budgets: Budget[], socket?: Socket) => void;
-  /** How many streams a broadcast goes to. */
-  audience: () => number;
+  /** The number of streams that receive a broadcast. */
+  streamCount: () => number;
 };

@@ -18,7 +18,7 @@ import { type ConnectionSocket, Connections } from './connections.ts';
 import { createPacing } from './pacing.ts';
 import { ENTRY_POINTS, FAULT_POINTS, PAGE_PRICE } from './prices.ts';
 import { RejectionLog } from './rejection-log.ts';
-import { rest } from './rejections.ts';
+import { pauseReading } from './rejections.ts';
 import { RequestAdmission } from './request-admission.ts';
 
 export type AdmissionConfig = Pick<
@@ -67,21 +67,21 @@ export class Admission {
     this.#accounts = new Budgets(accountLimits, MAX_REMEMBERED);
     this.#rejections = new RejectionLog(log, metrics);
     this.#findNetworks = createNetworksFinder(config.TRUST_PROXY, log);
-    const refused: AdmissionContext['refused'] = (reason, network) => this.#rejections.add(reason, network);
+    const onReject: AdmissionContext['onReject'] = (reason, network) => this.#rejections.add(reason, network);
     this.#connections = new Connections({
       networks: this.#networks,
       cap: config.NETWORK_CONNECTIONS,
       inFlight: config.CONNECTION_IN_FLIGHT,
       isTrusted: createProxyTrust(config.TRUST_PROXY),
-      reject: refused,
+      reject: onReject,
     });
     this.#pacing = createPacing(this.#connections.open);
     this.#context = {
       accounts: this.#accounts,
-      refused,
-      streaming: (connection) => this.#connections.becomeStream(connection),
+      onReject,
+      becomeStream: (connection) => this.#connections.becomeStream(connection),
       uncount: (budgets, socket) => this.#connections.uncount(budgets, socket),
-      audience: streamCount,
+      streamCount,
     };
   }
 
@@ -115,32 +115,32 @@ export class Admission {
     if (!connection.begin(admission)) {
       connection.isOver = true; // it would send more without end
       res.shouldKeepAlive = false;
-      admission.refusal = admission.problem('in_flight');
-      return admission.refusal;
+      admission.rejection = admission.reject('in_flight');
+      return admission.rejection;
     }
-    admission.refusal = admission.arrive();
-    if (own || admission.refusal) return admission.refusal;
+    admission.rejection = admission.chargeEntry();
+    if (own || admission.rejection) return admission.rejection;
     admission.isCounted = this.#connections.count(budgets);
-    if (!admission.isCounted) admission.refusal = admission.problem('connections');
-    return admission.refusal;
+    if (!admission.isCounted) admission.rejection = admission.reject('connections');
+    return admission.rejection;
   }
 
   /** The response was sent, or never will be. */
   end(res: ParleyResponse): void {
     const { admission } = res;
-    if (res.operation === 'none') admission.answered(Number(res.getHeader('Content-Length') ?? 0));
+    if (res.operation === 'none') admission.chargeResponse(Number(res.getHeader('Content-Length') ?? 0));
     const status = res.outcome ?? res.statusCode;
-    if (status >= 400 && status < 500 && !admission.isRefused) admission.inVain(FAULT_POINTS);
-    admission.left();
-    const isRejected = admission.isRefused || REJECTED.includes(res.statusCode);
+    if (status >= 400 && status < 500 && !admission.isRejected) admission.chargeFault(FAULT_POINTS);
+    admission.responseEnded();
+    const isRejected = admission.isRejected || REJECTED.includes(res.statusCode);
     const { budgets } = admission.connection;
-    if (isRejected && !admission.isStream && budgets) rest(admission.connection, budgets[0]!);
+    if (isRejected && !admission.isStream && budgets) pauseReading(admission.connection, budgets[0]!);
   }
 
   /** Calls `respond` now, or after a rest if the response is a rejection. */
   slowly({ admission }: ParleyResponse, respond: () => void): void {
-    const network = admission.isRefused && admission.connection.budgets?.[0];
-    if (network) setTimeout(respond, network.restMs(performance.now())).unref();
+    const network = admission.isRejected && admission.connection.budgets?.[0];
+    if (network) setTimeout(respond, network.nextPauseMs(performance.now())).unref();
     else respond();
   }
 
@@ -166,7 +166,7 @@ export class Admission {
       admission.done();
       return;
     }
-    const timeout = new AnswerTimeout(() => admission.stop(admission.problem('in_flight')));
+    const timeout = new AnswerTimeout(() => admission.abort(admission.reject('in_flight')));
     timeout.start();
     turn.then(serve, fail).finally(() => {
       timeout.stop();
@@ -176,8 +176,8 @@ export class Admission {
 
   #maintain(): void {
     const nowMs = performance.now();
-    this.#networks.sweep(nowMs);
-    this.#accounts.sweep(nowMs);
+    this.#networks.forgetIdle(nowMs);
+    this.#accounts.forgetIdle(nowMs);
     for (let cut = this.#connections.cutStuck(nowMs); cut > 0; cut -= 1) {
       this.#metrics?.cut();
       this.#log.info('a response did not drain: its connection was cut');

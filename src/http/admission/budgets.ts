@@ -1,43 +1,44 @@
 /**
- * Whose use is measured: an account or a network. Each has a bucket of points that fills up with time, and a gate for
- * what it has in flight. In the memory of this node, and not without end: who has a full bucket and nothing open is as
- * good as unknown and is forgotten.
+ * The budgets of accounts and networks: each has a token bucket that refills over time, and a semaphore for its requests
+ * in flight. They are kept in the memory of this node, in bounded number: a budget with a full bucket and nothing in
+ * flight holds no information, so it is forgotten.
  */
 import type { Limit } from '../../store/log/log-store.ts';
 import { Semaphore } from './semaphore.ts';
 
 export type BudgetLimits = { budget: Limit; inFlight: number };
 
-/** How many may wait, as a multiple of what may be in flight. */
-const WAITING_FACTOR = 4;
-/** Of a network's places those that callers without a token can take: the others are for those with one. */
-const OPEN_SHARE = 4;
+/** How many requests may wait, as a multiple of those that may be in flight. */
+const QUEUE_FACTOR = 4;
+/** Requests without a token may take a quarter of a network's places; the rest is reserved for those with a token. */
+const PUBLIC_SHARE = 4;
 
-const KEPT_SHARE = 4;
-/** What was refused rests: a client that asks on at once is slowed, and all of a network together to 200 in a second. */
-const REST_MS = 250;
-const REST_GAP_MS = 5;
-const LONGEST_REST_MS = 5_000;
+/** Replays leave a quarter of the bucket to requests. */
+const RESERVED_SHARE = 4;
+/** The pause after a rejection slows down clients that retry immediately, and a network to 200 rejections per second. */
+const PAUSE_MS = 250;
+const PAUSE_GAP_MS = 5;
+const MAX_PAUSE_MS = 5_000;
 
 export class Budget {
-  /** Of operations that were admitted for an account. */
+  /** For operations with an authenticated account. */
   readonly semaphore: Semaphore;
-  /** Of a network: pages, and operations that need no token. */
-  readonly openGate: Semaphore;
+  /** Of a network: for pages and public operations. */
+  readonly publicSemaphore: Semaphore;
   connections = 0;
   readonly factor: number;
   readonly #max: number;
   readonly #perMs: number;
   #points: number;
   #atMs: number;
-  #restedMs = 0;
+  #pausedUntilMs = 0;
 
   constructor({ budget, inFlight }: BudgetLimits, factor: number, nowMs: number) {
     this.factor = factor;
     const places = inFlight * factor;
-    this.semaphore = new Semaphore(places, places * WAITING_FACTOR);
-    const open = Math.ceil(places / OPEN_SHARE);
-    this.openGate = new Semaphore(open, open * WAITING_FACTOR);
+    this.semaphore = new Semaphore(places, places * QUEUE_FACTOR);
+    const publicPlaces = Math.ceil(places / PUBLIC_SHARE);
+    this.publicSemaphore = new Semaphore(publicPlaces, publicPlaces * QUEUE_FACTOR);
     this.#max = budget.max * factor;
     this.#perMs = this.#max / budget.windowMs;
     this.#points = this.#max;
@@ -45,8 +46,8 @@ export class Budget {
   }
 
   /**
-   * How long to wait until something may be spent; 0: go ahead. The bucket may go below zero, and must come back.
-   * `spent`: what who asks has taken from it already.
+   * The time until the next request is admitted, or 0. The bucket may become negative, and must refill first.
+   * `spent`: points that the request itself has already taken, which do not count against it.
    */
   waitMs(nowMs: number, spent = 0): number {
     if (this.#max === 0) return 0;
@@ -54,38 +55,38 @@ export class Budget {
     return this.#points + spent > 0 ? 0 : (1 - this.#points) / this.#perMs;
   }
 
-  /** How long to wait until what is in no hurry may spend: it leaves a share of the bucket to what is. */
+  /** The time until a replay may continue: it leaves a share of the bucket to requests. */
   spareMs(nowMs: number): number {
     if (this.#max === 0) return 0;
     this.#refill(nowMs);
-    return Math.max(0, (this.#max / KEPT_SHARE - this.#points) / this.#perMs);
+    return Math.max(0, (this.#max / RESERVED_SHARE - this.#points) / this.#perMs);
   }
 
-  /** How long one that was refused must rest: the more are refused, the longer each. */
-  restMs(nowMs: number): number {
-    this.#restedMs = Math.max(this.#restedMs, nowMs) + REST_GAP_MS;
-    return Math.min(Math.max(this.#restedMs - nowMs, REST_MS), LONGEST_REST_MS);
+  /** The pause after one more rejection: the more rejections, the longer each pause. */
+  nextPauseMs(nowMs: number): number {
+    this.#pausedUntilMs = Math.max(this.#pausedUntilMs, nowMs) + PAUSE_GAP_MS;
+    return Math.min(Math.max(this.#pausedUntilMs - nowMs, PAUSE_MS), MAX_PAUSE_MS);
   }
 
   spend(points: number): void {
     this.#points -= points;
   }
 
-  /** Whether so many requests were refused lately that new connections must wait too. */
+  /** Whether there were so many rejections recently that new connections must wait too. */
   isFlooding(nowMs: number): boolean {
-    return this.#restedMs > nowMs + REST_MS;
+    return this.#pausedUntilMs > nowMs + PAUSE_MS;
   }
 
-  /** How full the bucket is: 1 is full, and below 0 there is nothing. */
+  /** 1 when the bucket is full, negative when it is overdrawn. */
   fullness(nowMs: number): number {
     if (this.#max === 0) return 1;
     this.#refill(nowMs);
     return this.#points / this.#max;
   }
 
-  /** Whether somebody counts on it: it must not be forgotten. */
+  /** While it is in use it must not be forgotten. */
   get isInUse(): boolean {
-    return this.connections > 0 || !this.semaphore.isIdle || !this.openGate.isIdle;
+    return this.connections > 0 || !this.semaphore.isIdle || !this.publicSemaphore.isIdle;
   }
 
   #refill(nowMs: number): void {
@@ -94,52 +95,52 @@ export class Budget {
   }
 }
 
-/** Among so many that came first, the one whose bucket is the fullest makes room for a newcomer. */
-const CANDIDATES = 8;
+/** Of this many of the oldest budgets, the one with the fullest bucket is evicted. */
+const EVICTION_CANDIDATES = 8;
 
 export class Budgets {
   readonly #limits: BudgetLimits;
-  readonly #most: number;
-  readonly #known = new Map<string, Budget>();
+  readonly #maxRemembered: number;
+  readonly #budgets = new Map<string, Budget>();
 
-  /** `most`: how many are remembered, beside those that are in use. */
-  constructor(limits: BudgetLimits, most: number) {
+  /** `maxRemembered`: how many are kept, in addition to those in use. */
+  constructor(limits: BudgetLimits, maxRemembered: number) {
     this.#limits = limits;
-    this.#most = most;
+    this.#maxRemembered = maxRemembered;
   }
 
   get size(): number {
-    return this.#known.size;
+    return this.#budgets.size;
   }
 
   of(key: string, factor: number, nowMs: number): Budget {
-    let budget = this.#known.get(key);
+    let budget = this.#budgets.get(key);
     if (budget) return budget;
-    if (this.#known.size >= this.#most) this.#makeRoom(nowMs);
+    if (this.#budgets.size >= this.#maxRemembered) this.#evictOne(nowMs);
     budget = new Budget(this.#limits, factor, nowMs);
-    this.#known.set(key, budget);
+    this.#budgets.set(key, budget);
     return budget;
   }
 
-  /** Forget all who are as good as unknown. */
-  sweep(nowMs: number): void {
-    for (const [key, budget] of this.#known)
-      if (!budget.isInUse && budget.fullness(nowMs) >= 1) this.#known.delete(key);
+  /** Forgets budgets that are full and not in use. */
+  forgetIdle(nowMs: number): void {
+    for (const [key, budget] of this.#budgets)
+      if (!budget.isInUse && budget.fullness(nowMs) >= 1) this.#budgets.delete(key);
   }
 
-  /** The others that were looked at go to the end: who has spent most stays, however many newcomers there are. */
-  #makeRoom(nowMs: number): void {
+  /** Moves the other candidates to the end, so that the biggest spenders stay, even in a flood of new keys. */
+  #evictOne(nowMs: number): void {
     const oldest: [string, Budget][] = [];
-    for (const entry of this.#known) if (oldest.push(entry) === CANDIDATES) break;
+    for (const entry of this.#budgets) if (oldest.push(entry) === EVICTION_CANDIDATES) break;
     let fullest: string | undefined;
-    let most = Number.NEGATIVE_INFINITY;
+    let max = Number.NEGATIVE_INFINITY;
     for (const [key, budget] of oldest) {
-      this.#known.delete(key);
-      this.#known.set(key, budget);
-      if (budget.isInUse || budget.fullness(nowMs) <= most) continue;
-      most = budget.fullness(nowMs);
+      this.#budgets.delete(key);
+      this.#budgets.set(key, budget);
+      if (budget.isInUse || budget.fullness(nowMs) <= max) continue;
+      max = budget.fullness(nowMs);
       fullest = key;
     }
-    if (fullest !== undefined) this.#known.delete(fullest);
+    if (fullest !== undefined) this.#budgets.delete(fullest);
   }
 }

@@ -1,47 +1,48 @@
-/** One connection, as admission sees it: what is in flight on it, and whether what was answered leaves. */
+/** A connection: its requests in flight, pausing its reads, and detecting responses that do not drain. */
 import type { ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Budget } from './budgets.ts';
 import { Semaphore } from './semaphore.ts';
 
-/** What a connection knows of each exchange on it, in the order in which they came. */
-export type OnConnection = {
+/** A request and its response on a connection. */
+export type Exchange = {
   readonly res: ServerResponse;
   readonly startedAtMs: number;
   readonly isStream: boolean;
   /** The connection has closed. */
-  gone(): void;
+  disconnected(): void;
 };
 
-const NONE: OnConnection[] = [];
+const NONE: Exchange[] = [];
 
-/** What waits behind others on one connection (HTTP pipelining). */
-const WAITING = 120;
-const REFUSED_BEHIND = 8;
-/** An answer of which nothing leaves for so long is cut, and one that is still not gone after so long in all. */
+/** Pipelined requests that may wait on one connection. */
+const MAX_WAITING = 120;
+/** After this many consecutive rejections, a further pipelined request closes the connection. */
+const MAX_REJECTIONS = 8;
+/** A connection is closed if no byte of a response drains for this long, or not all of it within the second time. */
 const STUCK_MS = 30_000;
-const LONGEST_MS = 300_000;
+const MAX_RESPONSE_MS = 300_000;
 
-/** Node resumes a socket on its own to drain the rest of a body. */
+/** Node itself resumes a socket to drain the rest of a body. */
 function pauseAgain(this: Socket): void {
   this.pause();
 }
 
 export class Connection {
   readonly socket: Socket & { _handle?: { writeQueueSize?: number } | null };
-  /** The networks that it counts for; none for a connection of a trusted proxy. */
+  /** The networks that it counts towards; undefined for a connection of a trusted proxy. */
   budgets: Budget[] | undefined;
-  /** Nothing that comes on it is answered any more. */
+  /** No further request on it gets a response. */
   isOver = false;
-  isResting = false;
-  /** How many in a row were refused on it. */
-  refusals = 0;
+  isPaused = false;
+  /** The number of consecutive rejections. */
+  rejections = 0;
   semaphore: Semaphore | undefined;
   readonly #inFlight: number;
   #holds = 0;
-  #open: OnConnection[] = [];
-  #left = 0;
-  #leftAtMs = 0;
+  #open: Exchange[] = [];
+  #unsent = 0;
+  #unsentSinceMs = 0;
 
   constructor(socket: Socket, budgets: Budget[] | undefined, inFlight: number) {
     this.socket = socket;
@@ -49,14 +50,14 @@ export class Connection {
     this.#inFlight = inFlight;
   }
 
-  /** False when too many wait on it, or came behind what was refused: they are not refused one by one. */
-  begin(exchange: OnConnection): boolean {
-    this.semaphore ??= new Semaphore(this.#inFlight, WAITING);
-    if (this.#open.length > 0 && this.refusals >= REFUSED_BEHIND) return false;
-    return this.#open.push(exchange) <= this.#inFlight + WAITING || this.#inFlight === 0;
+  /** False if too many requests wait, or follow rejected ones: they do not get a rejection each. */
+  begin(exchange: Exchange): boolean {
+    this.semaphore ??= new Semaphore(this.#inFlight, MAX_WAITING);
+    if (this.#open.length > 0 && this.rejections >= MAX_REJECTIONS) return false;
+    return this.#open.push(exchange) <= this.#inFlight + MAX_WAITING || this.#inFlight === 0;
   }
 
-  end(exchange: OnConnection): void {
+  end(exchange: Exchange): void {
     if (this.#open[0] === exchange) this.#open.shift();
     else {
       const index = this.#open.indexOf(exchange);
@@ -64,7 +65,7 @@ export class Connection {
     }
   }
 
-  /** Stops reading until `release` has been called as many times. */
+  /** Stops reading until `release` has been called as often as `hold`. */
   hold(): void {
     this.#holds += 1;
     if (this.#holds === 1) this.socket.on('resume', pauseAgain).pause();
@@ -75,30 +76,30 @@ export class Connection {
     if (this.#holds === 0) this.socket.off('resume', pauseAgain).resume();
   }
 
-  /** It is a stream from now on: nothing else comes on it, and there may be very many. */
+  /** A stream receives no further requests; free what it does not need, because there may be very many. */
   becomeStream(): void {
     this.semaphore = undefined;
     this.#open = NONE;
   }
 
   close(): void {
-    for (const exchange of [...this.#open]) exchange.gone();
+    for (const exchange of [...this.#open]) exchange.disconnected();
   }
 
-  /** Called every few seconds: whether the answer that is leaving has stopped to. */
+  /** Called every few seconds: whether the current response has stopped draining. */
   isStuck(nowMs: number): boolean {
     const first = this.#open[0];
     if (!first?.res.headersSent || first.isStream) {
-      this.#leftAtMs = 0;
+      this.#unsentSinceMs = 0;
       return false;
     }
     const { _handle: handle, writableLength } = this.socket;
-    // What the kernel has not taken, and what is behind it: a single large write shows no other progress.
-    const left = writableLength + (handle?.writeQueueSize ?? 0);
-    if (left !== this.#left || this.#leftAtMs === 0) {
-      this.#left = left;
-      this.#leftAtMs = nowMs;
+    // Includes bytes that the kernel has not taken yet: a single large write shows no other progress.
+    const unsent = writableLength + (handle?.writeQueueSize ?? 0);
+    if (unsent !== this.#unsent || this.#unsentSinceMs === 0) {
+      this.#unsent = unsent;
+      this.#unsentSinceMs = nowMs;
     }
-    return nowMs - this.#leftAtMs >= STUCK_MS || nowMs - first.startedAtMs >= LONGEST_MS;
+    return nowMs - this.#unsentSinceMs >= STUCK_MS || nowMs - first.startedAtMs >= MAX_RESPONSE_MS;
   }
 }

@@ -4,7 +4,7 @@ import { networksAt } from '../client-ip.ts';
 import type { Budget, Budgets } from './budgets.ts';
 import { Connection } from './connection.ts';
 import { connectionCap, openFileLimit, processCap } from './file-limit.ts';
-import { type Reason, rawRejection, rest } from './rejections.ts';
+import { pauseReading, type Reason, rawRejection } from './rejections.ts';
 
 /** How long a rejected connection may take to read why, and how many may do so at a time. */
 const LINGER_MS = 1_000;
@@ -99,7 +99,7 @@ export class Connections {
     socket.on('close', this.#onClose);
     const network = budgets?.[0];
     // In the next tick: Node is about to read the socket for the first time, and would ignore a pause now.
-    if (network?.isFlooding(performance.now())) process.nextTick(rest, connection, network);
+    if (network?.isFlooding(performance.now())) process.nextTick(pauseReading, connection, network);
   }
 
   #close(connection: Connection): void {

@@ -6,17 +6,17 @@
 import type { Budget } from './budgets.ts';
 import type { Connection } from './connection.ts';
 
-/** Requests that may start in one turn before anything is paused, so that ordinary load pays nothing. */
-const AT_ONCE = 64;
+/** Requests that may start in one turn before anything is paused, so that ordinary load is not affected. */
+const MAX_PER_TURN = 64;
 /** Paused connections that are resumed in each turn. */
-const RELEASED = 16;
+const RELEASED_PER_TURN = 16;
 
 /** `connections`: every open connection that is not a stream. */
 export function createPacing(connections: ReadonlySet<Connection>) {
   /** Requests that each network has started in this turn. */
-  const begun = new Map<Budget, number>();
+  const started = new Map<Budget, number>();
   /** The paused connections of each network that exceeded its share. */
-  const held = new Map<Budget, Set<Connection>>();
+  const paused = new Map<Budget, Set<Connection>>();
   let total = 0;
   let isScheduled = false;
 
@@ -28,29 +28,29 @@ export function createPacing(connections: ReadonlySet<Connection>) {
 
   function nextTurn(): void {
     isScheduled = false;
-    begun.clear();
+    started.clear();
     total = 0;
-    if (held.size > 0) schedule();
-    for (let released = 0; released < RELEASED && held.size > 0; )
-      for (const [network, line] of held) {
-        const [connection] = line;
+    if (paused.size > 0) schedule();
+    for (let released = 0; released < RELEASED_PER_TURN && paused.size > 0; )
+      for (const [network, queue] of paused) {
+        const [connection] = queue;
         if (connection) {
-          line.delete(connection);
+          queue.delete(connection);
           connection.release();
           released += 1;
         }
-        if (line.size === 0) held.delete(network);
+        if (queue.size === 0) paused.delete(network);
       }
   }
 
-  function hold(network: Budget, but: Connection): void {
-    const line = new Set<Connection>();
+  function hold(network: Budget, except: Connection): void {
+    const queue = new Set<Connection>();
     for (const connection of connections) {
-      if (connection.budgets?.[0] !== network || connection === but) continue;
+      if (connection.budgets?.[0] !== network || connection === except) continue;
       connection.hold();
-      line.add(connection);
+      queue.add(connection);
     }
-    held.set(network, line);
+    paused.set(network, queue);
   }
 
   return {
@@ -60,9 +60,10 @@ export function createPacing(connections: ReadonlySet<Connection>) {
       if (!network) return;
       schedule();
       total += 1;
-      const own = (begun.get(network) ?? 0) + 1;
-      begun.set(network, own);
-      if (total > AT_ONCE && own * begun.size > AT_ONCE && !held.has(network)) hold(network, connection);
+      const count = (started.get(network) ?? 0) + 1;
+      started.set(network, count);
+      if (total > MAX_PER_TURN && count * started.size > MAX_PER_TURN && !paused.has(network))
+        hold(network, connection);
     },
   };
 }

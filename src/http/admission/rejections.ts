@@ -18,15 +18,15 @@ export const problemOf = (reason: Reason, retryAfterMs = IN_FLIGHT_RETRY_MS): Pr
   new Problem('too_many_requests', DETAILS[reason], { retryAfterMs });
 
 /** Stops reading from the connection for a while, to slow down a client that retries immediately. */
-export function rest(connection: Connection, network: Budget): void {
+export function pauseReading(connection: Connection, network: Budget): void {
   const { socket } = connection;
-  if (connection.isResting || socket.destroyed) return;
-  connection.isResting = true;
+  if (connection.isPaused || socket.destroyed) return;
+  connection.isPaused = true;
   connection.hold();
   setTimeout(() => {
-    connection.isResting = false;
+    connection.isPaused = false;
     connection.release();
-  }, network.restMs(performance.now())).unref();
+  }, network.nextPauseMs(performance.now())).unref();
 }
 
 /** The response to a connection above the limit, as text: no request has been parsed yet. */

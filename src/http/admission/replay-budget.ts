@@ -1,9 +1,9 @@
-/** Charges what a stream reads at its beginning, and makes it wait. Lives as long as that: it holds a name, no request. */
+/** Charges the replay of a stream, and makes it wait for points. Holds only a username, so that the request can be freed. */
 import type { ReplayBudget } from '../../streams/stream.ts';
 import type { Budget, Budgets } from './budgets.ts';
 import { ANSWER_BYTES } from './prices.ts';
 
-/** The account is looked up each time, for one with a full bucket is forgotten; networks stay, with the connection. */
+/** Looks the account up each time, because idle budgets are forgotten; those of networks stay while it is connected. */
 export function createReplayBudget(accounts: Budgets, username: string, networks: Budget[]): ReplayBudget {
   const account = (nowMs: number) => accounts.of(username, 1, nowMs);
   return {

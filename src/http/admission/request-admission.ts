@@ -1,6 +1,6 @@
 /**
- * One request on its way through admission: which buckets it is charged to, which gates it has passed, and the signal
- * that tells its work to stop. Its places are given back when its work has ended and its answer has left.
+ * The admission of one request: the budgets it is charged to, the semaphores it has entered, and the signal that aborts
+ * its work. Its places are released when its work has ended and its response was sent.
  */
 import type { ServerResponse } from 'node:http';
 import type { Network } from '../../chat/model.ts';
@@ -8,7 +8,7 @@ import { Problem } from '../../chat/problems.ts';
 import type { ReplayBudget } from '../../streams/stream.ts';
 import type { AdmissionContext } from './admission-context.ts';
 import type { Budget } from './budgets.ts';
-import type { Connection, OnConnection } from './connection.ts';
+import type { Connection, Exchange } from './connection.ts';
 import {
   ANSWER_BYTES,
   BAD_BODY_FACTOR,
@@ -19,22 +19,23 @@ import {
 } from './prices.ts';
 import { IN_FLIGHT_RETRY_MS, problemOf, type Reason } from './rejections.ts';
 import { createReplayBudget } from './replay-budget.ts';
-import type { Semaphore, Waiting } from './semaphore.ts';
+import type { Semaphore, Waiter } from './semaphore.ts';
 
-const GONE = new Problem('unavailable', 'The client has gone.');
-export class RequestAdmission implements OnConnection {
+const DISCONNECTED = new Problem('unavailable', 'The client has disconnected.');
+
+export class RequestAdmission implements Exchange {
   readonly res: ServerResponse;
   readonly startedAtMs: number;
-  /** Where the request comes from. */
+  /** The networks of the client. */
   readonly networks: Network[];
   readonly connection: Connection;
   isStream = false;
-  isRefused = false;
-  /** It has spent a ticket, and has no other: what follows may not be refused for its points. */
+  isRejected = false;
+  /** Its ticket has been consumed, so it must not be rejected for lack of points any more. */
   hasTicket = false;
-  /** What a network or the connection has too little room for; told where the path is known. */
-  refusal: Problem | undefined;
-  /** Behind a proxy an open request stands for a connection. */
+  /** A rejection by a network or the connection; the response is sent once the path is known. */
+  rejection: Problem | undefined;
+  /** Behind a proxy an open request counts as a connection. */
   isCounted = false;
   readonly #context: AdmissionContext;
   readonly #budgets: Budget[];
@@ -42,13 +43,13 @@ export class RequestAdmission implements OnConnection {
   #account: Budget | undefined;
   #places = 0;
   #bodyPoints = 0;
-  /** How many gates it has passed: of the connection, of the account, of each network. */
-  #passed = 0;
+  /** How many semaphores it has entered: of the connection, of the account, of each network, in this order. */
+  #entered = 0;
   #isWorking = false;
-  #isLeaving = true;
-  #waiting: Waiting | undefined;
-  #refuse: ((problem: Problem) => void) | undefined;
-  #stopped: Problem | undefined;
+  #isResponding = true;
+  #waiter: Waiter | undefined;
+  #rejectWaiting: ((problem: Problem) => void) | undefined;
+  #abortReason: Problem | undefined;
   #controller: AbortController | undefined;
 
   constructor(
@@ -64,141 +65,139 @@ export class RequestAdmission implements OnConnection {
     this.#budgets = from.budgets;
   }
 
-  /** Aborted when the client has gone or its time is up. Made when somebody looks at it. */
+  /** Aborted when the client disconnects or the request times out. Created on first use. */
   get signal(): AbortSignal {
     this.#controller ??= new AbortController();
-    if (this.#stopped) this.#controller.abort(this.#stopped);
+    if (this.#abortReason) this.#controller.abort(this.#abortReason);
     return this.#controller.signal;
   }
 
-  get isGone(): boolean {
-    return this.#stopped === GONE;
+  get isDisconnected(): boolean {
+    return this.#abortReason === DISCONNECTED;
   }
 
   get isWaiting(): boolean {
-    return this.#waiting !== undefined;
+    return this.#waiter !== undefined;
   }
 
-  /** The problem if a network has nothing left; else the price of coming here at all is taken. */
-  arrive(): Problem | undefined {
+  /** Charges the networks for a request, or returns the problem if one of them has no points left. */
+  chargeEntry(): Problem | undefined {
     let waitMs = 0;
     for (const budget of this.#budgets) waitMs = Math.max(waitMs, budget.waitMs(this.startedAtMs));
-    if (waitMs > 0) return this.problem('budget', waitMs);
+    if (waitMs > 0) return this.reject('budget', waitMs);
     for (const budget of this.#budgets) budget.spend(ENTRY_POINTS);
     return undefined;
   }
 
-  /** From here on the account is charged as well. */
+  /** From now on the account is charged as well. */
   identify(username: string): void {
     this.#username = username;
     this.#account = this.#context.accounts.of(username, 1, this.startedAtMs);
     this.#checkBudgets(this.startedAtMs);
   }
 
-  received(bytes: number): void {
+  chargeBody(bytes: number): void {
     if (bytes < BODY_BYTES) return;
     this.#bodyPoints = Math.floor(bytes / BODY_BYTES);
     this.#spend(this.#bodyPoints);
   }
 
   /** The connection closed after this many bytes of the body: refunds the charge for the rest. */
-  endedEarly(bytes: number): void {
+  refundBody(bytes: number): void {
     const points = Math.min(this.#bodyPoints, Math.floor(bytes / BODY_BYTES));
     this.#spend(points - this.#bodyPoints);
     this.#bodyPoints = points;
   }
 
-  /** The request was not worth its work. */
-  failed(): void {
+  /** An invalid body costs a multiple. */
+  chargeInvalidBody(): void {
     if (this.#bodyPoints === 0) return;
     this.#spend(this.#bodyPoints * BAD_BODY_FACTOR);
     this.#bodyPoints = 0;
   }
 
-  /** For the stream that it becomes. */
+  /** Charges the replay of the stream that the request becomes. */
   get meter(): ReplayBudget | undefined {
     return this.#username === undefined
       ? undefined
       : createReplayBudget(this.#context.accounts, this.#username, this.#budgets);
   }
 
-  /** It was answered with a fault of the caller's. */
-  inVain(points: number): void {
+  /** The response was a 4xx. */
+  chargeFault(points: number): void {
     for (const budget of this.#budgets) budget.spend(points);
   }
 
-  answered(bytes: number): void {
+  chargeResponse(bytes: number): void {
     if (bytes >= ANSWER_BYTES) this.#spend(Math.floor(bytes / ANSWER_BYTES));
   }
 
-  /** Takes the price, and the places; undefined when there is no need to wait for them. Others may have used up the budget. */
+  /** Charges the price and takes the places; undefined if there is no need to wait. After a wait, checks budgets again. */
   enter({ points, places, isToAll }: Omit<Price, 'answerKiB'>): Promise<void> | undefined {
     if (!this.hasTicket) this.#checkBudgets(performance.now());
-    const fanOut = isToAll ? (this.#bodyPoints * BODY_BYTES * this.#context.audience()) / FAN_OUT_BYTES : 0;
-    this.#spend(points + Math.floor(fanOut));
+    const streams = isToAll ? this.#context.streamCount() : 0;
+    const cost = points + Math.floor((this.#bodyPoints * BODY_BYTES * streams) / FAN_OUT_BYTES);
+    this.#spend(cost);
     this.#places = places;
     this.#isWorking = true;
-    this.connection.refusals = 0;
+    this.connection.rejections = 0;
     if (this.#advance()) return undefined;
     const turn = new Promise<void>((resolve, reject) => {
-      this.#refuse = reject;
-      this.#standInLine(resolve);
+      this.#rejectWaiting = reject;
+      this.#enqueue(resolve);
     });
-    return this.hasTicket
-      ? turn
-      : turn.then(() => this.#checkBudgets(performance.now(), points + Math.floor(fanOut)));
+    return this.hasTicket ? turn : turn.then(() => this.#checkBudgets(performance.now(), cost));
   }
 
-  /** The work has ended, whatever became of it. */
+  /** The work has ended, successfully or not. */
   done(): void {
     this.#isWorking = false;
-    if (!this.#isLeaving || this.isStream) this.#leaveGates();
+    if (!this.#isResponding || this.isStream) this.#releasePlaces();
   }
 
-  /** The answer has left, or never will. */
-  left(): void {
-    if (!this.#isLeaving) return;
-    this.#isLeaving = false;
+  /** The response was sent, or never will be. */
+  responseEnded(): void {
+    if (!this.#isResponding) return;
+    this.#isResponding = false;
     this.connection.end(this);
     if (this.isCounted)
       this.#context.uncount(this.#budgets, this.isStream ? this.connection.socket : undefined);
-    if (!this.#isWorking) this.#leaveGates();
+    if (!this.#isWorking) this.#releasePlaces();
   }
 
-  /** What is left of it is the stream on its connection. */
-  letGo(): void {
-    this.#context.streaming(this.connection);
+  becomeStream(): void {
+    this.#context.becomeStream(this.connection);
   }
 
-  gone(): void {
-    this.stop(GONE);
-    this.left();
+  disconnected(): void {
+    this.abort(DISCONNECTED);
+    this.responseEnded();
   }
 
-  /** Nobody waits for the answer any more. */
-  stop(reason: Problem): void {
-    if (this.#stopped) return;
-    this.#stopped = reason;
+  /** Aborts the work, or rejects the request if it is still waiting. */
+  abort(reason: Problem): void {
+    if (this.#abortReason) return;
+    this.#abortReason = reason;
     this.#controller?.abort(reason);
-    if (!this.#waiting) return;
-    this.#semaphore(this.#passed)!.unline(this.#waiting);
-    this.#waiting = undefined;
-    this.#refuse!(reason);
+    if (!this.#waiter) return;
+    this.#semaphore(this.#entered)!.remove(this.#waiter);
+    this.#waiter = undefined;
+    this.#rejectWaiting!(reason);
   }
 
-  problem(reason: Reason, retryAfterMs = IN_FLIGHT_RETRY_MS): Problem {
-    this.isRefused = true;
-    this.connection.refusals += 1;
-    this.#context.refused(reason, this.networks[0]?.key ?? 'unknown');
+  reject(reason: Reason, retryAfterMs = IN_FLIGHT_RETRY_MS): Problem {
+    this.isRejected = true;
+    this.connection.rejections += 1;
+    this.#context.onReject(reason, this.networks[0]?.key ?? 'unknown');
     return problemOf(reason, retryAfterMs);
   }
 
-  /** Throws if there is nothing left; `own`: what this request took itself, beside its body. */
+  /** Throws if a budget has no points left; `own`: the points that this request took itself, apart from its body. */
   #checkBudgets(nowMs: number, own = 0): void {
     const spent = own + this.#bodyPoints;
     let waitMs = this.#account?.waitMs(nowMs, spent) ?? 0;
     for (const budget of this.#budgets) waitMs = Math.max(waitMs, budget.waitMs(nowMs, spent + ENTRY_POINTS));
-    if (waitMs > 0) throw this.problem('budget', waitMs);
+    if (waitMs > 0) throw this.reject('budget', waitMs);
   }
 
   #spend(points: number): void {
@@ -210,14 +209,14 @@ export class RequestAdmission implements OnConnection {
     if (index === 0) return this.connection.semaphore;
     if (index === 1) return this.#account?.semaphore;
     const budget = this.#budgets[index - 2]!;
-    return this.#account ? budget.semaphore : budget.openGate;
+    return this.#account ? budget.semaphore : budget.publicSemaphore;
   }
 
-  /** True when all gates are passed. */
+  /** Enters the remaining semaphores; false if it has to wait at one. */
   #advance(): boolean {
-    for (; this.#passed < this.#budgets.length + 2; this.#passed += 1) {
-      const semaphore = this.#semaphore(this.#passed);
-      if (semaphore && !semaphore.enter(this.#placesAt(this.#passed))) return false;
+    for (; this.#entered < this.#budgets.length + 2; this.#entered += 1) {
+      const semaphore = this.#semaphore(this.#entered);
+      if (semaphore && !semaphore.enter(this.#placesAt(this.#entered))) return false;
     }
     return true;
   }
@@ -226,25 +225,25 @@ export class RequestAdmission implements OnConnection {
     return index === 0 ? 1 : this.#places;
   }
 
-  #standInLine(resolve: () => void): void {
-    const waiting = {
-      places: this.#placesAt(this.#passed),
-      go: () => {
-        this.#waiting = undefined;
-        this.#passed += 1;
+  #enqueue(resolve: () => void): void {
+    const waiter = {
+      places: this.#placesAt(this.#entered),
+      onEnter: () => {
+        this.#waiter = undefined;
+        this.#entered += 1;
         if (this.#advance()) resolve();
-        else this.#standInLine(resolve);
+        else this.#enqueue(resolve);
       },
     };
-    this.#waiting = waiting;
-    if (this.#semaphore(this.#passed)!.line(waiting)) return;
-    this.#waiting = undefined;
-    this.#refuse!(this.problem('in_flight'));
+    this.#waiter = waiter;
+    if (this.#semaphore(this.#entered)!.enqueue(waiter)) return;
+    this.#waiter = undefined;
+    this.#rejectWaiting!(this.reject('in_flight'));
   }
 
-  #leaveGates(): void {
-    for (let index = 0; index < this.#passed; index += 1)
+  #releasePlaces(): void {
+    for (let index = 0; index < this.#entered; index += 1)
       this.#semaphore(index)?.leave(this.#placesAt(index));
-    this.#passed = 0;
+    this.#entered = 0;
   }
 }

@@ -1,62 +1,61 @@
 /**
- * So many at once; a few more wait for their turn, first come, first served; what comes beyond is refused. What one
- * takes may be more than one place, and whoever is first in line waits for all of them, so that small ones never pass by.
+ * A counting semaphore with a bounded FIFO queue. A request may take several places; the first in the queue waits for all
+ * of its places, and smaller ones behind it do not overtake it.
  */
-export type Waiting = { places: number; go: () => void };
+export type Waiter = { places: number; onEnter: () => void };
 
 export class Semaphore {
   readonly #places: number;
-  readonly #room: number;
+  readonly #maxWaiting: number;
   #taken = 0;
-  #line: Waiting[] = [];
+  #queue: Waiter[] = [];
 
-  /** `places` 0: no limit. `room`: how many may wait. */
-  constructor(places: number, room: number) {
+  /** `places` 0: no limit. */
+  constructor(places: number, maxWaiting: number) {
     this.#places = places || Number.POSITIVE_INFINITY;
-    this.#room = room;
+    this.#maxWaiting = maxWaiting;
   }
 
   get isIdle(): boolean {
-    return this.#taken === 0 && this.#line.length === 0;
+    return this.#taken === 0 && this.#queue.length === 0;
   }
 
-  /** Whether it may go on at once. */
+  /** Takes the places if that is possible without waiting. */
   enter(places: number): boolean {
-    if (this.#line.length > 0 || !this.#fits(places)) return false;
+    if (this.#queue.length > 0 || !this.#fits(places)) return false;
     this.#taken += places;
     return true;
   }
 
-  /** Calls `go` when its turn has come; false when too many wait. */
-  line(waiting: Waiting): boolean {
-    if (this.#line.length >= this.#room) return false;
-    this.#line.push(waiting);
+  /** Calls `onEnter` when the places are taken. False if the queue is full. */
+  enqueue(waiter: Waiter): boolean {
+    if (this.#queue.length >= this.#maxWaiting) return false;
+    this.#queue.push(waiter);
     return true;
   }
 
-  /** It waits no longer. */
-  unline(waiting: Waiting): void {
-    const index = this.#line.indexOf(waiting);
+  remove(waiter: Waiter): void {
+    const index = this.#queue.indexOf(waiter);
     if (index < 0) return;
-    this.#line.splice(index, 1);
+    this.#queue.splice(index, 1);
     this.#next();
   }
 
   leave(places: number): void {
     this.#taken -= places;
-    if (this.#line.length > 0) this.#next();
+    if (this.#queue.length > 0) this.#next();
   }
 
-  /** One that needs more places than there are goes when it is alone. */
+  /** A request that needs more places than there are may enter when it is alone. */
   #fits(places: number): boolean {
     return this.#taken + places <= this.#places || this.#taken === 0;
   }
 
   #next(): void {
-    while (this.#line.length > 0 && this.#fits(this.#line[0]!.places)) {
-      const waiting = this.#line.shift()!;
-      this.#taken += waiting.places;
-      waiting.go();
+    while (this.#queue.length > 0 && this.#fits(this.#queue[0]!.places)) {
+      const waiter = this.#queue.shift()!;
+      this.#taken += waiter.places;
+      waiter.onEnter();
     }
   }
 }
