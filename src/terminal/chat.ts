@@ -1,8 +1,8 @@
 /**
- * The chat screen at work: what is typed goes to one target (everybody, or a person), everything that comes is shown,
- * whoever it is from. A message of one's own is shown when the server has it. Ends with where to go next.
+ * Runs the chat screen. Input goes to one target, everybody or one user; messages from all conversations are shown. The
+ * user's own messages are shown once the server has stored them. Resolves to where to go next.
  */
-import { type ChatContext, fetchHistory, lookOf, shownName } from './context.ts';
+import { type ChatContext, fetchHistory, renderOptionsOf, shownName } from './context.ts';
 import { messageBlock, messageBlocks, noticeBlock, ruleBlock } from './format-message.ts';
 import type { LiveUpdate } from './live-state.ts';
 import { EVERYBODY, type Outcome } from './outbox.ts';
@@ -11,32 +11,32 @@ import { sanitizeLine } from './sanitize.ts';
 import { openScreen } from './screen.ts';
 import { createCommands, type Next } from './slash-commands.ts';
 
-const LONGEST_TEXT = 4_000;
-/** Shown when somebody begins to talk, so that they know what it is about. */
+const MAX_CHARACTERS = 4_000;
+/** Shown as context when a conversation is opened. */
 const RECENT_MESSAGES = 8;
 const NAMES_SHOWN = 5;
-/** In a larger crowd somebody always comes or goes. */
-const PRESENCE_TOLD_UP_TO = 50;
+/** With more users online, presence notices would drown the chat. */
+const MAX_USERS_FOR_NOTICES = 50;
 
-export async function chat(person: ChatContext, to: string): Promise<Next> {
-  const { feed, outbox, terminal } = person;
+export async function chat(context: ChatContext, to: string): Promise<Next> {
+  const { live, outbox, terminal } = context;
   const { say, style, language, input, output } = terminal;
-  const look = lookOf(person);
+  const renderOptions = renderOptionsOf(context);
   let target = to;
-  /** What was said before stands above what is new. */
-  let isIntroduced = false;
-  let isOver = false;
-  /** Lines that were entered and are not carried out; the first is under way. */
-  const typedAhead: string[] = [];
+  /** New messages are shown below the history, so they wait for it. */
+  let isHistoryShown = false;
+  let isClosed = false;
+  /** Lines entered but not executed yet; the first one is running. */
+  const queuedLines: string[] = [];
   let finish: (next: Next) => void = () => {};
-  const finished = new Promise<Next>((resolve) => {
+  const result = new Promise<Next>((resolve) => {
     finish = resolve;
   });
 
   const screen = openScreen({
     ...{ input, output },
-    onLine: (line) => void enter(line),
-    onLeave: () => finish('quit'),
+    onLine: (line) => void onLine(line),
+    onExit: () => finish('quit'),
     complete: (line) => commands.complete(line),
   });
   const print = screen.print;
@@ -44,42 +44,42 @@ export async function chat(person: ChatContext, to: string): Promise<Next> {
   const warn = (text: string): void => print(noticeBlock('!', text, 'yellow', style));
 
   function prompt(): void {
-    // No name begins with an arrow, so nobody can pass for everybody.
+    // Usernames cannot contain an arrow, so no user can impersonate everybody.
     const name = target === EVERYBODY ? shownName(target, terminal) : `→ ${shownName(target, terminal)}`;
     const count = outbox.waiting().length;
-    const shown = !feed.isAway()
+    const label = !live.isDisconnected()
       ? name
       : count > 0
-        ? say('stateWaiting', { name, count })
-        : say('stateAway', { name });
-    screen.setPrompt(`${style(['bold', feed.isAway() ? 'yellow' : 'cyan'], `${shown} ›`)} `);
+        ? say('stateQueued', { name, count })
+        : say('stateDisconnected', { name });
+    screen.setPrompt(`${style(['bold', live.isDisconnected() ? 'yellow' : 'cyan'], `${label} ›`)} `);
   }
 
-  async function talkTo(next: string): Promise<void> {
+  async function switchTo(next: string): Promise<void> {
     target = next;
     prompt();
-    const { data } = await fetchHistory(person, next, { limit: RECENT_MESSAGES });
+    const { data } = await fetchHistory(context, next, { limit: RECENT_MESSAGES });
     const name = shownName(next, terminal);
-    const waiting = new Set(feed.unseen().map(({ id }) => id));
-    const recent = data?.messages.filter(({ id }) => !waiting.has(id)) ?? [];
-    if (recent.length > 0) print(ruleBlock(name, style), ...messageBlocks(recent, look));
+    const unseen = new Set(live.unseen().map(({ id }) => id));
+    const recent = data?.messages.filter(({ id }) => !unseen.has(id)) ?? [];
+    if (recent.length > 0) print(ruleBlock(name, style), ...messageBlocks(recent, renderOptions));
     notice(say('nowTo', { name }));
   }
 
   function send(receiver: string, text: string): void {
-    if (isOver) return;
+    if (isClosed) return;
     const count = [...text].length;
-    if (count > LONGEST_TEXT) {
+    if (count > MAX_CHARACTERS) {
       warn(say('tooLong', { count }));
-      screen.type(text); // nothing that was typed is lost
+      screen.insert(text); // back into the input line, to be shortened
       return;
     }
     outbox.send({ to: receiver, text });
-    feed.hurry();
+    live.reconnect();
     prompt();
   }
 
-  async function carryOut(line: string): Promise<void> {
+  async function execute(line: string): Promise<void> {
     const command = commands.read(line);
     if (command) return command.run();
     const text = line.startsWith('//') ? line.slice(1) : line;
@@ -87,101 +87,100 @@ export async function chat(person: ChatContext, to: string): Promise<Next> {
   }
 
   /**
-   * One line after another, so that what is typed right behind `/dm name` goes to that person. Only leaving does not
-   * wait.
+   * Executes lines in order, so that text entered right after `/dm name` goes to that user. Only commands that end the
+   * chat run at once.
    */
-  async function enter(line: string): Promise<void> {
-    if (commands.read(line)?.leaves) return carryOut(line);
-    if (typedAhead.push(line) > 1) return;
-    for (let next = typedAhead[0]; next !== undefined && !isOver; next = typedAhead[0]) {
-      await carryOut(next);
-      if (!isOver) typedAhead.shift();
+  async function onLine(line: string): Promise<void> {
+    if (commands.read(line)?.endsChat) return execute(line);
+    if (queuedLines.push(line) > 1) return;
+    for (let next = queuedLines[0]; next !== undefined && !isClosed; next = queuedLines[0]) {
+      await execute(next);
+      if (!isClosed) queuedLines.shift();
     }
   }
 
-  /** What was typed behind a `/dm` that failed was for that person, and must not go to anybody else. */
-  function notThere(reason: string): void {
+  /** Lines entered after a failed `/dm` were meant for that user and must not go to anybody else. */
+  function onDmFailed(reason: string): void {
     notice(reason);
-    for (const text of typedAhead.splice(1)) warn(say('notSent', { text: sanitizeLine(text), reason }));
+    for (const text of queuedLines.splice(1)) warn(say('notSent', { text: sanitizeLine(text), reason }));
   }
 
   function onOutcome(outcome: Outcome): void {
     if (outcome.kind === 'sent') {
-      print(messageBlock(outcome.message, look));
-      if (feed.isAway()) feed.hurry();
+      print(messageBlock(outcome.message, renderOptions));
+      if (live.isDisconnected()) live.reconnect();
     } else if (outcome.kind === 'refused') {
       const reason = explain(outcome.problem, language);
-      warn(say('notSent', { text: sanitizeLine(outcome.letter.text), reason }));
+      warn(say('notSent', { text: sanitizeLine(outcome.outgoing.text), reason }));
     } else if (outcome.problem.code === 'too_many_requests') {
       warn(say('slowDown', { seconds: outcome.problem.retryAfterSeconds }));
     }
     prompt();
   }
 
-  /** Everything that nobody has seen yet. */
   function showUnseen(title?: string): void {
-    const messages = [...feed.unseen()];
-    if (messages.length === 0 || !isIntroduced || isOver) return;
-    print(...(title ? [ruleBlock(title, style)] : []), ...messageBlocks(messages, look));
-    feed.seen(messages);
+    const messages = [...live.unseen()];
+    if (messages.length === 0 || !isHistoryShown || isClosed) return;
+    print(...(title ? [ruleBlock(title, style)] : []), ...messageBlocks(messages, renderOptions));
+    live.markSeen(messages);
   }
 
-  function tellPresence(key: 'came' | 'went', names: string[]): void {
-    const others = names.filter((name) => name !== person.me).map(sanitizeLine);
-    if (others.length === 0 || feed.people.total() > PRESENCE_TOLD_UP_TO) return;
+  function showPresence(key: 'cameOnline' | 'wentOffline', names: string[]): void {
+    const others = names.filter((name) => name !== context.me).map(sanitizeLine);
+    if (others.length === 0 || live.presence.total() > MAX_USERS_FOR_NOTICES) return;
     const more = others.length - NAMES_SHOWN;
-    const shown = others.slice(0, NAMES_SHOWN);
-    if (more > 0) shown.push(say('andMore', { count: more }));
-    notice(say(key, { names: shown.join(', ') }));
+    const listed = others.slice(0, NAMES_SHOWN);
+    if (more > 0) listed.push(say('andMore', { count: more }));
+    notice(say(key, { names: listed.join(say('comma')) }));
   }
 
-  function onNews(news: LiveUpdate): void {
-    if (news.kind === 'message') showUnseen();
-    else if (news.kind === 'presence') {
-      tellPresence('came', news.online);
-      tellPresence('went', news.offline);
-    } else if (news.kind === 'gap') warn(say('missing', { reason: news.reason }));
-    else if (news.kind === 'ended') finish('ended');
+  function onUpdate(update: LiveUpdate): void {
+    if (update.kind === 'message') showUnseen();
+    else if (update.kind === 'presence') {
+      showPresence('cameOnline', update.online);
+      showPresence('wentOffline', update.offline);
+    } else if (update.kind === 'gap') warn(say('gap', { reason: update.reason }));
+    else if (update.kind === 'ended') finish('ended');
     else {
-      if (news.isAway) warn(say('away'));
+      if (update.isDisconnected) warn(say('disconnected'));
       else {
-        notice(say('isBack'));
-        outbox.hurry();
+        notice(say('reconnected'));
+        outbox.retryNow();
       }
       prompt();
     }
   }
 
   const commands = createCommands({
-    person,
+    context,
     target: () => target,
-    talkTo,
+    switchTo,
     send,
     print,
     notice,
-    notThere,
+    onDmFailed,
     leave: (next) => finish(next),
   });
 
   outbox.onOutcome(onOutcome);
-  const lookAway = feed.look(onNews);
-  if (feed.end()) finish('ended');
+  const unsubscribe = live.subscribe(onUpdate);
+  if (live.end()) finish('ended');
   print(() => '');
   prompt();
-  if (feed.isAway()) warn(say('away'));
-  // Not waited for: one may write, and leave, while the server takes its time.
-  void talkTo(to).then(() => {
-    isIntroduced = true;
+  if (live.isDisconnected()) warn(say('disconnected'));
+  // Not awaited: the user can type and leave while the server is slow.
+  void switchTo(to).then(() => {
+    isHistoryShown = true;
     showUnseen(say('newMessages'));
   });
-  const next = await finished;
-  isOver = true;
-  lookAway();
+  const next = await result;
+  isClosed = true;
+  unsubscribe();
   outbox.onOutcome(() => {});
-  const unfinished = screen.close();
-  if (next !== 'menu') typedAhead.push(unfinished);
+  const unfinishedLine = screen.close();
+  if (next !== 'menu') queuedLines.push(unfinishedLine);
   const reason = shownName(target, terminal);
-  for (const text of typedAhead)
+  for (const text of queuedLines)
     if (text.trim() !== '') output.write(`${say('notSent', { text: sanitizeLine(text), reason })}\n`);
   return next;
 }

@@ -1,6 +1,6 @@
-/** Somebody who is logged in at a terminal: all that a menu and the chat screen work with. */
+/** What the menus and the chat screen share after login. */
 import type { Message, Parley, Result } from '../client/index.ts';
-import type { Look } from './format-message.ts';
+import type { RenderOptions } from './format-message.ts';
 import type { LiveState } from './live-state.ts';
 import { EVERYBODY, type Outbox } from './outbox.ts';
 import { sanitizeLine } from './sanitize.ts';
@@ -9,25 +9,25 @@ import type { Terminal } from './terminal.ts';
 export type ChatContext = {
   me: string;
   parley: Parley;
-  feed: LiveState;
+  live: LiveState;
   outbox: Outbox;
   terminal: Terminal;
 };
 
-export const lookOf = ({ me, terminal: { say, style, locale } }: ChatContext): Look => ({
+export const renderOptionsOf = ({ me, terminal: { say, style, locale } }: ChatContext): RenderOptions => ({
   me,
   say,
   style,
   locale,
 });
 
-/** The name of whom one talks to, as it is shown. */
+/** The display name of a target. */
 export const shownName = (to: string, { say }: Terminal): string =>
   to === EVERYBODY ? say('everybody') : sanitizeLine(to);
 
 export type Page = { before?: number; limit: number };
 
-/** What was said to everybody, or with one person: newest page first, each oldest first. */
+/** Fetches one page of history, the newest page by default. Messages are in ascending order. */
 export const fetchHistory = (
   { parley }: ChatContext,
   to: string,

@@ -1,10 +1,10 @@
 /**
- * `parley listen`: what comes, one line each, until it is interrupted. A message is acknowledged when its line was
- * written, so a pipe that breaks loses nothing.
+ * `parley listen`: prints incoming messages, one per line, until interrupted. A message is acknowledged only after its
+ * line was written, so a broken pipe loses nothing.
  */
 import { once } from 'node:events';
 import type { StreamEvent, StreamState } from '../client/index.ts';
-import { Failure, failureOf, identify } from './credentials.ts';
+import { authenticate, CommandError, toCommandError } from './credentials.ts';
 import { messageBlock } from './format-message.ts';
 import { EXIT } from './help.ts';
 import { escapeJson, sanitizeLine } from './sanitize.ts';
@@ -12,18 +12,22 @@ import type { SessionFile } from './session-file.ts';
 import type { Settings } from './settings.ts';
 import type { Terminal } from './terminal.ts';
 
-export async function listen(settings: Settings, terminal: Terminal, keeper: SessionFile): Promise<number> {
+export async function listen(
+  settings: Settings,
+  terminal: Terminal,
+  sessionFile: SessionFile,
+): Promise<number> {
   const { output, say } = terminal;
-  const { parley, leave } = await identify(settings, terminal, keeper);
+  const { parley, close } = await authenticate(settings, terminal, sessionFile);
   const stop = new AbortController();
-  let exitCode: number = EXIT.done;
+  let exitCode: number = EXIT.success;
   let end: Extract<StreamState, { kind: 'ended' }> | undefined;
   process.once('SIGINT', () => {
     exitCode = EXIT.interrupted;
     stop.abort();
   });
   process.once('SIGTERM', () => stop.abort());
-  output.on('error', () => stop.abort()); // who read the pipe is gone
+  output.on('error', () => stop.abort()); // the reader of the pipe is gone
   const stream = parley.events({
     signal: stop.signal,
     acknowledge: settings.acknowledge,
@@ -38,16 +42,16 @@ export async function listen(settings: Settings, terminal: Terminal, keeper: Ses
     if (!output.write(`${line}\n`)) await once(output, 'drain', { signal: stop.signal }).catch(() => {});
     if (stop.signal.aborted) break;
   }
-  await leave();
-  if (end?.problem) throw failureOf(end.problem, terminal);
+  await close();
+  if (end?.problem) throw toCommandError(end.problem, terminal);
   if (end && end.reason !== 'aborted')
-    throw new Failure(say('ended', { reason: end.reason }), EXIT.notLoggedIn);
+    throw new CommandError(say('ended', { reason: end.reason }), EXIT.notLoggedIn);
   return exitCode;
 }
 
-/** For people: messages and what is missing. */
+/** The human-readable line for messages and gaps; undefined for other events. */
 function plain(event: StreamEvent, me: string, terminal: Terminal): string | undefined {
-  if (event.kind === 'gap') return terminal.say('missing', { reason: event.reason });
+  if (event.kind === 'gap') return terminal.say('gap', { reason: event.reason });
   if (event.kind !== 'dm' && event.kind !== 'broadcast') return undefined;
   return messageBlock(
     { ...event, text: sanitizeLine(event.text) },

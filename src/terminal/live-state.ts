@@ -1,40 +1,40 @@
 /**
- * The one stream of a login: who is online, how the connection is, and the messages. A message goes to whoever looks
- * (the chat screen), else it waits among the unseen. A direct message is acknowledged when it was seen, not before: what
- * nobody has seen comes again with the next login.
+ * The event stream of a login and the state built from it: presence, connection and unseen messages. Messages stay
+ * unseen until a screen shows them. A direct message is acknowledged only when it has been shown, so that unseen ones
+ * are delivered again after the next login.
  */
 import type { DirectMessage, EndOfStream, Message, Parley, Problem, StreamEvent } from '../client/index.ts';
 import { createPresence } from './presence.ts';
-import { isPassing } from './problems.ts';
+import { isRetryable } from './problems.ts';
 
 export type LiveUpdate =
   | { kind: 'message'; message: Message }
   | { kind: 'presence'; online: string[]; offline: string[] }
   | { kind: 'gap'; reason: string }
-  | { kind: 'connection'; isAway: boolean }
+  | { kind: 'connection'; isDisconnected: boolean }
   | { kind: 'ended'; reason: EndOfStream; problem?: Problem };
 
 export type LiveState = ReturnType<typeof openLiveState>;
 
-/** Names that are asked for after (re)connecting; the rest is only a number. */
-const NAMES_ASKED = 1_000;
-/** Broadcasts wait to be read only here, and older ones are in the history. */
-const UNSEEN_BROADCASTS = 200;
-const GATHER_MS = 300;
+/** Limit for the names fetched after (re)connecting; the rest only counts. */
+const MAX_NAMES = 1_000;
+/** Older unseen broadcasts are dropped; the history still has them. */
+const MAX_UNSEEN_BROADCASTS = 200;
+const BATCH_DELAY_MS = 300;
 const RETRY_MS = 3_000;
 
 export function openLiveState(parley: Parley, me: string) {
-  const people = createPresence();
+  const presence = createPresence();
   const stop = new AbortController();
-  const lookers = new Set<(news: LiveUpdate) => void>();
+  const listeners = new Set<(update: LiveUpdate) => void>();
   let unseen: Message[] = [];
-  let isAway = false;
+  let isDisconnected = false;
   let end: Extract<LiveUpdate, { kind: 'ended' }> | undefined;
-  let seenUpTo: string | undefined;
+  let pendingAck: string | undefined;
   let timer: ReturnType<typeof setTimeout> | undefined;
 
-  const tell = (news: LiveUpdate): void => {
-    for (const looker of lookers) looker(news);
+  const notify = (update: LiveUpdate): void => {
+    for (const listener of listeners) listener(update);
   };
 
   const isMail = (message: Message): message is DirectMessage => message.kind === 'dm' && message.to === me;
@@ -42,42 +42,42 @@ export function openLiveState(parley: Parley, me: string) {
   function receive(message: Message): void {
     unseen.push(message);
     const broadcasts = unseen.filter(({ kind }) => kind === 'broadcast');
-    if (broadcasts.length > UNSEEN_BROADCASTS) unseen = unseen.filter((each) => each !== broadcasts[0]);
-    tell({ kind: 'message', message });
+    if (broadcasts.length > MAX_UNSEEN_BROADCASTS) unseen = unseen.filter((each) => each !== broadcasts[0]);
+    notify({ kind: 'message', message });
   }
 
-  /** Another session of this account has acknowledged: what it has seen is seen. */
-  function forget(upTo: string, unread: number): void {
-    const place = unseen.findIndex(({ id }) => id === upTo);
-    unseen = unseen.filter((message, index) => !isMail(message) || (unread > 0 && index > place));
+  /** Another session of this account has acknowledged messages: they count as seen here too. */
+  function dropAcknowledged(upTo: string, unread: number): void {
+    const lastIndex = unseen.findIndex(({ id }) => id === upTo);
+    unseen = unseen.filter((message, index) => !isMail(message) || (unread > 0 && index > lastIndex));
   }
 
-  async function listPeople(): Promise<void> {
-    await people.load(async () => (await parley.listOnline({ limit: NAMES_ASKED })).data);
-    tell({ kind: 'presence', online: [], offline: [] });
+  async function loadPresence(): Promise<void> {
+    await presence.load(async () => (await parley.listOnline({ limit: MAX_NAMES })).data);
+    notify({ kind: 'presence', online: [], offline: [] });
   }
 
-  function take(event: StreamEvent): void {
+  function handle(event: StreamEvent): void {
     switch (event.kind) {
       case 'ready':
-        people.count(event.online);
-        if (event.presence === 'all') void listPeople();
+        presence.setTotal(event.online);
+        if (event.presence === 'all') void loadPresence();
         break;
       case 'dm':
       case 'broadcast':
         receive(event);
         break;
       case 'presence':
-        people.apply(event);
-        if (event.resync) void listPeople();
-        tell({ kind: 'presence', online: event.online ?? [], offline: event.offline ?? [] });
+        presence.apply(event);
+        if (event.resync) void loadPresence();
+        notify({ kind: 'presence', online: event.online ?? [], offline: event.offline ?? [] });
         break;
       case 'mailbox':
-        forget(event.upTo, event.unread);
-        tell({ kind: 'presence', online: [], offline: [] });
+        dropAcknowledged(event.upTo, event.unread);
+        notify({ kind: 'presence', online: [], offline: [] });
         break;
       case 'gap':
-        tell({ kind: 'gap', reason: event.reason });
+        notify({ kind: 'gap', reason: event.reason });
         break;
       case 'goodbye':
         break;
@@ -90,56 +90,57 @@ export function openLiveState(parley: Parley, me: string) {
     onState: (state) => {
       if (state.kind === 'ended') {
         end = { ...state, kind: 'ended' };
-        tell(end);
+        notify(end);
       }
-      // A token that has expired is nothing to speak of.
-      const isNews = state.kind === 'waiting' ? !isAway && state.because !== 'expired' : isAway;
-      if (!isNews || (state.kind !== 'open' && state.kind !== 'waiting')) return;
-      isAway = state.kind === 'waiting';
-      tell({ kind: 'connection', isAway });
+      // Reconnecting with a new token is routine, not a disconnection.
+      const hasChanged =
+        state.kind === 'waiting' ? !isDisconnected && state.because !== 'expired' : isDisconnected;
+      if (!hasChanged || (state.kind !== 'open' && state.kind !== 'waiting')) return;
+      isDisconnected = state.kind === 'waiting';
+      notify({ kind: 'connection', isDisconnected });
     },
   });
   const running = (async () => {
-    for await (const event of stream) take(event);
+    for await (const event of stream) handle(event);
   })();
 
   async function acknowledge(signal?: AbortSignal): Promise<void> {
     clearTimeout(timer);
     timer = undefined;
-    const upTo = seenUpTo;
-    seenUpTo = undefined;
+    const upTo = pendingAck;
+    pendingAck = undefined;
     if (upTo === undefined || end) return;
     const { problem } = await parley.ackMailbox(upTo, signal ? { signal } : {});
-    if (!problem || !isPassing(problem) || seenUpTo !== undefined) return;
-    seenUpTo = upTo;
+    if (!problem || !isRetryable(problem) || pendingAck !== undefined) return;
+    pendingAck = upTo;
     timer = setTimeout(() => void acknowledge(), RETRY_MS);
   }
 
   return {
-    people,
-    isAway: (): boolean => isAway,
+    presence,
+    isDisconnected: (): boolean => isDisconnected,
     end: () => end,
     unseen: (): readonly Message[] => unseen,
     unseenMail: (): readonly DirectMessage[] => unseen.filter(isMail),
-    /** These were on the screen. */
-    seen(messages: readonly Message[]): void {
+    /** Removes the messages from the unseen ones and acknowledges them. */
+    markSeen(messages: readonly Message[]): void {
       const ids = new Set(messages.map(({ id }) => id));
       unseen = unseen.filter(({ id }) => !ids.has(id));
       const newest = messages.findLast(isMail);
       if (!newest) return;
-      seenUpTo = newest.id;
-      timer ??= setTimeout(() => void acknowledge(), GATHER_MS);
+      pendingAck = newest.id;
+      timer ??= setTimeout(() => void acknowledge(), BATCH_DELAY_MS);
     },
-    /** Hears everything from now on, until it is told to stop. */
-    look(looker: (news: LiveUpdate) => void): () => void {
-      lookers.add(looker);
-      return () => void lookers.delete(looker);
+    /** Calls `listener` on every update; returns a function that unsubscribes it. */
+    subscribe(listener: (update: LiveUpdate) => void): () => void {
+      listeners.add(listener);
+      return () => void listeners.delete(listener);
     },
-    /** If the stream waits to come back, it need not any longer. */
-    hurry: (): void => stream.reconnect(),
+    /** Reconnects at once if the stream is waiting for its next attempt. */
+    reconnect: (): void => stream.reconnect(),
     async close(withinMs: number): Promise<void> {
-      lookers.clear();
-      // What cannot be acknowledged comes again.
+      listeners.clear();
+      // On failure the messages are delivered again.
       await acknowledge(AbortSignal.timeout(withinMs)).catch(() => {});
       clearTimeout(timer);
       stop.abort();

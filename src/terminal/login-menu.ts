@@ -1,37 +1,41 @@
-/** The menu before login: log in, register, quit. What was typed is kept when the server does not answer. */
+/** The menu before login: log in, create an account, quit. If the server is unreachable, the input can be resent. */
 import { homedir } from 'node:os';
 import type { Parley, Result } from '../client/index.ts';
-import { explain, isPassing } from './problems.ts';
+import { explain, isRetryable } from './problems.ts';
 import { askPassword, askText, choose, log } from './prompts.ts';
 import { sanitizeLine } from './sanitize.ts';
 import { connect } from './server.ts';
 import type { SessionFile } from './session-file.ts';
 import type { Terminal } from './terminal.ts';
 
-export type Entrance = { terminal: Terminal; server: string; keeper: SessionFile };
-export type Entered = { parley: Parley; me: string; isKept: boolean };
+export type LoginContext = { terminal: Terminal; server: string; sessionFile: SessionFile };
+export type Login = { parley: Parley; me: string; staysLoggedIn: boolean };
 
 const PASSWORD_BYTES = { fewest: 8, most: 72 };
-/** Name of this kind of device, kept with the session. */
+/** The device name that the server stores with the session. */
 export const DEVICE = 'terminal';
 
-/** The login that is kept, if there is one and the server still knows it. */
-export async function comeBack({ terminal, server, keeper }: Entrance): Promise<Entered | undefined> {
-  const parley = connect({ baseUrl: server, ...keeper });
+/** Restores the saved session, unless the server rejects it. */
+export async function restoreLogin({
+  terminal,
+  server,
+  sessionFile,
+}: LoginContext): Promise<Login | undefined> {
+  const parley = connect({ baseUrl: server, ...sessionFile });
   const session = await parley.restore();
   if (!session) return undefined;
   const { problem } = await parley.getMe();
-  if (!problem || isPassing(problem)) return { parley, me: session.username, isKept: true };
+  if (!problem || isRetryable(problem)) return { parley, me: session.username, staysLoggedIn: true };
   log.warn(explain(problem, terminal.language), { output: terminal.output });
   return undefined;
 }
 
-/** Undefined: the person quits. */
-export async function enter(entrance: Entrance): Promise<Entered | undefined> {
-  const { terminal } = entrance;
+/** Returns undefined when the user quits. */
+export async function showLoginMenu(context: LoginContext): Promise<Login | undefined> {
+  const { terminal } = context;
   const { say } = terminal;
   for (;;) {
-    const what = await choose({
+    const choice = await choose({
       terminal,
       message: () => say('whatNow'),
       options: [
@@ -40,26 +44,26 @@ export async function enter(entrance: Entrance): Promise<Entered | undefined> {
         { value: 'quit', label: say('quit') },
       ],
     });
-    if (what === undefined || what === 'quit') return undefined;
-    const entered = await (what === 'logIn' ? logIn(entrance) : register(entrance));
-    if (entered) return entered;
+    if (choice === undefined || choice === 'quit') return undefined;
+    const login = await (choice === 'logIn' ? logIn(context) : register(context));
+    if (login) return login;
   }
 }
 
-async function logIn(entrance: Entrance): Promise<Entered | undefined> {
-  const { terminal } = entrance;
+async function logIn(context: LoginContext): Promise<Login | undefined> {
+  const { terminal } = context;
   const { say } = terminal;
-  const username = await askText({ terminal, message: say('username'), validate: needed(terminal) });
+  const username = await askText({ terminal, message: say('username'), validate: required(terminal) });
   if (username === undefined) return undefined;
-  const password = await askPassword({ terminal, message: say('password'), validate: needed(terminal) });
+  const password = await askPassword({ terminal, message: say('password'), validate: required(terminal) });
   if (password === undefined) return undefined;
-  return begin(entrance, username, password);
+  return startSession(context, username, password);
 }
 
-async function register(entrance: Entrance): Promise<Entered | undefined> {
-  const { terminal, server } = entrance;
+async function register(context: LoginContext): Promise<Login | undefined> {
+  const { terminal, server } = context;
   const { say } = terminal;
-  const username = await askText({ terminal, message: say('username'), validate: needed(terminal) });
+  const username = await askText({ terminal, message: say('username'), validate: required(terminal) });
   if (username === undefined) return undefined;
   const password = await askPassword({
     terminal,
@@ -70,44 +74,50 @@ async function register(entrance: Entrance): Promise<Entered | undefined> {
     },
   });
   if (password === undefined) return undefined;
-  const again = await askPassword({
+  const repeated = await askPassword({
     terminal,
     message: say('passwordAgain'),
     validate: (value) => (value === password ? undefined : say('passwordsDiffer')),
   });
-  if (again === undefined) return undefined;
+  if (repeated === undefined) return undefined;
   const parley = connect({ baseUrl: server });
-  const account = await untilAnswered(terminal, () => parley.register({ username, password }));
+  const account = await retryWhileUnreachable(terminal, () => parley.register({ username, password }));
   if (!account) return undefined;
   log.success(say('registered', { name: account.username }), { output: terminal.output });
-  return begin(entrance, username, password);
+  return startSession(context, username, password);
 }
 
-async function begin(entrance: Entrance, username: string, password: string): Promise<Entered | undefined> {
-  const { terminal, server, keeper } = entrance;
+async function startSession(
+  context: LoginContext,
+  username: string,
+  password: string,
+): Promise<Login | undefined> {
+  const { terminal, server, sessionFile } = context;
   const { say } = terminal;
   const stay = await choose({
     terminal,
-    message: () => say('stay'),
+    message: () => say('stayLoggedIn'),
     options: [
       { value: 'no', label: say('stayNo') },
-      { value: 'yes', label: say('stayYes', { file: keeper.file.replace(homedir(), '~') }) },
+      { value: 'yes', label: say('stayYes', { file: sessionFile.file.replace(homedir(), '~') }) },
     ],
   });
   if (stay === undefined) return undefined;
-  const isKept = stay === 'yes';
-  // A machine that is not to remember the login is not to remember who was here either.
-  const known = isKept ? keeper : { devices: { ...keeper.devices, set: () => {} } };
+  const staysLoggedIn = stay === 'yes';
+  // If the user does not want to stay logged in, the device token, which names the account, is not saved either.
+  const known = staysLoggedIn ? sessionFile : { devices: { ...sessionFile.devices, set: () => {} } };
   const parley = connect({ baseUrl: server, ...known });
-  const login = await untilAnswered(terminal, () => parley.login({ username, password, device: DEVICE }));
+  const login = await retryWhileUnreachable(terminal, () =>
+    parley.login({ username, password, device: DEVICE }),
+  );
   if (!login) return undefined;
   const name = sanitizeLine(login.account.displayName);
   log.success(say('hello', { name }), { output: terminal.output });
-  return { parley, me: login.account.username, isKept };
+  return { parley, me: login.account.username, staysLoggedIn };
 }
 
-/** The same again for as long as the server is away and the person wants it. */
-async function untilAnswered<Data>(
+/** Repeats the call on request while the server cannot answer it. */
+async function retryWhileUnreachable<Data>(
   terminal: Terminal,
   call: () => Promise<Result<Data>>,
 ): Promise<Data | undefined> {
@@ -116,12 +126,12 @@ async function untilAnswered<Data>(
     const { data, problem } = await call();
     if (!problem) return data;
     log.warn(explain(problem, language), { output });
-    if (!isPassing(problem)) return undefined;
+    if (!isRetryable(problem)) return undefined;
     const next = await choose({
       terminal,
       message: () => say('whatNow'),
       options: [
-        { value: 'again', label: say('again') },
+        { value: 'again', label: say('retry') },
         { value: 'back', label: say('back') },
       ],
     });
@@ -129,7 +139,7 @@ async function untilAnswered<Data>(
   }
 }
 
-const needed =
+const required =
   ({ say }: Terminal) =>
   (value: string): string | undefined =>
-    value.trim() === '' ? say('needed') : undefined;
+    value.trim() === '' ? say('required') : undefined;

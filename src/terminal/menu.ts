@@ -1,9 +1,6 @@
-/**
- * The menu after login. It is alive: how many are online, how many messages are new and whether there is a connection
- * change while it is open.
- */
+/** The menu after login. The numbers of online users and new messages and the connection state update live. */
 import { chat } from './chat.ts';
-import { type ChatContext, fetchHistory, lookOf, shownName } from './context.ts';
+import { type ChatContext, fetchHistory, renderOptionsOf, shownName } from './context.ts';
 import { type Block, messageBlocks, ruleBlock } from './format-message.ts';
 import { EVERYBODY } from './outbox.ts';
 import { explain } from './problems.ts';
@@ -29,87 +26,89 @@ const ITEMS = [
 ] as const;
 type Item = (typeof ITEMS)[number];
 
-export async function menu(person: ChatContext): Promise<End> {
-  const { terminal, feed } = person;
-  const over = new AbortController();
-  const lookAway = feed.look((news) => {
-    if (news.kind === 'ended') over.abort();
+export async function menu(context: ChatContext): Promise<End> {
+  const { terminal, live } = context;
+  const ended = new AbortController();
+  const unsubscribe = live.subscribe((update) => {
+    if (update.kind === 'ended') ended.abort();
   });
-  const signal = over.signal;
+  const signal = ended.signal;
   let last: Item = 'talkToEverybody';
   try {
-    while (!feed.end()) {
+    while (!live.end()) {
       const item: Item | undefined = await choose<Item>({
         terminal,
         signal,
-        watch: feed.look,
-        message: () => summary(person),
+        watch: live.subscribe,
+        message: () => summary(context),
         options: ITEMS.map((value) => ({
           value,
           get label() {
-            return labelOf(value, person);
+            return labelOf(value, context);
           },
         })),
         initialValue: last,
       });
-      if (item === undefined) continue; // Esc: there is nothing behind this menu
+      if (item === undefined) continue; // Esc: this is the top level
       if (item === 'quit' || item === 'logOut') return item;
       last = item;
-      const next = await SCREENS[item](person, signal);
+      const next = await SCREENS[item](context, signal);
       if (next === 'quit') return 'quit';
     }
     return 'ended';
   } finally {
-    lookAway();
+    unsubscribe();
   }
 }
 
 const SCREENS: Record<
   Exclude<Item, 'logOut' | 'quit'>,
-  (person: ChatContext, signal: AbortSignal) => Promise<Next>
+  (context: ChatContext, signal: AbortSignal) => Promise<Next>
 > = {
-  talkToEverybody: (person) => chat(person, EVERYBODY),
-  async talkToSomebody(person, signal) {
-    const to = await somebody(person, signal, () => person.terminal.say('toWhom'));
-    return to === undefined ? 'menu' : chat(person, to);
+  talkToEverybody: (context) => chat(context, EVERYBODY),
+  async talkToSomebody(context, signal) {
+    const to = await choosePerson(context, signal, () => context.terminal.say('toWhom'));
+    return to === undefined ? 'menu' : chat(context, to);
   },
-  async whoIsOnline(person, signal) {
-    const to = await somebody(person, signal, () => whoIsThere(person));
-    return to === undefined ? 'menu' : chat(person, to);
+  async whoIsOnline(context, signal) {
+    const to = await choosePerson(context, signal, () => onlineMessage(context));
+    return to === undefined ? 'menu' : chat(context, to);
   },
-  async conversations(person, signal) {
-    const to = await conversation(person, signal, []);
-    return to === undefined ? 'menu' : chat(person, to);
+  async conversations(context, signal) {
+    const to = await chooseConversation(context, signal, []);
+    return to === undefined ? 'menu' : chat(context, to);
   },
-  async mailbox(person) {
-    const { terminal, feed } = person;
-    const messages = feed.unseenMail();
+  async mailbox(context) {
+    const { terminal, live } = context;
+    const messages = live.unseenMail();
     if (messages.length === 0) log.info(terminal.say('mailboxEmpty'), { output: terminal.output });
-    else show(person, terminal.say('mailbox'), messageBlocks(messages, lookOf(person)));
-    feed.seen(messages);
+    else show(context, terminal.say('mailbox'), messageBlocks(messages, renderOptionsOf(context)));
+    live.markSeen(messages);
     return 'menu';
   },
-  async history(person, signal) {
-    const { say } = person.terminal;
-    const to = await conversation(person, signal, [{ value: EVERYBODY, label: say('everybody') }]);
-    return to === undefined ? 'menu' : readBack(person, signal, to);
+  async history(context, signal) {
+    const { say } = context.terminal;
+    const to = await chooseConversation(context, signal, [{ value: EVERYBODY, label: say('everybody') }]);
+    return to === undefined ? 'menu' : browseHistory(context, signal, to);
   },
 };
 
-function summary({ me, feed, terminal: { say } }: ChatContext): string {
+function summary({ me, live, terminal: { say } }: ChatContext): string {
   const name = sanitizeLine(me);
-  return feed.isAway() ? say('summaryAway', { name }) : say('summary', { name, count: feed.people.total() });
+  return live.isDisconnected()
+    ? say('summaryDisconnected', { name })
+    : say('summary', { name, count: live.presence.total() });
 }
 
-function whoIsThere({ feed: { people }, me, terminal: { say } }: ChatContext): string {
-  const count = people.total() - (people.has(me) ? 1 : 0);
+function onlineMessage({ live: { presence }, me, terminal: { say } }: ChatContext): string {
+  const count = presence.total() - (presence.has(me) ? 1 : 0);
   return count > 0 ? say('onlineNow', { count }) : say('nobodyOnline');
 }
 
-function labelOf(item: Item, { feed, terminal: { say, style } }: ChatContext): string {
-  const mail = feed.unseenMail().length;
-  const news = { mailbox: mail, talkToEverybody: feed.unseen().length - mail }[item as string] ?? 0;
-  return news > 0 ? `${say(item)} ${style('yellow', say('countNew', { count: news }))}` : say(item);
+function labelOf(item: Item, { live, terminal: { say, style } }: ChatContext): string {
+  const mail = live.unseenMail().length;
+  const count = { mailbox: mail, talkToEverybody: live.unseen().length - mail }[item as string] ?? 0;
+  return count > 0 ? `${say(item)} ${style('yellow', say('countNew', { count }))}` : say(item);
 }
 
 function show({ terminal: { output, style } }: ChatContext, title: string, blocks: Block[]): void {
@@ -117,69 +116,72 @@ function show({ terminal: { output, style } }: ChatContext, title: string, block
   output.write(`\n${lines.map((block) => block(output.columns)).join('\n')}\n`);
 }
 
-/** Those online, live: who comes is added, who goes is marked, and nothing moves under the cursor. */
-async function somebody(
-  person: ChatContext,
+/** Lists online users, live: new ones are appended and leavers marked offline, so nothing moves under the cursor. */
+async function choosePerson(
+  context: ChatContext,
   signal: AbortSignal,
   message: () => string,
 ): Promise<string | undefined> {
-  const { terminal, feed, me } = person;
+  const { terminal, live, me } = context;
   const { say } = terminal;
   const options: Choice<string>[] = [
     { value: '', label: say('back') },
     { value: EVERYBODY, label: say('somebodyElse') },
   ];
   const add = (): void => {
-    for (const value of feed.people.names()) {
+    for (const value of live.presence.names()) {
       if (value === me || options.length > NAMES_SHOWN || options.some((each) => each.value === value))
         continue;
       options.push({
         value,
         label: sanitizeLine(value),
         get hint() {
-          return feed.people.has(value) ? '' : say('offline');
+          return live.presence.has(value) ? '' : say('offline');
         },
       });
     }
   };
   add();
   const watch = (changed: () => void): (() => void) =>
-    feed.look(() => {
+    live.subscribe(() => {
       add();
       changed();
     });
   const chosen = await choose({ terminal, signal, watch, message, options });
-  return chosen === EVERYBODY ? byName(person, signal) : chosen || undefined;
+  return chosen === EVERYBODY ? askForPerson(context, signal) : chosen || undefined;
 }
 
-/** Somebody who may be offline, but must exist. */
-async function byName({ terminal, parley }: ChatContext, signal: AbortSignal): Promise<string | undefined> {
+/** Asks for a username; the user may be offline, but must exist. */
+async function askForPerson(
+  { terminal, parley }: ChatContext,
+  signal: AbortSignal,
+): Promise<string | undefined> {
   const { say, language, output } = terminal;
-  const validate = (value: string): string | undefined => (value.trim() === '' ? say('needed') : undefined);
-  for (let typed = ''; ; ) {
-    const name = await askText({ terminal, signal, message: say('username'), initialValue: typed, validate });
+  const validate = (value: string): string | undefined => (value.trim() === '' ? say('required') : undefined);
+  for (let initialValue = ''; ; ) {
+    const name = await askText({ terminal, signal, message: say('username'), initialValue, validate });
     if (name === undefined) return undefined;
     const { data, problem } = await parley.getUser(name.trim());
     if (data) return data.username;
     log.warn(explain(problem, language), { output });
-    typed = name;
+    initialValue = name;
   }
 }
 
-async function conversation(
+async function chooseConversation(
   { terminal, parley }: ChatContext,
   signal: AbortSignal,
   first: Choice<string>[],
 ): Promise<string | undefined> {
   const { say, language, output } = terminal;
-  const found: Choice<string>[] = [];
+  const conversations: Choice<string>[] = [];
   let cursor: string | null | undefined;
   for (
     let pages = 0;
-    pages < CONVERSATIONS_SHOWN && found.length < CONVERSATIONS_SHOWN && cursor !== null;
+    pages < CONVERSATIONS_SHOWN && conversations.length < CONVERSATIONS_SHOWN && cursor !== null;
     pages += 1
   ) {
-    const limit = CONVERSATIONS_SHOWN - found.length;
+    const limit = CONVERSATIONS_SHOWN - conversations.length;
     const { data, problem } = await parley.listConversations({ limit, ...(cursor && { cursor }) });
     if (problem) {
       log.warn(explain(problem, language), { output });
@@ -187,31 +189,31 @@ async function conversation(
     }
     for (const { with: name, unread } of data.conversations) {
       const hint = unread > 0 ? say('countNew', { count: unread }) : '';
-      found.push({ value: name, label: sanitizeLine(name), hint });
+      conversations.push({ value: name, label: sanitizeLine(name), hint });
     }
-    cursor = data.nextCursor; // a page may be short and not the last
+    cursor = data.nextCursor; // a short page is not necessarily the last
   }
-  if (found.length + first.length === 0) {
+  if (conversations.length + first.length === 0) {
     log.info(say('noConversations'), { output });
     return undefined;
   }
-  const options = [...first, ...found, { value: '', label: say('back') }];
+  const options = [...first, ...conversations, { value: '', label: say('back') }];
   return (await choose({ terminal, signal, message: () => say('conversations'), options })) || undefined;
 }
 
-/** One page after the other, towards the beginning. */
-async function readBack(person: ChatContext, signal: AbortSignal, to: string): Promise<Next> {
-  const { terminal } = person;
+/** Shows the history page by page, newest first. */
+async function browseHistory(context: ChatContext, signal: AbortSignal, to: string): Promise<Next> {
+  const { terminal } = context;
   const { say, language, output } = terminal;
   const title = say('historyOf', { name: shownName(to, terminal) });
   for (let before: number | undefined; ; ) {
-    const { data, problem } = await fetchHistory(person, to, {
+    const { data, problem } = await fetchHistory(context, to, {
       limit: PAGE_MESSAGES,
       ...(before && { before }),
     });
     if (problem) log.warn(explain(problem, language), { output });
     else if (data.messages.length === 0) log.info(say('noHistory'), { output });
-    else show(person, title, messageBlocks(data.messages, lookOf(person)));
+    else show(context, title, messageBlocks(data.messages, renderOptionsOf(context)));
     before = data?.messages[0]?.seq ?? before;
     const next = await choose({
       terminal,
@@ -223,7 +225,7 @@ async function readBack(person: ChatContext, signal: AbortSignal, to: string): P
         { value: 'back', label: say('back') },
       ],
     });
-    if (next === 'talk') return chat(person, to);
+    if (next === 'talk') return chat(context, to);
     if (next !== 'earlier') return 'menu';
   }
 }

@@ -1,17 +1,17 @@
 /**
- * What was typed and is not with the server yet, in order. Each message keeps one idempotency key for as long as it is
- * tried, so whatever the network did with the first attempt, it is stored once. It waits while the server is away, and
- * leaves when the server has it, or will never take it.
+ * The queue of messages not yet stored by the server, in order. Each message keeps its idempotency key across attempts,
+ * so it is stored exactly once. It stays queued while the server is unreachable, and is removed when the server has
+ * stored or rejected it.
  */
 import type { Message, Parley, Problem } from '../client/index.ts';
-import { isPassing } from './problems.ts';
+import { isRetryable } from './problems.ts';
 
-/** To everybody; no username looks like that. */
+/** The target for broadcasts; not a valid username. */
 export const EVERYBODY = '*';
-export type Letter = { to: string; text: string };
+export type OutgoingMessage = { to: string; text: string };
 export type Outcome =
   | { kind: 'sent'; message: Message }
-  | { kind: 'refused'; letter: Letter; problem: Problem }
+  | { kind: 'refused'; outgoing: OutgoingMessage; problem: Problem }
   | { kind: 'waiting'; problem: Problem };
 
 export type Outbox = ReturnType<typeof createOutbox>;
@@ -19,22 +19,22 @@ export type Outbox = ReturnType<typeof createOutbox>;
 const RETRY_MS = 5_000;
 
 export function createOutbox(parley: Parley, newKey: () => string) {
-  const waiting: (Letter & { key: string })[] = [];
+  const waiting: (OutgoingMessage & { key: string })[] = [];
   const stop = new AbortController();
   let onOutcome: (outcome: Outcome) => void = () => {};
   let isSending = false;
-  let wake = () => {};
+  let retryNow = () => {};
 
-  const post = ({ to, text, key }: Letter & { key: string }) => {
+  const post = ({ to, text, key }: OutgoingMessage & { key: string }) => {
     const options = { idempotencyKey: key, signal: stop.signal };
     return to === EVERYBODY ? parley.sendBroadcast(text, options) : parley.sendDirect(to, text, options);
   };
 
-  /** Until it is time, or `hurry`. */
+  /** Resolves after `ms`, or when `retryNow` is called. */
   const pause = (ms: number): Promise<void> =>
     new Promise((resolve) => {
       const timer = setTimeout(resolve, ms);
-      wake = () => {
+      retryNow = () => {
         clearTimeout(timer);
         resolve();
       };
@@ -43,37 +43,37 @@ export function createOutbox(parley: Parley, newKey: () => string) {
   async function run(): Promise<void> {
     if (isSending) return;
     isSending = true;
-    for (let letter = waiting[0]; letter && !stop.signal.aborted; letter = waiting[0]) {
-      const { data: message, problem } = await post(letter);
-      if (problem && isPassing(problem)) {
+    for (let outgoing = waiting[0]; outgoing && !stop.signal.aborted; outgoing = waiting[0]) {
+      const { data: message, problem } = await post(outgoing);
+      if (problem && isRetryable(problem)) {
         onOutcome({ kind: 'waiting', problem });
         await pause('retryAfterSeconds' in problem ? problem.retryAfterSeconds * 1_000 : RETRY_MS);
         continue;
       }
       waiting.shift();
-      onOutcome(message ? { kind: 'sent', message } : { kind: 'refused', letter, problem });
+      onOutcome(message ? { kind: 'sent', message } : { kind: 'refused', outgoing, problem });
     }
     isSending = false;
   }
-  // Only our own abort is thrown: there is nobody left to tell.
+  // The only error is the abort by `close`.
   const start = (): void => void run().catch(() => {});
 
   return {
-    /** One at a time: whoever shows what became of it. */
+    /** Sets the listener; there is only one, the current screen. */
     onOutcome(listener: (outcome: Outcome) => void): void {
       onOutcome = listener;
     },
-    send(letter: Letter): void {
-      waiting.push({ ...letter, key: newKey() });
+    send(message: OutgoingMessage): void {
+      waiting.push({ ...message, key: newKey() });
       start();
     },
-    waiting: (): readonly Letter[] => waiting,
-    /** The server is back: try at once. */
-    hurry: (): void => wake(),
-    /** Answers what was never sent. */
-    close(): readonly Letter[] {
+    waiting: (): readonly OutgoingMessage[] => waiting,
+    /** Ends the wait before the next attempt. */
+    retryNow: (): void => retryNow(),
+    /** Stops sending and returns the unsent messages. */
+    close(): readonly OutgoingMessage[] {
       stop.abort();
-      wake();
+      retryNow();
       return waiting;
     },
   };

@@ -1,6 +1,6 @@
 /**
- * Who is online, kept right by the stream's presence events. Names are kept only while the server tells them: above its
- * limit there is the number alone.
+ * The online users, updated by the stream's presence events. Above a limit set by the server, events carry only the
+ * number of users, not their names.
  */
 import type { OnlineUser, StreamEvent } from '../client/index.ts';
 
@@ -10,31 +10,31 @@ export type Presence = ReturnType<typeof createPresence>;
 export function createPresence() {
   const names = new Set<string>();
   let total = 0;
-  /** Came while a list was on its way: that list may be older. */
-  let since: PresenceEvent[] | undefined;
+  /** Events received during a load: the loaded list may be older than they are. */
+  let eventsDuringLoad: PresenceEvent[] | undefined;
 
   function apply(event: PresenceEvent): void {
     total = event.total;
     for (const name of event.online ?? []) names.add(name);
     for (const name of event.offline ?? []) names.delete(name);
-    since?.push(event);
+    eventsDuringLoad?.push(event);
   }
 
   return {
     names: (): readonly string[] => [...names].sort((a, b) => a.localeCompare(b)),
     has: (name: string): boolean => names.has(name),
     total: (): number => total,
-    count(online: number): void {
+    setTotal(online: number): void {
       total = online;
     },
     apply,
-    /** Replaces everything by a list that `fetch` gets; without one everything stays. */
+    /** Replaces the state with the page returned by `fetch`; if there is none, nothing changes. */
     async load(fetch: () => Promise<{ total: number; users: OnlineUser[] } | undefined>): Promise<void> {
       const missed: PresenceEvent[] = [];
-      since = missed;
+      eventsDuringLoad = missed;
       const page = await fetch();
-      if (since !== missed) return; // a newer load has started
-      since = undefined;
+      if (eventsDuringLoad !== missed) return; // a newer load has started
+      eventsDuringLoad = undefined;
       if (!page) return;
       names.clear();
       total = page.total;

@@ -1,20 +1,20 @@
 /**
- * Menus and questions, by @clack/prompts. What it does not tell apart, Esc and Ctrl-C, is told apart here: Esc goes
- * back, Ctrl-C and Ctrl-D leave. A question ends when its signal aborts.
+ * Menus and questions, built on @clack/prompts, which treats Esc and Ctrl-C alike. Here Esc goes back, and Ctrl-C and
+ * Ctrl-D quit. A question is cancelled when its signal aborts.
  */
 import type { Key } from 'node:readline';
 import { intro, isCancel, log, outro, password, select, text } from '@clack/prompts';
 import type { Terminal } from './terminal.ts';
 
-/** The person leaves: unwinds whatever is open. */
-export class Left extends Error {}
+/** Thrown when the user quits, to unwind all open menus. */
+export class UserExit extends Error {}
 
 export type Choice<Value> = { value: Value; label: string; hint?: string; disabled?: boolean };
-type Asking = { terminal: Terminal; signal?: AbortSignal };
-type Question = Asking & { message: string };
+type PromptOptions = { terminal: Terminal; signal?: AbortSignal };
+type Question = PromptOptions & { message: string };
 
 async function ask<Value>(
-  { terminal: { input, output }, signal }: Asking,
+  { terminal: { input, output }, signal }: PromptOptions,
   prompt: (common: {
     input: Terminal['input'];
     output: Terminal['output'];
@@ -23,10 +23,10 @@ async function ask<Value>(
 ): Promise<Value | undefined> {
   const stop = new AbortController();
   const abort = (): void => stop.abort();
-  let hasLeft = false;
+  let wantsExit = false;
   const onKey = (_: unknown, { ctrl, name }: Key): void => {
     if (!ctrl || (name !== 'c' && name !== 'd')) return;
-    hasLeft = true;
+    wantsExit = true;
     if (name === 'd') abort();
   };
   input.on('keypress', onKey);
@@ -34,8 +34,7 @@ async function ask<Value>(
   if (signal?.aborted) abort();
   try {
     const answer = await prompt({ input, output, signal: stop.signal });
-    if (hasLeft) throw new Left();
-    // A symbol is how it says that nothing was chosen.
+    if (wantsExit) throw new UserExit();
     return isCancel(answer) ? undefined : (answer as Value);
   } finally {
     input.off('keypress', onKey);
@@ -44,18 +43,18 @@ async function ask<Value>(
 }
 
 /**
- * What the message and the options say may change while it is open: `watch` is given what to call then, and answers how
- * to stop watching. Options may come, but not go.
+ * A menu whose message and options may change while it is open. `watch` receives a callback for changes and returns a
+ * function that stops watching. Options may be added but not removed.
  */
 export async function choose<Value extends string>(
-  question: Asking & {
+  question: PromptOptions & {
     message: () => string;
     options: Choice<Value>[];
     initialValue?: NoInfer<Value>;
     watch?: (changed: () => void) => () => void;
   },
 ): Promise<Value | undefined> {
-  // A prompt draws itself again when the terminal's size changes; or when it is made to believe so.
+  // @clack/prompts has no redraw, but it redraws on `resize`.
   const unwatch = question.watch?.(() => void question.terminal.output.emit('resize'));
   try {
     return await ask<Value>(
@@ -69,7 +68,7 @@ export async function choose<Value extends string>(
           options: question.options,
           showInstructions: false,
           ...(question.initialValue !== undefined && { initialValue: question.initialValue }),
-        }) as Promise<Value | symbol>, // one of the options' values
+        }) as Promise<Value | symbol>, // it resolves to the value of an option
     );
   } finally {
     unwatch?.();

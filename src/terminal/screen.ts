@@ -1,11 +1,11 @@
 /**
- * The chat screen: what was said, above; the line being typed, below. Whatever is printed goes above that line, which
- * is drawn again as it was, in one write, so nothing tears or flickers. `node:readline` edits the line.
+ * The chat screen: messages above, the input line below, edited with `node:readline`. Output is printed above the input
+ * line, which is redrawn in the same write, so nothing flickers.
  *
- * Readline writes to a surface of ours instead of the terminal. So what belongs together leaves in one write, and a new
- * width takes effect when we are ready: terminals differ in how they rewrap, so everything in sight is drawn anew.
- * It also gets its keys from us: of what is pasted (as the terminal marks it) a line break does not end the line, and
- * Ctrl-Z stops the whole job, `npm run chat` with all its processes, not this process alone.
+ * Readline writes to `editorOutput` instead of the terminal. This batches related writes, and delays a new width until
+ * the whole screen is redrawn: terminals differ in how they rewrap lines. Readline also gets its keys from here: line
+ * breaks in a bracketed paste do not submit the line, and Ctrl-Z suspends the whole job (`npm run chat` is several
+ * processes), not only this process.
  */
 import {
   clearScreenDown,
@@ -22,42 +22,42 @@ import type { Block } from './format-message.ts';
 export type Screen = {
   print(...blocks: Block[]): void;
   setPrompt(prompt: string): void;
-  /** Puts a text into the line, as if it had been typed. */
-  type(text: string): void;
-  /** Leaves the terminal as it was found: cooked, the cursor below everything. Answers what was being typed. */
+  /** Inserts text at the cursor of the input line. */
+  insert(text: string): void;
+  /** Restores the terminal and returns the unfinished input line. */
   close(): string;
 };
 
-/** More than the tallest terminal shows. */
-const REMEMBERED_BLOCKS = 300;
-const LINES_KEPT_FOR_ARROW_UP = 200;
+/** Kept for redrawing; more than the tallest terminal shows. */
+const MAX_BLOCKS = 300;
+const HISTORY_LINES = 200;
 
-const PASTES_MARKED = '\u001b[?2004h';
-export const PASTES_PLAIN = '\u001b[?2004l';
-/** Where there is no shell to come back from nothing stops, and it goes on. A stop that comes later ends with SIGCONT. */
-const STOPPED_WITHIN_MS = 50;
+const BRACKETED_PASTE_ON = '\u001b[?2004h';
+export const BRACKETED_PASTE_OFF = '\u001b[?2004l';
+/** Without a job-control shell SIGTSTP has no effect, so the screen resumes by itself after this time. */
+const SUSPEND_GRACE_MS = 50;
 
 export function openScreen(options: {
   input: ReadStream;
   output: WriteStream;
   onLine: (line: string) => void;
-  /** Ctrl-C, Ctrl-D, or the terminal is gone. */
-  onLeave: () => void;
-  /** What Tab offers for the line so far. */
+  /** On Ctrl-C, Ctrl-D, or when the terminal is closed. */
+  onExit: () => void;
+  /** Returns the Tab completions for the line so far. */
   complete: (line: string) => string[];
 }): Screen {
-  const { input, output, onLine, onLeave, complete } = options;
+  const { input, output, onLine, onExit, complete } = options;
   const blocks: Block[] = [];
   let pending = '';
   let isClosed = false;
-  /** Rows of the line that Enter ended, beyond its first. */
+  /** Rows of the submitted line below its first. */
   let enteredRows = 0;
 
   function flush(): void {
     if (pending) output.write(pending);
     pending = '';
   }
-  const surface = Object.assign(
+  const editorOutput = Object.assign(
     new Writable({
       decodeStrings: false,
       write(chunk: string, _encoding, done) {
@@ -68,50 +68,50 @@ export function openScreen(options: {
     }),
     { isTTY: true, columns: output.columns, rows: output.rows },
   );
-  const keys = Object.assign(new PassThrough(), {
+  const editorInput = Object.assign(new PassThrough(), {
     isTTY: true,
     setRawMode: (isRaw: boolean) => input.setRawMode(isRaw),
   });
   const editor = createInterface({
-    input: keys,
-    output: surface,
+    input: editorInput,
+    output: editorOutput,
     terminal: true,
-    historySize: LINES_KEPT_FOR_ARROW_UP,
+    historySize: HISTORY_LINES,
     removeHistoryDuplicates: true,
     completer: (line: string) => [complete(line), line],
   });
 
-  /** The cursor to where the line begins; everything from there on is blank. */
+  /** Moves the cursor to the start of the input line and clears everything below. */
   function clearLine(rows: number): void {
-    moveCursor(surface, 0, -rows);
-    cursorTo(surface, 0);
-    clearScreenDown(surface);
+    moveCursor(editorOutput, 0, -rows);
+    cursorTo(editorOutput, 0);
+    clearScreenDown(editorOutput);
   }
 
-  /** `rows`: the editor goes up as many before it draws, as it stood so far down when it last drew. */
+  /** `rows`: readline moves up by its last cursor row before it draws, so move down by as many first. */
   function drawAbove(text: string, rows: number): void {
-    surface.write(`${text}\n${'\n'.repeat(rows)}`);
+    editorOutput.write(`${text}\n${'\n'.repeat(rows)}`);
     editor.prompt(true);
   }
 
   function print(...more: Block[]): void {
     if (isClosed || more.length === 0) return;
     blocks.push(...more);
-    blocks.splice(0, blocks.length - REMEMBERED_BLOCKS);
+    blocks.splice(0, blocks.length - MAX_BLOCKS);
     const { rows } = editor.getCursorPos();
     clearLine(rows);
-    drawAbove(more.map((block) => block(surface.columns)).join('\n'), rows);
+    drawAbove(more.map((block) => block(editorOutput.columns)).join('\n'), rows);
   }
 
   function resize(): void {
     const { rows } = editor.getCursorPos();
-    surface.columns = output.columns;
-    surface.rows = output.rows;
-    const lines = blocks.flatMap((block) => block(surface.columns).split('\n'));
-    const room = Math.max(1, output.rows - 1 - editor.getCursorPos().rows);
-    cursorTo(surface, 0, 0);
-    clearScreenDown(surface);
-    drawAbove(lines.slice(-room).join('\n'), rows);
+    editorOutput.columns = output.columns;
+    editorOutput.rows = output.rows;
+    const lines = blocks.flatMap((block) => block(editorOutput.columns).split('\n'));
+    const visibleRows = Math.max(1, output.rows - 1 - editor.getCursorPos().rows);
+    cursorTo(editorOutput, 0, 0);
+    clearScreenDown(editorOutput);
+    drawAbove(lines.slice(-visibleRows).join('\n'), rows);
   }
 
   let pasted: string | undefined;
@@ -126,15 +126,15 @@ export function openScreen(options: {
     } else if (pasted !== undefined) pasted += key.sequence ?? '';
     else {
       if (key.name === 'return' || key.name === 'enter') {
-        // To the end of the line, whose rows are then known.
+        // Move to the end of the line to find out its number of rows.
         editor.write(null, { ctrl: true, name: 'e' });
         enteredRows = editor.getCursorPos().rows;
       }
-      keys.emit('keypress', typed, key);
+      editorInput.emit('keypress', typed, key);
     }
   }
 
-  /** At the cursor, with its line breaks: the editor has no way to do that, but shows a line that has some. */
+  /** Keeps line breaks: readline cannot insert them, but can display a line that contains them. */
   function insert(text: string): void {
     const clean = text
       .replace(/\r\n?/g, '\n')
@@ -143,49 +143,51 @@ export function openScreen(options: {
     const { line, cursor } = editor;
     const { rows } = editor.getCursorPos();
     clearLine(rows);
-    surface.write('\n'.repeat(rows));
-    const after = { line: line.slice(0, cursor) + clean + line.slice(cursor), cursor: cursor + clean.length };
-    Object.assign(editor, after);
+    editorOutput.write('\n'.repeat(rows));
+    Object.assign(editor, {
+      line: line.slice(0, cursor) + clean + line.slice(cursor),
+      cursor: cursor + clean.length,
+    });
     editor.prompt(true);
   }
 
   function suspend(): void {
     clearLine(editor.getCursorPos().rows);
-    surface.write(PASTES_PLAIN);
+    editorOutput.write(BRACKETED_PASTE_OFF);
     flush();
     isDrawn = false;
     input.setRawMode(false);
     process.kill(0, 'SIGTSTP');
-    timer = setTimeout(comeBack, STOPPED_WITHIN_MS);
+    timer = setTimeout(resume, SUSPEND_GRACE_MS);
   }
 
-  /** By SIGCONT, or because nothing stopped us. Both may come: what is drawn already is drawn again in its place. */
-  function comeBack(): void {
+  /** On SIGCONT, or when nothing was suspended. Both may happen; a line that is already drawn is redrawn in place. */
+  function resume(): void {
     clearTimeout(timer);
-    input.setRawMode(false); // Node believes that the mode is as it left it
+    input.setRawMode(false); // otherwise Node assumes that raw mode is still set
     input.setRawMode(true);
     const { rows } = editor.getCursorPos();
     if (isDrawn) clearLine(rows);
-    surface.write(`${PASTES_MARKED}${'\n'.repeat(rows)}`);
+    editorOutput.write(`${BRACKETED_PASTE_ON}${'\n'.repeat(rows)}`);
     editor.prompt(true);
     isDrawn = true;
   }
 
-  const onEnd = (): void => void keys.end();
+  const onEnd = (): void => void editorInput.end();
   emitKeypressEvents(input);
   input.on('keypress', onKey).once('end', onEnd).resume();
   output.on('resize', resize);
-  process.on('SIGCONT', comeBack);
-  surface.write(PASTES_MARKED);
+  process.on('SIGCONT', resume);
+  editorOutput.write(BRACKETED_PASTE_ON);
   editor.on('line', (line) => {
-    clearLine(enteredRows + 1); // what was sent is shown when the server has it
+    clearLine(enteredRows + 1); // sent messages are shown once the server has stored them
     editor.prompt();
     onLine(line);
   });
   editor.on('SIGTSTP', suspend);
-  editor.on('SIGINT', onLeave);
+  editor.on('SIGINT', onExit);
   editor.on('close', () => {
-    if (!isClosed) onLeave();
+    if (!isClosed) onExit();
   });
 
   return {
@@ -195,19 +197,19 @@ export function openScreen(options: {
       editor.setPrompt(prompt);
       editor.prompt(true);
     },
-    type: insert,
+    insert: insert,
     close() {
       isClosed = true;
       input.off('keypress', onKey).off('end', onEnd).pause();
       output.off('resize', resize);
-      process.off('SIGCONT', comeBack);
+      process.off('SIGCONT', resume);
       clearTimeout(timer);
-      const typed = editor.line;
+      const unfinishedLine = editor.line;
       clearLine(editor.getCursorPos().rows);
-      surface.write(PASTES_PLAIN);
+      editorOutput.write(BRACKETED_PASTE_OFF);
       editor.close();
       flush();
-      return typed;
+      return unfinishedLine;
     },
   };
 }

@@ -1,9 +1,9 @@
 /**
- * A session in a file, for who wants to stay logged in. Whoever can read the file is that user, so it is for its owner
- * alone (0600), and is only made when the person says so. Several programs may share it: a refresh token serves once,
- * so they take turns under a lock file. A lock whose holder died is taken over.
+ * Stores the session in a file, for users who stay logged in. Anyone who can read the file can act as the user, so only
+ * its owner can (0600), and it is created only with the user's consent. Several processes may share it: a refresh token
+ * is valid once, so they take turns with a lock file. A stale lock is taken over.
  *
- * Beside it, the tokens by which the server knows this device again. They let nobody in, and stay after a logout.
+ * A second file stores the device tokens. They are not credentials, and they outlive a logout.
  */
 import { randomBytes } from 'node:crypto';
 import {
@@ -22,59 +22,61 @@ import type { DeviceStorage, Lock, Session, SessionStorage } from '../client/ind
 
 export type SessionFile = { file: string; storage: SessionStorage; devices: DeviceStorage; lock: Lock };
 
-/** Longer than a refresh takes at most. */
-const LOCK_DEAD_AFTER_MS = 30_000;
-const LOCK_LOOK_MS = 50;
-/** Of how many accounts this device's token is kept. */
-const DEVICES = 16;
+/** Longer than a refresh can take. */
+const LOCK_STALE_AFTER_MS = 30_000;
+const LOCK_POLL_MS = 50;
+/** Device tokens are stored for this many accounts. */
+const MAX_DEVICES = 16;
 
-/** One file per server. */
+/** Each server has its own files. */
 export function createSessionFile(stateDir: string, server: string): SessionFile {
   const { host, pathname } = new URL(server);
   const name = `${host}${pathname}`.replace(/[^\w.-]+/g, '_').replace(/_$/, '');
   const file = join(stateDir, 'parley', `session-${name}.json`);
   const devices = devicesIn(join(stateDir, 'parley', `devices-${name}.json`));
-  return { file, storage: storageIn(file), devices, lock: (_, task) => locked(`${file}.lock`, task) };
+  return { file, storage: storageIn(file), devices, lock: (_, task) => withLock(`${file}.lock`, task) };
 }
 
 const storageIn = (file: string): SessionStorage => ({
-  get: () => read(file),
-  set: (session) => write(file, session),
+  get: () => readSession(file),
+  set: (session) => writePrivately(file, session),
   clear: () => rmSync(file, { force: true }),
 });
 
-/** Newest last. */
+/** The most recently used account comes last. */
 const devicesIn = (file: string): DeviceStorage => ({
   get: (username) => readDevices(file).find(([name]) => name === username)?.[1],
   set: (username, deviceToken) =>
-    write(
+    writePrivately(
       file,
-      [...readDevices(file).filter(([name]) => name !== username), [username, deviceToken]].slice(-DEVICES),
+      [...readDevices(file).filter(([name]) => name !== username), [username, deviceToken]].slice(
+        -MAX_DEVICES,
+      ),
     ),
 });
 
-/** As a whole, and for its owner alone. */
-function write(file: string, value: unknown): void {
+/** Writes atomically, readable by the owner only. */
+function writePrivately(file: string, value: unknown): void {
   mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
-  const draft = `${file}.${randomBytes(6).toString('hex')}`;
-  writeFileSync(draft, JSON.stringify(value), { mode: 0o600, flag: 'wx' });
-  chmodSync(draft, 0o600); // whatever the umask says
-  renameSync(draft, file);
+  const temporary = `${file}.${randomBytes(6).toString('hex')}`;
+  writeFileSync(temporary, JSON.stringify(value), { mode: 0o600, flag: 'wx' });
+  chmodSync(temporary, 0o600); // the umask may have removed bits
+  renameSync(temporary, file);
 }
 
 function readDevices(file: string): [username: string, deviceToken: string][] {
   try {
-    const kept: unknown = JSON.parse(readFileSync(file, 'utf8'));
+    const stored: unknown = JSON.parse(readFileSync(file, 'utf8'));
     const isPair = (each: unknown): each is [string, string] =>
       Array.isArray(each) && each.length === 2 && each.every((one) => typeof one === 'string');
-    return Array.isArray(kept) ? kept.filter(isPair) : [];
+    return Array.isArray(stored) ? stored.filter(isPair) : [];
   } catch {
     return [];
   }
 }
 
-/** What cannot be read is no session. */
-function read(file: string): Session | undefined {
+/** Returns undefined if the file is missing or invalid. */
+function readSession(file: string): Session | undefined {
   try {
     const session: Partial<Session> | null = JSON.parse(readFileSync(file, 'utf8'));
     const isSession = [session?.id, session?.username, session?.refreshToken].every(
@@ -86,9 +88,9 @@ function read(file: string): Session | undefined {
   }
 }
 
-async function locked<T>(path: string, task: () => Promise<T>): Promise<T> {
+async function withLock<T>(path: string, task: () => Promise<T>): Promise<T> {
   mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
-  while (!take(path)) await new Promise((resolve) => setTimeout(resolve, LOCK_LOOK_MS));
+  while (!tryLock(path)) await new Promise((resolve) => setTimeout(resolve, LOCK_POLL_MS));
   try {
     return await task();
   } finally {
@@ -96,7 +98,7 @@ async function locked<T>(path: string, task: () => Promise<T>): Promise<T> {
   }
 }
 
-function take(path: string): boolean {
+function tryLock(path: string): boolean {
   try {
     closeSync(openSync(path, 'wx', 0o600));
     return true;
@@ -104,6 +106,6 @@ function take(path: string): boolean {
     if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
   }
   const { mtimeMs } = statSync(path, { throwIfNoEntry: false }) ?? { mtimeMs: Date.now() };
-  if (Date.now() - mtimeMs > LOCK_DEAD_AFTER_MS) rmSync(path, { force: true });
+  if (Date.now() - mtimeMs > LOCK_STALE_AFTER_MS) rmSync(path, { force: true });
   return false;
 }

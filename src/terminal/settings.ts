@@ -1,6 +1,6 @@
 /**
- * What the command line and the environment say, as plain data. A password never comes from the command line: every
- * user of the machine can read that.
+ * The settings from the command line and the environment. The password is not accepted on the command line, which other
+ * users of the machine can read.
  */
 import { homedir } from 'node:os';
 import { join } from 'node:path';
@@ -19,7 +19,7 @@ const OPTIONS = {
   version: { type: 'boolean', short: 'V' },
 } as const satisfies NonNullable<ParseArgsConfig['options']>;
 
-/** Which of them a command takes beside --server, --lang and --help. */
+/** The options of each command, besides --server, --lang and --help. */
 const COMMANDS = {
   chat: ['version'],
   send: ['username', 'to', 'all', 'json'],
@@ -46,27 +46,27 @@ export type Settings = {
   text: string | undefined;
 };
 
-/** The command line cannot be understood. */
-export class WrongUse extends Error {}
+/** Invalid command line; the message is shown with a hint to --help. */
+export class UsageError extends Error {}
 
 type Environment = Record<string, string | undefined>;
 
 export function readSettings(argv: readonly string[], env: Environment = process.env): Settings {
   const [first = 'chat', ...rest] = argv;
   const isCommand = !first.startsWith('-');
-  if (isCommand && !Object.hasOwn(COMMANDS, first)) throw new WrongUse(`no such command: ${first}`);
-  const command = (isCommand ? first : 'chat') as CommandName; // it is in the table
-  const { values, positionals } = parse(command, isCommand ? rest : [...argv]);
+  if (isCommand && !Object.hasOwn(COMMANDS, first)) throw new UsageError(`unknown command: ${first}`);
+  const command = (isCommand ? first : 'chat') as CommandName; // checked above
+  const { values, positionals } = parseOptions(command, isCommand ? rest : [...argv]);
 
   const language = LANGUAGES.find((each) => each === values.lang) ?? systemLanguage(env);
   if (values.lang !== undefined && language !== values.lang)
-    throw new WrongUse(`--lang is one of: ${LANGUAGES.join(', ')}`);
+    throw new UsageError(`--lang must be one of: ${LANGUAGES.join(', ')}`);
   if (command === 'send' && !values.help && (values.to !== undefined) === (values.all === true))
-    throw new WrongUse('send needs either --to NAME or --all');
+    throw new UsageError('send needs either --to NAME or --all');
 
   return {
     command,
-    server: serverOf(values.server ?? env['PARLEY_SERVER'] ?? 'http://127.0.0.1:3000'),
+    server: parseServer(values.server ?? env['PARLEY_SERVER'] ?? 'http://127.0.0.1:3000'),
     language,
     locale: language === 'zh' ? 'zh-CN' : 'en-GB',
     stateDir: env['XDG_STATE_HOME'] || join(homedir(), '.local', 'state'),
@@ -85,24 +85,24 @@ export function readSettings(argv: readonly string[], env: Environment = process
 export const systemLanguage = (env: Environment = process.env): Language =>
   languageOf(env['LC_ALL'] || env['LC_MESSAGES'] || env['LANG']);
 
-function parse(command: CommandName, args: string[]) {
+function parseOptions(command: CommandName, args: string[]) {
   try {
     const { values, positionals } = parseArgs({
       args,
       options: OPTIONS,
       allowPositionals: command === 'send',
     });
-    const taken: readonly string[] = [...COMMANDS[command], 'server', 'lang', 'help'];
-    const strange = Object.keys(values).find((name) => !taken.includes(name));
-    if (strange) throw new WrongUse(`${command} does not know --${strange}`);
+    const allowed: readonly string[] = [...COMMANDS[command], 'server', 'lang', 'help'];
+    const unknown = Object.keys(values).find((name) => !allowed.includes(name));
+    if (unknown) throw new UsageError(`${command} does not support --${unknown}`);
     return { values, positionals };
   } catch (error) {
-    throw error instanceof WrongUse ? error : new WrongUse((error as Error).message); // parseArgs throws errors
+    throw error instanceof UsageError ? error : new UsageError((error as Error).message);
   }
 }
 
-function serverOf(given: string): string {
-  const url = URL.canParse(given) ? new URL(given) : undefined;
-  if (!url || !/^https?:$/.test(url.protocol)) throw new WrongUse(`not the address of a server: ${given}`);
+function parseServer(server: string): string {
+  const url = URL.canParse(server) ? new URL(server) : undefined;
+  if (!url || !/^https?:$/.test(url.protocol)) throw new UsageError(`not the address of a server: ${server}`);
   return url.href.replace(/\/+$/, '');
 }

@@ -1,4 +1,4 @@
-/** The terminal that somebody sits at, and how to speak to them. */
+/** The user's terminal, language and text style. */
 import type { ReadStream, WriteStream } from 'node:tty';
 import type { Style } from './format-message.ts';
 import type { Language, Say } from './i18n.ts';

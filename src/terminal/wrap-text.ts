@@ -1,22 +1,22 @@
 /**
- * Lines for a terminal: by words, and between wide characters (Chinese has no spaces), never within what is seen as one
- * character (a family emoji is seven code points), and no line begins with a closing mark. Plain text only: styles are
- * put around lines, not into them. Ours, since the packages for it tear such emoji apart.
+ * Wraps text for a terminal: at spaces and between wide characters (Chinese has no spaces), never inside a grapheme (a
+ * family emoji is several code points), and never before a closing mark. Plain text only: apply styles to whole lines.
+ * Written here because the available packages split such emoji.
  */
 import stringWidth from 'fast-string-width';
 
 const GRAPHEMES = new Intl.Segmenter(undefined, { granularity: 'grapheme' });
-/** Do not begin a line, as far as wide ones go. */
+/** Wide punctuation that must not start a line. */
 const CLOSING = /^[，。！？、；：）」』】》〉”’…％]/u;
-/** Do not end one. */
+/** Wide punctuation that must not end a line. */
 const OPENING = /[（「『【《〈“‘]$/u;
 
 const graphemesOf = (text: string): string[] => Array.from(GRAPHEMES.segment(text), ({ segment }) => segment);
 
-/** What stays together: a word, or a wide character, with the spaces and marks that belong to it. */
+/** Splits into unbreakable chunks: a word or a wide character, with its trailing spaces and adjacent punctuation. */
 function chunksOf(line: string): string[] {
   const chunks: string[] = [];
-  let isOpen = true; // the next one may begin a chunk
+  let isOpen = true; // the next grapheme may start a chunk
   let wasWide = false;
   for (const grapheme of graphemesOf(line)) {
     const isSpace = grapheme.trim() === '';
@@ -31,7 +31,7 @@ function chunksOf(line: string): string[] {
   return chunks;
 }
 
-/** `startColumn`: how much of the first line is taken already. */
+/** `startColumn`: columns already used on the first line. */
 export function wrap(text: string, columns: number, startColumn = 0): string[] {
   const lines: string[] = [];
   let line = '';
@@ -50,7 +50,7 @@ export function wrap(text: string, columns: number, startColumn = 0): string[] {
     if (index > 0) breakLine();
     for (const chunk of chunksOf(paragraph)) {
       if (stringWidth(chunk.trimEnd()) <= columns) put(chunk);
-      else graphemesOf(chunk).forEach(put); // longer than a line: a link, for example
+      else graphemesOf(chunk).forEach(put); // longer than a line, such as a URL
     }
   }
   breakLine();

@@ -1,4 +1,4 @@
-/** A terminal in the hands of a test: the command `parley` in a pane of tmux, a real pseudo-terminal. */
+/** Runs the `parley` command in a tmux pane, a real pseudo-terminal. */
 import { execFile, spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -12,31 +12,31 @@ import { client } from './wire.ts';
 
 export const hasTmux = spawnSync('tmux', ['-V']).status === 0;
 if (!hasTmux) {
-  if (process.env['CI']) throw new Error('CI must run the terminal client in a terminal: install tmux');
-  process.stderr.write('\n*** LEFT OUT: no tmux here, so no terminal client was run in a terminal. ***\n\n');
+  if (process.env['CI']) throw new Error('CI must run the terminal tests: install tmux');
+  process.stderr.write('\n*** SKIPPED: the terminal tests need tmux, which is not installed. ***\n\n');
 }
 
-/** `node` and its arguments, before those of `parley`. */
+/** The command line of `parley`; append its arguments. */
 export const PARLEY = [process.execPath, built('terminal/main.js')] as const;
 
-/** What a shell would do: say how the command ended and in which state it left the terminal. */
-const WRAPPER = `sh -c 'echo $$ > "$0"; exec "$@"' "$@"; echo "[left $?]"; stty -a; exec cat`;
-/** It would write its history into a folder that is being removed. */
+/** Prints the exit code of the command and the terminal modes that it left behind. */
+const WRAPPER = `sh -c 'echo $$ > "$0"; exec "$@"' "$@"; echo "[exit $?]"; stty -a; exec cat`;
+/** No history file: its folder is removed with the test. */
 const SHELL = ['env', 'PS1=shell$ ', 'HISTFILE=', 'bash', '--norc', '--noprofile'];
-/** On a machine that does other things too, a process takes its time to start. */
+/** Generous: processes start slowly on a busy machine. */
 const WITHIN_MS = 15_000;
 
 export type Pane = {
-  /** By their names: `Enter`, `C-c`, `Down`. */
+  /** Sends keys by tmux name: `Enter`, `C-c`, `Down`. */
   keys(...names: string[]): Promise<void>;
   type(text: string): Promise<void>;
-  /** As a terminal does it: marked as a paste for who asked for that, line breaks as carriage returns. */
+  /** Pastes like a terminal: bracketed if the program enabled it, line breaks as carriage returns. */
   paste(text: string): Promise<void>;
-  /** What is to be seen, with the sequences for colours and the like. */
-  looks(): Promise<string>;
-  /** What is to be seen, without the blanks at the ends of lines. */
+  /** The visible screen, with escape sequences for styles. */
+  styledScreen(): Promise<string>;
+  /** The visible screen as plain text, without trailing spaces. */
   screen(): Promise<string>;
-  /** Waits until it is to be seen; answers the screen. */
+  /** Waits until the text is visible and returns the screen. */
   shows(what: string | RegExp, withinMs?: number): Promise<string>;
   cursor(): Promise<{ column: number; row: number; isVisible: boolean }>;
   resize(columns: number, rows: number): Promise<void>;
@@ -54,18 +54,18 @@ type PaneOptions = {
   rows?: number;
   lang?: string;
   stateDir?: string;
-  /** `NO_COLOR` and the like. */
+  /** Extra environment variables, such as `NO_COLOR`. */
   env?: Record<string, string>;
-  /** An interactive shell, with job control, which is given the command as if it were typed. */
+  /** Run an interactive shell with job control and type the command into it. */
   inShell?: boolean;
-  /** A file that gets all that is written to the terminal, as it is. */
+  /** A file that receives the raw output. */
   record?: string;
-  /** What is typed into the shell, instead of the command and its arguments, and in which folder. */
+  /** With `inShell`: the line to type instead of the command and its arguments, and the folder. */
   line?: string;
   folder?: string;
 };
 
-/** Closes with the test. */
+/** Opens a pane that is closed at the end of the test. */
 export async function openPane(args: readonly string[], options: PaneOptions = {}): Promise<Pane> {
   const { columns = 80, rows = 24, lang = 'en_GB.UTF-8', stateDir = emptyFolder() } = options;
   const folder = emptyFolder();
@@ -104,21 +104,21 @@ export async function openPane(args: readonly string[], options: PaneOptions = {
       await tmux('paste-buffer', '-p');
     },
     screen,
-    looks: () => tmux('capture-pane', '-p', '-e'),
+    styledScreen: () => tmux('capture-pane', '-p', '-e'),
     async shows(what, withinMs = WITHIN_MS) {
-      let seen = '';
-      const isThere = async () => {
-        seen = await screen();
-        return typeof what === 'string' ? seen.includes(what) : what.test(seen);
+      let current = '';
+      const isVisible = async () => {
+        current = await screen();
+        return typeof what === 'string' ? current.includes(what) : what.test(current);
       };
-      await until(`to be seen: ${what}`, isThere, withinMs).catch((error: Error) => {
-        throw new Error(`${error.message}\n${seen}`);
+      await until(`visible: ${what}`, isVisible, withinMs).catch((error: Error) => {
+        throw new Error(`${error.message}\n${current}`);
       });
-      return seen;
+      return current;
     },
     async cursor() {
-      const said = await tmux('display', '-p', '#{cursor_x} #{cursor_y} #{cursor_flag}');
-      const [column = 0, row = 0, flag] = said.split(' ').map(Number);
+      const position = await tmux('display', '-p', '#{cursor_x} #{cursor_y} #{cursor_flag}');
+      const [column = 0, row = 0, flag] = position.split(' ').map(Number);
       return { column, row, isVisible: flag === 1 };
     },
     resize: async (columns, rows) =>
@@ -127,34 +127,34 @@ export async function openPane(args: readonly string[], options: PaneOptions = {
   };
 }
 
-/** Somebody who stayed logged in: `parley chat` shows the menu at once. */
-export async function keptLogin(node: { url: string }, username: string): Promise<string> {
+/** Returns the state folder of a user who stayed logged in: `parley chat` shows the menu at once. */
+export async function storedLogin(node: { url: string }, username: string): Promise<string> {
   const stateDir = emptyFolder();
   const { storage } = createSessionFile(stateDir, node.url);
   await client(node, username, { storage });
   return stateDir;
 }
 
-/** In the chat screen, talking to everybody. */
+/** Opens the chat screen with everybody as the target. */
 export async function openChat(
   node: { url: string },
   username: string,
   options: PaneOptions = {},
 ): Promise<Pane> {
-  const stateDir = await keptLogin(node, username);
+  const stateDir = await storedLogin(node, username);
   const pane = await openPane(['chat', '--server', node.url], { ...options, stateDir });
   await pane.shows(/● (Talk to everybody|群聊)/);
   await pane.keys('Enter');
   await pane.shows(/(everybody|所有人) ›/);
-  await pane.shows(/You are talking to|正在与/);
+  await pane.shows(/Chatting with|正在与/);
   return pane;
 }
 
-/** The terminal is as a shell wants it. */
-export async function hasLeft(pane: Pane, exitCode: number): Promise<string> {
-  const screen = await pane.shows(/; (line|min) = /); // the end of what stty says is not far
+/** Waits for the exit and checks that the terminal is restored; returns the screen. */
+export async function exitsCleanly(pane: Pane, exitCode: number): Promise<string> {
+  const screen = await pane.shows(/; (line|min) = /); // stty is still printing
   const modes = await pane.shows(/\bicanon\b/);
-  const isClean = modes.includes(`[left ${exitCode}]`) && !/-icanon|-echo\b|-isig/.test(modes);
-  if (!isClean || !(await pane.cursor()).isVisible) throw new Error(`not left clean:\n${screen}`);
+  const isClean = modes.includes(`[exit ${exitCode}]`) && !/-icanon|-echo\b|-isig/.test(modes);
+  if (!isClean || !(await pane.cursor()).isVisible) throw new Error(`terminal not restored:\n${screen}`);
   return screen;
 }

@@ -1,13 +1,13 @@
-// The server goes while somebody writes, and comes back.
+// The chat screen while the server is unreachable.
 import { describe, expect, test } from 'vitest';
 import { startNode } from '../support/app.ts';
-import { hasLeft, hasTmux, openChat } from '../support/pane.ts';
+import { exitsCleanly, hasTmux, openChat } from '../support/pane.ts';
 import { freePort } from '../support/process.ts';
 import { redisProxy } from '../support/proxy.ts';
 import { client } from '../support/wire.ts';
 
-describe.skipIf(!hasTmux)('while the server is away', () => {
-  test('what is typed stays, what is sent is kept, and both people have it once and in order when it is back', async () => {
+describe.skipIf(!hasTmux)('while the server is unreachable', () => {
+  test('keeps the input line, queues messages, and sends them once and in order after reconnecting', async () => {
     const PORT = String(await freePort());
     const first = await startNode({ PORT });
     const { prefix, url } = first;
@@ -17,17 +17,17 @@ describe.skipIf(!hasTmux)('while the server is away', () => {
     await pane.type('half a sent');
     await pane.shows('half a sent');
     await first.close();
-    await pane.shows('No connection to the server.');
-    await pane.shows('everybody (away) › half a sent');
+    await pane.shows('Disconnected from the server.');
+    await pane.shows('everybody (disconnected) › half a sent');
     await pane.type('ence');
     await pane.keys('Enter');
     await pane.type('and another');
     await pane.keys('Enter');
-    await pane.shows('everybody (away, 2 waiting) ›');
+    await pane.shows('everybody (disconnected, 2 queued) ›');
     await pane.type('still typing');
     await pane.shows('still typing');
     await startNode({ PORT }, { prefix });
-    await pane.shows('The connection is back.');
+    await pane.shows('Reconnected.');
     await pane.shows('everybody › still typing');
     const screen = await pane.shows(/you {2}and another/);
     expect(screen).toMatch(/you {2}half a sentence\n(.*\n)*?\d\d:\d\d {2}you {2}and another/);
@@ -35,7 +35,7 @@ describe.skipIf(!hasTmux)('while the server is away', () => {
     expect(data?.messages.map(({ text }) => text)).toEqual(['half a sentence', 'and another']);
   });
 
-  test('a send whose answer was lost is repeated and stored once', async () => {
+  test('retries a send whose response was lost, and it is stored once', async () => {
     const node = await startNode();
     const proxy = await redisProxy(node.url);
     const alice = await client(node, 'alice');
@@ -50,16 +50,16 @@ describe.skipIf(!hasTmux)('while the server is away', () => {
     expect(data?.messages.map(({ text }) => text)).toEqual(['one', 'two', 'three']);
   });
 
-  test('who leaves before it is back is told what was not sent', async () => {
+  test('prints the unsent messages when the user quits before reconnecting', async () => {
     const node = await startNode();
     const pane = await openChat(node, 'bob');
     await node.close();
-    await pane.shows('(away)');
+    await pane.shows('(disconnected)');
     await pane.type('never sent');
     await pane.keys('Enter');
-    await pane.shows('1 waiting');
+    await pane.shows('1 queued');
     await pane.keys('C-c');
-    const screen = await hasLeft(pane, 0);
-    expect(screen).toMatch(/Not sent, the server did not come back:\n.*everybody › never sent/);
+    const screen = await exitsCleanly(pane, 0);
+    expect(screen).toMatch(/Not sent, because the server was unreachable:\n.*everybody › never sent/);
   });
 });

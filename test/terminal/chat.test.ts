@@ -1,11 +1,11 @@
-// The chat screen in a real pseudo-terminal. What is tested is what is to be seen.
+// The chat screen in a real pseudo-terminal, tested by what is visible.
 import { describe, expect, test } from 'vitest';
 import { sharedNode, until } from '../support/app.ts';
-import { hasLeft, hasTmux, keptLogin, openChat, openPane } from '../support/pane.ts';
+import { exitsCleanly, hasTmux, openChat, openPane, storedLogin } from '../support/pane.ts';
 import { redisProxy } from '../support/proxy.ts';
 import { client } from '../support/wire.ts';
 
-/** Without the line breaks of wrapping. */
+/** Undoes wrapping. */
 const flat = (screen: string): string => screen.replace(/\n {7}/g, ' ').replaceAll('\n', '');
 
 const flatAfter = (screen: string, prompt: string): string[] =>
@@ -14,7 +14,7 @@ const flatAfter = (screen: string, prompt: string): string[] =>
 describe.skipIf(!hasTmux)('the chat screen', () => {
   const node = sharedNode();
 
-  test('two people talk, to everybody and to one another', async () => {
+  test('two users chat, with everybody and in private', async () => {
     const alice = await openChat(node(), 'alice');
     const bob = await openChat(node(), 'bob');
     await alice.shows('bob came online');
@@ -29,22 +29,22 @@ describe.skipIf(!hasTmux)('the chat screen', () => {
     await bob.keys('Enter');
     await bob.shows(/you → alice {2}Lunch\?/);
     const screen = await alice.shows(/bob → you {2}Lunch\?/);
-    expect(screen.match(/Good morning!/g)).toHaveLength(1); // the line that was typed does not stay beside the message
+    expect(screen.match(/Good morning!/g)).toHaveLength(1); // the input line is cleared, so the text is not shown twice
     await alice.type('/online');
     await alice.keys('Enter');
-    await alice.shows(/online \(\d+\): .*bob/);
+    await alice.shows(/Online \(\d+\): .*bob/);
     await alice.type('/dm nobody-there');
     await alice.keys('Enter');
-    await alice.shows('nobody-there: Nobody has this name.');
+    await alice.shows('nobody-there: User not found.');
     await alice.type('/frobnicate');
     await alice.keys('Enter');
-    await alice.shows('/frobnicate is not a command');
+    await alice.shows('Unknown command: /frobnicate');
     await alice.type('//etc is a text');
     await alice.keys('Enter');
     await bob.shows(/alice {2}\/etc is a text/);
   });
 
-  test('what comes while one types goes above the line, which stays as it was', async () => {
+  test('prints incoming messages above the input line, which stays unchanged', async () => {
     const carol = await client(node(), 'carol');
     const pane = await openChat(node(), 'dave', { columns: 50, rows: 14 });
     const typed = 'a line that is longer than the fifty columns of this terminal, by far';
@@ -69,7 +69,7 @@ describe.skipIf(!hasTmux)('the chat screen', () => {
     expect(sent.replace(/\s+/g, ' ')).toContain('of this terminal, by not so far');
   });
 
-  test('another width wraps everything anew', async () => {
+  test('rewraps everything when the width changes', async () => {
     const pane = await openChat(node(), 'erin', { columns: 80, rows: 16 });
     const text = 'Every word of this message is to be found in the right order, whatever the width is.';
     await pane.type(text);
@@ -83,7 +83,7 @@ describe.skipIf(!hasTmux)('the chat screen', () => {
     ];
     for (const { columns, rows, first } of widths) {
       await pane.resize(columns, rows);
-      // A terminal rewraps by itself at once, not as it should be: what counts is what the client makes of it.
+      // The terminal first rewraps in its own way; wait for the client's layout.
       await pane.shows(new RegExp(`^\\d\\d:\\d\\d {2}you {2}${first}$`, 'm'));
       const screen = await pane.screen();
       expect(flat(screen)).toContain(`you  ${text}`);
@@ -94,7 +94,7 @@ describe.skipIf(!hasTmux)('the chat screen', () => {
     }
   });
 
-  test('Chinese: the words, the widths, and a line of wide characters that is being typed', async () => {
+  test('Chinese: texts, widths, and an input line of wide characters', async () => {
     const alice = await client(node(), 'frank');
     const pane = await openChat(node(), '李雷', { columns: 40, rows: 14, lang: 'zh_CN.UTF-8' });
     await pane.type('我们中午一起去吃饭好不好？我知道一家很不错的餐厅');
@@ -112,30 +112,30 @@ describe.skipIf(!hasTmux)('the chat screen', () => {
     await pane.shows(/我 {2}我们中午/);
     await pane.type('/help');
     await pane.keys('Enter');
-    await pane.shows('查看历史消息');
+    await pane.shows('查看更早的消息');
   });
 
-  test('messages that came while away are shown at once, and acknowledged when they were seen, not before', async () => {
+  test('shows messages received while offline, and acknowledges them only when they are shown', async () => {
     const grace = await client(node(), 'grace');
     const heidi = await client(node(), 'heidi');
     for (const text of ['first', 'second']) await grace.sendDirect('heidi', text);
     const unread = async () => (await heidi.getMailbox()).data?.unread;
-    const stateDir = await keptLogin(node(), 'heidi');
+    const stateDir = await storedLogin(node(), 'heidi');
     const pane = await openPane(['chat', '--server', node().url], { stateDir });
     await pane.shows('Mailbox 2 new');
     await grace.sendDirect('heidi', 'third');
     await pane.shows('Mailbox 3 new');
     expect(await unread()).toBe(3);
     await pane.keys('Enter');
-    const screen = await pane.shows(/─ new ─/);
+    const screen = await pane.shows(/─ New messages ─/);
     for (const text of ['first', 'second', 'third']) expect(screen).toContain(`grace → you  ${text}`);
-    await until('it is acknowledged', async () => (await unread()) === 0);
+    await until('the message is acknowledged', async () => (await unread()) === 0);
     await grace.sendDirect('heidi', 'fourth');
     await pane.shows('fourth');
-    await until('it is acknowledged', async () => (await unread()) === 0);
+    await until('the message is acknowledged', async () => (await unread()) === 0);
   });
 
-  test('history goes back page by page', async () => {
+  test('/history goes back page by page', async () => {
     const ivan = await client(node(), 'ivan');
     await client(node(), 'judy');
     for (let number = 1; number <= 45; number += 1) await ivan.sendDirect('judy', `number-${number}.`);
@@ -150,10 +150,10 @@ describe.skipIf(!hasTmux)('the chat screen', () => {
     }
     await pane.type('/history');
     await pane.keys('Enter');
-    await pane.shows('That was the beginning.');
+    await pane.shows('No earlier messages.');
   });
 
-  test('what is typed right behind a command waits for it, and goes to nobody else', async () => {
+  test('lines entered right after /dm wait for it, and go to nobody else', async () => {
     const proxy = await redisProxy(node().url);
     await client(node(), 'olga');
     const pane = await openChat({ url: proxy.url.replace('redis:', 'http:') }, 'paul');
@@ -164,27 +164,27 @@ describe.skipIf(!hasTmux)('the chat screen', () => {
     proxy.delay(1_000);
     for (const line of ['/dm olga', 'for olga only', '/dm nobody-at-all', 'for nobody']) await enter(line);
     await pane.shows(/you → olga {2}for olga only/);
-    await pane.shows('Not sent: for nobody (nobody-at-all: Nobody has this name.)');
+    await pane.shows('Not sent: for nobody (nobody-at-all: User not found.)');
     proxy.hang(true);
     for (const line of ['/history', 'too late', '/quit']) await enter(line);
-    expect(await hasLeft(pane, 0)).toContain('Not sent: too late (olga)');
+    expect(await exitsCleanly(pane, 0)).toContain('Not sent: too late (olga)');
     const { data } = await (await client(node(), 'quin')).listBroadcasts();
     expect(data?.messages.filter(({ text }) => text.startsWith('for '))).toEqual([]);
   });
 
-  test.each([['C-c'], ['C-d']])('%s leaves the terminal clean', async (key) => {
+  test.each([['C-c'], ['C-d']])('%s restores the terminal', async (key) => {
     const pane = await openChat(node(), `ken-${key.toLowerCase()}`);
     if (key === 'C-c') {
       await pane.type('something unfinished');
       await pane.shows('unfinished');
     }
     await pane.keys(key);
-    const screen = await hasLeft(pane, 0);
+    const screen = await exitsCleanly(pane, 0);
     expect(screen).toContain('Goodbye.');
     if (key === 'C-c') expect(screen).toContain('Not sent: something unfinished');
   });
 
-  test('what is pasted is one message with all its lines, and waits for Enter', async () => {
+  test('a multi-line paste is one message, and is not sent before Enter', async () => {
     const bob = await client(node(), 'mia');
     const pane = await openChat(node(), 'nick', { columns: 50, rows: 20 });
     await pane.type('a list: ');
@@ -208,10 +208,10 @@ describe.skipIf(!hasTmux)('the chat screen', () => {
       'a list: one\ntwo\tand a half\n\n[31mthree!',
     );
     await pane.keys('C-c');
-    await hasLeft(pane, 0);
+    await exitsCleanly(pane, 0);
   });
 
-  test('Ctrl-Z gives the terminal back to the shell as it was; fg brings the line back as it was typed', async () => {
+  test('Ctrl-Z restores the terminal for the shell, and fg brings back the input line', async () => {
     const bob = await client(node(), 'oscar');
     const pane = await openChat(node(), 'peggy', { inShell: true, rows: 40 });
     await pane.type('half a th');
@@ -236,7 +236,7 @@ describe.skipIf(!hasTmux)('the chat screen', () => {
     await pane.shows(/Goodbye\.\n+shell\$$/);
   });
 
-  test('/menu goes back to the menu, /quit leaves', async () => {
+  test('/menu returns to the menu, /quit exits', async () => {
     const pane = await openChat(node(), 'leo');
     await pane.type('/menu');
     await pane.keys('Enter');
@@ -245,6 +245,6 @@ describe.skipIf(!hasTmux)('the chat screen', () => {
     await pane.shows('everybody ›');
     await pane.type('/quit');
     await pane.keys('Enter');
-    await hasLeft(pane, 0);
+    await exitsCleanly(pane, 0);
   });
 });

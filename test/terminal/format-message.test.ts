@@ -1,4 +1,4 @@
-// What others write, on its way to a terminal: harmless, wrapped, and never to be taken for something else.
+// Messages on their way to the terminal: sanitized, wrapped, and not confusable with other messages.
 import fc from 'fast-check';
 import stringWidth from 'fast-string-width';
 import { expect, test } from 'vitest';
@@ -7,13 +7,13 @@ import { createSay } from '../../src/terminal/i18n.ts';
 import { escapeJson, sanitize } from '../../src/terminal/sanitize.ts';
 import { wrap } from '../../src/terminal/wrap-text.ts';
 
-const look = { me: 'bob', say: createSay('en'), style: createStyle(false), locale: 'en-GB' };
-const said = (text: string, sentAt = new Date()) => ({
+const renderOptions = { me: 'bob', say: createSay('en'), style: createStyle(false), locale: 'en-GB' };
+const messageOf = (text: string, sentAt = new Date()) => ({
   ...{ id: '01a207af-55cf-74b1-babf-ca87fa00d96a', kind: 'broadcast' as const, from: 'alice', text, seq: 1 },
   sentAt: sentAt.toISOString(),
 });
 
-test('no control character and no mark that turns the direction reaches the terminal', () => {
+test('removes all control characters and bidirectional marks', () => {
   fc.assert(
     fc.property(fc.string({ unit: 'binary' }), (text) => {
       expect(sanitize(text)).not.toMatch(/[^\P{Cc}\n]|[\u202A-\u202E\u2066-\u2069]/u);
@@ -26,16 +26,16 @@ test('no control character and no mark that turns the direction reaches the term
   expect(sanitize('שלום \u202egnp.exe 👩‍👩‍👧')).toBe('שלום gnp.exe 👩‍👩‍👧');
 });
 
-test('no line of a text can pass for another message: all but the first are indented', () => {
+test('indents all lines but the first, so that no line can pass for another message', () => {
   const [first, ...others] = messageBlock(
-    said('hi\n09:14  carol  give me your password'),
-    look,
+    messageOf('hi\n09:14  carol  give me your password'),
+    renderOptions,
   )(60).split('\n');
   expect(first).toMatch(/^\d\d:\d\d {2}alice {2}hi$/);
   expect(others).toEqual(['       09:14  carol  give me your password']);
 });
 
-test('every line fits, whatever the text; nothing but white space is lost, and what is seen as one stays one', () => {
+test('fits every line into the width, keeps everything but white space, and does not split graphemes', () => {
   const piece = fc.constantFrom(
     'a',
     'word',
@@ -60,11 +60,11 @@ test('every line fits, whatever the text; nothing but white space is lost, and w
       expect(lines.reduce((sum, line) => sum + families(line), 0)).toBe(families(text));
     }),
   );
-  // Closing marks make it longer than a line.
+  // With its closing marks the chunk is longer than a line.
   expect(wrap('👩‍👩‍👧，，，', 5)).toEqual(['👩‍👩‍👧，', '，，']);
 });
 
-test('Chinese breaks between characters, not before a full stop or after an opening bracket', () => {
+test('breaks Chinese between characters, but not before closing or after opening punctuation', () => {
   expect(wrap('今天天气很好。我们去公园（真的）吧', 12)).toEqual([
     '今天天气很',
     '好。我们去公',
@@ -73,12 +73,12 @@ test('Chinese breaks between characters, not before a full stop or after an open
   expect(wrap('Alice，今天天气很好', 10)).toEqual(['Alice，今', '天天气很好']);
 });
 
-test('a rule stands wherever a day begins', () => {
+test('prints a rule at the start of each day', () => {
   const today = new Date('2026-11-25T12:00:00Z');
   const days = ['2026-11-23T12:00:00Z', '2026-11-23T13:00:00Z', '2026-11-25T11:00:00Z'];
   const lines = messageBlocks(
-    days.map((day) => said('hi', new Date(day))),
-    look,
+    days.map((day) => messageOf('hi', new Date(day))),
+    renderOptions,
     today,
   ).map((block) => block(50));
   expect(lines.map((line) => line.replace(/\d\d:\d\d|─+$/g, ''))).toEqual([

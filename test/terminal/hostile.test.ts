@@ -1,4 +1,4 @@
-// A server that means harm: in every text of every answer and event it sends what a terminal obeys. None of it arrives.
+// A hostile server that puts terminal control sequences into every text of every response and event. None may reach the terminal.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
@@ -9,7 +9,7 @@ import { expect, onTestFinished, test } from 'vitest';
 import { connect } from '../../src/terminal/server.ts';
 import { emptyFolder, hasTmux, openPane, PARLEY } from '../support/pane.ts';
 
-/** Moves the cursor, sets the title, fills the clipboard, in seven and eight bits; turns the line round; breaks it. */
+/** 7-bit and 8-bit sequences that move the cursor, set the title and fill the clipboard; bidirectional marks; line breaks. */
 const EVIL =
   '\u001b[5;7HPWNED\u001b]0;title\u0007\u001b]52;c;cm0gLXJm\u0007\u009b31m\u009d0;x\u009c\u0000\b\r\u007f\u202e\u2066\u200f\u061c\u2028x\u2029\u0085';
 const evil = (word: string): string => `${word}${EVIL}`;
@@ -68,7 +68,7 @@ const ANSWERS: Record<string, object> = {
   '/v1/broadcasts': page,
 };
 
-/** `refuse`: the problem that every send is answered with. */
+/** `refuse`: the problem returned for every direct message. */
 async function startEvil(refuse?: object): Promise<string> {
   const server = http.createServer((req, res) => {
     const path = new URL(req.url!, 'http://x').pathname;
@@ -124,31 +124,31 @@ async function run(url: string, args: string[], until?: RegExp) {
   };
   const child = spawn(command, [...before, ...args], { env, stdio: ['ignore', 'pipe', 'pipe'] });
   onTestFinished(() => void child.kill('SIGKILL'));
-  let said = '';
+  let printed = '';
   for (const stream of [child.stdout, child.stderr])
     stream.setEncoding('utf8').on('data', (text: string) => {
-      said += text;
-      if (until?.test(said)) child.kill('SIGINT');
+      printed += text;
+      if (until?.test(printed)) child.kill('SIGINT');
     });
   await once(child, 'close');
-  return said;
+  return printed;
 }
 
-const HARMFUL = /[^\P{Cc}\n]|[\p{Bidi_Control}\u2028\u2029]/u;
+const UNSAFE = /[^\P{Cc}\n]|[\p{Bidi_Control}\u2028\u2029]/u;
 
-test.each(['en', 'zh'])('listen prints nothing that a terminal obeys (%s)', async (lang) => {
-  const said = await run(await startEvil(), ['listen', '--username', 'bob', '--lang', lang], /because/);
-  expect(said).not.toMatch(HARMFUL);
-  expect(said).toMatch(/mallory.*text1/);
-  expect(said).toContain('because␛[5;7HPWNED');
-  expect(said.length).toBeLessThan(40_000);
-  expect(said).not.toContain('unexpected error');
+test.each(['en', 'zh'])('listen prints no control sequences (%s)', async (lang) => {
+  const printed = await run(await startEvil(), ['listen', '--username', 'bob', '--lang', lang], /because/);
+  expect(printed).not.toMatch(UNSAFE);
+  expect(printed).toMatch(/mallory.*text1/);
+  expect(printed).toContain('because␛[5;7HPWNED');
+  expect(printed.length).toBeLessThan(40_000);
+  expect(printed).not.toContain('unexpected error');
 });
 
-test('listen --json escapes it, and the JSON says what came', async () => {
-  const said = await run(await startEvil(), ['listen', '--json', '--username', 'bob'], /"gap".*\n/);
-  expect(said).not.toMatch(HARMFUL);
-  const events = said
+test('listen --json escapes control sequences, and the JSON has the original texts', async () => {
+  const printed = await run(await startEvil(), ['listen', '--json', '--username', 'bob'], /"gap".*\n/);
+  expect(printed).not.toMatch(UNSAFE);
+  const events = printed
     .trim()
     .split('\n')
     .map((line) => JSON.parse(line));
@@ -165,23 +165,23 @@ test.each([
   { code: '__proto__' },
   { code: EVIL },
   { code: 'bad_ticket', detail: { text: EVIL } },
-])('send prints a problem without it: %j', async (problem) => {
+])('send prints a problem without control sequences: %j', async (problem) => {
   const url = await startEvil(problem);
   for (const lang of ['en', 'zh']) {
-    const said = await run(url, ['send', '--username', 'bob', '--to', 'eve', '--lang', lang, 'hi']);
-    expect(said).toMatch(/^parley: /);
-    expect(said).not.toMatch(HARMFUL);
-    expect(said).not.toContain('unexpected error');
+    const printed = await run(url, ['send', '--username', 'bob', '--to', 'eve', '--lang', lang, 'hi']);
+    expect(printed).toMatch(/^parley: /);
+    expect(printed).not.toMatch(UNSAFE);
+    expect(printed).not.toContain('unexpected error');
   }
 });
 
-test('send --json escapes what was stored', async () => {
-  const said = await run(await startEvil(), ['send', '--json', '--username', 'bob', '--to', 'eve', 'hi']);
-  expect(said).not.toMatch(HARMFUL);
-  expect(JSON.parse(said)).toEqual(message('dm', 7));
+test('send --json escapes control sequences', async () => {
+  const printed = await run(await startEvil(), ['send', '--json', '--username', 'bob', '--to', 'eve', 'hi']);
+  expect(printed).not.toMatch(UNSAFE);
+  expect(JSON.parse(printed)).toEqual(message('dm', 7));
 });
 
-test('every answer is harmless before anything sees it, whatever would print it', async () => {
+test('sanitizes every response in the client, before any code can print it', async () => {
   const parley = connect({ baseUrl: await startEvil() });
   const { data } = await parley.login({ username: 'bob', password: 'x' });
   const answers = [
@@ -200,7 +200,7 @@ test('every answer is harmless before anything sees it, whatever would print it'
 });
 
 test.skipIf(!hasTmux)(
-  'nor do the menus and the chat screen',
+  'the menus and the chat screen print no control sequences',
   async () => {
     const record = join(emptyFolder(), 'record');
     const pane = await openPane(['chat', '--server', await startEvil()], { columns: 200, rows: 60, record });
@@ -225,7 +225,7 @@ test.skipIf(!hasTmux)(
     await pane.type('hello\n');
     await pane.shows(/text7/);
     await pane.type('/quit\n');
-    await pane.shows(/\[left \d+\]/);
+    await pane.shows(/\[exit \d+\]/);
     const raw = readFileSync(record, 'utf8');
     expect(raw).toContain('PWNED');
     for (const part of [...EVIL].filter((each) => /[\u0080-\u009f\p{Bidi_Control}\u2028\u2029]/u.test(each)))

@@ -1,22 +1,22 @@
-// The menus in a real pseudo-terminal: before login and after, and what is kept between two visits.
+// The menus in a real pseudo-terminal: before and after login, and with a saved session.
 import { readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { createSessionFile } from '../../src/terminal/session-file.ts';
 import { sharedNode, startNode, until } from '../support/app.ts';
-import { emptyFolder, hasLeft, hasTmux, keptLogin, openPane, type Pane } from '../support/pane.ts';
+import { emptyFolder, exitsCleanly, hasTmux, openPane, type Pane, storedLogin } from '../support/pane.ts';
 import { freePort } from '../support/process.ts';
 import { client } from '../support/wire.ts';
 
 const password = 'correct horse battery';
 
-/** Down to the item, and Enter. */
+/** Moves down to the item and presses Enter. */
 async function choose(pane: Pane, item: string): Promise<void> {
   for (let steps = 0; !(await pane.screen()).includes(`● ${item}`); steps += 1) {
     if (steps > 20) throw new Error(`no such item: ${item}\n${await pane.screen()}`);
     const before = await pane.screen();
     await pane.keys('Down');
-    await until('it moves', async () => (await pane.screen()) !== before);
+    await until('the cursor moves', async () => (await pane.screen()) !== before);
   }
   await pane.keys('Enter');
 }
@@ -30,18 +30,18 @@ async function answer(pane: Pane, question: RegExp, text: string): Promise<void>
 describe.skipIf(!hasTmux)('the menu', () => {
   const node = sharedNode();
 
-  test('NO_COLOR: no colour anywhere, in menus, questions and the chat', async () => {
+  test('NO_COLOR turns off all colours, in menus, questions and the chat', async () => {
     const colors = new RegExp(`${'\u001b'}\\[(?:\\d+;)*(?:[39][0-7]|4[0-7]|10[0-7])[;m]`);
     const env = { NO_COLOR: '1' };
-    const stateDir = await keptLogin(node(), 'norbert');
+    const stateDir = await storedLogin(node(), 'norbert');
     const pane = await openPane(['chat', '--server', node().url], { env, stateDir });
     await pane.shows('● Talk to everybody');
-    expect(await pane.looks()).not.toMatch(colors);
+    expect(await pane.styledScreen()).not.toMatch(colors);
     await pane.keys('Enter');
     await pane.shows('everybody ›');
     await pane.type('hello\n');
     await pane.shows('you  hello');
-    expect(await pane.looks()).not.toMatch(colors);
+    expect(await pane.styledScreen()).not.toMatch(colors);
     await pane.type('/menu\n');
     await pane.shows('● Talk to everybody');
     await choose(pane, 'Log out');
@@ -49,35 +49,35 @@ describe.skipIf(!hasTmux)('the menu', () => {
     await pane.shows(/◆ {2}Username/);
     await pane.type('norbert');
     await pane.shows('norbert');
-    expect(await pane.looks()).not.toMatch(colors);
+    expect(await pane.styledScreen()).not.toMatch(colors);
     await pane.keys('C-c');
-    await hasLeft(pane, 0);
+    await exitsCleanly(pane, 0);
   });
 
-  test('register, and be in; the passwords are not to be seen', async () => {
+  test('creates an account and logs in, without showing the password', async () => {
     const pane = await openPane(['--server', node().url]);
     await pane.shows('● Log in');
-    await choose(pane, 'Register');
+    await choose(pane, 'Create account');
     await answer(pane, /Username/, 'alice');
     await answer(pane, /Password/, 'short');
-    await pane.shows('8 to 72 bytes, please.');
+    await pane.shows('Use 8 to 72 bytes.');
     await pane.keys('C-u');
     await pane.type(password);
     await pane.keys('Enter');
-    await answer(pane, /The password once more/, 'something else');
-    await pane.shows('The two passwords differ.');
+    await answer(pane, /Repeat the password/, 'something else');
+    await pane.shows('The passwords do not match.');
     await pane.keys('C-u');
     await pane.type(password);
     await pane.keys('Enter');
-    await pane.shows('Registered. Welcome, alice.');
-    await choose(pane, 'No, log out when I leave');
+    await pane.shows('Account created. Welcome, alice.');
+    await choose(pane, 'No, log out when I quit');
     const screen = await pane.shows('alice · 1 online');
     expect(screen).not.toContain(password);
     await choose(pane, 'Quit');
-    await hasLeft(pane, 0);
+    await exitsCleanly(pane, 0);
   });
 
-  test('a wrong password is told, and the menu is there again; Chinese by LANG', async () => {
+  test('shows an error for a wrong password and returns to the menu, in Chinese by LANG', async () => {
     await client(node(), '韩梅梅');
     const pane = await openPane(['--server', node().url], { lang: 'zh_CN.UTF-8' });
     await pane.shows('● 登录');
@@ -86,14 +86,14 @@ describe.skipIf(!hasTmux)('the menu', () => {
     await answer(pane, /密码/, 'not my password');
     await pane.shows('在这台电脑上保持登录？');
     await pane.keys('Enter');
-    await pane.shows('用户不存在或密码错误。您也可以注册。');
-    await pane.shows(/◆ {2}您想做什么？/);
+    await pane.shows('用户名或密码错误。');
+    await pane.shows(/◆ {2}请选择/);
     await choose(pane, '退出');
-    expect(await hasLeft(pane, 0)).toContain('再见。');
+    expect(await exitsCleanly(pane, 0)).toContain('再见。');
   });
 
-  test('it is alive: who is online and how many messages are new change while it is open', async () => {
-    const stateDir = await keptLogin(node(), 'bob');
+  test('updates online users and new messages while it is open', async () => {
+    const stateDir = await storedLogin(node(), 'bob');
     const pane = await openPane(['--server', node().url], { stateDir });
     await pane.shows(/◆ {2}bob · \d+ online/);
     await choose(pane, 'Who is online');
@@ -113,7 +113,7 @@ describe.skipIf(!hasTmux)('the menu', () => {
     await pane.shows('Mailbox 1 new');
     await choose(pane, 'Mailbox');
     await pane.shows(/carol → you {2}for the mailbox/);
-    await until('it is acknowledged', async () => {
+    await until('the message is acknowledged', async () => {
       const bob = await client(node(), 'bob');
       return (await bob.getMailbox()).data?.unread === 0;
     });
@@ -124,13 +124,13 @@ describe.skipIf(!hasTmux)('the menu', () => {
     await choose(pane, 'Message somebody');
     await choose(pane, 'Somebody else …');
     await answer(pane, /Username/, 'nobody-there');
-    await pane.shows('Nobody has this name.');
+    await pane.shows('User not found.');
     await pane.shows(/◆ {2}Username\n│ {2}nobody-there/);
     await pane.keys('C-c');
-    await hasLeft(pane, 0);
+    await exitsCleanly(pane, 0);
   });
 
-  test('who stays logged in is in at once the next time, from a file that only they can read', async () => {
+  test('a saved session skips the login next time, and its file is readable by the owner only', async () => {
     const stateDir = emptyFolder();
     await client(node(), 'dave');
     const pane = await openPane(['--server', node().url], { stateDir });
@@ -139,23 +139,23 @@ describe.skipIf(!hasTmux)('the menu', () => {
     await answer(pane, /Username/, 'dave');
     await answer(pane, /Password/, password);
     await pane.shows('Stay logged in');
-    await choose(pane, 'Yes, keep a key in');
+    await choose(pane, 'Yes, save the session to');
     await pane.shows(/dave · \d+ online/);
     const [file = ''] = readdirSync(join(stateDir, 'parley'));
     expect(statSync(join(stateDir, 'parley', file)).mode & 0o777).toBe(0o600);
     await choose(pane, 'Quit');
-    await hasLeft(pane, 0);
+    await exitsCleanly(pane, 0);
     const again = await openPane(['--server', node().url], { stateDir });
     await again.shows(/◆ {2}dave · \d+ online/);
     await choose(again, 'Log out');
     await again.shows('● Log in');
     expect(createSessionFile(stateDir, node().url).storage.get()).toBeUndefined();
     await again.keys('C-c');
-    await hasLeft(again, 0);
+    await exitsCleanly(again, 0);
   });
 
-  test('a session that is ended elsewhere leads back to the first menu, out of a chat too', async () => {
-    const stateDir = await keptLogin(node(), 'erin');
+  test('returns to the login menu when the session is ended elsewhere, also from a chat', async () => {
+    const stateDir = await storedLogin(node(), 'erin');
     const pane = await openPane(['--server', node().url], { stateDir });
     await pane.shows('● Talk to everybody');
     await pane.keys('Enter');
@@ -164,37 +164,37 @@ describe.skipIf(!hasTmux)('the menu', () => {
     const twin = await client(node(), 'erin');
     await twin.restore(await storage.get());
     await twin.logout();
-    await pane.shows('The session has ended. Please log in again.');
+    await pane.shows('Your session has ended. Please log in again.');
     await pane.shows('● Log in');
     await pane.keys('C-d');
-    await hasLeft(pane, 0);
+    await exitsCleanly(pane, 0);
   });
 
-  test('a server that is not there is told; what was typed is kept until it is', async () => {
+  test('reports an unreachable server, and "Try again" sends the same input', async () => {
     const PORT = String(await freePort());
     const pane = await openPane(['--server', `http://127.0.0.1:${PORT}`]);
     await pane.shows('● Log in');
-    await choose(pane, 'Register');
+    await choose(pane, 'Create account');
     await answer(pane, /Username/, 'frank');
     await answer(pane, /Password/, password);
-    await answer(pane, /The password once more/, password);
-    await pane.shows('The server does not answer.');
+    await answer(pane, /Repeat the password/, password);
+    await pane.shows('The server is unreachable.');
     await pane.shows('● Try again');
     await startNode({ PORT });
     await pane.keys('Enter');
-    await pane.shows('Registered. Welcome, frank.');
+    await pane.shows('Account created. Welcome, frank.');
     await pane.keys('C-c');
-    await hasLeft(pane, 0);
+    await exitsCleanly(pane, 0);
   });
 
   test.each([
     ['SIGTERM', 143],
     ['SIGHUP', 129],
-  ] as const)('%s leaves the terminal clean, with the cursor that a menu hides', async (signal, exitCode) => {
+  ] as const)('%s restores the terminal, with the cursor that a menu hides', async (signal, exitCode) => {
     const pane = await openPane(['--server', node().url]);
     await pane.shows('● Log in');
     await until('the menu hides the cursor', async () => !(await pane.cursor()).isVisible);
     pane.kill(signal);
-    await hasLeft(pane, exitCode);
+    await exitsCleanly(pane, exitCode);
   });
 });

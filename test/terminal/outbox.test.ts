@@ -1,4 +1,4 @@
-// What was typed and is not with the server yet.
+// The queue of messages that the server has not stored yet.
 import { randomUUID } from 'node:crypto';
 import { expect, test } from 'vitest';
 import { createOutbox, EVERYBODY, type Outcome } from '../../src/terminal/outbox.ts';
@@ -15,7 +15,7 @@ async function outboxOf(username: string) {
   const outcomes: Outcome[] = [];
   outbox.onOutcome((outcome) => {
     outcomes.push(outcome);
-    if (outcome.kind === 'waiting') setImmediate(outbox.hurry);
+    if (outcome.kind === 'waiting') setImmediate(outbox.retryNow);
   });
   const stored = async () => {
     const { data } = await parley.listBroadcasts();
@@ -24,7 +24,7 @@ async function outboxOf(username: string) {
   return { wire, outbox, outcomes, stored };
 }
 
-test('a message that was stored and whose answer was lost again and again is stored once', async () => {
+test('stores a message once, however often its response is lost', async () => {
   const { wire, outbox, outcomes, stored } = await outboxOf('alice');
   const lost = async (request: Request, forward: (request: Request) => Promise<Response>) => {
     await forward(request);
@@ -38,7 +38,7 @@ test('a message that was stored and whose answer was lost again and again is sto
   expect(await stored()).toEqual(['once']);
 });
 
-test('what is typed meanwhile waits its turn: the order stays', async () => {
+test('sends queued messages in order', async () => {
   const { wire, outbox, outcomes, stored } = await outboxOf('bob');
   wire.intercept(SEND, () => problem(503, 'unavailable', { 'Retry-After': '1' }), 4);
   for (const text of ['one', 'two', 'three']) outbox.send({ to: EVERYBODY, text });
@@ -48,20 +48,20 @@ test('what is typed meanwhile waits its turn: the order stays', async () => {
   expect(await stored()).toEqual(['one', 'two', 'three']);
 });
 
-test('what the server will never take is given back, and the next one goes', async () => {
+test('returns a message that the server rejects, and sends the next one', async () => {
   const { outbox, outcomes, stored } = await outboxOf('carol');
   outbox.send({ to: 'nobody-there', text: 'hello?' });
   outbox.send({ to: EVERYBODY, text: 'anyway' });
   await until('both are done', () => outcomes.length === 2);
   expect(outcomes[0]).toMatchObject({
     kind: 'refused',
-    letter: { text: 'hello?' },
+    outgoing: { text: 'hello?' },
     problem: { code: 'unknown_user' },
   });
   expect(await stored()).toEqual(['anyway']);
 });
 
-test('closed, it answers what was never sent', async () => {
+test('close returns the unsent messages', async () => {
   const { wire, outbox } = await outboxOf('dave');
   wire.intercept(SEND, () => problem(503, 'unavailable', { 'Retry-After': '30' }), 1);
   outbox.send({ to: EVERYBODY, text: 'never' });

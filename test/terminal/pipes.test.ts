@@ -1,11 +1,11 @@
-// `parley send` and `parley listen` in pipes, and what the command says to whom it does not understand.
+// `parley send` and `parley listen` in pipes; exit codes and usage errors.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { sharedNode, startNode, until } from '../support/app.ts';
 import { call } from '../support/contract.ts';
-import { emptyFolder, keptLogin, PARLEY } from '../support/pane.ts';
+import { emptyFolder, PARLEY, storedLogin } from '../support/pane.ts';
 import { client, collect, untilTestEnds } from '../support/wire.ts';
 
 const node = sharedNode();
@@ -17,20 +17,20 @@ function start(args: string[], env: Record<string, string> = {}, input?: string)
     env: { PATH: process.env['PATH'], HOME: emptyFolder(), PARLEY_SERVER: node().url, ...env },
   });
   onTestFinished(() => void child.kill('SIGKILL'));
-  const said = { stdout: '', stderr: '' };
+  const printed = { stdout: '', stderr: '' };
   for (const name of ['stdout', 'stderr'] as const)
-    child[name].setEncoding('utf8').on('data', (text: string) => (said[name] += text));
+    child[name].setEncoding('utf8').on('data', (text: string) => (printed[name] += text));
   child.stdin.end(input);
   const exited = once(child, 'close').then(([code]) => code as number);
-  return { child, said, exited };
+  return { child, printed, exited };
 }
 
 async function run(args: string[], env: Record<string, string> = {}, input?: string) {
-  const { said, exited } = start(args, env, input);
-  return { exitCode: await exited, ...said };
+  const { printed, exited } = start(args, env, input);
+  return { exitCode: await exited, ...printed };
 }
 
-test('send takes what comes in by a pipe, without the line break at its end', async () => {
+test('send reads its text from a pipe, without the final line break', async () => {
   const [, bob] = [await client(node(), 'alice'), await client(node(), 'bob')];
   const heard = collect(bob.events({ signal: untilTestEnds().signal }));
   await heard.kind('ready');
@@ -49,18 +49,18 @@ test('send takes what comes in by a pipe, without the line break at its end', as
   await heard.text('to all');
 });
 
-test('listen --json writes one event a line, acknowledges what it wrote, and ends with Ctrl-C', async () => {
+test('listen --json prints one event per line, acknowledges it, and ends on Ctrl-C', async () => {
   const carol = await client(node(), 'carol');
   const dave = await client(node(), 'dave');
   await carol.sendDirect('dave', 'before');
   const listening = start(['listen', '--json', '--username', 'dave'], { PARLEY_PASSWORD });
-  await until('it listens', () => listening.said.stdout.includes('before'), 15_000);
+  await until('the first message is printed', () => listening.printed.stdout.includes('before'), 15_000);
   await carol.sendDirect('dave', 'one\nmessage, \u{1f600}');
-  await until('it has come', () => listening.said.stdout.includes('message,'));
-  await until('it is acknowledged', async () => (await dave.getMailbox()).data?.unread === 0);
+  await until('the message is printed', () => listening.printed.stdout.includes('message,'));
+  await until('the message is acknowledged', async () => (await dave.getMailbox()).data?.unread === 0);
   listening.child.kill('SIGINT');
   expect(await listening.exited).toBe(130);
-  const events = listening.said.stdout
+  const events = listening.printed.stdout
     .trimEnd()
     .split('\n')
     .map((line) => JSON.parse(line));
@@ -68,26 +68,26 @@ test('listen --json writes one event a line, acknowledges what it wrote, and end
   expect(events.flatMap(({ text }) => text ?? [])).toEqual(['before', 'one\nmessage, \u{1f600}']);
 });
 
-test('listen --no-ack leaves the mailbox as it is; a pipe that breaks ends it', async () => {
+test('listen --no-ack keeps messages in the mailbox, and a broken pipe ends it', async () => {
   const erin = await client(node(), 'erin');
   const frank = await client(node(), 'frank');
   await erin.sendDirect('frank', 'stay');
   const listening = start(['listen', '--no-ack', '--username', 'frank'], { PARLEY_PASSWORD });
-  await until('it has come', () => /erin → you {2}stay/.test(listening.said.stdout), 15_000);
+  await until('the message is printed', () => /erin → you {2}stay/.test(listening.printed.stdout), 15_000);
   listening.child.stdout.destroy();
   await erin.sendDirect('frank', 'and this');
   expect(await listening.exited).toBe(0);
   expect((await frank.getMailbox()).data?.messages.map(({ text }) => text)).toEqual(['stay', 'and this']);
 });
 
-test('who stays logged in needs no password', async () => {
-  const stateDir = await keptLogin(node(), 'grace');
+test('send uses a saved session without a password', async () => {
+  const stateDir = await storedLogin(node(), 'grace');
   const { exitCode } = await run(['send', '--all', 'from grace'], { XDG_STATE_HOME: stateDir });
   expect(exitCode).toBe(0);
   expect((await run(['send', '--all', 'again'], { XDG_STATE_HOME: stateDir })).exitCode).toBe(0);
 });
 
-test('while others guess a password, its owner still gets in from where they have been before', async () => {
+test('a known device can log in while others guess the password', async () => {
   const guarded = await startNode({ LOGIN_LIMIT: '1/300' });
   await client(guarded, 'alice');
   const send = (HOME: string) =>
@@ -103,53 +103,47 @@ test('while others guess a password, its owner still gets in from where they hav
   expect(await send(home)).toMatchObject({ exitCode: 0 });
 });
 
-test('serve starts the server, as it is set up by the environment, and SIGTERM stops it', async () => {
+test('serve starts the server with settings from the environment, and SIGTERM stops it', async () => {
   const env = { PORT: '0', BCRYPT_COST: '4', DATA_DIR: join(emptyFolder(), 'data'), PATH: '/nonexistent' };
   const serving = start(['serve'], env);
-  await until('it listens', () => serving.said.stdout.includes('Parley listens on'), 15_000);
+  await until('the server listens', () => serving.printed.stdout.includes('Parley listens on'), 15_000);
   serving.child.kill('SIGTERM');
   expect(await serving.exited).toBe(0);
 });
 
-describe('the exit code says how it went', () => {
+describe('exit codes', () => {
   const who = ['--username', 'heidi'];
-  const AWAY = { PARLEY_SERVER: 'http://127.0.0.1:1', PARLEY_PASSWORD };
+  const UNREACHABLE = { PARLEY_SERVER: 'http://127.0.0.1:1', PARLEY_PASSWORD };
   test.each<[string, number, string[], Record<string, string>, RegExp]>([
     [
-      'refused by the server',
+      'rejected by the server',
       1,
       ['send', ...who, '--to', 'nobody-there', 'x'],
       { PARLEY_PASSWORD },
-      /Nobody has this name/,
+      /User not found/,
     ],
-    ['wrong use: no such command', 2, ['frobnicate'], {}, /no such command: frobnicate/],
-    ['wrong use: to whom?', 2, ['send', ...who, 'x'], {}, /either --to NAME or --all/],
-    ['wrong use: no text', 2, ['send', ...who, '--all'], { PARLEY_PASSWORD }, /no text/],
+    ['usage: unknown command', 2, ['frobnicate'], {}, /unknown command: frobnicate/],
+    ['usage: no recipient', 2, ['send', ...who, 'x'], {}, /either --to NAME or --all/],
+    ['usage: no text', 2, ['send', ...who, '--all'], { PARLEY_PASSWORD }, /no text to send/],
+    ['usage: an option of another command', 2, ['listen', '--to', 'bob'], {}, /listen does not support --to/],
+    ['usage: chat without a terminal', 2, ['chat'], {}, /needs a terminal/],
     [
-      'wrong use: an option of another command',
-      2,
-      ['listen', '--to', 'bob'],
-      {},
-      /listen does not know --to/,
-    ],
-    ['wrong use: chat without a terminal', 2, ['chat'], {}, /needs a terminal/],
-    [
-      'not logged in: a wrong password',
+      'not logged in: wrong password',
       3,
       ['send', ...who, '--all', 'x'],
       { PARLEY_PASSWORD: 'wrong' },
-      /wrong password/,
+      /Wrong username or password/,
     ],
-    ['not logged in: nobody', 3, ['send', '--all', 'x'], {}, /Who are you\?/],
-    ['not logged in: no password, no terminal', 3, ['send', ...who, '--all', 'x'], {}, /PARLEY_PASSWORD/],
-    ['the server does not answer', 4, ['send', ...who, '--all', 'x'], AWAY, /does not answer/],
+    ['not logged in: no username', 3, ['send', '--all', 'x'], {}, /Pass --username/],
+    ['not logged in: no password and no terminal', 3, ['send', ...who, '--all', 'x'], {}, /PARLEY_PASSWORD/],
+    ['server unreachable', 4, ['send', ...who, '--all', 'x'], UNREACHABLE, /unreachable/],
   ])('%s: %i', async (_, exitCode, args, env, words) => {
     await client(node(), 'heidi');
     const result = await run(args, env);
     expect(result).toMatchObject({ exitCode, stdout: '', stderr: expect.stringMatching(words) });
   });
 
-  test('--help and --version: 0, in the language that is asked for', async () => {
+  test('--help and --version exit with 0, in the requested language', async () => {
     expect(await run(['--version'])).toMatchObject({ exitCode: 0, stdout: '0.1.0\n' });
     expect((await run(['send', '--help'])).stdout).toContain('Exit codes');
     expect((await run(['--help'], { LANG: 'zh_CN.UTF-8' })).stdout).toContain('退出码');

@@ -9,10 +9,10 @@ const pageOf = (...names: string[]): Page => ({
   users: names.map((username) => ({ username, displayName: username, since: '2026-11-28T12:00:00.000Z' })),
 });
 
-/** Starts a load; the returned function delivers its answer. */
-function asked(people: ReturnType<typeof createPresence>) {
+/** Starts a load; the returned function delivers its response. */
+function startLoad(presence: ReturnType<typeof createPresence>) {
   let answer: (page: Page | undefined) => void = () => {};
-  const loaded = people.load(() => new Promise((resolve) => (answer = resolve)));
+  const loaded = presence.load(() => new Promise((resolve) => (answer = resolve)));
   return (page: Page | undefined): Promise<void> => {
     answer(page);
     return loaded;
@@ -20,30 +20,30 @@ function asked(people: ReturnType<typeof createPresence>) {
 }
 
 test('presence events that arrive during a load are applied on top of it', async () => {
-  const people = createPresence();
-  const answer = asked(people);
-  people.apply({ kind: 'presence', total: 2, online: ['carol'], offline: ['alice'] });
+  const presence = createPresence();
+  const answer = startLoad(presence);
+  presence.apply({ kind: 'presence', total: 2, online: ['carol'], offline: ['alice'] });
   await answer(pageOf('alice', 'bob'));
-  expect([people.names(), people.total()]).toEqual([['bob', 'carol'], 2]);
+  expect([presence.names(), presence.total()]).toEqual([['bob', 'carol'], 2]);
 });
 
 // Two reconnects in quick succession start two loads; the second answer used to crash the client.
 test.each(['first', 'second'])(
   'of two overlapping loads the later one wins, when the %s is answered first',
   async (which) => {
-    const people = createPresence();
-    const [older, newer] = [asked(people), asked(people)];
-    people.apply({ kind: 'presence', total: 3, online: ['dave'], offline: [] });
+    const presence = createPresence();
+    const [older, newer] = [startLoad(presence), startLoad(presence)];
+    presence.apply({ kind: 'presence', total: 3, online: ['dave'], offline: [] });
     if (which === 'first') await older(pageOf('alice'));
     await newer(pageOf('bob', 'carol'));
     if (which === 'second') await older(pageOf('alice'));
-    expect([people.names(), people.total()]).toEqual([['bob', 'carol', 'dave'], 3]);
+    expect([presence.names(), presence.total()]).toEqual([['bob', 'carol', 'dave'], 3]);
   },
 );
 
 test('a load without an answer changes nothing', async () => {
-  const people = createPresence();
-  await asked(people)(pageOf('alice'));
-  await asked(people)(undefined);
-  expect(people.names()).toEqual(['alice']);
+  const presence = createPresence();
+  await startLoad(presence)(pageOf('alice'));
+  await startLoad(presence)(undefined);
+  expect(presence.names()).toEqual(['alice']);
 });

@@ -1,4 +1,4 @@
-// The login that is kept in a file, shared by several programs.
+// The session file, shared by several processes.
 import { mkdirSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { expect, test } from 'vitest';
@@ -10,7 +10,7 @@ import { client, testClock } from '../support/wire.ts';
 
 const node = sharedNode();
 
-test('several programs with one login take turns when the token expires, and all stay logged in', async () => {
+test('processes that share a session refresh one at a time, and all stay logged in', async () => {
   const stateDir = emptyFolder();
   await client(node(), 'alice', createSessionFile(stateDir, node().url));
   const clock = testClock();
@@ -25,35 +25,35 @@ test('several programs with one login take turns when the token expires, and all
   }
 });
 
-test('a lock whose holder died is taken over', async () => {
-  const keeper = createSessionFile(emptyFolder(), node().url);
-  const lockFile = `${keeper.file}.lock`;
+test('takes over a stale lock', async () => {
+  const sessionFile = createSessionFile(emptyFolder(), node().url);
+  const lockFile = `${sessionFile.file}.lock`;
   mkdirSync(dirname(lockFile), { recursive: true });
   writeFileSync(lockFile, '');
   const longAgo = new Date(Date.now() - 60_000);
   utimesSync(lockFile, longAgo, longAgo);
-  expect(await keeper.lock('any', async () => 'taken')).toBe('taken');
+  expect(await sessionFile.lock('any', async () => 'taken')).toBe('taken');
 });
 
-test('the file is for its owner alone, and what is not a session in it is none', async () => {
-  const keeper = createSessionFile(emptyFolder(), node().url);
-  await client(node(), 'bob', keeper);
-  expect(statSync(keeper.file).mode & 0o777).toBe(0o600);
-  expect(statSync(dirname(keeper.file)).mode & 0o777).toBe(0o700);
+test('is readable by its owner only, and ignores invalid content', async () => {
+  const sessionFile = createSessionFile(emptyFolder(), node().url);
+  await client(node(), 'bob', sessionFile);
+  expect(statSync(sessionFile.file).mode & 0o777).toBe(0o600);
+  expect(statSync(dirname(sessionFile.file)).mode & 0o777).toBe(0o700);
   for (const text of ['', '{', 'null', '{"username": 5}']) {
-    writeFileSync(keeper.file, text);
-    expect(await keeper.storage.get()).toBeUndefined();
+    writeFileSync(sessionFile.file, text);
+    expect(await sessionFile.storage.get()).toBeUndefined();
   }
 });
 
-test('this device is known after a logout, in a file of its own that is for its owner alone', async () => {
+test('stores device tokens beyond a logout, in a file readable by its owner only', async () => {
   const node = await startNode({ LOGIN_LIMIT: '1/300' });
   const stateDir = emptyFolder();
-  const keeper = createSessionFile(stateDir, node.url);
-  const alice = await client(node, 'alice', keeper);
+  const sessionFile = createSessionFile(stateDir, node.url);
+  const alice = await client(node, 'alice', sessionFile);
   await alice.logout();
-  expect(await keeper.storage.get()).toBeUndefined();
-  const file = keeper.file.replace('session-', 'devices-');
+  expect(await sessionFile.storage.get()).toBeUndefined();
+  const file = sessionFile.file.replace('session-', 'devices-');
   expect(statSync(file).mode & 0o777).toBe(0o600);
   const [guesser, later] = [{}, createSessionFile(stateDir, node.url)].map((options) =>
     createParley({ baseUrl: node.url, ...options }),
@@ -64,11 +64,11 @@ test('this device is known after a logout, in a file of its own that is for its 
   expect((await later!.login(login)).problem).toBeUndefined();
   for (const text of ['', '{', 'null', '[["alice", 5], 7]']) {
     writeFileSync(file, text);
-    expect(await keeper.devices.get('alice')).toBeUndefined();
+    expect(await sessionFile.devices.get('alice')).toBeUndefined();
   }
 });
 
-test('each server has a file of its own', () => {
+test('uses one file per server', () => {
   const servers = ['http://127.0.0.1:3000', 'http://127.0.0.1:3001', 'https://chat.example.org/parley'];
   const files = servers.map((server) => createSessionFile('/state', server).file);
   expect(new Set(files).size).toBe(servers.length);
