@@ -5,6 +5,8 @@ ARG BASE_IMAGE=docker.io/library/debian:bookworm-slim
 
 FROM ${NODE_IMAGE} AS build
 WORKDIR /app
+# Only for a build behind a proxy that has a certificate authority of its own: a file that is mounted during the build.
+ARG NODE_EXTRA_CA_CERTS
 COPY package.json package-lock.json ./
 RUN npm ci --no-audit --no-fund
 COPY tsconfig.json tsconfig.build.json openapi.yaml LICENSE ./
@@ -14,6 +16,7 @@ RUN npm run build
 
 FROM ${NODE_IMAGE} AS dependencies
 WORKDIR /app
+ARG NODE_EXTRA_CA_CERTS
 COPY package.json package-lock.json ./
 RUN npm ci --omit=dev --no-audit --no-fund && rm -rf node_modules/.cache
 

@@ -17,7 +17,7 @@ scratch=$(mktemp -d)
 server=
 container=
 clean() {
-  [ -z "$server" ] || kill "$server" 2>/dev/null || true
+  if [ -n "$server" ]; then kill "$server" 2>/dev/null || true; wait "$server" 2>/dev/null || true; fi
   [ -z "$container" ] || images rm "$container" >/dev/null
   rm -rf "$scratch"
 }
@@ -48,6 +48,10 @@ if [ "${1:-}" = --offline ]; then
     container=
   fi
   arguments=(--pull-never --build-arg "NODE_IMAGE=$node" --build-arg "BASE_IMAGE=$base")
+fi
+authority=${NODE_EXTRA_CA_CERTS:-$(npm config get cafile)} # of a proxy between this machine and the registry
+if [ -f "$authority" ]; then
+  arguments+=(--volume "$authority:/run/authority.pem:ro" --build-arg NODE_EXTRA_CA_CERTS=/run/authority.pem)
 fi
 # --format docker: HEALTHCHECK is not part of an OCI image. --network host: chroot isolation has no network of its own.
 images bud --quiet --format docker --network host "${arguments[@]}" -t localhost/parley .

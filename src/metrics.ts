@@ -1,10 +1,18 @@
 /** What this node counts, for Prometheus. Hot paths count in numbers of their own scale: once per burst, not per stream. */
+import { readFileSync } from 'node:fs';
 import { createServer, type Server, STATUS_CODES } from 'node:http';
 import { AggregatorRegistry, Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+import type { operations } from './contract.d.ts';
 import type { HostCheck } from './hosts.ts';
 
 /** How often the event loop is asked how late it is. Half as often as is usual: asking is most of what an idle node does. */
 const LAG_PERIOD_MS = 20;
+
+/** Open for hours. */
+const STREAM: keyof operations = 'openStream';
+
+const version = (): string =>
+  JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')).version;
 
 export type Metrics = ReturnType<typeof createMetrics>;
 
@@ -19,6 +27,20 @@ export function createMetrics(openStreams: () => number) {
     labelNames: ['operation', 'status'],
     registers,
   });
+  const durations = new Histogram({
+    name: 'parley_request_duration_seconds',
+    help: 'Time from the request to the end of its response, by operation; streams are left out',
+    labelNames: ['operation'],
+    buckets: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5],
+    registers,
+  });
+  new Gauge({
+    name: 'parley_build_info',
+    help: 'Always 1; the labels say what is running',
+    labelNames: ['version', 'node_version'],
+    aggregator: 'first', // workers are the same build
+    registers,
+  }).set({ version: version(), node_version: process.version }, 1);
   const sends = new Counter({
     name: 'parley_sends_total',
     help: 'Messages stored',
@@ -55,7 +77,10 @@ export function createMetrics(openStreams: () => number) {
     },
   });
   return {
-    request: (operation: string, status: number) => requests.inc({ operation, status }),
+    request(operation: string, status: number, seconds: number): void {
+      requests.inc({ operation, status });
+      if (operation !== STREAM) durations.observe({ operation }, seconds);
+    },
     sent: (kind: string) => sends.inc({ kind }),
     refused: (reason: string) => refusals.inc({ reason }),
     cut: () => cuts.inc(),

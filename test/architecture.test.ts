@@ -108,7 +108,7 @@ describe('the arrow', () => {
     'parsers.ts': ['store'],
     'logger.ts': ['config.ts'],
     'cluster/primary.ts': ['app.ts'],
-    'metrics.ts': ['hosts.ts'],
+    'metrics.ts': ['hosts.ts', 'contract.d.ts'],
   };
 
   const isOurs = ({ to }: Import): boolean => trees.has(to);
