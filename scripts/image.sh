@@ -18,7 +18,7 @@ server=
 container=
 clean() {
   if [ -n "$server" ]; then kill "$server" 2>/dev/null || true; wait "$server" 2>/dev/null || true; fi
-  [ -z "$container" ] || images rm "$container" >/dev/null
+  [ -z "$container" ] || images rm "$container" >/dev/null 2>&1 || true
   rm -rf "$scratch"
 }
 trap clean EXIT
@@ -58,7 +58,7 @@ images bud --quiet --format docker --network host "${arguments[@]}" -t localhost
 
 port=${PORT:-3999}
 container=$(images from --pull-never localhost/parley)
-images run "$container" -- env PORT="$port" node dist/main.js >"$scratch/log" 2>&1 &
+buildah --root "$store" run "$container" -- env PORT="$port" node dist/main.js >"$scratch/log" 2>&1 &
 server=$!
 for _ in $(seq 100); do
   curl -sf "http://127.0.0.1:$port/readyz" >/dev/null && break
