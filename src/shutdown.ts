@@ -1,7 +1,7 @@
-/** How a process of Parley ends: in order and in time when it is told to, and not for a bug in one request. */
+/** Shuts the process down in order on SIGINT or SIGTERM, and keeps it running after an unexpected error in one request. */
 import type { Logger } from './logger.ts';
 
-/** SIGTERM to exit, whatever hangs. */
+/** Maximum time from the signal to the exit, even if a step hangs. */
 const STOP_WITHIN_MS = 9_500;
 
 export function shutDownOnSignal(log: Logger, close: () => Promise<void>): void {
@@ -15,9 +15,11 @@ export function shutDownOnSignal(log: Logger, close: () => Promise<void>): void 
     process.exit(0);
   };
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => void stop(signal));
-  // A bug in one request must not end the conversations of all others.
+  // An error in one request must not disconnect every other client.
   process.on('unhandledRejection', (error) =>
-    log.error({ err: error }, 'a bug of ours: unhandled rejection'),
+    log.error({ err: error }, 'unexpected error: unhandled rejection'),
   );
-  process.on('uncaughtException', (error) => log.error({ err: error }, 'a bug of ours: uncaught exception'));
+  process.on('uncaughtException', (error) =>
+    log.error({ err: error }, 'unexpected error: uncaught exception'),
+  );
 }

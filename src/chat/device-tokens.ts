@@ -1,19 +1,19 @@
 /**
- * A device token says that a client has logged in to an account before. It lets nobody in: an attempt that carries one is
- * counted by itself, so that strangers who guess cannot lock the owner's devices out. A JWT under a key of its own, for one
- * account; whatever is not a good one of that account is a stranger's.
+ * A device token proves that a client has logged in to an account before. It does not authenticate: login attempts that
+ * carry one are counted separately, so that strangers who guess passwords cannot lock out the owner's devices. It is a JWT
+ * with its own key, valid for one account; an attempt with any other token is treated as a stranger's.
  */
 import { type KeyObject, randomBytes } from 'node:crypto';
 import jwt from 'jsonwebtoken';
 
 const TYPE = 'device+jwt';
 const ISSUER = 'parley';
-/** Each login gives a new one. */
+/** Each login issues a new token. */
 const TTL_DAYS = 400;
 
 export type DeviceTokens = ReturnType<typeof createDeviceTokens>;
 
-/** `keys`, derived for this from the secrets: the first signs, all verify. */
+/** `keys` are derived from the secrets for this purpose: the first signs, all of them verify. */
 export function createDeviceTokens({ keys, now }: { keys: readonly KeyObject[]; now: () => number }) {
   return {
     newId: (): string => randomBytes(16).toString('base64url'),
@@ -30,7 +30,7 @@ export function createDeviceTokens({ keys, now }: { keys: readonly KeyObject[]; 
       });
     },
 
-    /** The device's id; undefined for a stranger. */
+    /** Returns the device id, or undefined if the token is not valid for this account. */
     verify(token: string, username: string): string | undefined {
       for (const key of keys) {
         try {
@@ -44,7 +44,7 @@ export function createDeviceTokens({ keys, now }: { keys: readonly KeyObject[]; 
           });
           if (header.typ !== TYPE || typeof payload !== 'object') return undefined;
           return typeof payload.exp === 'number' ? payload.jti : undefined;
-        } catch {} // of another key, or no token of ours
+        } catch {} // signed with another key, or not a Parley token
       }
       return undefined;
     },

@@ -1,4 +1,4 @@
-/** The mailbox: what an account's inbox holds that it has not acknowledged; own copies do not count. */
+/** The mailbox: the unacknowledged messages in an account's inbox, except copies of messages the account sent itself. */
 import type { components } from '../contract.d.ts';
 import type { LogStore, Position } from '../store/log/log-store.ts';
 import type { Caller, DirectMessage } from './model.ts';
@@ -11,13 +11,13 @@ const unknownMessage = () => new Problem('unknown_message', 'The inbox holds no 
 
 export function createMailbox(options: {
   logs: LogStore;
-  /** The inbox position that an event id of the stream stands for; undefined for what is none. */
+  /** The inbox position in a stream event id; undefined if the value is not an event id. */
   positionOf: (eventId: string) => Position | undefined;
 }) {
   const { logs, positionOf } = options;
 
   return {
-    /** Oldest first. `after`: the id of the last message of the page before. */
+    /** Oldest first. `after`: the id of the last message of the previous page. */
     async list(
       caller: Caller,
       limit: number,
@@ -34,9 +34,9 @@ export function createMailbox(options: {
       }
       if (!part) throw unknownMessage();
       const { acked, unread, overflowed } = part.state;
-      // On a later page what the front lost is told only where there is nothing to tell of the page itself.
-      const isFrontTold = overflowed && (after === undefined || !evictedFrom);
-      const from = isFrontTold ? acked + 1 : evictedFrom;
+      // A later page reports messages lost before it only if no messages were lost within the page itself.
+      const reportsLostStart = overflowed && (after === undefined || !evictedFrom);
+      const from = reportsLostStart ? acked + 1 : evictedFrom;
       const to = evictedTo || part.first - 1;
       return {
         messages: part.messages.map((message) => JSON.parse(message) as DirectMessage),
@@ -46,7 +46,7 @@ export function createMailbox(options: {
       };
     },
 
-    /** Acknowledge everything up to a message id or an event id; answers what is left unread. */
+    /** Acknowledge everything up to a message id or an event id; returns the number of unread messages that remain. */
     async ack(caller: Caller, upTo: string, signal?: AbortSignal): Promise<{ unread: number }> {
       const unread = await logs.ack(caller.username, caller.sid, positionOf(upTo) ?? upTo, signal);
       if (unread === undefined) throw unknownMessage();

@@ -1,4 +1,4 @@
-/** Everything that can go wrong for a caller, as a closed set. `openapi.yaml` holds the same table (x-problems). */
+/** The closed set of problems that the API reports. `openapi.yaml` holds the same table (x-problems). */
 
 export const PROBLEMS = {
   malformed_json: { status: 400, title: 'The body is not valid JSON' },
@@ -29,7 +29,7 @@ export const PROBLEMS = {
 
 export type ProblemCode = keyof typeof PROBLEMS;
 
-/** One place that does not fit: a JSON Pointer into the body (RFC 6901), or `query/limit`, `header/Idempotency-Key`. */
+/** One invalid value and where it is: a JSON Pointer into the body (RFC 6901), or `query/limit`, `header/Idempotency-Key`. */
 export type InputError = { pointer: string; message: string };
 
 export class Problem extends Error {
@@ -43,7 +43,7 @@ export class Problem extends Error {
     more: { errors?: InputError[]; retryAfterMs?: number } = {},
   ) {
     const { stackTraceLimit } = Error;
-    Error.stackTraceLimit = 0; // nobody reads where a refusal came from, and under a flood that takes a tenth of the time
+    Error.stackTraceLimit = 0; // nobody reads the stack of a rejected request, and capturing it takes a tenth of the time under a flood
     super(detail);
     Error.stackTraceLimit = stackTraceLimit;
     this.code = code;
