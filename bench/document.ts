@@ -1,7 +1,7 @@
 /**
  * The document's numbers, none of them typed by hand: `npm run bench -- --docs [results.json …]` takes the figures of
- * the given results into docs/performance.json (a figure that was there before is replaced), and writes the tables of
- * docs/performance.md, between `<!-- bench:figure -->` and `<!-- /bench -->`, and the charts in docs/charts/.
+ * the given results into docs/reference/performance.json (a figure that was there before is replaced), and writes the tables of
+ * docs/reference/performance.md, between `<!-- bench:figure -->` and `<!-- /bench -->`, and the charts in docs/reference/charts/.
  */
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
@@ -10,7 +10,7 @@ import { type Machine, machineLine, type Row, table } from './report.ts';
 
 export type Performance = Record<string, { machine: Machine; rows: Row[] }>;
 
-const docs = fileURLToPath(new URL('../docs/', import.meta.url));
+const docs = fileURLToPath(new URL('../docs/reference/', import.meta.url));
 const files = { data: `${docs}performance.json`, text: `${docs}performance.md`, charts: `${docs}charts/` };
 
 type Drawing = {

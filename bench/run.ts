@@ -3,7 +3,7 @@
  * redis-server on the PATH and Linux; the peers are installed when they are first needed (bench/peers.ts). Without a
  * name every figure is measured, each within a quarter of an hour, but the soak, which takes half an hour, and
  * `before`, which compares with an older build; `RUNS=2` is shorter.
- * `npm run bench -- --docs results.json …` measures nothing: it writes these results into docs/performance.md.
+ * `npm run bench -- --docs results.json …` measures nothing: it writes these results into docs/reference/performance.md.
  *
  * Each figure starts what it needs and ends it. Servers, Redis, senders and readers are processes of their own, on
  * this machine's loopback. What is compared is measured in turns within one run, the order alternated.

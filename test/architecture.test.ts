@@ -1,4 +1,4 @@
-// The rules of docs/architecture.md that a machine can check: which room imports which, who may touch what. A rule
+// The rules of docs/explanation/architecture.md that a machine can check: which room imports which, who may touch what. A rule
 // that fails here is either broken by mistake or to be changed on purpose, here and there together.
 import { readdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';

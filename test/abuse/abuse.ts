@@ -3,7 +3,7 @@
  * npm run abuse -- --short
  *
  * Attacks a node with default settings from one loopback network while bystanders use it from others, and prints the
- * effect on the bystanders. Exits with 1 if a guarantee in docs/security.md was violated.
+ * effect on the bystanders. Exits with 1 if a guarantee in docs/explanation/security.md was violated.
  *
  * --short is for CI: fewer and shorter attacks. A busy machine must not fail it, so latency and memory are only checked
  * against bounds that a server without admission control exceeds by far.

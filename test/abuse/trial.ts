@@ -8,7 +8,7 @@ import type { Attack, Seed } from './attack.ts';
 import { type Measurement, watch } from './bystander.ts';
 import { openStage, type Stage } from './stage.ts';
 
-/** The guarantees in docs/security.md. */
+/** The guarantees in docs/explanation/security.md. */
 export const GUARANTEED = { ratio: 5, memoryMiB: 64 };
 const BYSTANDERS = 5;
 const STARTUP_MS = 500;

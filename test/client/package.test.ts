@@ -41,8 +41,10 @@ beforeAll(async () => {
 
 afterAll(() => rmSync(project, { recursive: true, force: true }));
 
-/** The README's example must compile too. */
-const README = /^```ts\n(.*?)^```$/ms.exec(readFileSync(join(ROOT, 'README.md'), 'utf8'))![1]!;
+/** The how-to guide's example must compile too. */
+const README = /^```ts\n(.*?)^```$/ms.exec(
+  readFileSync(join(ROOT, 'docs/how-to/use-the-typed-client.md'), 'utf8'),
+)![1]!;
 const PROGRAM = `
 import { createParley, type Problem, type StreamEvent } from 'parley/client';
 

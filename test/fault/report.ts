@@ -1,4 +1,4 @@
-/** Formats the results of runs as text and as the tables of docs/reliability.md. Pure. */
+/** Formats the results of runs as text and as the tables of docs/explanation/reliability.md. Pure. */
 import { faultOf } from './faults.ts';
 import type { Measured } from './measure.ts';
 import type { RunResult } from './run.ts';

@@ -1,4 +1,4 @@
-/** docs/foreign-tools.md, and the same for whoever looks on. */
+/** docs/reference/foreign-tools.md, and the same for whoever looks on. */
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Checker } from './checkers.ts';
@@ -11,7 +11,7 @@ export type CheckResult = { checker: Checker; faults: Faults | undefined };
 /** Nothing where another test has it. */
 export type StreamResult = { reader: Reader; faults: Faults | undefined };
 
-const FILE = join(ROOT, 'docs/foreign-tools.md');
+const FILE = join(ROOT, 'docs/reference/foreign-tools.md');
 
 const word = (faults: Faults): string => (faults.length === 0 ? 'yes' : '**no**');
 const row = (cells: string[]): string => `| ${cells.join(' | ')} |`;
@@ -43,12 +43,12 @@ export function table(checks: CheckResult[], clients: ClientResult[], streams: S
   return `# Foreign tools
 
 What tools that nobody here wrote make of the contract and of the stream. \`npm run foreign\` installs them, at the exact
-versions of [test/foreign/](../test/foreign/), runs all of it against a real Parley and writes this page.
+versions of [test/foreign/](../../test/foreign/), runs all of it against a real Parley and writes this page.
 
 ## Readers of openapi.yaml
 
 The contract is YAML that 1.1 and 1.2 read alike, and its regular expressions are of what ECMAScript, Python, Go and Java have
-in common ([decision 026](decisions/026-portable-contract.md)).
+in common ([decision 026](../decisions/026-portable-contract.md)).
 
 | reader | content | how |
 |---|---|---|

@@ -1,6 +1,6 @@
 /**
  * `npm run foreign [openapi.yaml]`: generators of clients and readers of streams that nobody here wrote, against a real
- * Parley. Installs them when they are missing, prints what came of it and writes docs/foreign-tools.md. With another
+ * Parley. Installs them when they are missing, prints what came of it and writes docs/reference/foreign-tools.md. With another
  * contract than Parley's own, to see what the tools say of it, nothing is written.
  *
  * Ends by itself, within five minutes, with 1 if anything is not as it should be.

@@ -1,5 +1,5 @@
 /**
- * Every key and channel of Parley, spelled here and nowhere else (docs/architecture.md has the table of what they hold).
+ * Every key and channel of Parley, spelled here and nowhere else (docs/explanation/architecture.md has the table of what they hold).
  * `{}` marks the part that a Redis Cluster would hash; usernames contain neither braces, colons nor bars.
  */
 import { createHash } from 'node:crypto';
