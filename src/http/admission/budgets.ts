@@ -72,7 +72,7 @@ export class Budget {
     this.#points -= points;
   }
 
-  /** Whether there were so many rejections recently that new connections must wait too. */
+  /** Whether new connections must wait too, because of the recent rejections. */
   isFlooding(nowMs: number): boolean {
     return this.#pausedUntilMs > nowMs + PAUSE_MS;
   }
