@@ -1,4 +1,4 @@
-/** Accounts without bcrypt: rows as src/store/accounts.ts writes them, and access tokens made with the bench's own secret. */
+/** Creates accounts without bcrypt: rows in the format of src/store/accounts.ts, and access tokens signed with the bench's secret. */
 import { createSecretKey } from 'node:crypto';
 import { mass } from './mass.ts';
 import { built, type RedisServer, SECRET } from './servers.ts';
@@ -11,8 +11,8 @@ const tokens = createTokens({
   accessTtlSeconds: 3_600,
   now: Date.now,
 });
-/** As long as a hash by bcrypt, and the hash of nothing. */
-const NOBODY = `$2b$12$${'nobody logs in here'.padEnd(53, '.')}`;
+/** Has the length of a bcrypt hash, but matches no password. */
+const INVALID_HASH = `$2b$12$${'nobody logs in here'.padEnd(53, '.')}`;
 
 export type Account = { username: string; token: string };
 
@@ -22,7 +22,7 @@ export async function seed(
   redis: RedisServer,
   prefix: string,
   count: number,
-  passwordHash: string = NOBODY,
+  passwordHash: string = INVALID_HASH,
 ): Promise<void> {
   const keys = createKeys(prefix);
   const createdAt = new Date().toISOString();
@@ -36,7 +36,7 @@ export async function seed(
   await mass(redis, rows());
 }
 
-/** One session each. */
+/** Returns accounts with one session each. */
 export function accounts(count: number, from = 0): Account[] {
   return Array.from({ length: count }, (_, i) => {
     const username = usernameOf(from + i);

@@ -1,6 +1,6 @@
 /**
- * The ceiling for sends: what node:http does when there is nothing but the token check, JSON.parse, the same Redis
- * scripts through the same store, and the answer. No validation, no routing, no error handling.
+ * The ceiling for sends: node:http with only the token check, JSON.parse, the same Redis scripts through the same store, and
+ * the response. No validation, routing or error handling.
  */
 import { createSecretKey, randomUUID } from 'node:crypto';
 import { createServer } from 'node:http';

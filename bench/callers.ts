@@ -1,7 +1,7 @@
 /**
- * A process that makes calls which differ from one another, and keeps how long each took: one after the other over one
- * connection (`call`), or at a given rate whatever the answers (`pace`). A paced call never waits behind another: it
- * takes a connection that is free, or opens one.
+ * A process that makes different calls and records the duration of each: sequentially over one connection (`call`), or at a
+ * given rate independent of the responses (`pace`). A paced call never waits for another: it uses an idle connection or
+ * opens a new one.
  */
 import type { Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -10,32 +10,32 @@ import { serve } from './stage.ts';
 import { clockUs } from './stats.ts';
 
 export type Call = { method: 'GET' | 'POST'; path: string; token?: string; body?: object };
-/** `atUs` is when it was due, on the clock that all processes share. Status 0: the connection ended without an answer. */
+/** `atUs` is the scheduled time, on the clock shared by all processes. Status 0: the connection ended without a response. */
 export type Answer = { atUs: number; micros: number; status: number };
 
 export type CallerJobs = typeof jobs;
 
-type Connection = { socket: Socket; answered: ((status: number) => void) | undefined };
+type Connection = { socket: Socket; onResponse: ((status: number) => void) | undefined };
 
 const TICK_MS = 1;
-/** How long answers that are still out may take when all is sent. */
-const LAST_ANSWERS_MS = 10_000;
+/** Maximum wait for pending responses after the last request. */
+const DRAIN_MS = 10_000;
 
 async function connection(port: number): Promise<Connection> {
-  const made: Connection = { socket: await open(port), answered: undefined };
+  const result: Connection = { socket: await open(port), onResponse: undefined };
   const settle = (status: number) => {
-    const { answered } = made;
-    made.answered = undefined;
-    answered?.(status);
+    const { onResponse } = result;
+    result.onResponse = undefined;
+    onResponse?.(status);
   };
-  countAnswers(made.socket, settle);
-  made.socket.on('error', () => {}).on('close', () => settle(0));
-  return made;
+  countAnswers(result.socket, settle);
+  result.socket.on('error', () => {}).on('close', () => settle(0));
+  return result;
 }
 
 async function ask(on: Connection, bytes: Buffer, atUs: number): Promise<Answer> {
   const status = await new Promise<number>((resolve) => {
-    on.answered = resolve;
+    on.onResponse = resolve;
     on.socket.write(bytes);
   });
   return { atUs, micros: clockUs() - atUs, status };
@@ -53,22 +53,22 @@ const jobs = {
     return answers;
   },
 
-  /** The calls in turn, from the first again after the last. */
+  /** Cycles through the calls. */
   async pace(job: { port: number; calls: Call[]; perSecond: number; seconds: number }): Promise<Answer[]> {
     const { port, calls, perSecond, seconds } = job;
     const requests = calls.map(bytesOf);
-    const free: Connection[] = [];
+    const idle: Connection[] = [];
     const answers: Answer[] = [];
     const all: Connection[] = [];
     const once = async (bytes: Buffer, atUs: number) => {
-      let one = free.pop();
-      while (one && !one.socket.writable) one = free.pop();
+      let one = idle.pop();
+      while (one && !one.socket.writable) one = idle.pop();
       if (!one) {
         one = await connection(port);
         all.push(one);
       }
       answers.push(await ask(one, bytes, atUs));
-      free.push(one);
+      idle.push(one);
     };
     const startedAt = clockUs();
     for (let sent = 0; sent < perSecond * seconds; ) {
@@ -78,7 +78,7 @@ const jobs = {
       }
       await sleep(TICK_MS);
     }
-    const deadline = performance.now() + LAST_ANSWERS_MS;
+    const deadline = performance.now() + DRAIN_MS;
     while (answers.length < perSecond * seconds && performance.now() < deadline) await sleep(TICK_MS);
     for (const { socket } of all) socket.destroy();
     return answers;

@@ -1,6 +1,6 @@
 /**
- * Horizontal bars as SVG, readable on light and dark pages: the picture asks the reader's own setting. A whisker shows
- * the smallest and the largest run. On a logarithmic axis, bars begin at a power of ten and say so. Pure.
+ * Draws horizontal bars as SVG for light and dark pages; the SVG follows the viewer's color scheme. A whisker shows the
+ * smallest and the largest run. On a logarithmic axis, bars start at a power of ten and the unit says `log`. Pure.
  */
 import type { Row } from './report.ts';
 

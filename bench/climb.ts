@@ -1,7 +1,7 @@
 /**
- * The highest rate that is good enough: messages are offered at a rising rate, whatever the server answers, until its
- * readers get them too late. Latency is from before the POST is written until the reader has the bytes, on the one
- * clock of this machine. A step that others on this machine may have spoilt is tried again.
+ * Finds the highest acceptable rate: offers messages at a rising rate, independent of the server's responses, until
+ * deliveries are too late. Latency is measured from before the POST is written until the reader has the bytes, on this
+ * machine's clock. A step that other processes may have disturbed is repeated.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { LoadJobs, Target } from './load.ts';
@@ -14,21 +14,21 @@ import { percentile, summary } from './stats.ts';
 
 const CONNECTIONS = 16;
 const SECONDS = 3;
-/** How long what is under way when an offer is over may take to arrive. */
+/** Maximum wait for pending deliveries after an offer. */
 const LAST_DELIVERIES_MS = 10_000;
-/** A step that failed may have been an accident; two in a row are the end of a run. */
+/** One failed step may be an accident; two in a row end the run. */
 const FAILURES = 2;
-/** How far below the first run's result the others begin. */
+/** Later runs start this many steps below the result of the first run. */
 const STEPS_BELOW = 2;
-/** How often a step is tried that failed while others used the machine. */
+/** Attempts per step if other processes used the machine. */
 const ATTEMPTS = 3;
-/** How often a figure may do that in all, and how long it may wait for others to be done. */
+/** Limits per figure for repeated steps and for waiting until the machine is idle. */
 const REPEATS = 15;
-const PATIENCE_MS = 60_000;
+const MAX_IDLE_WAIT_MS = 60_000;
 
 export type Climb = {
   targets: Pick<Target, 'path' | 'token'>[];
-  /** How many streams get each message. */
+  /** Number of streams that receive each message. */
   streams: number;
   firstRate: number;
   rateStep: number;
@@ -42,20 +42,20 @@ export type Step = {
   p99: number;
   cpu: Record<string, number>;
   rssBytes: number;
-  /** All that was sent was accepted, and delivered to all. */
-  isWhole: boolean;
-  /** … and in time. */
+  /** Everything was accepted and delivered. */
+  isComplete: boolean;
+  /** It was complete and in time. */
   isGood: boolean;
 };
-/** A subject with its streams open. */
-export type Stand = {
+/** A subject with open streams. */
+export type Setup = {
   subject: Subject;
   redis: RedisServer;
   load: Worker<LoadJobs>;
   readers: Worker<ReaderJobs>[];
 };
 
-/** Opens a stream for each token, shared out to `processes` readers. */
+/** Opens a stream for each token, distributed over `processes` readers. */
 export async function openReaders(
   subject: Subject,
   tokens: string[],
@@ -71,23 +71,23 @@ export async function openReaders(
   return readers;
 }
 
-/** Climbs for one figure: what it may wait and try again is counted over all of its climbs, so that it comes to an end. */
-export function createClimber(say: (line: string) => void) {
-  const quiet = createQuiet(PATIENCE_MS);
+/** Creates the climber of one figure. Waits and repeats are limited over all of its climbs, so that the figure ends. */
+export function createClimber(log: (line: string) => void) {
+  const quiet = createQuiet(MAX_IDLE_WAIT_MS);
   let repeatsLeft = REPEATS;
 
-  /** If no attempt passes, the one during which others used the machine least. */
-  async function tried(stand: Stand, climb: Climb, rate: number): Promise<Step> {
+  /** If no attempt passes, returns the one during which other processes used the machine least. */
+  async function offerWithRetries(setup: Setup, climb: Climb, rate: number): Promise<Step> {
     let calmest: Step | undefined;
     for (let attempt = 1; ; attempt += 1) {
       await quiet();
-      const step = await offer(stand, climb, rate);
+      const step = await offer(setup, climb, rate);
       const { perSecond, p50, p99, cpu } = step;
       const shares = Object.entries(cpu).map(([name, share]) => `${name} ${share.toFixed(2)}`);
       const latency = `p50 ${p50.toFixed(1)} p99 ${p99.toFixed(1)} ms`;
-      const where = `${stand.subject.name}, ${Math.round(rate)}/s`;
-      const lost = step.isWhole ? '' : ', NOT ALL ACCEPTED OR DELIVERED';
-      say(`${where}: ${Math.round(perSecond)} deliveries/s, ${latency}, ${shares.join(' ')}${lost}`);
+      const where = `${setup.subject.name}, ${Math.round(rate)}/s`;
+      const lost = step.isComplete ? '' : ', NOT ALL ACCEPTED OR DELIVERED';
+      log(`${where}: ${Math.round(perSecond)} deliveries/s, ${latency}, ${shares.join(' ')}${lost}`);
       if (step.isGood || cpu['others']! < OTHERS_LIMIT) return step;
       if (!calmest || cpu['others']! < calmest.cpu['others']!) calmest = step;
       if (attempt === ATTEMPTS || repeatsLeft === 0) return calmest;
@@ -96,36 +96,36 @@ export function createClimber(say: (line: string) => void) {
   }
 
   /**
-   * The last rate that passes; undefined if none does. `before` is what an earlier run found: it saves the way up to it,
-   * and if this run does not come so far, it looks further down.
+   * Returns the last rate that passes, or undefined if none does. `before` is the result of an earlier run: the climb starts
+   * just below it, and continues downwards if that fails.
    */
-  return async (stand: Stand, climb: Climb, before?: Step): Promise<Step | undefined> => {
+  return async (setup: Setup, climb: Climb, before?: Step): Promise<Step | undefined> => {
     const { firstRate, rateStep, highestRate } = climb;
     let best: Step | undefined;
     let failures = 0;
     const begin = before ? before.offered / rateStep ** STEPS_BELOW : firstRate;
     let rate = begin;
-    // A server that has just started is not yet what it will be.
-    if (!before) await offer(stand, climb, rate);
+    // A server that has just started is not warmed up yet.
+    if (!before) await offer(setup, climb, rate);
     while (failures < FAILURES && rate < highestRate) {
-      const step = await tried(stand, climb, rate);
+      const step = await offerWithRetries(setup, climb, rate);
       failures = step.isGood ? 0 : failures + 1;
       if (step.isGood) best = step;
-      // Far below the limit the first run takes two steps at once.
+      // Far below the limit the first run takes double steps.
       rate *= !before && step.isGood && step.p99 < climb.p99Ms / 2 ? rateStep ** 2 : rateStep;
     }
     for (rate = begin / rateStep; !best && rate >= firstRate / rateStep; rate /= rateStep) {
-      const step = await tried(stand, climb, rate);
+      const step = await offerWithRetries(setup, climb, rate);
       if (step.isGood) best = step;
     }
     return best;
   };
 }
 
-async function offer({ subject, redis, load, readers }: Stand, climb: Climb, rate: number): Promise<Step> {
+async function offer({ subject, redis, load, readers }: Setup, climb: Climb, rate: number): Promise<Step> {
   const { targets, streams } = climb;
-  const heard = () => Promise.all(readers.map((reader) => reader.ask('heard', undefined)));
-  await heard();
+  const collect = () => Promise.all(readers.map((reader) => reader.ask('collect', undefined)));
+  await collect();
   const pids = Object.fromEntries(readers.map(({ pid }, i) => [`reader${i || ''}`, pid]));
   const watched = watchCpu({ server: subject.pid, redis: redis.pid, load: load.pid, ...pids });
   const startedAt = performance.now();
@@ -135,14 +135,14 @@ async function offer({ subject, redis, load, readers }: Stand, climb: Climb, rat
   });
   const seconds = (performance.now() - startedAt) / 1_000;
   const cpu = watched();
-  // What is still under way is heard, and counts as late as it is. It counts as delivered in these seconds, which end with
-  // the last answer: where p99 is 100 ms that is 3 % at most, for everybody.
-  const parts = await heard();
+  // Pending deliveries are still collected, with their full latency, and count as delivered within these seconds, which
+  // end with the last response. With a p99 of 100 ms the error is at most 3 %, and the same for all subjects.
+  const parts = await collect();
   const deadline = performance.now() + LAST_DELIVERIES_MS;
   let isLate: boolean;
   do {
     await sleep(300);
-    const more = await heard();
+    const more = await collect();
     isLate = more.some(({ sampledDeliveries }) => sampledDeliveries > 0);
     parts.push(...more);
   } while (isLate && performance.now() < deadline);
@@ -151,7 +151,7 @@ async function offer({ subject, redis, load, readers }: Stand, climb: Climb, rat
   const deliveries = total('bytes') / (total('sampledBytes') / total('sampledDeliveries'));
   const latencies = parts.map((part) => part.latencies);
   const p99 = percentile(latencies, 0.99);
-  const isWhole = accepted === sent && deliveries > 0.99 * accepted * streams;
+  const isComplete = accepted === sent && deliveries > 0.99 * accepted * streams;
   return {
     offered: rate,
     perSecond: deliveries / seconds,
@@ -159,19 +159,19 @@ async function offer({ subject, redis, load, readers }: Stand, climb: Climb, rat
     p99,
     cpu,
     rssBytes: rssBytes(subject.pid),
-    isWhole,
-    isGood: isWhole && p99 <= climb.p99Ms,
+    isComplete,
+    isGood: isComplete && p99 <= climb.p99Ms,
   };
 }
 
-export type Found = (Step | undefined)[];
+export type Results = (Step | undefined)[];
 
-/** `found`: what each run found, also nothing. */
-export function rowOf(subject: Subject, found: Found, row: Pick<Row, 'figure' | 'case' | 'unit'>): Row {
-  const best = found.filter((step) => step !== undefined);
+/** `results`: the result of each run; undefined if it found no rate. */
+export function rowOf(subject: Subject, results: Results, row: Pick<Row, 'figure' | 'case' | 'unit'>): Row {
+  const best = results.filter((step) => step !== undefined);
   const median = (values: number[]) => summary(values).median;
   const names = Object.keys(best[0]?.cpu ?? {});
-  const inVain = found.length - best.length;
+  const failedRuns = results.length - best.length;
   return {
     ...row,
     subject: subject.name,
@@ -179,12 +179,12 @@ export function rowOf(subject: Subject, found: Found, row: Pick<Row, 'figure' | 
     latencyMs: { p50: median(best.map(({ p50 }) => p50)), p99: median(best.map(({ p99 }) => p99)) },
     cpu: Object.fromEntries(names.map((name) => [name, median(best.map(({ cpu }) => cpu[name]!))])),
     rssBytes: median(best.map((step) => step.rssBytes)),
-    ...(inVain > 0 && { note: `${subject.name}: ${inVain} more runs found no rate that is good enough` }),
+    ...(failedRuns > 0 && { note: `${subject.name}: ${failedRuns} more runs found no acceptable rate` }),
   };
 }
 
-/** Of the runs in which both found something. */
-export function ratioOf(parley: Found, peer: Found, to: string): NonNullable<Row['ratio']> {
+/** The ratio over the runs in which both have a result. */
+export function ratioOf(parley: Results, peer: Results, to: string): NonNullable<Row['ratio']> {
   const ratios = parley.flatMap((step, run) => {
     const other = peer[run];
     return step && other ? [step.perSecond / other.perSecond] : [];

@@ -1,11 +1,11 @@
-/** A crowd that listens: streams of one process, one account each. And what the figures of Parley alone share. */
+/** A crowd of readers: the streams of one process, one account each. Also helpers shared by the figures that measure only Parley. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Account } from './accounts.ts';
 import type { ReaderJobs } from './readers.ts';
 import type { RedisServer, Server } from './servers.ts';
 import { startWorker, type Worker } from './stage.ts';
 
-/** After this, nobody is counted as coming any more, and V8 has cleaned up as it does by itself. */
+/** After this, all presence changes have been delivered and V8 has collected garbage. */
 const SETTLE_MS = 10_000;
 
 export async function startCrowd(
@@ -21,11 +21,11 @@ export async function startCrowd(
   return readers;
 }
 
-/** How often each command was called so far, also by scripts. */
+/** Number of calls of each Redis command so far, including calls by scripts. */
 export async function commandCalls(redis: RedisServer): Promise<Map<string, number>> {
   const info = await redis.client.info('commandstats');
-  const found = [...info.matchAll(/cmdstat_([^:]+):calls=(\d+)/g)];
-  return new Map(found.map(([, name, calls]) => [name!, Number(calls)]));
+  const matches = [...info.matchAll(/cmdstat_([^:]+):calls=(\d+)/g)];
+  return new Map(matches.map(([, name, calls]) => [name!, Number(calls)]));
 }
 
 export const sumOf = (calls: Map<string, number>): number =>

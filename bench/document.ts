@@ -1,7 +1,7 @@
 /**
- * The document's numbers, none of them typed by hand: `npm run bench -- --docs [results.json …]` takes the figures of
- * the given results into docs/reference/performance.json (a figure that was there before is replaced), and writes the tables of
- * docs/reference/performance.md, between `<!-- bench:figure -->` and `<!-- /bench -->`, and the charts in docs/reference/charts/.
+ * Generates all numbers of the document: `npm run bench -- --docs [results.json …]` merges the figures of the given results
+ * into docs/reference/performance.json (replacing existing ones) and writes the tables of docs/reference/performance.md,
+ * between `<!-- bench:figure -->` and `<!-- /bench -->`, and the charts in docs/reference/charts/.
  */
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
@@ -22,7 +22,7 @@ type Drawing = {
 };
 
 const subject = (row: Row): string => row.subject;
-/** By the name of the file. */
+/** Keyed by file name. */
 const CHARTS: Record<string, Drawing> = {
   fanout: {
     ...{ figure: 'fanout', title: 'Fan-out: deliveries per second, p99 ≤ 100 ms', scale: 'linear' },
@@ -49,7 +49,7 @@ export function charts(performance: Performance): Record<string, string> {
   return drawn;
 }
 
-/** The document with its tables as `performance` has them. */
+/** Renders the tables of `performance` into the document. */
 export function render(text: string, performance: Performance): string {
   return text.replaceAll(/(<!-- bench:(\w+) -->\n)[\s\S]*?(<!-- \/bench -->)/g, (_, from, name, to) => {
     const part = name === 'machine' ? machines(performance) : section(name, performance);
@@ -67,7 +67,7 @@ function section(name: string, performance: Performance): string {
   return `\n${parts.filter(Boolean).join('\n\n')}\n`;
 }
 
-/** Figures that were measured together share a line. */
+/** Figures measured together share a line. */
 function machines(performance: Performance): string {
   const figures = new Map<string, string[]>();
   for (const [name, { machine }] of Object.entries(performance)) {
@@ -86,7 +86,7 @@ const readData = (): Performance => {
   }
 };
 
-/** What is committed, and what it must be. */
+/** The committed document, and what it must contain. */
 export function written(): { text: string; rendered: string; drawn: Record<string, string>; folder: string } {
   const [text, performance] = [readFileSync(files.text, 'utf8'), readData()];
   return { text, rendered: render(text, performance), drawn: charts(performance), folder: files.charts };

@@ -1,6 +1,6 @@
 /**
- * HTTP/1.1 as a load generator needs it: requests as ready bytes, answers counted and not read. Over raw sockets,
- * because node's own client costs more than the server that it is to measure.
+ * HTTP/1.1 for load generators: requests are prepared bytes, responses are counted but not parsed. It uses raw sockets
+ * because Node's HTTP client costs more CPU than the server under test.
  */
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
@@ -28,10 +28,10 @@ const HEAD_END = Buffer.from('\r\n\r\n');
 const LENGTH = 'content-length: ';
 
 /**
- * Calls `answered` with the status of every whole answer; answers come in the order of the requests. Knows answers
- * with a Content-Length only.
+ * Calls `onResponse` with the status of each complete response, in the order of the requests. Supports only responses with
+ * a Content-Length.
  */
-export function countAnswers(socket: Socket, answered: (status: number) => void): void {
+export function countAnswers(socket: Socket, onResponse: (status: number) => void): void {
   let rest: Buffer | undefined;
   socket.on('data', (chunk: Buffer) => {
     const bytes = rest ? Buffer.concat([rest, chunk]) : chunk;
@@ -41,11 +41,11 @@ export function countAnswers(socket: Socket, answered: (status: number) => void)
       if (headEnd < 0) break;
       const head = bytes.toString('latin1', at, headEnd).toLowerCase();
       const from = head.indexOf(LENGTH);
-      if (from < 0) throw new Error(`an answer without Content-Length:\n${head}`);
+      if (from < 0) throw new Error(`a response without Content-Length:\n${head}`);
       const next = headEnd + HEAD_END.length + Number.parseInt(head.slice(from + LENGTH.length), 10);
       if (next > bytes.length) break;
       at = next;
-      answered(Number(head.slice(9, 12)));
+      onResponse(Number(head.slice(9, 12)));
     }
     rest = at < bytes.length ? bytes.subarray(at) : undefined;
   });

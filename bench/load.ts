@@ -1,4 +1,4 @@
-/** A process that sends: as fast as it is answered (`drive`), or at a given rate whatever the answers (`offer`). */
+/** A process that sends messages: as fast as the server responds (`drive`), or at a given rate independent of the responses (`offer`). */
 import type { Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { countAnswers, open, request } from './http.ts';
@@ -13,12 +13,12 @@ export type Offered = { sent: number; accepted: number; failed: number };
 
 export type LoadJobs = typeof jobs;
 
-/** How long answers that are still out may take when an offer is over. */
-const LAST_ANSWERS_MS = 5_000;
+/** Maximum wait for pending responses after an offer. */
+const DRAIN_MS = 5_000;
 const TICK_MS = 2;
 
 const jobs = {
-  /** Each connection has one request out; the next leaves when the answer is there. */
+  /** Closed loop: each connection sends its next request after the response to the previous one. */
   async drive(job: { port: number; targets: Target[]; seconds: number; count?: number }): Promise<Driven> {
     const { port, targets, seconds, count = Number.POSITIVE_INFINITY } = job;
     const latencies = new Latencies();
@@ -55,9 +55,9 @@ const jobs = {
   },
 
   /**
-   * Open loop: what is due is written, pipelined, with the moment in its text. A server that falls behind is offered no
-   * less for that, and the time that a message waits in front of it counts. `targets`: many, in turns, instead of one.
-   * What is not stamped goes beside a measurement: the readers' latencies do not know it.
+   * Open loop: writes messages on schedule, pipelined, with the send time in the text. A server that falls behind gets no
+   * fewer messages, and the time that a message waits for it counts. `targets`: several targets in turn instead of one.
+   * Unstamped messages are background load: the readers' latencies do not include them.
    */
   async offer(job: {
     port: number;
@@ -98,7 +98,7 @@ const jobs = {
       if (passed >= seconds) break;
       await sleep(TICK_MS);
     }
-    const deadline = performance.now() + LAST_ANSWERS_MS;
+    const deadline = performance.now() + DRAIN_MS;
     while (accepted + failed < sent && performance.now() < deadline) await sleep(TICK_MS);
     for (const socket of sockets) socket.destroy();
     return { sent, accepted, failed };

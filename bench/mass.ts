@@ -1,6 +1,6 @@
 /**
- * Many commands into Redis, as `redis-cli --pipe` would: written ahead of their answers, which are only counted. A
- * million rows in seconds. For commands whose answer is one line, and which cannot fail.
+ * Sends many commands to Redis like `redis-cli --pipe`: pipelined, and replies are only counted. Writes a million rows in
+ * seconds. Only for commands with a one-line reply that cannot fail.
  */
 import { once } from 'node:events';
 import { connect } from 'node:net';
@@ -12,10 +12,10 @@ const NEWLINE = 10;
 export async function mass(redis: RedisServer, commands: Iterable<string[]>): Promise<void> {
   const { hostname, port } = new URL(redis.url);
   const socket = connect({ host: hostname, port: Number(port) });
-  let [sent, answered] = [0, 0];
+  let [sent, replies] = [0, 0];
   socket.on('data', (chunk: Buffer) => {
     if (chunk[0] === '-'.charCodeAt(0)) throw new Error(`Redis: ${chunk.toString('utf8', 0, 200)}`);
-    for (const byte of chunk) if (byte === NEWLINE) answered += 1;
+    for (const byte of chunk) if (byte === NEWLINE) replies += 1;
   });
   let text = '';
   const flush = async () => {
@@ -29,6 +29,6 @@ export async function mass(redis: RedisServer, commands: Iterable<string[]>): Pr
     if (text.length > CHUNK_LENGTH) await flush();
   }
   await flush();
-  while (answered < sent) await once(socket, 'data');
+  while (replies < sent) await once(socket, 'data');
   socket.destroy();
 }

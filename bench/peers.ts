@@ -1,7 +1,7 @@
 /**
- * Whom Parley is compared with. The programs and their packages stand in bench/peers/, a package of its own that is
- * installed when it is first needed; nginx and nchan come from Debian. What cannot be had is left out and said.
- * All of them take sends at Parley's paths, so that one load generator drives all; how their streams begin is `Entry`.
+ * The systems that Parley is compared with. The Node programs are in bench/peers/, a separate package that is installed on
+ * first use; nginx and nchan come from Debian. A peer that cannot be installed is skipped and reported. All peers accept
+ * sends at Parley's paths, so that one load generator drives them all; `Entry` describes how their streams are opened.
  */
 import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
@@ -11,7 +11,7 @@ import type { Row } from './report.ts';
 import { flags, freePort, type RedisServer, SECRET, type Server, startParley } from './servers.ts';
 import { startProgram, temporaryFolder } from './stage.ts';
 
-/** `entry`: how its streams are opened. `pathOf`: where one that is to hear an account's dms too has a path of its own. */
+/** `entry`: how to open a stream. `pathOf`: the path of a stream that also receives an account's dms, if it differs. */
 export type Subject = Server & { entry: Entry; pathOf?: (username: string) => string };
 type Peer = { start(redis: RedisServer): Promise<Subject>; missing?: () => string | undefined };
 
@@ -20,11 +20,11 @@ const NCHAN_MODULE = '/usr/lib/nginx/modules/ngx_nchan_module.so';
 const folder = fileURLToPath(new URL('peers/', import.meta.url));
 /** The build that the figure `before` compares with. */
 const BEFORE = process.env['BEFORE'];
-const say = (line: string): boolean => process.stderr.write(`bench: ${line}\n`);
+const log = (line: string): boolean => process.stderr.write(`bench: ${line}\n`);
 
 const node = (name: string, file: string, entry: Omit<Entry, 'path'>, env: NodeJS.ProcessEnv = {}): Peer => ({
   start: async (redis) => {
-    const { found, ...started } = await startProgram(process.execPath, [...flags, `${folder}${file}`], {
+    const { match, ...started } = await startProgram(process.execPath, [...flags, `${folder}${file}`], {
       env: { REDIS_URL: redis.url, JWT_SECRET: SECRET, NODE_ENV: 'production', ...env },
       until: /listens on (\d+)/,
     });
@@ -32,7 +32,7 @@ const node = (name: string, file: string, entry: Omit<Entry, 'path'>, env: NodeJ
       ...started,
       name,
       prefix: name,
-      port: Number(found[1]),
+      port: Number(match[1]),
       entry: { path: '/v1/events', ...entry },
     };
   },
@@ -70,7 +70,7 @@ const peers = {
 
 export type PeerName = keyof typeof peers;
 
-/** Starts those that can be had, in this order; the others come back as rows that say why not. */
+/** Starts the available subjects in order; returns a row with the reason for each missing one. */
 export async function startSubjects(redis: RedisServer, figure: string, names: PeerName[]) {
   const subjects: Subject[] = [];
   const leftOut: Row[] = [];
@@ -84,67 +84,72 @@ export async function startSubjects(redis: RedisServer, figure: string, names: P
 }
 
 export function leftOutRow(figure: string, subject: string, why: string): Row {
-  say(`${figure}: left out: ${subject} (${why})`);
+  log(`${figure}: left out: ${subject} (${why})`);
   const value = { median: 0, min: 0, max: 0, runs: 0 };
   return { figure, case: 'left out', subject, value, unit: '', note: `${subject} (${why})` };
 }
 
 async function startNchan(): Promise<Subject> {
   const port = await freePort();
-  const place = temporaryFolder();
+  const directory = temporaryFolder();
   const values: Record<string, string> = {
-    ...{ PORT: String(port), FOLDER: place, DESCRIPTORS: String(descriptors()) },
+    ...{ PORT: String(port), FOLDER: directory, DESCRIPTORS: String(descriptors()) },
   };
   const conf = readFileSync(`${folder}nginx.conf`, 'utf8').replace(/\b(PORT|FOLDER|DESCRIPTORS)\b/g, (name) =>
     String(values[name]),
   );
-  writeFileSync(`${place}/nginx.conf`, conf);
-  // Its log is what it says on standard error.
-  const command = `exec ${NGINX} -e stderr -p ${place} -c ${place}/nginx.conf 2>&1`;
+  writeFileSync(`${directory}/nginx.conf`, conf);
+  // nginx logs to standard error.
+  const command = `exec ${NGINX} -e stderr -p ${directory} -c ${directory}/nginx.conf 2>&1`;
   const started = await startProgram('sh', ['-c', command], { until: /start worker process (\d+)/ });
-  // The pid is the worker's, which does the work; it ends with its master.
+  // Measure the worker process, which does the work; it exits with its master.
   return {
-    ...{ pid: Number(started.found[1]), stop: started.stop, name: 'nchan', prefix: 'nchan:', port },
+    ...{ pid: Number(started.match[1]), stop: started.stop, name: 'nchan', prefix: 'nchan:', port },
     entry: { path: '/v1/events', protocol: 'sse', ready: ': hi' },
     pathOf: (username) => `/v1/events/all?user=${username}`,
   };
 }
 
-/** How many files a process of this bench may have open; node and nginx raise their soft limit to the hard one. */
+/** The open file limit of processes of this bench; Node and nginx raise their soft limit to the hard limit. */
 export function descriptors(): number {
   const hard = /^Max open files\s+\S+\s+(\S+)/m.exec(readFileSync('/proc/self/limits', 'utf8'))?.[1];
   return hard === 'unlimited' ? 1_000_000 : Math.min(1_000_000, Number(hard));
 }
 
-/** Why the packages of bench/peers/ cannot be used; installs them if they are not there. */
+/** Installs the packages of bench/peers/ if necessary; returns the reason if that fails. */
 function installed(): string | undefined {
   const { dependencies } = JSON.parse(readFileSync(`${folder}package.json`, 'utf8'));
-  const isThere = ([name, version]: [string, unknown]) => {
+  const isInstalled = ([name, version]: [string, unknown]) => {
     const file = `${folder}node_modules/${name}/package.json`;
     return existsSync(file) && JSON.parse(readFileSync(file, 'utf8')).version === version;
   };
-  if (Object.entries(dependencies).every(isThere)) return undefined;
-  say('installs the peers in bench/peers');
-  return tried(() => execFileSync('npm', ['ci', '--ignore-scripts', '--no-audit', '--no-fund'], quietly));
+  if (Object.entries(dependencies).every(isInstalled)) return undefined;
+  log('installing the peers in bench/peers');
+  return errorOf(() =>
+    execFileSync('npm', ['ci', '--ignore-scripts', '--no-audit', '--no-fund'], execOptions),
+  );
 }
 
 function nchanInstalled(): string | undefined {
-  const isThere = () => existsSync(NCHAN_MODULE) && existsSync(NGINX);
-  if (isThere()) return undefined;
+  const isInstalled = () => existsSync(NCHAN_MODULE) && existsSync(NGINX);
+  if (isInstalled()) return undefined;
   if (process.getuid?.() !== 0) return 'not installed: apt-get install nginx-light libnginx-mod-nchan';
-  say('installs nginx-light and libnginx-mod-nchan');
-  const failed = tried(() => {
-    execFileSync('apt-get', ['update'], quietly);
+  log('installing nginx-light and libnginx-mod-nchan');
+  const failed = errorOf(() => {
+    execFileSync('apt-get', ['update'], execOptions);
     const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
-    execFileSync('apt-get', ['install', '-y', 'nginx-light', 'libnginx-mod-nchan'], { ...quietly, env });
+    execFileSync('apt-get', ['install', '-y', 'nginx-light', 'libnginx-mod-nchan'], { ...execOptions, env });
   });
-  return failed ?? (isThere() ? undefined : `there is no ${NCHAN_MODULE} after the installation`);
+  return failed ?? (isInstalled() ? undefined : `${NCHAN_MODULE} is missing after the installation`);
 }
 
-/** Standard output is for the table. */
-const quietly = { cwd: folder, stdio: ['ignore', 'ignore', 'inherit'] as ['ignore', 'ignore', 'inherit'] };
+/** Standard output is reserved for the table. */
+const execOptions = {
+  cwd: folder,
+  stdio: ['ignore', 'ignore', 'inherit'] as ['ignore', 'ignore', 'inherit'],
+};
 
-function tried(work: () => void): string | undefined {
+function errorOf(work: () => void): string | undefined {
   try {
     work();
     return undefined;

@@ -1,7 +1,7 @@
 /**
- * A process that holds streams open. It does not parse: of most streams it counts bytes. Of every n-th, evenly over
- * the order in which they were opened, it looks for the stamps in the raw bytes: that gives the latencies, and the
- * bytes per delivery by which the bytes of all are divided.
+ * A process that holds streams open. It does not parse: for most streams it only counts bytes. For every n-th stream, spread
+ * evenly over the order of opening, it searches the raw bytes for stamps. They give the latencies, and the bytes per
+ * delivery by which the total number of bytes is divided.
  */
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
@@ -10,27 +10,27 @@ import { serve } from './stage.ts';
 import { STAMP, stampAt } from './stamp.ts';
 import { type Counts, clockUs, Latencies } from './stats.ts';
 
-export type Heard = { bytes: number; sampledBytes: number; sampledDeliveries: number; latencies: Counts };
+export type Received = { bytes: number; sampledBytes: number; sampledDeliveries: number; latencies: Counts };
 export type ReaderJobs = typeof jobs;
 /**
- * How a server's streams are opened: the path, what is spoken there, and the word that says the stream hears everything
- * from now on, `event: ready` if there is none. For socket.io its answer to the handshake is that word.
+ * How to open a stream of a server: the path, the protocol, and the text that shows that the stream receives everything from
+ * now on (default: `event: ready`; for socket.io, the response to its handshake).
  */
 export type Entry = { path: string; protocol: keyof typeof PROTOCOLS; ready?: string };
 type Opening = { bytes: Buffer; token: string; protocol: Entry['protocol']; ready: string };
 
-/** `hello`: the answer to which the reader says who it is, where the request cannot. */
+/** `hello`: the server's text after which the reader authenticates, if the request cannot. */
 const PROTOCOLS = {
   sse: { status: 200, ready: 'event: ready', hello: undefined },
   'socket.io': { status: 101, ready: '40{"sid"', hello: '"pingTimeout"' },
 } as const;
 
-/** Connections on their way: below the servers' listen backlog (511). */
-const OPENING_AT_ONCE = 100;
-/** All streams read into this one buffer: nothing is kept of what was read. */
+/** Concurrent connection attempts, below the servers' listen backlog (511). */
+const OPEN_CONCURRENCY = 100;
+/** All streams read into this one buffer; the data is not stored. */
 const buffer = Buffer.allocUnsafeSlow(256 * 1024);
 
-/** WebSocket, RFC 6455: what a client says is short, whole and masked, here with zeros. */
+/** Encodes a WebSocket frame (RFC 6455): short, unfragmented, and masked with zeros. */
 const frame = (text: string): Buffer => {
   const payload = Buffer.from(text);
   const { length } = payload;
@@ -44,7 +44,7 @@ const streams: Socket[] = [];
 let latencies = new Latencies();
 let [bytes, sampledBytes, sampledDeliveries] = [0, 0, 0];
 
-/** Looks through one stream's bytes; what may be the beginning of a stamp is kept for the next chunk. */
+/** Searches one stream's bytes for stamps; a possible beginning of a stamp is carried over to the next chunk. */
 function sampler(): (chunk: Buffer) => void {
   let rest = '';
   return (chunk) => {
@@ -72,35 +72,35 @@ function sampler(): (chunk: Buffer) => void {
 async function openStream(port: number, how: Opening, isSampled: boolean): Promise<void> {
   const sample = isSampled ? sampler() : undefined;
   const { status, hello } = PROTOCOLS[how.protocol];
-  let isReady: (error?: Error) => void = () => {};
+  let onReady: (error?: Error) => void = () => {};
   const ready = new Promise<void>((resolve, reject) => {
-    isReady = (error) => (error ? reject(error) : resolve());
+    onReady = (error) => (error ? reject(error) : resolve());
   });
   let opening: string | undefined = '';
-  let isKnown = hello === undefined;
+  let isAuthenticated = hello === undefined;
   const onData = (length: number): boolean => {
     bytes += length;
     if (opening !== undefined) {
       opening += buffer.toString('latin1', 0, length);
       if (opening.includes(how.ready)) {
         opening = undefined;
-        isReady();
-      } else if (!isKnown && opening.includes(hello!)) {
-        isKnown = true;
+        onReady();
+      } else if (!isAuthenticated && opening.includes(hello!)) {
+        isAuthenticated = true;
         socket.write(frame(`40${JSON.stringify({ token: how.token })}`));
       } else if (!`HTTP/1.1 ${status}`.startsWith(opening.slice(0, 12))) {
-        isReady(new Error(opening.slice(0, 500)));
+        onReady(new Error(opening.slice(0, 500)));
       }
     } else {
-      // A ping that is cut in two goes unnoticed: one in some ten thousand, and only where a stream has fallen behind.
+      // A ping split over two chunks is missed: about one in ten thousand, and only if a stream has fallen behind.
       if (hello && buffer.subarray(0, length).includes(PING)) socket.write(PONG);
       sample?.(buffer.subarray(0, length));
     }
     return true;
   };
   const socket = connect({ port, host: '127.0.0.1', onread: { buffer, callback: onData } });
-  socket.on('error', isReady);
-  socket.on('close', () => isReady(new Error(`a stream was closed: ${opening}`)));
+  socket.on('error', onReady);
+  socket.on('close', () => onReady(new Error(`the stream was closed: ${opening}`)));
   await once(socket, 'connect');
   socket.write(how.bytes);
   streams.push(socket);
@@ -119,7 +119,7 @@ function openingOf(path: string, token: string, { protocol, ready }: Entry): Ope
 }
 
 const jobs = {
-  /** `paths`: one for each token, where streams differ by their path. */
+  /** `paths`: one per token, if the streams have different paths. */
   async open(job: {
     port: number;
     path: string;
@@ -130,22 +130,22 @@ const jobs = {
     sampleEvery: number;
   }): Promise<void> {
     const { port, path, protocol = 'sse', ready, tokens, paths, sampleEvery } = job;
-    const left = tokens.entries();
+    const queue = tokens.entries();
     const opener = async () => {
-      for (const [index, token] of left) {
+      for (const [index, token] of queue) {
         const how = openingOf(paths?.[index] ?? path, token, { path, protocol, ...(ready && { ready }) });
         await openStream(port, how, index % sampleEvery === 0);
       }
     };
-    await Promise.all(Array.from({ length: OPENING_AT_ONCE }, opener));
+    await Promise.all(Array.from({ length: OPEN_CONCURRENCY }, opener));
   },
 
-  /** What was heard since the last time this was asked. */
-  async heard(): Promise<Heard> {
-    const heard = { bytes, sampledBytes, sampledDeliveries, latencies: latencies.counts() };
+  /** Returns and resets the counts since the last call. */
+  async collect(): Promise<Received> {
+    const received = { bytes, sampledBytes, sampledDeliveries, latencies: latencies.counts() };
     [bytes, sampledBytes, sampledDeliveries] = [0, 0, 0];
     latencies = new Latencies();
-    return heard;
+    return received;
   },
 
   async close(): Promise<void> {

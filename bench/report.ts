@@ -1,4 +1,4 @@
-/** What comes out: one table to read, one JSON file to compare. The bench never asserts; goals stand beside the figures. */
+/** The output: one table to read and one JSON file to compare. The bench never asserts; the goals are listed beside the figures. */
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { availableParallelism, cpus, loadavg, release, totalmem } from 'node:os';
@@ -7,22 +7,22 @@ import type { Summary } from './stats.ts';
 
 export type Row = {
   figure: string;
-  /** What was measured: `broadcast, 64 connections`. */
+  /** The measured case, such as `broadcast, 64 connections`. */
   case: string;
-  /** Who was measured. */
+  /** The measured system. */
   subject: string;
   value: Summary;
   unit: string;
-  /** Parley's value divided by the one of `to`, run by run. */
+  /** Parley's value divided by that of `to`, run by run. */
   ratio?: Summary & { to: string };
   goal?: string;
   latencyMs?: { p50: number; p99: number };
-  /** Shares of a core while it was measured; the server's is the subject's. */
+  /** CPU shares during the measurement, in cores; `server` is the subject. */
   cpu?: Record<string, number>;
-  /** What one of `unit` costs the subject, in CPU time: says more than rates where others use the machine too. */
+  /** CPU time of the subject per `unit`; more reliable than rates when other processes use the machine. */
   serverMicros?: number;
   rssBytes?: number;
-  /** Commands that Redis ran for one of what the case names, also those that scripts call. */
+  /** Redis commands per operation of the case, including commands called by scripts. */
   redisCommands?: number;
   note?: string;
 };
@@ -37,16 +37,16 @@ export function machine(redisVersion: string) {
     kernel: release(),
     node: process.version,
     redis: redisVersion,
-    nginx: /nginx\/(\S+)/.exec(said('/usr/sbin/nginx', '-v'))?.[1] ?? 'none',
-    /** Of this repository; what was not committed is marked with `+`. */
-    commit: said('git', 'describe', '--always', '--dirty=+', '--exclude=*').trim(),
-    /** Above 0.5 somebody else was working on this machine, or the figure before had just ended. */
+    nginx: /nginx\/(\S+)/.exec(outputOf('/usr/sbin/nginx', '-v'))?.[1] ?? 'none',
+    /** The commit of this repository; `+` marks uncommitted changes. */
+    commit: outputOf('git', 'describe', '--always', '--dirty=+', '--exclude=*').trim(),
+    /** Above 0.5, another process was using the machine or the previous figure had just ended. */
     loadBefore: loadavg()[0]!,
     at: new Date().toISOString(),
   };
 }
 
-function said(program: string, ...args: string[]): string {
+function outputOf(program: string, ...args: string[]): string {
   const { stdout, stderr } = spawnSync(program, args, { encoding: 'utf8' });
   return `${stdout ?? ''}${stderr ?? ''}`;
 }
@@ -78,7 +78,7 @@ const COLUMNS: [title: string, cell: (row: Row) => string][] = [
   ['runs', (row) => String(row.value.runs)],
 ];
 
-/** Markdown; columns that all rows leave empty are left out. */
+/** A Markdown table without the columns that are empty in all rows. */
 export function table(rows: Row[], without: string[] = []): string {
   const used = COLUMNS.filter(
     ([title, cell]) => !without.includes(title) && rows.some((row) => cell(row) !== ''),
@@ -97,12 +97,12 @@ export function print(rows: Row[], on: Machine): void {
   const notes = rows.flatMap((row) => (row.note ? [`${row.figure}, ${row.case}: ${row.note}`] : []));
   process.stdout.write(
     `\n${machineLine(on)}, load before ${on.loadBefore.toFixed(2)}\n` +
-      `Server, Redis, load generator and readers share these cores: trust ratios more than rates.\n\n` +
+      `The server, Redis, the load generator and the readers share these cores: ratios are more reliable than rates.\n\n` +
       `${table(rows)}\n${notes.map((note) => `\n${note}`).join('')}\n`,
   );
 }
 
-/** Answers the file's name. */
+/** Returns the name of the file. */
 export function write(rows: Row[], on: Machine): string {
   const folder = fileURLToPath(new URL('results/', import.meta.url));
   mkdirSync(folder, { recursive: true });

@@ -1,6 +1,6 @@
 /**
- * A process whose streams are cut all at once and come back all at once, each with the last `id:` that it saw. A stream
- * is back when it has its `ready` and every message that it missed.
+ * A process that drops all its streams at the same time and reconnects them at the same time, each with its last event id. A
+ * stream is back when it has received `ready` and every message that it missed.
  */
 import { connect, type Socket } from 'node:net';
 import { request } from './http.ts';
@@ -8,11 +8,11 @@ import { serve } from './stage.ts';
 import { STAMP } from './stamp.ts';
 import { clockUs } from './stats.ts';
 
-export type Back = {
-  /** On the clock that all processes share: the first attempt, and when the last stream was back. */
+export type Reconnection = {
+  /** Times of the first attempt and of the last stream being back, on the clock shared by all processes. */
   fromUs: number;
   toUs: number;
-  /** From a stream's own first attempt until it was back. */
+  /** Time from each stream's first attempt until it was back. */
   micros: number[];
   resumed: number;
 };
@@ -20,16 +20,16 @@ export type ReturnerJobs = typeof jobs;
 
 type Returner = { token: string; id: string; socket: Socket | undefined };
 
-/** Connections that the server has not accepted yet: below its listen backlog (511), or the kernel makes some wait a second. */
-const CONNECTING_AT_ONCE = 400;
+/** Concurrent connection attempts, below the server's listen backlog (511): beyond it the kernel delays some by a second. */
+const CONNECT_CONCURRENCY = 400;
 const EVENTS_END = '\n\n';
 /** All streams read into this one buffer. */
 const buffer = Buffer.allocUnsafeSlow(256 * 1024);
 
 let returners: Returner[] = [];
 
-/** `heard` is called with whole events. */
-function listen(returner: Returner, port: number, heard: (events: string) => void): Promise<void> {
+/** Calls `onEvents` with complete events. */
+function listen(returner: Returner, port: number, onEvents: (events: string) => void): Promise<void> {
   let rest = '';
   const onData = (length: number): boolean => {
     const text = rest + buffer.toString('latin1', 0, length);
@@ -37,7 +37,7 @@ function listen(returner: Returner, port: number, heard: (events: string) => voi
     rest = text.slice(end);
     const id = text.lastIndexOf('\nid: ', end);
     if (id >= 0) returner.id = text.slice(id + 5, text.indexOf('\n', id + 5));
-    if (end > 0) heard(text.slice(0, end));
+    if (end > 0) onEvents(text.slice(0, end));
     return true;
   };
   const lines = { token: returner.token, accept: 'text/event-stream' };
@@ -54,20 +54,20 @@ function listen(returner: Returner, port: number, heard: (events: string) => voi
 
 const count = (text: string, what: string): number => text.split(what).length - 1;
 
-async function openAll(port: number, missed: number): Promise<Back> {
+async function openAll(port: number, missed: number): Promise<Reconnection> {
   const fromUs = clockUs();
   const micros: number[] = [];
   let resumed = 0;
-  const left = returners.values();
+  const queue = returners.values();
   const waits: Promise<void>[] = [];
   const opener = async () => {
-    for (const returner of left) {
+    for (const returner of queue) {
       const startedAt = clockUs();
       let [isReady, missing] = [false, missed];
-      let back = () => {};
+      let onBack = () => {};
       waits.push(
         new Promise<void>((resolve) => {
-          back = resolve;
+          onBack = resolve;
         }),
       );
       await listen(returner, port, (events) => {
@@ -79,11 +79,11 @@ async function openAll(port: number, missed: number): Promise<Back> {
         if (!isReady || missing > 0 || missing === Number.NEGATIVE_INFINITY) return;
         missing = Number.NEGATIVE_INFINITY;
         micros.push(clockUs() - startedAt);
-        back();
+        onBack();
       });
     }
   };
-  await Promise.all(Array.from({ length: CONNECTING_AT_ONCE }, opener));
+  await Promise.all(Array.from({ length: CONNECT_CONCURRENCY }, opener));
   await Promise.all(waits);
   return { fromUs, toUs: clockUs(), micros, resumed };
 }
@@ -98,8 +98,8 @@ const jobs = {
     for (const { socket } of returners) socket?.destroy();
   },
 
-  /** `missed`: how many stamped messages were sent meanwhile. */
-  async comeBack({ port, missed }: { port: number; missed: number }): Promise<Back> {
+  /** `missed`: the number of stamped messages sent meanwhile. */
+  async reconnect({ port, missed }: { port: number; missed: number }): Promise<Reconnection> {
     return openAll(port, missed);
   },
 };

@@ -1,4 +1,4 @@
-/** What is measured: a real Redis as an operator would run it, Parley as a process of its own, and what it is compared with. */
+/** The measured servers: a real Redis with production settings, Parley as a separate process, and the bare handler. */
 import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
 import { type AddressInfo, createServer } from 'node:net';
@@ -7,16 +7,16 @@ import { fileURLToPath } from 'node:url';
 import { Redis } from 'ioredis';
 import { type Started, startProgram, temporaryFolder } from './stage.ts';
 
-export const SECRET = 'a secret of the bench: 32 bytes or more';
+export const SECRET = 'secret of the bench: 32 bytes or more';
 const HOST = '127.0.0.1';
 
 export type RedisServer = Started & { url: string; client: Redis };
-/** `prefix`: where its data stands in Redis, and the prefix of its channels. */
+/** `prefix`: the prefix of its keys and channels in Redis. */
 export type Server = Started & { name: string; port: number; prefix: string };
 
 const path = (name: string) => fileURLToPath(new URL(name, import.meta.url));
 
-/** A module of dist/, with the types of src/: what is measured is what was built. */
+/** Imports a module of dist/ with the types of src/, so that the bench measures the build. */
 export const built = <Module>(name: string): Promise<Module> => import(path(`../dist/${name}`));
 
 export function build(): void {
@@ -26,7 +26,7 @@ export function build(): void {
 export async function freePort(): Promise<number> {
   const probe = createServer().listen(0, HOST);
   await once(probe, 'listening');
-  const { port } = probe.address() as AddressInfo; // it listens on TCP
+  const { port } = probe.address() as AddressInfo; // always an AddressInfo for TCP
   probe.close();
   await once(probe, 'close');
   return port;
@@ -41,7 +41,7 @@ export async function startRedis(): Promise<RedisServer> {
     appendonly: 'yes',
     appendfsync: 'everysec',
     save: '',
-    // A rewrite in the middle of a run would fork and take a core.
+    // A rewrite during a run would fork and use up a core.
     'auto-aof-rewrite-percentage': 0,
     loglevel: 'notice',
   };
@@ -59,10 +59,10 @@ export async function startRedis(): Promise<RedisServer> {
   };
 }
 
-/** Flags for the servers' node, for a profile: `NODE_FLAGS="--cpu-prof --cpu-prof-dir=/tmp/prof" npm run bench sends` */
+/** Node flags for the servers, for example for a profile: `NODE_FLAGS="--cpu-prof --cpu-prof-dir=/tmp/prof" npm run bench sends` */
 export const flags = (process.env['NODE_FLAGS'] ?? '').split(' ').filter(Boolean);
 
-/** `before`: an older build instead of this one (the folder dist/ of one), with data of its own. */
+/** `before`: the dist/ folder of an older build to start instead, with its own data. */
 export async function startParley(
   redis: RedisServer,
   env: NodeJS.ProcessEnv = {},
@@ -70,7 +70,7 @@ export async function startParley(
 ): Promise<Server> {
   const [name, prefix] = before ? ['parley before', 'before:'] : ['parley', 'parley:'];
   const main = before ? `${resolve(before)}/main.js` : path('../dist/main.js');
-  const { found, ...started } = await startProgram(process.execPath, [...flags, main], {
+  const { match, ...started } = await startProgram(process.execPath, [...flags, main], {
     env: {
       REDIS_URL: redis.url,
       KEY_PREFIX: prefix,
@@ -80,7 +80,7 @@ export async function startParley(
       LOGIN_SUCCESS_LIMIT: '0',
       REGISTER_LIMIT: '0',
       SEND_LIMIT: '0',
-      // raised, not off: one machine plays everybody
+      // raised rather than disabled: one machine plays all clients
       ACCOUNT_BUDGET: '999999/1',
       NETWORK_BUDGET: '999999/1',
       ACCOUNT_IN_FLIGHT: '10000',
@@ -92,16 +92,16 @@ export async function startParley(
     },
     until: /listens on http:\/\/127\.0\.0\.1:(\d+)/,
   });
-  return { ...started, name, prefix, port: Number(found[1]) };
+  return { ...started, name, prefix, port: Number(match[1]) };
 }
 
 /** The ceiling for sends: bench/bare.ts. */
 export async function startBare(redis: RedisServer): Promise<Server> {
   const prefix = 'bare:';
   const args = [...flags, ...process.execArgv, path('bare.ts')];
-  const { found, ...started } = await startProgram(process.execPath, args, {
+  const { match, ...started } = await startProgram(process.execPath, args, {
     env: { REDIS_URL: redis.url, KEY_PREFIX: prefix, JWT_SECRET: SECRET },
     until: /listens on (\d+)/,
   });
-  return { ...started, name: 'bare node:http', prefix, port: Number(found[1]) };
+  return { ...started, name: 'bare node:http', prefix, port: Number(match[1]) };
 }

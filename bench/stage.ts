@@ -1,6 +1,6 @@
 /**
- * The processes of a bench: started here, measured through /proc, ended by their pid, whatever happens. The workers
- * also end by themselves when the bench is gone; what a SIGKILL of the bench leaves over is a Redis and the servers.
+ * The processes of a bench: started here, measured through /proc, and always ended by pid. The workers also exit by
+ * themselves when the bench is gone; a SIGKILL of the bench leaves only Redis and the servers behind.
  */
 import { type ChildProcess, fork, spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -14,13 +14,13 @@ const STOP_WITHIN_MS = 12_000;
 /** The kernel's unit of CPU time, USER_HZ: 100 on every Linux that runs Node. */
 const TICKS_PER_SECOND = 100;
 
-/** Above this share of a core taken by others, a measurement says more about them than about us. */
+/** If other processes use more than this share of a core, the measurement is not reliable. */
 export const OTHERS_LIMIT = 0.2;
 
 const children = new Set<ChildProcess>();
 const folders = new Set<string>();
 
-/** The last resort, also after a failure. What is ended in order is no longer in these sets. */
+/** Last resort, also after a failure. Processes that were stopped normally are no longer in these sets. */
 process.on('exit', () => {
   for (const child of children) child.kill('SIGKILL');
   for (const folder of folders) rmSync(folder, { recursive: true, force: true });
@@ -35,13 +35,13 @@ export function temporaryFolder(): string {
 
 export type Started = { pid: number; stop(): Promise<void> };
 
-function keep(child: ChildProcess, name: string): Started {
+function track(child: ChildProcess, name: string): Started {
   children.add(child);
   let isExpected = false;
   child.on('exit', (code, signal) => {
     children.delete(child);
     if (isExpected) return;
-    process.stderr.write(`bench: ${name} ended by itself (${signal ?? code})\n`);
+    process.stderr.write(`bench: ${name} exited unexpectedly (${signal ?? code})\n`);
     process.exit(1);
   });
   return {
@@ -49,51 +49,50 @@ function keep(child: ChildProcess, name: string): Started {
     stop: async () => {
       if (child.exitCode !== null || child.signalCode !== null) return;
       isExpected = true;
-      const gone = once(child, 'exit');
+      const exited = once(child, 'exit');
       child.kill('SIGTERM');
-      const late = setTimeout(() => child.kill('SIGKILL'), STOP_WITHIN_MS);
-      await gone;
-      clearTimeout(late);
+      const timeout = setTimeout(() => child.kill('SIGKILL'), STOP_WITHIN_MS);
+      await exited;
+      clearTimeout(timeout);
     },
   };
 }
 
-/** Resolves with what `until` found in the program's standard output. */
+/** Resolves with the match of `until` in the program's standard output. */
 export async function startProgram(
   command: string,
   args: string[],
   options: { env?: NodeJS.ProcessEnv; until: RegExp },
-): Promise<Started & { found: RegExpExecArray }> {
+): Promise<Started & { match: RegExpExecArray }> {
   const child = spawn(command, args, {
     cwd: '/', // not the root of the project: a developer may have a .env there
     env: { PATH: process.env['PATH'], ...options.env },
     stdio: ['ignore', 'pipe', 'inherit'],
   });
-  const started = keep(child, command);
-  let said = '';
-  const found = await new Promise<RegExpExecArray>((resolve, reject) => {
+  const started = track(child, command);
+  let output = '';
+  const match = await new Promise<RegExpExecArray>((resolve, reject) => {
     child.on('error', reject);
     child.stdout.on('data', (chunk: Buffer) => {
-      if (said.length < 65_536) said += chunk;
-      const match = options.until.exec(said);
-      if (match) resolve(match);
+      if (output.length < 65_536) output += chunk;
+      const result = options.until.exec(output);
+      if (result) resolve(result);
     });
   });
-  return { ...started, found };
+  return { ...started, match };
 }
 
-/** What a worker process can be asked: one value in, one value out. */
-// biome-ignore lint/suspicious/noExplicitAny: each worker's jobs have inputs of their own; `Worker` gives them back
-type Jobs = Record<string, (input: any) => Promise<unknown>>;
+/** The jobs of a worker process: one input value, one result. `never` accepts jobs with any type of input. */
+type Jobs = Record<string, (input: never) => Promise<unknown>>;
 
 export type Worker<J extends Jobs> = Started & {
   ask<Name extends keyof J>(name: Name, input: Parameters<J[Name]>[0]): Promise<Awaited<ReturnType<J[Name]>>>;
 };
 
-/** A worker runs in its own process, under tsx like the bench itself, and answers one question at a time. */
+/** Starts a worker in its own process, under tsx like the bench itself. It runs one job at a time. */
 export function startWorker<J extends Jobs>(file: string): Worker<J> {
   const child = fork(fileURLToPath(new URL(file, import.meta.url)));
-  const started = keep(child, file);
+  const started = track(child, file);
   return {
     ...started,
     ask: async (name, input) => {
@@ -105,10 +104,10 @@ export function startWorker<J extends Jobs>(file: string): Worker<J> {
   };
 }
 
-/** The worker's own end. */
+/** Runs in the worker: executes jobs on request. */
 export function serve(jobs: Jobs): void {
   process.on('message', ({ name, input }: { name: string; input: unknown }) => {
-    jobs[name]!(input).then(
+    jobs[name]!(input as never).then(
       (answer) => process.send!({ answer: answer ?? null }),
       (error: unknown) => process.send!({ error: String(error) }),
     );
@@ -119,7 +118,7 @@ export function serve(jobs: Jobs): void {
 /** CPU seconds that a process has used so far. */
 export function cpuSeconds(pid: number): number {
   const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
-  // After the name, which may hold anything but ends with the last bracket: state is field 3, utime 14, stime 15.
+  // Skip the name, which may contain anything and ends at the last bracket. State is field 3, utime 14, stime 15.
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
   return (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND;
 }
@@ -129,29 +128,29 @@ export function rssBytes(pid: number): number {
   return Number(/^VmRSS:\s+(\d+) kB$/m.exec(status)?.[1]) * 1_024;
 }
 
-/** CPU seconds that all processes of this machine have used; not what the kernel does in interrupts. */
+/** CPU seconds used by all processes of this machine, without interrupt handling. */
 function allCpuSeconds(): number {
   const [, user, nice, system] = readFileSync('/proc/stat', 'utf8').split(/\s+/, 4).map(Number);
   return (user! + nice! + system!) / TICKS_PER_SECOND;
 }
 
 /**
- * CPU shares of processes from now until the function it answers is called; 1 is a whole core. `others` is what
- * everybody else on this machine took meanwhile.
+ * Returns a function that reports the CPU shares of the processes since this call; 1 is a full core. `others` is the share
+ * of all other processes of the machine.
  */
 export function watchCpu<Name extends string>(
   pids: Record<Name, number>,
 ): () => Record<Name | 'others', number> {
   const names = Object.keys(pids) as Name[];
   const startedAt = performance.now();
-  const look = () => [
+  const sample = () => [
     ...names.map((name) => cpuSeconds(pids[name])),
     allCpuSeconds() - cpuSeconds(process.pid),
   ];
-  const before = look();
+  const before = sample();
   return () => {
     const seconds = (performance.now() - startedAt) / 1_000;
-    const shares = look().map((now, i) => (now - before[i]!) / seconds);
+    const shares = sample().map((now, i) => (now - before[i]!) / seconds);
     const all = shares.pop()!;
     const others = shares.reduce((rest, share) => rest - share, all);
     const entries = names.map((name, i) => [name, shares[i]]);
@@ -160,21 +159,21 @@ export function watchCpu<Name extends string>(
 }
 
 /**
- * Waits until nobody else uses this machine; not longer than `patienceMs` in all, however often it is asked. Everything
- * of our own must be idle.
+ * Returns a function that waits until no other process uses this machine, for at most `maxWaitMs` over all calls. The
+ * bench's own processes must be idle.
  */
-export function createQuiet(patienceMs: number): () => Promise<void> {
-  const LOOK_MS = 500;
-  let left = patienceMs;
+export function createQuiet(maxWaitMs: number): () => Promise<void> {
+  const INTERVAL_MS = 500;
+  let remaining = maxWaitMs;
   return async () => {
-    for (; left > 0; left -= LOOK_MS) {
+    for (; remaining > 0; remaining -= INTERVAL_MS) {
       const watched = watchCpu({});
-      await sleep(LOOK_MS);
+      await sleep(INTERVAL_MS);
       if (watched().others < OTHERS_LIMIT) return;
     }
   };
 }
 
 export function requireLinux(): void {
-  if (!existsSync('/proc/self/stat')) throw new Error('the bench reads /proc: it runs on Linux');
+  if (!existsSync('/proc/self/stat')) throw new Error('the bench needs Linux: it reads /proc');
 }

@@ -1,14 +1,14 @@
-/** The moment of sending, inside a message's text, so that a reader finds it in raw bytes. Pure. */
+/** The send time inside a message's text, so that a reader can find it in the raw bytes. Pure. */
 
 const DIGITS = 16;
-/** As it stands in an event: JSON and SSE leave these characters as they are. */
+/** The stamp as it appears in an event: JSON and SSE do not escape these characters. */
 export const STAMP = '"text":"@';
 const FILL = ' a message of about the length that people write';
 
-/** Always the same length. */
+/** The text always has the same length. */
 export const stampedText = (us: number): string => `@${String(Math.floor(us)).padStart(DIGITS, '0')}${FILL}`;
 
-/** The stamp whose marker begins at `at`; undefined if the bytes end before it does. */
+/** Returns the stamp whose marker starts at `at`; undefined if it is incomplete. */
 export function stampAt(bytes: string, at: number): number | undefined {
   const from = at + STAMP.length;
   return from + DIGITS <= bytes.length ? Number(bytes.slice(from, from + DIGITS)) : undefined;

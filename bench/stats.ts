@@ -1,4 +1,4 @@
-/** Numbers about numbers: median and spread of runs, and latencies as counts per tenth of a millisecond. Pure. */
+/** Statistics: median and spread of runs, and latencies as counts per tenth of a millisecond. Pure. */
 
 export type Summary = { median: number; min: number; max: number; runs: number };
 
@@ -10,13 +10,13 @@ export function summary(values: number[]): Summary {
   return { median, min: sorted[0] ?? Number.NaN, max: sorted.at(-1) ?? Number.NaN, runs: values.length };
 }
 
-/** The value below which `share` of the values are. NaN of nothing. */
+/** The value below which `share` of the values lie. NaN for an empty list. */
 export function quantile(values: number[], share: number): number {
   const sorted = [...values].sort((a, b) => a - b);
   return sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))] ?? Number.NaN;
 }
 
-/** How much y grows with each x, by least squares. */
+/** The slope of y over x by least squares. */
 export function slope(points: [x: number, y: number][]): number {
   const mean = (values: number[]) => values.reduce((sum, value) => sum + value, 0) / values.length;
   const [meanX, meanY] = [mean(points.map(([x]) => x)), mean(points.map(([, y]) => y))];
@@ -25,14 +25,14 @@ export function slope(points: [x: number, y: number][]): number {
   return sum((x, y) => x * y) / sum((x) => x * x);
 }
 
-/** `[slot, count]` where the count is not 0: small enough to be sent between processes. */
+/** `[slot, count]` for non-zero counts: small enough to send between processes. */
 export type Counts = [slot: number, count: number][];
 
 const SLOT_US = 100;
-/** 10 s. What took longer stands in the last slot. */
+/** 10 s. Longer latencies are counted in the last slot. */
 const SLOTS = 100_000;
 
-/** Latencies of many events; the memory it needs does not depend on how many. */
+/** A histogram of latencies with constant memory. */
 export class Latencies {
   readonly #slots = new Uint32Array(SLOTS);
 
@@ -47,18 +47,18 @@ export class Latencies {
   }
 }
 
-/** In ms, the upper edge of the slot. NaN of nothing. */
+/** In ms, the upper bound of the slot. NaN without counts. */
 export function percentile(parts: Counts[], share: number): number {
   const counts = parts.flat().sort(([a], [b]) => a - b);
-  let left = share * counts.reduce((sum, [, count]) => sum + count, 0);
+  let remaining = share * counts.reduce((sum, [, count]) => sum + count, 0);
   for (const [slot, count] of counts) {
-    left -= count;
-    if (left <= 0) return ((slot + 1) * SLOT_US) / 1_000;
+    remaining -= count;
+    if (remaining <= 0) return ((slot + 1) * SLOT_US) / 1_000;
   }
   return Number.NaN;
 }
 
 const offsetUs = Number(process.hrtime.bigint() / 1_000n) - performance.now() * 1_000;
 
-/** Microseconds on the clock that all processes of a machine share (CLOCK_MONOTONIC). */
+/** Microseconds on the clock shared by all processes of the machine (CLOCK_MONOTONIC). */
 export const clockUs = (): number => performance.now() * 1_000 + offsetUs;

@@ -1,10 +1,18 @@
 /**
- * Direct messages end to end, from the POST to the reader's stream: the highest rate at which 99 of 100 are read within
- * 50 ms. One process each. socket.io keeps nothing of what it passes on; Parley has stored it in the conversation and
- * in both inboxes before it answers.
+ * Direct messages end to end, from the POST to the reader's stream: the highest rate at which 99 % are delivered within 50 ms,
+ * with one process per system. socket.io stores nothing; Parley stores each message in the conversation and in both inboxes
+ * before it responds.
  */
 import { accounts, seed, usernameOf } from '../accounts.ts';
-import { type Climb, createClimber, type Found, openReaders, ratioOf, rowOf, type Stand } from '../climb.ts';
+import {
+  type Climb,
+  createClimber,
+  openReaders,
+  type Results,
+  ratioOf,
+  rowOf,
+  type Setup,
+} from '../climb.ts';
 import type { LoadJobs } from '../load.ts';
 import { type PeerName, startSubjects } from '../peers.ts';
 import type { Row } from '../report.ts';
@@ -17,42 +25,42 @@ const READERS = 1_000;
 const SENDERS = 64;
 const READER_PROCESSES = 1;
 const RUNS = 5;
-/** No run begins later than this. */
-const BEGIN_WITHIN_MS = 6 * 60_000;
+/** No run starts later than this. */
+const LAST_START_MS = 6 * 60_000;
 const P99_MS = 50;
 const SUBJECTS: PeerName[] = ['parley', 'socket.io pub/sub'];
 const GOAL = '≥ 1.5, aim 2';
 
-export const dm: Figure = async (say) => {
+export const dm: Figure = async (log) => {
   const redis = await startRedis();
   const { subjects, leftOut } = await startSubjects(redis, 'dm', SUBJECTS);
   const load = startWorker<LoadJobs>('load.ts');
   const senders = accounts(SENDERS, READERS);
   const tokens = accounts(READERS).map(({ token }) => token);
-  const stands: Stand[] = [];
+  const setups: Setup[] = [];
   for (const subject of subjects) {
     await seed(redis, subject.prefix, READERS + SENDERS);
     const readers = await openReaders(subject, tokens, { processes: READER_PROCESSES, sampleEvery: 1 });
-    stands.push({ subject, redis, load, readers });
+    setups.push({ subject, redis, load, readers });
   }
   const climb: Climb = {
     targets: tokens.map((_, i) => ({ path: `/v1/dm/${usernameOf(i)}`, token: senders[i % SENDERS]!.token })),
     ...{ streams: 1, p99Ms: P99_MS, firstRate: 1_500, rateStep: 1.12, highestRate: 50_000 },
   };
-  const highest = createClimber(say);
-  const found = stands.map((): Found => []);
+  const highest = createClimber(log);
+  const results = setups.map((): Results => []);
   const startedAt = performance.now();
-  for (let run = 0; run < runsOf(RUNS) && performance.now() - startedAt < BEGIN_WITHIN_MS; run += 1) {
-    for (const i of orderOf(run, stands.length)) {
-      found[i]!.push(await highest(stands[i]!, climb, found[i]![0]));
+  for (let run = 0; run < runsOf(RUNS) && performance.now() - startedAt < LAST_START_MS; run += 1) {
+    for (const i of orderOf(run, setups.length)) {
+      results[i]!.push(await highest(setups[i]!, climb, results[i]![0]));
     }
   }
-  for (const each of [load, ...stands.flatMap(({ readers, subject }) => [...readers, subject]), redis])
+  for (const each of [load, ...setups.flatMap(({ readers, subject }) => [...readers, subject]), redis])
     await each.stop();
   const what = { figure: 'dm', case: `${READERS} readers, p99 ≤ ${P99_MS} ms`, unit: 'dms/s' };
-  const rows = stands.map(({ subject }, i): Row => {
-    const ratio = i > 0 && { ratio: ratioOf(found[0]!, found[i]!, subject.name), goal: GOAL };
-    return { ...rowOf(subject, found[i]!, what), ...ratio };
+  const rows = setups.map(({ subject }, i): Row => {
+    const ratio = i > 0 && { ratio: ratioOf(results[0]!, results[i]!, subject.name), goal: GOAL };
+    return { ...rowOf(subject, results[i]!, what), ...ratio };
   });
   return [...rows, ...leftOut];
 };

@@ -1,4 +1,4 @@
-/** What Redis keeps of an account, a session, a message: its own `used_memory`, before and after many of them. */
+/** Redis memory per account, session and message: `used_memory` before and after creating many of them. */
 import { accounts, usernameOf } from '../accounts.ts';
 import type { Call, CallerJobs } from '../callers.ts';
 import { usedMemory } from '../crowd.ts';
@@ -8,7 +8,7 @@ import type { Worker } from '../stage.ts';
 import { summary } from '../stats.ts';
 
 const MANY = 2_000;
-/** Two that talk with each other, and those who talk for the first time: nobody that the figures before met. */
+/** The first of these accounts, which no earlier figure has used. */
 const FIRST = 20_000;
 const TEXT = 'a message of about the length that people write';
 
@@ -20,13 +20,13 @@ export async function footprint(
   password: string,
 ): Promise<Row[]> {
   const indices = Array.from({ length: MANY }, (_, i) => FIRST + i);
-  const people = accounts(MANY, FIRST);
+  const senders = accounts(MANY, FIRST);
   const [one, other] = accounts(2, FIRST + 2 * MANY);
   const body = { text: TEXT };
   const logins = indices.map((index): Call => {
     return { method: 'POST', path: '/v1/login', body: { username: usernameOf(index), password } };
   });
-  const firsts = people.map(({ token }, i): Call => {
+  const firsts = senders.map(({ token }, i): Call => {
     return { method: 'POST', path: `/v1/dm/${usernameOf(FIRST + 3 * MANY + i)}`, token, body };
   });
   const dm: Call = { method: 'POST', path: `/v1/dm/${other!.username}`, token: one!.token, body };
@@ -38,9 +38,9 @@ export async function footprint(
     return ((await usedMemory(redis)) - before) / calls.length;
   }
 
-  await bytesOfEach(logins); // the first login of an account adds when it was last seen
+  await bytesOfEach(logins); // the first login of an account adds `lastSeenAt`
   await bytesOfEach([dm]);
-  const found: [what: string, bytes: number, runs: number, note?: string][] = [
+  const results: [what: string, bytes: number, runs: number, note?: string][] = [
     ['an account', bytesPerAccount, 1, 'of a million, seeded; a bcrypt hash and a name of ten letters'],
     ['a session', await bytesOfEach(logins), 1],
     ['a broadcast', await bytesOfEach(Array(MANY / 20).fill(broadcast)), 1, `${TEXT.length} characters`],
@@ -48,16 +48,16 @@ export async function footprint(
       'a direct message',
       await bytesOfEach(Array(MANY).fill(dm)),
       1,
-      'in the conversation and in both inboxes, with what finds it again by its id',
+      'in the conversation and in both inboxes, including the index by id',
     ],
     [
       'the first message of two accounts',
       await bytesOfEach(firsts),
       1,
-      'two inboxes and a conversation begin: ten keys',
+      'creates two inboxes and a conversation: ten keys',
     ],
   ];
-  return found.map(([what, bytes, runs, note]) => ({
+  return results.map(([what, bytes, runs, note]) => ({
     figure: 'growth',
     case: `Redis memory of ${what}`,
     subject: 'parley',

@@ -1,10 +1,10 @@
 /**
- * Whether a call costs more when there are more accounts, with the same crowd online: latency over one connection, and
- * Redis commands, counted by Redis itself, also those that scripts call. A Redis and a server for each size, measured
- * in turns. And what Redis keeps of an account, a session, a message.
+ * Whether a call costs more with more accounts and the same number online: latency over one connection, and Redis commands as
+ * counted by Redis, including those called by scripts. There is one Redis and one server per size, measured in turn. Also
+ * measures the Redis memory per account, session and message.
  *
- * The crowd is the same at every size: at the smallest, most of it are tokens without an account, which nothing that
- * is measured here looks at.
+ * The crowd is the same at every size: at the smallest size, most tokens belong to no account, which no measured call
+ * depends on.
  */
 import bcrypt from 'bcrypt';
 import { accounts, seed, usernameOf } from '../accounts.ts';
@@ -21,10 +21,10 @@ import type { Figure } from './index.ts';
 const SIZES = [1_000, 100_000, 1_000_000];
 const ONLINE = 10_000;
 const RUNS = 5;
-/** A node's own commands (beats, its slow look at all logs) fall into some batches: the fewest are the call's own. */
+/** A node's own commands (heartbeats, log polling) fall into some batches; the minimum is the cost of the call itself. */
 const BATCHES = 3;
 const PASSWORD = 'correct horse battery';
-/** As the default, 12, bcrypt would be all of a login's time. */
+/** With the default of 12, bcrypt would dominate the duration of a login. */
 const COST = 4;
 const TEXT = 'a message of about the length that people write';
 const UNREAD = 20;
@@ -41,7 +41,7 @@ const direct = (to: string): Call => ({
 });
 const KINDS: Kind[] = [
   {
-    // Few: each goes to the whole crowd.
+    // A small batch: each broadcast goes to the whole crowd.
     ...{ name: 'broadcast', batch: 10 },
     call: () => ({ method: 'POST', path: '/v1/broadcasts', token: sender.token, body: { text: TEXT } }),
   },
@@ -63,7 +63,7 @@ const KINDS: Kind[] = [
   },
 ];
 
-export const growth: Figure = async (say) => {
+export const growth: Figure = async (log) => {
   const started: Started[] = [];
   const caller = startWorker<CallerJobs>('callers.ts');
   const worlds: World[] = [];
@@ -77,18 +77,18 @@ export const growth: Figure = async (say) => {
     started.push(await startCrowd(server, accounts(ONLINE)), server, redis);
     const unread = Array.from({ length: UNREAD }, () => direct(mailboxOwner.username));
     await caller.ask('call', { port: server.port, calls: unread });
-    say(`${size.toLocaleString('en')} accounts, ${ONLINE.toLocaleString('en')} online`);
+    log(`${size.toLocaleString('en')} accounts, ${ONLINE.toLocaleString('en')} online`);
   }
   const rows: Row[] = [];
   for (const kind of KINDS) {
     for (const world of worlds) await once(caller, world, kind);
-    const found = worlds.map((): Run[] => []);
+    const results = worlds.map((): Run[] => []);
     for (let run = 0; run < runsOf(RUNS); run += 1) {
-      for (const i of orderOf(run, worlds.length)) found[i]!.push(await once(caller, worlds[i]!, kind));
+      for (const i of orderOf(run, worlds.length)) results[i]!.push(await once(caller, worlds[i]!, kind));
     }
-    const of = worlds.map((world, i) => rowOf(kind, world, found[i]!, found[0]!));
+    const of = worlds.map((world, i) => rowOf(kind, world, results[i]!, results[0]!));
     for (const row of of)
-      say(`${row.case}: ${row.value.median.toFixed(2)} ms, ${row.redisCommands} commands`);
+      log(`${row.case}: ${row.value.median.toFixed(2)} ms, ${row.redisCommands} commands`);
     rows.push(...of);
   }
   const { redis, server, bytesPerAccount } = worlds.at(-1)!;
@@ -104,28 +104,28 @@ async function once(caller: Worker<CallerJobs>, { size, redis, server }: World, 
     const calls = Array.from({ length: kind.batch }, (_, i) => kind.call((i * 997 + batch) % size));
     const before = sumOf(await commandCalls(redis));
     const answers = await caller.ask('call', { port: server.port, calls });
-    // The INFO before was counted after it had answered.
+    // Redis counts the first INFO only after replying to it.
     commands.push((sumOf(await commandCalls(redis)) - before - 1) / calls.length);
     micros.push(...answers.map((answer) => answer.micros));
-    const refused = answers.find(({ status }) => status >= 300 || status === 0);
-    if (refused) throw new Error(`${kind.name} was answered ${refused.status}`);
+    const rejected = answers.find(({ status }) => status >= 300 || status === 0);
+    if (rejected) throw new Error(`${kind.name} returned ${rejected.status}`);
   }
   return { commands: Math.min(...commands), micros };
 }
 
-function rowOf({ name }: Kind, { size }: World, found: Run[], few: Run[]): Row {
+function rowOf({ name }: Kind, { size }: World, results: Run[], few: Run[]): Row {
   const median = ({ micros }: Run) => quantile(micros, 0.5);
-  const all = found.flatMap(({ micros }) => micros);
+  const all = results.flatMap(({ micros }) => micros);
   const row: Row = {
     figure: 'growth',
     case: `${name}, ${size.toLocaleString('en')} accounts`,
     subject: 'parley',
-    value: summary(found.map((run) => median(run) / 1_000)),
+    value: summary(results.map((run) => median(run) / 1_000)),
     unit: 'ms',
     latencyMs: { p50: quantile(all, 0.5) / 1_000, p99: quantile(all, 0.99) / 1_000 },
-    redisCommands: Math.min(...found.map(({ commands }) => commands)),
+    redisCommands: Math.min(...results.map(({ commands }) => commands)),
   };
-  if (found === few) return row;
-  const ratio = summary(found.map((run, i) => median(run) / median(few[i]!)));
+  if (results === few) return row;
+  const ratio = summary(results.map((run, i) => median(run) / median(few[i]!)));
   return { ...row, ratio: { ...ratio, to: `${SIZES[0]!.toLocaleString('en')} accounts` }, goal: '≤ 1.1' };
 }

@@ -1,6 +1,6 @@
 /**
- * What streams cost to which nobody says anything: the server's share of a core, heartbeats and all. Once alone, and
- * once while one account comes and one goes every second, which everybody is told.
+ * The cost of idle streams: the server's CPU share, including heartbeats. Measured once without any activity, and once while
+ * one account comes online and one goes offline every second, which is sent to all streams.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Account, accounts, seed } from '../accounts.ts';
@@ -15,20 +15,20 @@ import type { Figure } from './index.ts';
 
 const STREAMS = 10_000;
 const RUNS = 5;
-/** More than a heartbeat's period: every stream gets at least one. */
+/** Longer than the heartbeat interval: every stream gets at least one. */
 const WINDOW_MS = 30_000;
-const PATIENCE_MS = 60_000;
-/** More than come within one run: each goes 5 s after its stream did. */
+const MAX_IDLE_WAIT_MS = 60_000;
+/** More than visit within one run: each goes offline 5 s after its stream ends. */
 const VISITORS = 100;
 /**
- * Until the last visitor is off presence, everybody has been told, and V8 has tidied up after it: it collects up to
- * three times, each some 8 s after the last, once a busy process falls quiet.
+ * Until the last visitor is offline, all streams have been notified, and V8 has collected the garbage: it collects up to
+ * three times, about 8 s apart, after a busy process becomes idle.
  */
 const SETTLED_MS = 30_000;
 
 type Run = { cpu: Record<string, number>; commands: number };
 
-export const idle: Figure = async (say) => {
+export const idle: Figure = async (log) => {
   const redis = await startRedis();
   const server = await startParley(redis);
   await seed(redis, server.prefix, STREAMS + VISITORS);
@@ -36,24 +36,24 @@ export const idle: Figure = async (say) => {
   const visitors = startWorker<ReaderJobs>('readers.ts');
   const pids = { server: server.pid, redis: redis.pid, readers: readers.pid };
   const people = accounts(VISITORS, STREAMS);
-  const quiet = createQuiet(PATIENCE_MS);
-  const found: { alone: Run; visited: Run }[] = [];
+  const quiet = createQuiet(MAX_IDLE_WAIT_MS);
+  const results: { alone: Run; visited: Run }[] = [];
   for (let run = 0; run < runsOf(RUNS); run += 1) {
     await sleep(SETTLED_MS);
     await quiet();
     const alone = await watched(redis, pids, () => sleep(WINDOW_MS));
     const visited = await watched(redis, pids, () => visit(server, visitors, people));
-    found.push({ alone, visited });
+    results.push({ alone, visited });
     const share = ({ cpu }: Run) => `server ${(cpu['server']! * 100).toFixed(2)} %`;
-    say(`${share(alone)}, ${Math.round(alone.commands)} Redis commands/s; with visitors ${share(visited)}`);
+    log(`${share(alone)}, ${Math.round(alone.commands)} Redis commands/s; with visitors ${share(visited)}`);
   }
   const rss = rssBytes(server.pid);
   for (const each of [readers, visitors, server, redis]) await each.stop();
   const streams = `${STREAMS.toLocaleString('en')} idle streams`;
-  const [alone, visited] = [found.map((run) => run.alone), found.map((run) => run.visited)];
+  const [alone, visited] = [results.map((run) => run.alone), results.map((run) => run.visited)];
   return [
     { ...rowOf(streams, alone), goal: '≤ 1', rssBytes: rss },
-    rowOf(`${streams}, each second one comes and one goes`, visited),
+    rowOf(`${streams}, each second one account comes online and one goes offline`, visited),
   ];
 };
 
@@ -81,12 +81,12 @@ async function visit({ port }: Server, visitors: Worker<ReaderJobs>, people: Acc
   }
 }
 
-function rowOf(name: string, found: Run[]): Row {
-  const median = (of: (run: Run) => number) => summary(found.map(of)).median;
-  const names = Object.keys(found[0]!.cpu);
+function rowOf(name: string, results: Run[]): Row {
+  const median = (of: (run: Run) => number) => summary(results.map(of)).median;
+  const names = Object.keys(results[0]!.cpu);
   return {
     ...{ figure: 'idle', case: name, subject: 'parley' },
-    value: summary(found.map(({ cpu }) => cpu['server']! * 100)),
+    value: summary(results.map(({ cpu }) => cpu['server']! * 100)),
     unit: '% of a core',
     cpu: Object.fromEntries(names.map((each) => [each, median(({ cpu }) => cpu[each]!)])),
     note: `Redis runs ${Math.round(median(({ commands }) => commands)).toLocaleString('en')} commands/s for it`,

@@ -1,9 +1,9 @@
-/** The figures by name, in the order in which they are measured. Loaded late: they import what `build` makes. */
+/** The figures by name, in the order of measurement. Loaded lazily, because they import the build. */
 import type { Row } from '../report.ts';
 
-export type Figure = (say: (line: string) => void) => Promise<Row[]>;
+export type Figure = (log: (line: string) => void) => Promise<Row[]>;
 
-/** Measured only when they are asked for by name: one takes half an hour, the other needs an older build. */
+/** Measured only when requested by name: one takes half an hour, the other needs an older build. */
 export const ONLY_BY_NAME = ['soak', 'before'];
 
 export const figures: Record<string, () => Promise<Figure>> = {

@@ -1,8 +1,7 @@
 /**
- * What an idle stream costs the server in resident memory. Before: the server has served some streams and is idle
- * again. After: all are open, nothing happens but heartbeats, for long enough that V8 has cleaned up as it does by itself.
- * All servers stand side by side, each with its own readers: they only wait. nchan's shows its worker alone, and its
- * streams are the only ones that are not authenticated.
+ * The resident memory of the server per idle stream. Before: the server has served some streams and is idle again. After: all
+ * streams are open, with heartbeats only, for long enough that V8 has collected garbage. All servers run side by side, each
+ * with its own readers, because they are idle. nchan's value covers only its worker, and its streams are not authenticated.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { accounts, seed } from '../accounts.ts';
@@ -15,22 +14,22 @@ import { rssBytes, startWorker, type Worker } from '../stage.ts';
 import { summary } from '../stats.ts';
 import type { Figure } from './index.ts';
 
-/** 18,000 and what else a process has open stay below the 20,000 files that many systems allow. */
+/** 18,000 streams and the other descriptors of a process stay below 20,000, a common limit of open files. */
 const SIZES = [10_000, 18_000];
 const SPARE_DESCRIPTORS = 500;
 const WARM_UP_STREAMS = 500;
 const RUNS = 5;
-/** No run begins later than this. */
-const BEGIN_WITHIN_MS = 7 * 60_000;
+/** No run starts later than this. */
+const LAST_START_MS = 7 * 60_000;
 const WARM_UP_SETTLE_MS = 10_000;
 const SETTLE_MS = 25_000;
 const KIB = 1_024;
 const SUBJECTS: PeerName[] = ['parley', 'nchan', 'socket.io streams', 'better-sse'];
 
-/** Resident bytes with no stream, and with each of `sizes`. */
+/** Resident bytes without streams, and with each of `sizes`. */
 type Run = { before: number; after: number[] };
 
-export const memory: Figure = async (say) => {
+export const memory: Figure = async (log) => {
   const sizes = SIZES.filter((size) => size + SPARE_DESCRIPTORS <= descriptors());
   const tooLarge = SIZES.filter((size) => !sizes.includes(size)).map((size) =>
     leftOutRow('memory', `${size} streams`, `not more than ${descriptors()} open files (ulimit -Hn)`),
@@ -38,13 +37,13 @@ export const memory: Figure = async (say) => {
   const runs = new Map<string, Run[]>();
   let leftOut: Row[] = [];
   const startedAt = performance.now();
-  for (let run = 0; run < runsOf(RUNS) && performance.now() - startedAt < BEGIN_WITHIN_MS; run += 1) {
+  for (let run = 0; run < runsOf(RUNS) && performance.now() - startedAt < LAST_START_MS; run += 1) {
     const measured = await once(sizes);
     leftOut = measured.leftOut;
     for (const [name, { before, after }] of measured.runs) {
       runs.set(name, [...(runs.get(name) ?? []), { before, after }]);
       const each = after.map((bytes, i) => `${Math.round(bytes / KIB)} with ${sizes[i]}`);
-      say(`${name}: ${Math.round(before / KIB)} KiB without streams, ${each.join(', ')}`);
+      log(`${name}: ${Math.round(before / KIB)} KiB without streams, ${each.join(', ')}`);
     }
   }
   return [...sizes.flatMap((size, i) => rowsOf(runs, size, i)), ...tooLarge, ...leftOut];
@@ -54,23 +53,23 @@ async function once(sizes: number[]) {
   const redis = await startRedis();
   const { subjects, leftOut } = await startSubjects(redis, 'memory', SUBJECTS);
   const tokens = accounts(sizes.at(-1) ?? 0).map(({ token }) => token);
-  const stands = subjects.map((subject) => ({ subject, readers: startWorker<ReaderJobs>('readers.ts') }));
+  const setups = subjects.map((subject) => ({ subject, readers: startWorker<ReaderJobs>('readers.ts') }));
   await seed(redis, subjects[0]!.prefix, tokens.length);
   const openAll = async (some: string[]) => {
-    // One after the other: where all compete, a server that is starved keeps more than it does otherwise.
-    for (const { subject, readers } of stands) await open(subject, readers, some);
+    // Sequentially: a server that competes for CPU retains more memory.
+    for (const { subject, readers } of setups) await open(subject, readers, some);
   };
   await openAll(tokens.slice(0, WARM_UP_STREAMS));
-  for (const { readers } of stands) await readers.ask('close', undefined);
+  for (const { readers } of setups) await readers.ask('close', undefined);
   await sleep(WARM_UP_SETTLE_MS);
   const runs = new Map<string, Run>();
-  for (const { subject } of stands) runs.set(subject.name, { before: rssBytes(subject.pid), after: [] });
+  for (const { subject } of setups) runs.set(subject.name, { before: rssBytes(subject.pid), after: [] });
   for (const [i, size] of sizes.entries()) {
     await openAll(tokens.slice(sizes[i - 1] ?? 0, size));
     await sleep(SETTLE_MS);
-    for (const { subject } of stands) runs.get(subject.name)!.after.push(rssBytes(subject.pid));
+    for (const { subject } of setups) runs.get(subject.name)!.after.push(rssBytes(subject.pid));
   }
-  for (const { subject, readers } of stands) {
+  for (const { subject, readers } of setups) {
     await readers.stop();
     await subject.stop();
   }
@@ -81,7 +80,7 @@ async function once(sizes: number[]) {
 const open = (subject: Subject, readers: Worker<ReaderJobs>, tokens: string[]) =>
   readers.ask('open', {
     ...{ port: subject.port, ...subject.entry, tokens, sampleEvery: Number.POSITIVE_INFINITY },
-    // With presence, as an account has it that does not ask for anything else.
+    // With presence, which is the default.
     ...(subject.name === 'parley' && { path: '/v1/events' }),
   });
 

@@ -1,6 +1,6 @@
 /**
- * How many messages are accepted per second, answered 201, against the bare handler and a tutorial's chat on the same
- * Redis. Nobody listens: this is the write path. (The tutorial pushes to a list, without a sequence, a key, or a trim.)
+ * Messages accepted (201) per second, compared with the bare handler and a tutorial's chat on the same Redis. There are no
+ * readers: this measures the write path. (The tutorial pushes to a list, without sequence numbers, keys or trimming.)
  */
 import { accounts, seed, usernameOf } from '../accounts.ts';
 import type { Driven, LoadJobs, Target } from '../load.ts';
@@ -17,7 +17,7 @@ const SECONDS = 1;
 const WARM_UP_SECONDS = 3;
 const CONNECTIONS = [1, 64];
 const ACCOUNTS = 128;
-const PATIENCE_MS = 120_000;
+const MAX_IDLE_WAIT_MS = 120_000;
 const GOALS: Record<string, string> = {
   'parley before': '≥ 0.9',
   'bare node:http': '≥ 0.9',
@@ -28,24 +28,24 @@ const TEXT = 'a message of about the length that people write';
 
 type Run = Driven & { cpu: Record<string, number> };
 
-export const sends: Figure = async (say) => {
+export const sends: Figure = async (log) => {
   const redis = await startRedis();
   const bare = await startBare(redis);
-  return sendsAgainst(redis, [bare], ['tutorial', 'tutorial, key made once'], say);
+  return sendsAgainst(redis, [bare], ['tutorial', 'tutorial, key made once'], log);
 };
 
-/** Against servers that run already, and peers that it starts; ends all of them. */
+/** Compares with running servers and with peers that it starts; stops all of them. */
 export async function sendsAgainst(
   redis: RedisServer,
   others: Server[],
   names: PeerName[],
-  say: Parameters<Figure>[0],
+  log: Parameters<Figure>[0],
 ): Promise<Row[]> {
   const peers = await startSubjects(redis, 'sends', names);
   const servers: Server[] = [await startParley(redis), ...others, ...peers.subjects];
   for (const { prefix } of servers) await seed(redis, prefix, ACCOUNTS);
   const load = startWorker<LoadJobs>('load.ts');
-  const quiet = createQuiet(PATIENCE_MS);
+  const quiet = createQuiet(MAX_IDLE_WAIT_MS);
   const rows: Row[] = [];
   for (const kind of ['broadcast', 'dm'] as const) {
     for (const connections of CONNECTIONS) {
@@ -58,7 +58,7 @@ export async function sendsAgainst(
           runs[i]!.push(await once(load, redis, servers[i]!, targets, SECONDS));
         }
         const rates = servers.map(({ name }, i) => `${name} ${Math.round(runs[i]!.at(-1)!.perSecond)}/s`);
-        say(`${kind}, ${connections} connections: ${rates.join(', ')}`);
+        log(`${kind}, ${connections} connections: ${rates.join(', ')}`);
       }
       const name = `${kind}, ${connections} connection${connections > 1 ? 's' : ''}`;
       const parley = runs[0]!;
@@ -90,11 +90,11 @@ async function once(
 ): Promise<Run> {
   const watched = watchCpu({ server: server.pid, redis: redis.pid, load: load.pid });
   const driven = await load.ask('drive', { port: server.port, targets, seconds });
-  if (driven.failed > 0) throw new Error(`${server.name} refused ${driven.failed} requests`);
+  if (driven.failed > 0) throw new Error(`${server.name} rejected ${driven.failed} requests`);
   return { ...driven, cpu: watched() };
 }
 
-/** Every connection is an account of its own, that writes to one other. */
+/** Every connection has its own account, which writes to one other account. */
 function targetsOf(kind: 'broadcast' | 'dm', connections: number): Target[] {
   return accounts(connections).map(({ token }, i) => ({
     path: kind === 'dm' ? `/v1/dm/${usernameOf(ACCOUNTS - 1 - i)}` : '/v1/broadcasts',

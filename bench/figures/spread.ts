@@ -1,7 +1,7 @@
 /**
- * One message to 10,000 streams: how long until the last reader has it. Once alone, once while direct messages come in.
- * Each run opens its streams anew, so that only one server is up: an idle one with 10,000 streams takes its part of
- * the machine. nchan's streams hear a channel of their own beside the broadcasts, as Parley's hear their inbox, for both.
+ * One message to 10,000 streams: the time until the last reader has it, once alone and once with direct messages in the
+ * background. Each run opens its streams again with only one server running, because an idle server with 10,000 streams uses
+ * CPU. nchan's streams subscribe to their own channel besides the broadcasts, like Parley's to their inbox.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { accounts, seed, usernameOf } from '../accounts.ts';
@@ -18,39 +18,39 @@ import type { Figure } from './index.ts';
 const STREAMS = 10_000;
 const SPARE_DESCRIPTORS = 500;
 const RUNS = 5;
-/** No run begins later than this. */
-const BEGIN_WITHIN_MS = 6 * 60_000;
+/** No run starts later than this. */
+const LAST_START_MS = 6 * 60_000;
 const WARM_UP_MESSAGES = 3;
 const MESSAGES = 9;
-/** Between two messages: everything has been read, and garbage of the one before is not the next one's. */
+/** Pause between two messages, so that all have been read and garbage of one does not affect the next. */
 const PAUSE_SECONDS = 0.5;
 const LAST_READER_MS = 10_000;
 const DMS_PER_SECOND = 500;
-/** From so many accounts to as many others. */
+/** Number of sending accounts, and of receiving accounts. */
 const DM_ACCOUNTS = 100;
 const DM_SECONDS = 120;
-const PATIENCE_MS = 60_000;
+const MAX_IDLE_WAIT_MS = 60_000;
 const SUBJECTS: PeerName[] = ['parley', 'nchan'];
 const CASES = ['alone', 'mixed'] as const;
 const CASE_NAMES = { alone: 'one message', mixed: `one message beside ${DMS_PER_SECOND} dms/s` };
 
 type Case = (typeof CASES)[number];
-/** The readers of one message. */
-type Told = { p50: number; p99: number; last: number };
-type Measured = { told: Told[]; cpu: Record<string, number> };
+/** Delivery times of one message, in ms. */
+type Delivery = { p50: number; p99: number; last: number };
+type Measured = { deliveries: Delivery[]; cpu: Record<string, number> };
 type Run = Record<Case, Measured>;
 type Runs = Record<string, Run[]>;
 
-export const spread: Figure = async (say) => {
+export const spread: Figure = async (log) => {
   if (descriptors() < STREAMS + SPARE_DESCRIPTORS) {
     const why = `${STREAMS} streams need more open files than ${descriptors()}: raise the hard limit (ulimit -Hn)`;
     return SUBJECTS.map((name) => leftOutRow('spread', name, why));
   }
-  const quiet = createQuiet(PATIENCE_MS);
+  const quiet = createQuiet(MAX_IDLE_WAIT_MS);
   const runs: Runs = Object.fromEntries(SUBJECTS.map((name) => [name, []]));
   let leftOut: Row[] = [];
   const startedAt = performance.now();
-  for (let run = 0; run < runsOf(RUNS) && performance.now() - startedAt < BEGIN_WITHIN_MS; run += 1) {
+  for (let run = 0; run < runsOf(RUNS) && performance.now() - startedAt < LAST_START_MS; run += 1) {
     for (const i of orderOf(run, SUBJECTS.length)) {
       const name = SUBJECTS[i]!;
       if (leftOut.some(({ subject }) => subject === name)) continue;
@@ -64,7 +64,7 @@ export const spread: Figure = async (say) => {
         for (const each of CASES) {
           const { cpu } = measured[each];
           const shares = Object.entries(cpu).map(([who, share]) => `${who} ${share.toFixed(2)}`);
-          say(`${name}, ${each}: ${medianOf(measured[each], 'last').toFixed(1)} ms, ${shares.join(' ')}`);
+          log(`${name}, ${each}: ${medianOf(measured[each], 'last').toFixed(1)} ms, ${shares.join(' ')}`);
         }
         await subject.stop();
       }
@@ -78,7 +78,7 @@ async function once(redis: RedisServer, subject: Subject): Promise<Run> {
   await seed(redis, subject.prefix, STREAMS + 1);
   const reader = startWorker<ReaderJobs>('readers.ts');
   const load = startWorker<LoadJobs>('load.ts');
-  const beside = startWorker<LoadJobs>('load.ts');
+  const background = startWorker<LoadJobs>('load.ts');
   const all = accounts(STREAMS);
   await reader.ask('open', {
     ...{ port: subject.port, ...subject.entry, sampleEvery: 1 },
@@ -86,9 +86,15 @@ async function once(redis: RedisServer, subject: Subject): Promise<Run> {
     ...(subject.pathOf && { paths: all.map(({ username }) => subject.pathOf!(username)) }),
   });
   const watch = () =>
-    watchCpu({ server: subject.pid, redis: redis.pid, load: load.pid, dms: beside.pid, reader: reader.pid });
-  for (let i = 0; i < WARM_UP_MESSAGES; i += 1) await tell(load, reader, subject);
-  const alone = await several(load, reader, subject, watch);
+    watchCpu({
+      server: subject.pid,
+      redis: redis.pid,
+      load: load.pid,
+      dms: background.pid,
+      reader: reader.pid,
+    });
+  for (let i = 0; i < WARM_UP_MESSAGES; i += 1) await sendOne(load, reader, subject);
+  const alone = await sendSeveral(load, reader, subject, watch);
   const dms = {
     ...{ port: subject.port, path: '', token: '', connections: 4 },
     ...{ perSecond: DMS_PER_SECOND, isStamped: false },
@@ -97,52 +103,57 @@ async function once(redis: RedisServer, subject: Subject): Promise<Run> {
       token,
     })),
   };
-  const { sent, accepted } = await beside.ask('offer', { ...dms, seconds: 1 });
+  const { sent, accepted } = await background.ask('offer', { ...dms, seconds: 1 });
   if (accepted < sent) throw new Error(`${subject.name} accepted ${accepted} of ${sent} direct messages`);
-  // It is still under way when the measurement is over; then its process is ended.
-  void beside.ask('offer', { ...dms, seconds: DM_SECONDS }).catch(() => {});
-  for (let i = 0; i < WARM_UP_MESSAGES; i += 1) await tell(load, reader, subject);
-  const mixed = await several(load, reader, subject, watch);
-  for (const each of [beside, load, reader]) await each.stop();
+  // Still running at the end of the measurement; stopping its process ends it.
+  void background.ask('offer', { ...dms, seconds: DM_SECONDS }).catch(() => {});
+  for (let i = 0; i < WARM_UP_MESSAGES; i += 1) await sendOne(load, reader, subject);
+  const mixed = await sendSeveral(load, reader, subject, watch);
+  for (const each of [background, load, reader]) await each.stop();
   return { alone, mixed };
 }
 
-async function several(
+async function sendSeveral(
   load: Worker<LoadJobs>,
   reader: Worker<ReaderJobs>,
   subject: Subject,
   watch: () => () => Record<string, number>,
 ): Promise<Measured> {
   const watched = watch();
-  const told: Told[] = [];
-  for (let i = 0; i < MESSAGES; i += 1) told.push(await tell(load, reader, subject));
-  return { told, cpu: watched() };
+  const deliveries: Delivery[] = [];
+  for (let i = 0; i < MESSAGES; i += 1) deliveries.push(await sendOne(load, reader, subject));
+  return { deliveries, cpu: watched() };
 }
 
-/** Posts one message and waits until everybody has it. */
-async function tell(load: Worker<LoadJobs>, reader: Worker<ReaderJobs>, subject: Subject): Promise<Told> {
+/** Posts one message and waits until all readers have it. */
+async function sendOne(
+  load: Worker<LoadJobs>,
+  reader: Worker<ReaderJobs>,
+  subject: Subject,
+): Promise<Delivery> {
   const [{ token } = { token: '' }] = accounts(1, STREAMS);
-  await reader.ask('heard', undefined);
+  await reader.ask('collect', undefined);
   const { accepted } = await load.ask('offer', {
     ...{ port: subject.port, path: '/v1/broadcasts', token, connections: 1 },
     ...{ perSecond: 1 / PAUSE_SECONDS, seconds: PAUSE_SECONDS },
   });
-  if (accepted !== 1) throw new Error(`${subject.name} refused a broadcast`);
+  if (accepted !== 1) throw new Error(`${subject.name} rejected a broadcast`);
   const parts = [];
   const deadline = performance.now() + LAST_READER_MS;
-  for (let left = STREAMS; left > 0; ) {
+  for (let remaining = STREAMS; remaining > 0; ) {
     if (performance.now() > deadline)
-      throw new Error(`${subject.name}: ${left} readers did not get a message`);
-    // Asked seldom: to answer costs the readers time.
+      throw new Error(`${subject.name}: ${remaining} readers did not receive a message`);
+    // Poll rarely: each reply costs the readers time.
     await sleep(PAUSE_SECONDS * 500);
-    const { latencies, sampledDeliveries } = await reader.ask('heard', undefined);
+    const { latencies, sampledDeliveries } = await reader.ask('collect', undefined);
     parts.push(latencies);
-    left -= sampledDeliveries;
+    remaining -= sampledDeliveries;
   }
   return { p50: percentile(parts, 0.5), p99: percentile(parts, 0.99), last: percentile(parts, 1) };
 }
 
-const medianOf = ({ told }: Measured, of: keyof Told): number => summary(told.map((each) => each[of])).median;
+const medianOf = ({ deliveries }: Measured, of: keyof Delivery): number =>
+  summary(deliveries.map((each) => each[of])).median;
 
 function rowsOf(runs: Runs, which: Case): Row[] {
   const lasts = (name: string) => runs[name]!.map((run) => medianOf(run[which], 'last'));

@@ -1,7 +1,7 @@
 /**
- * What a second worker gives: sends accepted per second, and deliveries per second to many streams, at WORKERS=1 and 2.
- * Where load, readers and Redis need the cores too, more workers cannot show more per second; the CPU time of all
- * processes of the server for one send or delivery then tells what the division itself costs.
+ * The benefit of a second worker: sends accepted and deliveries to many streams per second, with WORKERS=1 and 2. If the load,
+ * the readers and Redis need the cores too, more workers cannot increase the rate; then the CPU time of all server processes
+ * per send or delivery shows the cost of the division itself.
  */
 import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -21,19 +21,19 @@ const SECONDS = 1;
 const WARM_UP_SECONDS = 2;
 const CONNECTIONS = 64;
 const STREAMS = 1_000;
-/** Of one run of deliveries: each goes to all streams. */
+/** Broadcasts per run; each goes to all streams. */
 const BROADCASTS = 400;
 const DELIVERED_WITHIN_MS = 20_000;
-const PATIENCE_MS = 30_000;
+const MAX_IDLE_WAIT_MS = 30_000;
 
 type Run = { perSecond: number; cpu: Record<string, number> };
 
-export const workers: Figure = async (say) => {
+export const workers: Figure = async (log) => {
   const redis = await startRedis();
   const load = startWorker<LoadJobs>('load.ts');
   const servers: Server[] = [];
   for (const count of WORKERS) {
-    const prefix = `workers-${count}:`; // who hears the other's broadcasts works for it
+    const prefix = `workers-${count}:`; // a server with the same prefix would process the other's broadcasts
     const env = { WORKERS: String(count), KEY_PREFIX: prefix };
     servers.push({
       ...(await startParley(redis, env)),
@@ -43,17 +43,17 @@ export const workers: Figure = async (say) => {
     await seed(redis, prefix, STREAMS + 2 * CONNECTIONS);
   }
   const readers = servers.map(() => startWorker<ReaderJobs>('readers.ts'));
-  const quiet = createQuiet(PATIENCE_MS);
+  const quiet = createQuiet(MAX_IDLE_WAIT_MS);
   const rows: Row[] = [];
 
-  /** Both in turns, the order alternated. */
+  /** Measures both in turn, in alternating order. */
   async function compare(name: string, unit: string, once: (i: number, seconds: number) => Promise<Run>) {
     for (const i of servers.keys()) await once(i, WARM_UP_SECONDS);
     const runs = servers.map((): Run[] => []);
     for (let run = 0; run < RUNS; run += 1) {
       await quiet();
       for (const i of run % 2 ? [1, 0] : [0, 1]) runs[i]!.push(await once(i, SECONDS));
-      say(`${name}: ${runs.map((each) => Math.round(each.at(-1)!.perSecond)).join(' and ')} ${unit}`);
+      log(`${name}: ${runs.map((each) => Math.round(each.at(-1)!.perSecond)).join(' and ')} ${unit}`);
     }
     const ratio = summary(runs[1]!.map(({ perSecond }, run) => perSecond / runs[0]![run]!.perSecond));
     for (const [i, { name: subject }] of servers.entries()) {
@@ -68,7 +68,7 @@ export const workers: Figure = async (say) => {
       const watched = watchCpu({ ...pidsOf(server), redis: redis.pid, load: load.pid });
       const { port } = server;
       const { perSecond, failed } = await load.ask('drive', { port, seconds, targets: targetsOf(kind) });
-      if (failed > 0) throw new Error(`${server.name} refused ${failed} requests`);
+      if (failed > 0) throw new Error(`${server.name} rejected ${failed} requests`);
       return { perSecond, cpu: watched() };
     });
   }
@@ -78,21 +78,22 @@ export const workers: Figure = async (say) => {
     await readers[i]!.ask('open', { port, path: '/v1/events?presence=off', tokens, sampleEvery: 25 });
   await compare(`broadcasts to ${STREAMS} streams`, 'deliveries/s', async (i) => {
     const [server, reader] = [servers[i]!, readers[i]!];
-    await reader.ask('heard', undefined);
+    await reader.ask('collect', undefined);
     const watched = watchCpu({ ...pidsOf(server), redis: redis.pid, load: load.pid, reader: reader.pid });
     const startedAt = performance.now();
     const [targets, count] = [targetsOf('broadcast'), BROADCASTS];
     const { failed } = await load.ask('drive', { port: server.port, targets, seconds: 60, count });
-    if (failed > 0) throw new Error(`${server.name} refused ${failed} requests`);
+    if (failed > 0) throw new Error(`${server.name} rejected ${failed} requests`);
     let [bytes, sampledBytes, sampled] = [0, 0, 0];
     const delivered = () => bytes / (sampledBytes / sampled);
     while (!(delivered() > 0.999 * BROADCASTS * STREAMS)) {
-      if (performance.now() - startedAt > DELIVERED_WITHIN_MS) throw new Error('not all was delivered');
+      if (performance.now() - startedAt > DELIVERED_WITHIN_MS)
+        throw new Error('not all broadcasts were delivered');
       await sleep(10);
-      const heard = await reader.ask('heard', undefined);
-      bytes += heard.bytes;
-      sampledBytes += heard.sampledBytes;
-      sampled += heard.sampledDeliveries;
+      const received = await reader.ask('collect', undefined);
+      bytes += received.bytes;
+      sampledBytes += received.sampledBytes;
+      sampled += received.sampledDeliveries;
     }
     return { perSecond: delivered() / ((performance.now() - startedAt) / 1_000), cpu: watched() };
   });
@@ -100,7 +101,7 @@ export const workers: Figure = async (say) => {
   return rows;
 };
 
-/** The server, and its workers where it has some: the Redis is not its child. */
+/** The server process and its workers, if any; Redis is not a child process. */
 function pidsOf({ pid }: Server): Record<string, number> {
   const children = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8')
     .trim()
@@ -109,7 +110,7 @@ function pidsOf({ pid }: Server): Record<string, number> {
   return { server: pid, ...Object.fromEntries(children.map((child, i) => [`worker${i}`, Number(child)])) };
 }
 
-/** Every connection is an account of its own, that writes to one other. */
+/** Every connection has its own account, which writes to one other account. */
 function targetsOf(kind: 'broadcast' | 'dm'): Target[] {
   return accounts(CONNECTIONS).map(({ token }, i) => ({
     path: kind === 'dm' ? `/v1/dm/${usernameOf(CONNECTIONS + i)}` : '/v1/broadcasts',

@@ -1,4 +1,4 @@
-/** better-sse with Express: one channel for everybody, as its guide says. Nothing is stored, and there is one process only. */
+/** better-sse with Express: one channel for all sessions, as in its guide. It stores nothing and runs in one process. */
 import { randomUUID } from 'node:crypto';
 import { createChannel, createSession } from 'better-sse';
 import express from 'express';
@@ -12,7 +12,7 @@ app.use(authenticated);
 app.get('/v1/events', async (req, res) => {
   const session = await createSession(req, res);
   everybody.register(session);
-  // How the load generator knows that this stream hears everything from now on.
+  // Tells the load generator that this stream receives everything from now on.
   session.push({ username: req.username }, 'ready');
 });
 

@@ -1,7 +1,7 @@
 /**
- * socket.io behind Express, as the documentation of its Redis adapters says; ADAPTER is `streams` or `pubsub`. Sockets
- * are authenticated in the handshake and join a room of their user. Sends come as POST, as they do to Parley. Nothing
- * is stored: no history, no mailbox; the stream adapter's Redis stream is how its servers hear one another.
+ * socket.io behind Express, as in the documentation of its Redis adapters; ADAPTER is `streams` or `pubsub`. Sockets
+ * authenticate in the handshake and join a room of their user. Sends are POST requests, as with Parley. It stores nothing: no
+ * history, no mailbox; the streams adapter uses a Redis stream only to connect its servers.
  */
 import { randomUUID } from 'node:crypto';
 import { createServer } from 'node:http';
@@ -21,7 +21,7 @@ const adapter =
 const app = express();
 const server = createServer(app);
 const io = new Server(server, { adapter });
-// As its page on memory usage advises: the first request of each connection is let go of.
+// Its page on memory usage recommends dropping the reference to the first request of each connection.
 io.engine.on('connection', (rawSocket) => {
   rawSocket.request = null;
 });

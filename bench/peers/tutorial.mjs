@@ -1,7 +1,7 @@
 /**
- * A chat as a tutorial would write it: Express, a JWT, a Redis list, and a loop that writes to every open response.
- * One process; a message is pushed and never resumed. JWT_KEY=once makes the key as those do who know what a string
- * costs jsonwebtoken.
+ * A chat as in a typical tutorial: Express, a JWT, a Redis list, and a loop that writes to every open response. One process;
+ * messages are pushed and never resumed. JWT_KEY=once creates the key object once, which avoids the cost of a string key in
+ * jsonwebtoken.
  */
 import { randomUUID } from 'node:crypto';
 import express from 'express';
@@ -31,9 +31,9 @@ const clients = new Map();
 app.get('/v1/events', (req, res) => {
   res.set({ 'Content-Type': 'text/event-stream', 'Cache-Control': 'no-cache', Connection: 'keep-alive' });
   res.write('event: ready\ndata: {}\n\n');
-  const mine = clients.get(req.username) ?? new Set();
-  clients.set(req.username, mine.add(res));
-  req.on('close', () => mine.delete(res));
+  const responses = clients.get(req.username) ?? new Set();
+  clients.set(req.username, responses.add(res));
+  req.on('close', () => responses.delete(res));
 });
 
 app.post('/v1/broadcasts', async (req, res) => {

@@ -1,38 +1,38 @@
 /**
- * The calls of a conversation, in the contract's own types. Each generated client is put behind them, so that it compiles
- * only if what was generated says the same as the contract: `any`, `unknown` or a mere `string` for a code does not fit.
+ * The calls of a conversation, in the types of the contract. Each generated client is adapted to them, so that it compiles
+ * only if its types match the contract: `any`, `unknown` or a plain `string` for a code does not.
  */
 import type { components } from '../../src/contract.d.ts';
 
 type Schemas = components['schemas'];
 
-export type Answer<Data, Problem = Schemas['Problem']> = {
+export type Result<Data, Problem = Schemas['Problem']> = {
   data: Data | undefined;
   problem: Problem | undefined;
 };
 
 export type Calls = {
-  register(body: Schemas['Registration']): Promise<Answer<Schemas['Account']>>;
-  login(body: Schemas['Credentials']): Promise<Answer<Schemas['Login']>>;
-  sendDirect(to: string, body: Schemas['NewMessage'], key: string): Promise<Answer<Schemas['DirectMessage']>>;
-  sendBroadcast(body: Schemas['NewMessage'], key: string): Promise<Answer<Schemas['BroadcastMessage']>>;
-  listDirect(username: string, after: number): Promise<Answer<Schemas['MessagePage']>>;
-  listBroadcasts(after: number): Promise<Answer<Schemas['BroadcastPage']>>;
-  listConversations(): Promise<Answer<Schemas['ConversationPage']>>;
-  getMailbox(): Promise<Answer<Schemas['Mailbox']>>;
-  ackMailbox(body: Schemas['Acknowledgement']): Promise<Answer<Schemas['Unread']>>;
+  register(body: Schemas['Registration']): Promise<Result<Schemas['Account']>>;
+  login(body: Schemas['Credentials']): Promise<Result<Schemas['Login']>>;
+  sendDirect(to: string, body: Schemas['NewMessage'], key: string): Promise<Result<Schemas['DirectMessage']>>;
+  sendBroadcast(body: Schemas['NewMessage'], key: string): Promise<Result<Schemas['BroadcastMessage']>>;
+  listDirect(username: string, after: number): Promise<Result<Schemas['MessagePage']>>;
+  listBroadcasts(after: number): Promise<Result<Schemas['BroadcastPage']>>;
+  listConversations(): Promise<Result<Schemas['ConversationPage']>>;
+  getMailbox(): Promise<Result<Schemas['Mailbox']>>;
+  ackMailbox(body: Schemas['Acknowledgement']): Promise<Result<Schemas['Unread']>>;
 };
 
-/** A client of one person; without a token, of somebody who has not logged in. */
+/** Connects as one user; without a token, as an anonymous client. */
 export type Connect = (baseUrl: string, token?: string) => Calls;
 
 type Known<Type> = 0 extends 1 & Type ? 'the generator has lost this type' : Type;
 
-/** An `any` would fit everything: here it becomes something that fits nothing. */
-export const answer = <Data, Problem>(
+/** Turns `any`, which would match every type, into a type that matches none. */
+export const result = <Data, Problem>(
   data: Data | undefined,
   problem: Problem | undefined,
-): Answer<Known<Data>, Known<Problem>> => ({
+): Result<Known<Data>, Known<Problem>> => ({
   data: data as Known<Data> | undefined,
   problem: problem as Known<Problem> | undefined,
 });

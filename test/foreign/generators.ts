@@ -1,6 +1,6 @@
 /**
- * Client generators that nobody here wrote, and how each is asked. What one says beside the lines that are expected of it
- * is a warning. Redocly and openapi-typescript are tools of Parley itself; the others are installed in this folder.
+ * Third-party client generators and how to run them. Every output line that is not expected counts as a warning. Redocly and
+ * openapi-typescript are development dependencies of Parley; the others are installed in this folder.
  */
 import { execFile } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -17,20 +17,20 @@ export type Generator = {
   packages: string[];
   bin: string;
   args: (contract: string) => string[];
-  /** What it says when it is content. */
-  says: RegExp[];
-  /** What it writes itself to a file, instead of saying it. */
-  finds?: () => string[];
-  /** After it, before the compiler. */
-  afterwards?: () => void;
+  /** Output lines of a successful run. */
+  expected: RegExp[];
+  /** Returns findings that it writes to a file instead of the output. */
+  findings?: () => string[];
+  /** Runs after the generator, before the compiler. */
+  postprocess?: () => void;
   note: string;
 };
 
 const swagger = join(GENERATED, 'swagger-typescript-api/client.ts');
 const report = join(GENERATED, 'redocly/report.json');
 
-const PROBLEMS_TOO = "mediaType === 'application/json' || mediaType === 'application/problem+json'";
-/** Each step of its own, and a summary. */
+const JSON_TYPES = "mediaType === 'application/json' || mediaType === 'application/problem+json'";
+/** One line per step, and a summary. */
 const KUBB = [
   /^(Configuration|Generation) (started|completed)$/,
   /^ℹ (Config loaded|Setup generation|Build generation|Load summary)/,
@@ -51,7 +51,7 @@ export const generators: Generator[] = [
     packages: ['openapi-typescript', 'openapi-fetch'],
     bin: 'openapi-typescript',
     args: (contract) => [contract, '-o', 'generated/openapi-typescript/contract.ts'],
-    says: [/^✨ openapi-typescript [\d.]+$/, /^🚀 \S+ → \S+ \[[\d.]+m?s\]$/],
+    expected: [/^✨ openapi-typescript [\d.]+$/, /^🚀 \S+ → \S+ \[[\d.]+m?s\]$/],
     note: '',
   },
   {
@@ -60,9 +60,9 @@ export const generators: Generator[] = [
     bin: 'redocly',
     // biome-ignore format: a command line
     args: (contract) => ['generate-client', contract, '--output', 'generated/redocly/client.ts', '--error-mode', 'result', '--import-ext', 'ts', '--report', report],
-    // The box says that the next version wants a newer Node.
-    says: [/^[╔║╚]/, /^Generating client for \S+?\.\.\.$/, /^Client successfully generated: 1 file /],
-    finds: () => {
+    // The box announces that the next version needs a newer Node.
+    expected: [/^[╔║╚]/, /^Generating client for \S+?\.\.\.$/, /^Client successfully generated: 1 file /],
+    findings: () => {
       const { apis } = JSON.parse(readFileSync(report, 'utf8')) as { apis: { findings: unknown[] }[] };
       return apis.flatMap(({ findings }) => findings.map((finding) => JSON.stringify(finding)));
     },
@@ -73,7 +73,7 @@ export const generators: Generator[] = [
     packages: ['@hey-api/openapi-ts'],
     bin: 'openapi-ts',
     args: (contract) => ['-i', contract, '-o', 'generated/hey-api', '--no-log-file'],
-    says: [/^@hey-api\/openapi-ts v/, /^\[Job 1\] (⏳ Generating from 1 input:|✅ Done!|\s*\[1\] )/],
+    expected: [/^@hey-api\/openapi-ts v/, /^\[Job 1\] (⏳ Generating from 1 input:|✅ Done!|\s*\[1\] )/],
     note: 'the last version for Node 20',
   },
   {
@@ -82,28 +82,28 @@ export const generators: Generator[] = [
     bin: 'swagger-typescript-api',
     // biome-ignore format: a command line
     args: (contract) => ['generate', '-p', contract, '-o', 'generated/swagger-typescript-api', '-n', 'client.ts', '--responses', '--enum-style=union'],
-    says: [
+    expected: [
       /^(?:ℹ|\[info\]) (Code generator will use the default template|try to get swagger by path|start generating)/,
       /^(?:✔|\[success\]) api file "client.ts" created in /,
     ],
-    // It tells the compiler not to look; here it shall.
-    afterwards: () => writeFileSync(swagger, readFileSync(swagger, 'utf8').replace('// @ts-nocheck\n', '')),
-    note: 'compiled without its `@ts-nocheck`; it leaves out the parameters in headers (`Idempotency-Key`), which are added by hand; does not percent-encode what goes into a path (no username needs it)',
+    // The generated file disables type checking; enable it.
+    postprocess: () => writeFileSync(swagger, readFileSync(swagger, 'utf8').replace('// @ts-nocheck\n', '')),
+    note: 'compiled without its `@ts-nocheck`; it ignores header parameters (`Idempotency-Key`), which are added by hand; it does not percent-encode path parameters (no username needs it)',
   },
   {
     name: 'orval',
     packages: ['orval'],
     bin: 'orval',
     args: () => ['--config', 'orval.config.ts'],
-    says: [/^🍻 orval v/, /^🎉 parley - Your OpenAPI spec has been converted/],
-    note: 'the `fetch` client; the last version for Node 20; does not percent-encode what goes into a path (no username needs it)',
+    expected: [/^🍻 orval v/, /^🎉 parley - Your OpenAPI spec has been converted/],
+    note: 'the `fetch` client; the last version for Node 20; it does not percent-encode path parameters (no username needs it)',
   },
   {
     name: 'oazapfts',
     packages: ['oazapfts'],
     bin: 'oazapfts',
     args: (contract) => [contract, 'generated/oazapfts/client.ts'],
-    says: [],
+    expected: [],
     note: '',
   },
   {
@@ -111,17 +111,17 @@ export const generators: Generator[] = [
     packages: ['openapi-zod-client', 'zod', '@zodios/core'],
     bin: 'openapi-zod-client',
     // biome-ignore format: a command line
-    args: (contract) => [contract, '-o', 'generated/openapi-zod-client/client.ts', '--media-type-expr', PROBLEMS_TOO],
-    says: [/^Retrieving OpenAPI document from \S+$/, /^Done generating <\S+> !$/],
-    note: 'parses what it sends and what it gets; told by `--media-type-expr` that problems are JSON; counts lengths in halves of surrogate pairs, as zod does',
+    args: (contract) => [contract, '-o', 'generated/openapi-zod-client/client.ts', '--media-type-expr', JSON_TYPES],
+    expected: [/^Retrieving OpenAPI document from \S+$/, /^Done generating <\S+> !$/],
+    note: 'validates requests and responses; `--media-type-expr` marks problems as JSON; counts lengths in UTF-16 code units, as zod does',
   },
   {
     name: 'kubb',
     packages: ['@kubb/cli', '@kubb/plugin-client', '@kubb/plugin-zod'],
     bin: 'kubb',
     args: () => ['generate', '--config', 'kubb.config.ts'],
-    says: KUBB,
-    note: 'with zod, so it parses what it sends and what it gets; the last version for Node 20; its `fetch` takes a problem for an answer, so another one is given to it',
+    expected: KUBB,
+    note: 'validates requests and responses with zod; the last version for Node 20; its `fetch` returns a problem as data, so a custom one is used',
   },
 ];
 
@@ -133,7 +133,7 @@ export function versionOf(name: string): string {
   return (JSON.parse(readFileSync(file, 'utf8')) as { version: string }).version;
 }
 
-/** Runs a command of the one or the other package; answers all that it said, line by line. */
+/** Runs a command of either package and returns its output as lines. */
 export function run(bin: string, args: string[], env = {}): Promise<{ ok: boolean; lines: string[] }> {
   const file = folders.map((folder) => join(folder, 'node_modules/.bin', bin)).find(existsSync);
   if (!file) throw new Error(`${bin} is not installed`);
@@ -149,29 +149,29 @@ export function run(bin: string, args: string[], env = {}): Promise<{ ok: boolea
   });
 }
 
-/** Answers what went wrong, and every line that was not expected. */
+/** Returns errors and all unexpected output lines. */
 export async function generate(generator: Generator, contract: string): Promise<string[]> {
   const folder = join(GENERATED, generator.name);
   rmSync(folder, { recursive: true, force: true });
   mkdirSync(folder, { recursive: true });
   const { ok, lines } = await run(generator.bin, generator.args(contract), { CONTRACT: contract });
   if (!ok) return [`${generator.bin} failed`, ...lines];
-  generator.afterwards?.();
-  const unexpected = lines.filter((line) => !generator.says.some((pattern) => pattern.test(line)));
-  return [...unexpected, ...(generator.finds?.() ?? [])];
+  generator.postprocess?.();
+  const unexpected = lines.filter((line) => !generator.expected.some((pattern) => pattern.test(line)));
+  return [...unexpected, ...(generator.findings?.() ?? [])];
 }
 
-/** What the compiler has against each: errors in what was generated, or in how it is used. */
+/** Returns the compiler errors of each generator, in its generated code and in the code that uses it. */
 export async function compile(): Promise<Map<string, string[]>> {
   const { ok, lines } = await run('tsc', ['-p', '.', '--pretty', 'false']);
   const faults = new Map<string, string[]>(generators.map(({ name }) => [name, []]));
-  const placed = lines.filter((line) => line.includes('error TS'));
-  for (const line of placed) {
+  const errors = lines.filter((line) => line.includes('error TS'));
+  for (const line of errors) {
     const name = /^(?:generated|clients|readers)\/([\w-]+)/.exec(line)?.[1] ?? '';
     const owner = generators.find((generator) => name.startsWith(generator.name))?.name;
-    if (!owner) throw new Error(`this folder does not compile: ${line}`);
+    if (!owner) throw new Error(`test/foreign does not compile: ${line}`);
     faults.get(owner)!.push(line);
   }
-  if (!ok && placed.length === 0) throw new Error(`tsc failed: ${lines.join('\n')}`);
+  if (!ok && errors.length === 0) throw new Error(`tsc failed: ${lines.join('\n')}`);
   return faults;
 }

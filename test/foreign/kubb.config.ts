@@ -1,4 +1,4 @@
-/** Kubb takes its plugins from a file only. */
+/** Kubb accepts plugins only from a configuration file. */
 import { defineConfig } from '@kubb/core';
 import { pluginClient } from '@kubb/plugin-client';
 import { pluginOas } from '@kubb/plugin-oas';

@@ -1,4 +1,4 @@
-/** Orval takes some of its options from a file only. */
+/** Orval accepts some options only from a configuration file. */
 export default {
   parley: {
     input: process.env['CONTRACT'],

@@ -1,4 +1,4 @@
-/** docs/reference/foreign-tools.md, and the same for whoever looks on. */
+/** Formats docs/reference/foreign-tools.md; the same text is printed. */
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Checker } from './checkers.ts';
@@ -8,7 +8,7 @@ import type { Reader } from './tools.ts';
 export type Faults = string[];
 export type ClientResult = { generator: Generator; warnings: Faults; strict: Faults; conversation: Faults };
 export type CheckResult = { checker: Checker; faults: Faults | undefined };
-/** Nothing where another test has it. */
+/** Undefined if a separate test covers the reader. */
 export type StreamResult = { reader: Reader; faults: Faults | undefined };
 
 const FILE = join(ROOT, 'docs/reference/foreign-tools.md');
@@ -28,50 +28,50 @@ const streamRow = ({ reader, faults }: StreamResult): string =>
   row([
     `${reader.name} ${reader.version()}`,
     reader.auth,
-    faults === undefined ? 'a test of its own' : word(faults),
+    faults === undefined ? 'separate test' : word(faults),
     reader.note,
   ]);
 
 const checkRow = ({ checker, faults }: CheckResult): string =>
   row([
     `${checker.name} ${checker.version()}`,
-    faults === undefined ? '**left out**' : word(faults),
+    faults === undefined ? '**skipped**' : word(faults),
     checker.note,
   ]);
 
 export function table(checks: CheckResult[], clients: ClientResult[], streams: StreamResult[]): string {
-  return `# Foreign tools
+  return `# Third-party tools
 
-What tools that nobody here wrote make of the contract and of the stream. \`npm run foreign\` installs them, at the exact
-versions of [test/foreign/](../../test/foreign/), runs all of it against a real Parley and writes this page.
+How third-party tools handle the contract and the event stream. \`npm run foreign\` installs the exact versions pinned in
+[test/foreign/](../../test/foreign/), runs them against a real Parley and writes this page.
 
-## Readers of openapi.yaml
+## Parsers of openapi.yaml
 
-The contract is YAML that 1.1 and 1.2 read alike, and its regular expressions are of what ECMAScript, Python, Go and Java have
-in common ([decision 026](../decisions/026-portable-contract.md)).
+YAML 1.1 and 1.2 read the contract alike, and its regular expressions use only syntax common to ECMAScript, Python, Go and
+Java ([decision 026](../decisions/026-portable-contract.md)).
 
-| reader | content | how |
+| tool | passes | what is checked |
 |---|---|---|
 ${checks.map(checkRow).join('\n')}
 
-## Clients, generated from openapi.yaml
+## Clients generated from openapi.yaml
 
-*Strict*: what was generated, and its use, compile with \`strict\` and \`noUncheckedIndexedAccess\`, and its types fit those of
-the contract: an \`any\` or a mere \`string\` in place of a closed set does not. *Conversation*: two people register, log in, write to one another and to
-everybody, read history, conversations and mailbox, and acknowledge; an idempotency key serves once; a wrong password and
-other refusals arrive as problems with their code.
+*Strict*: the generated client and the code that uses it compile with \`strict\` and \`noUncheckedIndexedAccess\`, and its types
+match the contract: \`any\`, or \`string\` instead of a closed set, fails. *Conversation*: two users register, log in, send each
+other messages and a broadcast, read history, conversations and mailbox, and acknowledge; a repeated idempotency key stores
+nothing new; a wrong password and other errors arrive as problems with their code.
 
 | generator | warnings | strict | conversation | remarks |
 |---|---|---|---|---|
 ${clients.map(clientRow).join('\n')}
 
-## Readers of the stream
+## Readers of the event stream
 
-*Receives and resumes*: the connection is dropped, then the node is stopped and started again. What is said to the reader and
-to everybody meanwhile is there when it is back, each message once, in order, without a \`gap\`. *Authorization*: a header, or a
-one-time ticket for each connection, where no header can be sent.
+*Receives and resumes*: the connection is dropped, then the node is restarted. Direct messages and broadcasts sent meanwhile
+arrive after the reader reconnects, each once, in order, without a \`gap\`. *Authorization*: a header, or a one-time ticket per
+connection if the reader cannot send headers.
 
-| reader | authorization | receives and resumes | how |
+| reader | authorization | receives and resumes | remarks |
 |---|---|---|---|
 ${streams.map(streamRow).join('\n')}
 `;

@@ -1,9 +1,8 @@
 /**
- * `npm run foreign [openapi.yaml]`: generators of clients and readers of streams that nobody here wrote, against a real
- * Parley. Installs them when they are missing, prints what came of it and writes docs/reference/foreign-tools.md. With another
- * contract than Parley's own, to see what the tools say of it, nothing is written.
+ * `npm run foreign [openapi.yaml]`: runs third-party client generators and stream readers against a real Parley. Installs them
+ * if necessary, prints the results and writes docs/reference/foreign-tools.md. With a contract other than Parley's own it only prints.
  *
- * Ends by itself, within five minutes, with 1 if anything is not as it should be.
+ * Finishes within five minutes; exits with 1 if anything fails.
  */
 import { execFileSync } from 'node:child_process';
 import { existsSync, statSync } from 'node:fs';
@@ -29,14 +28,14 @@ const WITHIN_MS = 290_000;
 const OWN_CONTRACT = join(ROOT, 'openapi.yaml');
 
 function install(): void {
-  const [wanted, present] = ['package-lock.json', 'node_modules/.package-lock.json'].map((file) =>
+  const [lockFile, installed] = ['package-lock.json', 'node_modules/.package-lock.json'].map((file) =>
     join(HERE, file),
   );
-  if (existsSync(present!) && statSync(present!).mtimeMs >= statSync(wanted!).mtimeMs) return;
+  if (existsSync(installed!) && statSync(installed!).mtimeMs >= statSync(lockFile!).mtimeMs) return;
   execFileSync('npm', ['ci', '--no-audit', '--no-fund'], { cwd: HERE, stdio: 'inherit', timeout: 120_000 });
 }
 
-async function talk(name: string, url: string): Promise<Faults> {
+async function tryConversation(name: string, url: string): Promise<Faults> {
   try {
     const { connect } = (await import(`./clients/${name}.ts`)) as { connect: Connect };
     await converse(connect, url, name);
@@ -47,7 +46,7 @@ async function talk(name: string, url: string): Promise<Faults> {
 }
 
 async function tryClients(contract: string): Promise<Omit<ClientResult, 'conversation'>[]> {
-  // One after the other: each keeps a core busy, and has a time within which it must be done.
+  // Sequentially: each keeps a core busy and has a time limit.
   const warnings: Faults[] = [];
   for (const generator of generators) warnings.push(await generate(generator, contract));
   const strict = await compile();
@@ -78,9 +77,9 @@ async function main(): Promise<number> {
   const generated = await tryClients(contract);
   const servers = await startServers();
   const clients: ClientResult[] = [];
-  // One after the other: each looks at the newest broadcast.
+  // Sequentially: each reads the newest broadcast.
   for (const each of generated) {
-    clients.push({ ...each, conversation: await talk(each.generator.name, servers.backUrl) });
+    clients.push({ ...each, conversation: await tryConversation(each.generator.name, servers.backUrl) });
   }
   const streams = await tryReaders(servers);
   await servers.stop();
@@ -89,21 +88,21 @@ async function main(): Promise<number> {
   process.stdout.write(`${text}\n`);
   if (contract === OWN_CONTRACT) write(text);
   const faults = [
-    ...checks.flatMap(({ checker, faults = [] }) => told(checker.name, 'contract', faults)),
+    ...checks.flatMap(({ checker, faults = [] }) => label(checker.name, 'contract', faults)),
     ...clients.flatMap(({ generator: { name }, warnings, strict, conversation }) =>
-      Object.entries({ warnings, strict, conversation }).flatMap(([what, said]) => told(name, what, said)),
+      Object.entries({ warnings, strict, conversation }).flatMap(([what, lines]) => label(name, what, lines)),
     ),
-    ...streams.flatMap(({ reader, faults = [] }) => told(reader.name, 'stream', faults)),
+    ...streams.flatMap(({ reader, faults = [] }) => label(reader.name, 'stream', faults)),
   ];
   for (const line of faults) process.stderr.write(`${line}\n`);
   return faults.length === 0 ? 0 : 1;
 }
 
-const told = (name: string, what: string, faults: Faults): Faults =>
+const label = (name: string, what: string, faults: Faults): Faults =>
   faults.map((line) => `${name}, ${what}: ${line}`);
 
 setTimeout(() => {
-  process.stderr.write(`foreign: not done within ${WITHIN_MS / 1_000} s\n`);
+  process.stderr.write(`foreign: did not finish within ${WITHIN_MS / 1_000} s\n`);
   process.exit(1);
 }, WITHIN_MS).unref();
 

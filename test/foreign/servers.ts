@@ -1,4 +1,4 @@
-/** A Redis, and two nodes of Parley on it: readers reach the first through a door that can be shut, writers the second. */
+/** A Redis and two Parley nodes: readers reach the first through a proxy that can be closed, writers use the second. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
@@ -10,12 +10,12 @@ import { openProxy } from '../support/tcp-proxy.ts';
 import { ROOT } from './generators.ts';
 
 const LISTENS_WITHIN_MS = 20_000;
-const SECRET = 'a secret of the foreign tools: 32 bytes or more';
+const SECRET = 'secret of the foreign tools: 32 bytes or more';
 
 export type Servers = Awaited<ReturnType<typeof startServers>>;
 
-export async function until(what: string, isSo: () => boolean, withinMs: number): Promise<void> {
-  for (const deadline = Date.now() + withinMs; !isSo(); await sleep(20)) {
+export async function until(what: string, condition: () => boolean, withinMs: number): Promise<void> {
+  for (const deadline = Date.now() + withinMs; !condition(); await sleep(20)) {
     if (Date.now() > deadline) throw new Error(`not within ${withinMs} ms: ${what}`);
   }
 }
@@ -40,14 +40,14 @@ async function startNode(redisUrl: string, port: number): Promise<Node> {
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   process.on('exit', () => child.kill('SIGKILL'));
-  let said = '';
+  let output = '';
   child.stdout.setEncoding('utf8').on('data', (text: string) => {
-    said += text;
+    output += text;
   });
-  const address = () => /listens on http:\/\/127\.0\.0\.1:(\d+)/.exec(said)?.[1];
+  const address = () => /listens on http:\/\/127\.0\.0\.1:(\d+)/.exec(output)?.[1];
   const listens = () => address() !== undefined || child.exitCode !== null;
   await until('Parley listens', listens, LISTENS_WITHIN_MS);
-  if (child.exitCode !== null) throw new Error(`Parley has ended: ${said}`);
+  if (child.exitCode !== null) throw new Error(`Parley exited: ${output}`);
   return { child, port: Number(address()) };
 }
 
@@ -63,24 +63,24 @@ export async function startServers() {
   const redis = await startPrivateRedis({ dataDir, path, log: (line) => process.stderr.write(`${line}\n`) });
   let front = await startNode(redis.url, 0);
   const back = await startNode(redis.url, 0);
-  const door = await openProxy(front.port);
+  const proxy = await openProxy(front.port);
   return {
-    frontUrl: door.url.replace('redis:', 'http:'),
+    frontUrl: proxy.url.replace('redis:', 'http:'),
     backUrl: `http://127.0.0.1:${back.port}`,
-    /** Every connection of a reader breaks, and nobody gets in, while `meanwhile` happens. */
+    /** Breaks all reader connections and rejects new ones while `meanwhile` runs. */
     drop: async (meanwhile: () => Promise<void>): Promise<void> => {
-      door.refuse(true);
+      proxy.refuse(true);
       await meanwhile();
-      door.refuse(false);
+      proxy.refuse(false);
     },
-    /** The readers' node stops as an operator would stop it, and comes back after `meanwhile`. */
+    /** Stops the readers' node gracefully and starts it again after `meanwhile`. */
     restart: async (meanwhile: () => Promise<void>): Promise<void> => {
       await stopNode(front);
       await meanwhile();
       front = await startNode(redis.url, front.port);
     },
     stop: async (): Promise<void> => {
-      door.close();
+      proxy.close();
       await Promise.all([stopNode(front), stopNode(back)]);
       await redis.stop();
       rmSync(dataDir, { recursive: true, force: true });

@@ -1,4 +1,4 @@
-/** The readers of event streams that nobody here wrote. Two have a test of their own elsewhere and are only listed here. */
+/** Third-party readers of event streams. Two have separate tests and are only listed here. */
 import { spawnSync } from 'node:child_process';
 import { CHROMIUM } from '../support/chromium.ts';
 import { versionOf } from './generators.ts';
@@ -8,15 +8,15 @@ export type Reader = {
   name: string;
   version: () => string;
   auth: 'header' | 'ticket';
-  /** How it is used here; or the test that has it. */
+  /** Loads the adapter; undefined if a separate test covers the reader. */
   listen?: () => Promise<Listen>;
   note: string;
 };
 
-/** The first number that a command says of itself. */
+/** The version that a command reports. */
 function commandVersion(command: string): string {
   const { stdout } = spawnSync(command, ['--version'], { encoding: 'utf8' });
-  return /\d+\.[\d.]+/.exec(stdout ?? '')?.[0] ?? 'not here';
+  return /\d+\.[\d.]+/.exec(stdout ?? '')?.[0] ?? 'not installed';
 }
 
 export const readers: Reader[] = [
@@ -32,44 +32,44 @@ export const readers: Reader[] = [
     version: () => versionOf('eventsource'),
     auth: 'header',
     listen: async () => (await import('./readers/eventsource.ts')).listen,
-    note: 'comes back by itself; a `fetch` of its own adds the header',
+    note: 'reconnects by itself; a custom `fetch` adds the header',
   },
   {
     name: 'eventsource-with-tickets',
     version: () => versionOf('eventsource'),
     auth: 'ticket',
     listen: async () => (await import('./readers/eventsource.ts')).listenWithTickets,
-    note: 'as a browser would: a new one with a new ticket and the last id as `after`',
+    note: 'like a browser: a new instance with a new ticket and the last id as `after`',
   },
   {
     name: 'fetch-event-source',
     version: () => versionOf('@microsoft/fetch-event-source'),
     auth: 'header',
     listen: async () => (await import('./readers/fetch-event-source.ts')).listen,
-    note: 'of `@microsoft`, in Node; comes back by itself, after an orderly end because `onclose` throws',
+    note: 'by `@microsoft`, in Node; reconnects by itself, after a normal end because `onclose` throws',
   },
   {
     name: 'hey-api',
     version: () => versionOf('@hey-api/openapi-ts'),
     auth: 'header',
     listen: async () => (await import('./readers/hey-api.ts')).listen,
-    note: 'the generated `openStream`; comes back after a fault, not after an orderly end: a loop does',
+    note: 'the generated `openStream`; reconnects after an error; a loop reconnects after a normal end',
   },
   {
     name: 'redocly',
     version: () => versionOf('@redocly/cli'),
     auth: 'header',
     listen: async () => (await import('./readers/redocly.ts')).listen,
-    note: 'the generated `openStream`; comes back after a fault, not after an orderly end or a 503: a loop does',
+    note: 'the generated `openStream`; reconnects after an error; a loop reconnects after a normal end or a 503',
   },
   {
-    name: 'Chromium, its own EventSource',
+    name: "Chromium's EventSource",
     version: () => commandVersion(CHROMIUM),
     auth: 'ticket',
     note: '`test/web/event-source.test.ts`',
   },
   {
-    name: 'Python, its standard library',
+    name: "Python's standard library",
     version: () => commandVersion('python3'),
     auth: 'header',
     note: '`test/examples.test.ts`: `examples/listen.py`',

@@ -1,15 +1,15 @@
 import type { Client, RequestConfig, ResponseConfig } from '@kubb/plugin-client/clients/fetch';
-import { answer, type Connect } from '../calls.ts';
+import { type Connect, result } from '../calls.ts';
 import * as sdk from '../generated/kubb/client.ts';
 import { problemSchema } from '../generated/kubb/zod.ts';
 
-class Refused extends Error {
+class FailedResponse extends Error {
   constructor(readonly body: unknown) {
-    super('not 2xx');
+    super('the status is not 2xx');
   }
 }
 
-/** Its own client takes a problem for an answer; one like this it leaves to whoever uses it. */
+/** Kubb's client returns a problem as data; this custom client throws it. */
 const clientOf = (baseUrl: string, token?: string): Client =>
   (async <Data, _Error, Variables>(config: RequestConfig<Variables>): Promise<ResponseConfig<Data>> => {
     const query = new URLSearchParams(
@@ -25,33 +25,33 @@ const clientOf = (baseUrl: string, token?: string): Client =>
       },
     });
     const data = await response.json();
-    if (!response.ok) throw new Refused(data);
+    if (!response.ok) throw new FailedResponse(data);
     return { data, status: response.status, statusText: response.statusText, headers: response.headers };
   }) as Client;
 
 function problemOf(error: unknown) {
-  if (!(error instanceof Refused)) throw error;
+  if (!(error instanceof FailedResponse)) throw error;
   return problemSchema.parse(error.body);
 }
 
-const told = <Data>(call: Promise<{ data: Data }>) =>
+const toResult = <Data>(call: Promise<{ data: Data }>) =>
   call.then(
-    ({ data }) => answer<Data, ReturnType<typeof problemOf>>(data, undefined),
-    (error: unknown) => answer<Data, ReturnType<typeof problemOf>>(undefined, problemOf(error)),
+    ({ data }) => result<Data, ReturnType<typeof problemOf>>(data, undefined),
+    (error: unknown) => result<Data, ReturnType<typeof problemOf>>(undefined, problemOf(error)),
   );
 
 export const connect: Connect = (baseUrl, token) => {
   const client = { client: clientOf(baseUrl, token) };
-  const once = (key: string) => ({ 'Idempotency-Key': key });
+  const keyHeader = (key: string) => ({ 'Idempotency-Key': key });
   return {
-    register: (body) => told(sdk.register(body, client)),
-    login: (body) => told(sdk.login(body, client)),
-    sendDirect: (to, body, key) => told(sdk.sendDirect(to, body, once(key), client)),
-    sendBroadcast: (body, key) => told(sdk.sendBroadcast(body, once(key), client)),
-    listDirect: (username, after) => told(sdk.listDirect(username, { after }, client)),
-    listBroadcasts: (after) => told(sdk.listBroadcasts({ after }, client)),
-    listConversations: () => told(sdk.listConversations({}, client)),
-    getMailbox: () => told(sdk.getMailbox({}, client)),
-    ackMailbox: (body) => told(sdk.ackMailbox(body, client)),
+    register: (body) => toResult(sdk.register(body, client)),
+    login: (body) => toResult(sdk.login(body, client)),
+    sendDirect: (to, body, key) => toResult(sdk.sendDirect(to, body, keyHeader(key), client)),
+    sendBroadcast: (body, key) => toResult(sdk.sendBroadcast(body, keyHeader(key), client)),
+    listDirect: (username, after) => toResult(sdk.listDirect(username, { after }, client)),
+    listBroadcasts: (after) => toResult(sdk.listBroadcasts({ after }, client)),
+    listConversations: () => toResult(sdk.listConversations({}, client)),
+    getMailbox: () => toResult(sdk.getMailbox({}, client)),
+    ackMailbox: (body) => toResult(sdk.ackMailbox(body, client)),
   };
 };

@@ -1,4 +1,4 @@
-/** Orval writes the address of the server into what it generates, or leaves the request to a function like this one. */
+/** Orval hard-codes the server URL unless requests go through a custom function like this one. */
 export type Place = RequestInit & { baseUrl?: string };
 
 export async function orvalFetch<Response>(path: string, { baseUrl, ...init }: Place): Promise<Response> {

@@ -1,4 +1,4 @@
-import { answer, type Connect } from '../calls.ts';
+import { type Connect, result } from '../calls.ts';
 import { Api, type HttpResponse } from '../generated/swagger-typescript-api/client.ts';
 
 export const connect: Connect = (baseUrl, token) => {
@@ -7,22 +7,22 @@ export const connect: Connect = (baseUrl, token) => {
     baseApiParams: { secure: true },
     securityWorker: () => (token ? { headers: { Authorization: `Bearer ${token}` } } : {}),
   });
-  /** It throws what is not 2xx, as the response that it also answers; the promise's type does not tell. */
-  const told = async <Data, Problem>(call: Promise<HttpResponse<Data, Problem>>) => {
+  /** The client throws the response itself if the status is not 2xx; the type of the promise does not include it. */
+  const toResult = async <Data, Problem>(call: Promise<HttpResponse<Data, Problem>>) => {
     const { ok, data, error } = await call.catch((response: HttpResponse<Data, Problem>) => response);
-    return answer<Data, Problem>(ok ? data : undefined, ok ? undefined : error);
+    return result<Data, Problem>(ok ? data : undefined, ok ? undefined : error);
   };
-  /** It leaves out the parameters in headers. */
-  const once = (key: string) => ({ headers: { 'Idempotency-Key': key } });
+  /** The generator ignores header parameters. */
+  const keyHeader = (key: string) => ({ headers: { 'Idempotency-Key': key } });
   return {
-    register: (body) => told(v1.register(body)),
-    login: (body) => told(v1.login(body)),
-    sendDirect: (to, body, key) => told(v1.sendDirect(to, body, once(key))),
-    sendBroadcast: (body, key) => told(v1.sendBroadcast(body, once(key))),
-    listDirect: (username, after) => told(v1.listDirect(username, { after })),
-    listBroadcasts: (after) => told(v1.listBroadcasts({ after })),
-    listConversations: () => told(v1.listConversations()),
-    getMailbox: () => told(v1.getMailbox()),
-    ackMailbox: (body) => told(v1.ackMailbox(body)),
+    register: (body) => toResult(v1.register(body)),
+    login: (body) => toResult(v1.login(body)),
+    sendDirect: (to, body, key) => toResult(v1.sendDirect(to, body, keyHeader(key))),
+    sendBroadcast: (body, key) => toResult(v1.sendBroadcast(body, keyHeader(key))),
+    listDirect: (username, after) => toResult(v1.listDirect(username, { after })),
+    listBroadcasts: (after) => toResult(v1.listBroadcasts({ after })),
+    listConversations: () => toResult(v1.listConversations()),
+    getMailbox: () => toResult(v1.getMailbox()),
+    ackMailbox: (body) => toResult(v1.ackMailbox(body)),
   };
 };

@@ -4,8 +4,8 @@ import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Listen } from './reader.ts';
 
-/** curl does not come back: a loop around it does, with the last id that stood in its output, as the README shows. */
-export const listen: Listen = async ({ url, token, signal, hear }) => {
+/** curl does not reconnect: a loop restarts it with the last id from its output, as in the README. */
+export const listen: Listen = async ({ url, token, signal, onEvent }) => {
   let lastId = '';
   while (!signal.aborted) {
     const resume = lastId ? ['-H', `Last-Event-ID: ${lastId}`] : [];
@@ -14,20 +14,20 @@ export const listen: Listen = async ({ url, token, signal, hear }) => {
     const stop = () => curl.kill();
     process.on('exit', stop);
     signal.addEventListener('abort', stop);
-    const ended = once(curl, 'close');
+    const closed = once(curl, 'close');
     let frame: string[] = [];
     for await (const line of createInterface(curl.stdout)) {
       frame.push(line);
       if (line !== '') continue;
-      // Only now: a connection may break in the middle of a line.
+      // Process only complete events: a connection may break in the middle of a line.
       const field = (name: string) =>
         frame.find((each) => each.startsWith(`${name}: `))?.slice(name.length + 2);
       const [data, id] = [field('data'), field('id')];
-      if (data) hear(JSON.parse(data));
+      if (data) onEvent(JSON.parse(data));
       lastId = id ?? lastId;
       frame = [];
     }
-    await ended;
+    await closed;
     process.off('exit', stop);
     signal.removeEventListener('abort', stop);
     await sleep(200);

@@ -3,26 +3,26 @@ import type { Listen, Source } from './reader.ts';
 
 const KINDS = ['ready', 'dm', 'broadcast', 'gap'];
 
-function hearAll(stream: EventSource, { hear, signal }: Source, place?: (id: string) => void): void {
+function addListeners(stream: EventSource, { onEvent, signal }: Source, onId?: (id: string) => void): void {
   for (const kind of KINDS) {
     stream.addEventListener(kind, ({ data, lastEventId }) => {
-      place?.(lastEventId);
-      hear(JSON.parse(data));
+      onId?.(lastEventId);
+      onEvent(JSON.parse(data));
     });
   }
   signal.addEventListener('abort', () => stream.close());
 }
 
-/** It takes a `fetch` that adds the header, and does the rest. */
+/** The package accepts a custom `fetch`, which adds the header. */
 export const listen: Listen = (source) => {
   const headers = { Authorization: `Bearer ${source.token}` };
   const stream = new EventSource(`${source.url}/v1/events`, {
     fetch: (url, init) => fetch(url, { ...init, headers: { ...init.headers, ...headers } }),
   });
-  hearAll(stream, source);
+  addListeners(stream, source);
 };
 
-/** As in a browser, without headers: its own second try is refused, so a new one is made, with a new ticket. */
+/** Like in a browser, without headers: the automatic reconnect is rejected, so a new instance with a new ticket is created. */
 export const listenWithTickets: Listen = (source) => {
   let lastEventId = '';
   const open = async () => {
@@ -30,7 +30,7 @@ export const listenWithTickets: Listen = (source) => {
     const ticket = await source.ticket();
     const query = new URLSearchParams({ ticket, ...(lastEventId && { after: lastEventId }) });
     const stream = new EventSource(`${source.url}/v1/events?${query}`);
-    hearAll(stream, source, (id) => {
+    addListeners(stream, source, (id) => {
       lastEventId = id;
     });
     stream.addEventListener('error', () => {

@@ -3,8 +3,8 @@ import { createClient } from '../generated/hey-api/client/index.ts';
 import { openStream } from '../generated/hey-api/index.ts';
 import type { Listen } from './reader.ts';
 
-/** It comes back after a fault; an orderly end is the end, and the loop comes back. */
-export const listen: Listen = async ({ url: baseUrl, token, signal, hear }) => {
+/** The client reconnects after an error; the loop reconnects after a normal end. */
+export const listen: Listen = async ({ url: baseUrl, token, signal, onEvent }) => {
   const client = createClient({ baseUrl, auth: ({ scheme }) => (scheme === 'bearer' ? token : undefined) });
   let lastId: string | undefined;
   while (!signal.aborted) {
@@ -16,7 +16,7 @@ export const listen: Listen = async ({ url: baseUrl, token, signal, hear }) => {
         lastId = id ?? lastId;
       },
     });
-    for await (const event of stream) hear(event);
+    for await (const event of stream) onEvent(event);
     if (!signal.aborted) await sleep(200);
   }
 };

@@ -1,11 +1,11 @@
-/** What a reader is given, and how it is told to begin. It hands over the data of each event, as it came, and comes back by itself. */
+/** The input of a reader, and its start function. A reader passes on the data of each event and reconnects by itself. */
 export type Source = {
   url: string;
   token: string;
-  /** A new one for each connection. */
+  /** Returns a new ticket for each connection. */
   ticket: () => Promise<string>;
   signal: AbortSignal;
-  hear: (event: unknown) => void;
+  onEvent: (event: unknown) => void;
 };
 
 export type Listen = (source: Source) => void;

@@ -2,8 +2,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { createClient, OPERATIONS, type Ops } from '../generated/redocly/client.ts';
 import type { Listen } from './reader.ts';
 
-/** It comes back after a fault; an orderly end and a refusal are the end, and the loop comes back. */
-export const listen: Listen = async ({ url: serverUrl, token, signal, hear }) => {
+/** The client reconnects after an error; the loop reconnects after a normal end or an error status. */
+export const listen: Listen = async ({ url: serverUrl, token, signal, onEvent }) => {
   const client = createClient<Ops>(OPERATIONS, { serverUrl });
   client.auth.bearer(token);
   let lastId: string | undefined;
@@ -12,7 +12,7 @@ export const listen: Listen = async ({ url: serverUrl, token, signal, hear }) =>
     try {
       for await (const { id, data } of client.openStream({ headers }, { signal })) {
         lastId = id ?? lastId;
-        hear(data);
+        onEvent(data);
       }
     } catch {}
     if (!signal.aborted) await sleep(200);
