@@ -52,7 +52,9 @@ const ROOT = new URL('..', import.meta.url).pathname;
 const files = ['src', 'test', 'bench', 'scripts'].flatMap((folder) =>
   readdirSync(join(ROOT, folder), { recursive: true, encoding: 'utf8' })
     .map((file) => `${folder}/${file}`)
-    .filter((file) => /(?<!\.test|contract\.d)\.ts$/.test(file) && !file.includes('node_modules')),
+    .filter(
+      (file) => /(?<!\.test|contract\.d)\.ts$/.test(file) && !/node_modules|foreign\/generated/.test(file),
+    ),
 );
 
 function longFunctionsOf(file: string): string[] {
