@@ -1,6 +1,6 @@
 /**
- * What one turn of the event loop gathered, and how it is written: once per stream, made of bytes that all share, bytes
- * of its own, and its `id:`.
+ * Everything to deliver in one turn of the event loop, and how it is written: one write per stream, made of blocks
+ * shared by all streams, blocks of its own, and its `id:`.
  */
 import { formatPosition } from '../store/log/cursor.ts';
 import type { Position } from '../store/log/log-store.ts';
@@ -9,9 +9,9 @@ import { burst, glue, LARGE_BYTES, pieces } from './sse.ts';
 import type { Stream } from './stream.ts';
 import type { Subscriber } from './subscriber.ts';
 
-/** Written in one turn, to all: nobody else is served meanwhile, but what is written in small pieces takes longer. */
+/** Upper bound for all writes of one batch: nothing else runs meanwhile, but many small writes take longer in total. */
 const TURN_BYTES = 32 * 1024 * 1024;
-/** But to each at least so much: a write itself takes as long as to copy that. */
+/** Lower bound per stream: the write call itself costs about as much as copying this many bytes. */
 const LEAST_BYTES = 8 * 1024;
 
 export const batchBytes = (maxStreamBytes: number, audience: number): number =>
@@ -21,28 +21,31 @@ export const batchBytes = (maxStreamBytes: number, audience: number): number =>
 const LONG_TURN_MS = 5;
 const LONGEST_REST_MS = 15;
 
-/** Until when the next turn waits. */
+/** The time before which the next batch must not start. */
 export function pauseAfter(startedAtMs: number): number {
   const nowMs = performance.now();
   const tookMs = nowMs - startedAtMs;
   return tookMs < LONG_TURN_MS ? 0 : nowMs + Math.min(LONGEST_REST_MS, tookMs);
 }
 
-/** A presence event: to be glued to others, and as the whole burst of the many streams that get nothing else. */
+/**
+ * A presence event as a block to concatenate with others, and as a complete burst for the many streams that get nothing
+ * else.
+ */
 export type PresenceBytes = { block: Buffer; alone: Buffer };
-/** As it goes to streams that asked for all, and to those that asked for the number. */
+/** For streams with `presence=all`, and for those with `presence=count`. */
 export type PresenceUpdate = { all: PresenceBytes; count: PresenceBytes };
 
 export const presenceBytes = (block: Buffer): PresenceBytes => ({ block, alone: burst(block, undefined) });
 
 export type Batch = {
   broadcasts: Framed[];
-  /** The broadcasts as one, for everybody who sent none of them. */
+  /** All broadcasts concatenated, for every stream whose session sent none of them. */
   shared: Buffer | undefined;
-  /** The sessions that sent some. */
+  /** The sessions that sent at least one of them. */
   origins: Set<string>;
   presence: PresenceUpdate | undefined;
-  /** Where the broadcasts stand after this turn. */
+  /** End of the broadcast log after this batch. */
   end: Position;
   idPart: string;
 };
@@ -62,7 +65,7 @@ export function createBatch(
   };
 }
 
-/** One write for one stream; answers how many messages were in it. */
+/** Write the batch to one stream. Returns the number of messages written. */
 export function writeBatch(stream: Stream, subscriber: Subscriber, batch: Batch): number {
   const ack = subscriber.acks.findLast(({ sid }) => sid !== stream.sid)?.block;
   const presence = stream.presence === 'off' ? undefined : batch.presence?.[stream.presence];
@@ -70,7 +73,7 @@ export function writeBatch(stream: Stream, subscriber: Subscriber, batch: Batch)
     stream.skip(ack, presence !== undefined);
     return 0;
   }
-  // What has no id comes first: the id belongs to the last message.
+  // Blocks without an id come first: the id belongs to the last message.
   const blocks: Buffer[] = [];
   if (ack) blocks.push(ack);
   if (presence) blocks.push(presence.block);
@@ -78,7 +81,7 @@ export function writeBatch(stream: Stream, subscriber: Subscriber, batch: Batch)
   let messages = batch.broadcasts.length;
   if (batch.origins.has(stream.sid)) messages = pushOthers(blocks, batch.broadcasts, stream.sid);
   else if (batch.shared) blocks.push(batch.shared);
-  messages += pushOthers(blocks, subscriber.arrived, stream.sid);
+  messages += pushOthers(blocks, subscriber.entries, stream.sid);
 
   if (blocks.length > 0) {
     const id = blocks.length > withoutId ? `${subscriber.idPart}~${batch.idPart}` : undefined;
@@ -86,7 +89,7 @@ export function writeBatch(stream: Stream, subscriber: Subscriber, batch: Batch)
     const isKept = stream.isSlow && blocks.some(({ length }) => length >= LARGE_BYTES);
     const bytes = isAlone ? presence.alone : isKept ? pieces(blocks, id) : burst(glue(blocks), id);
     if (!stream.hasRoom(bytes, messages)) {
-      stream.skip(ack, presence !== undefined); // first: it may be live again at once
+      stream.skip(ack, presence !== undefined); // before fallBehind, which may make the stream live again immediately
       stream.fallBehind('slow');
       return 0;
     }
@@ -96,7 +99,7 @@ export function writeBatch(stream: Stream, subscriber: Subscriber, batch: Batch)
   return messages;
 }
 
-/** What this session did not send itself. */
+/** Append the entries that other sessions sent. */
 function pushOthers(blocks: Buffer[], entries: Framed[], sid: string): number {
   let count = 0;
   for (const { origin, block } of entries) {

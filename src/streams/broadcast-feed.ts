@@ -1,6 +1,6 @@
 /**
- * The broadcasts as this node hears them: their tail and the wake-up channel that feeds it. As with an inbox, both live
- * from the first stream's opening to the last one's end: a node without streams is not told of what nobody would hear.
+ * The broadcast log on this node: its follower and the channel that feeds it. Like an inbox, both exist from the first
+ * stream to the last one: a node without streams does not subscribe to broadcasts.
  */
 import type { LogStore, Window } from '../store/log/log-store.ts';
 import type { Store } from '../store/redis/client.ts';
@@ -20,8 +20,8 @@ export class BroadcastFeed {
     pubsub: PubSub;
     logs: LogStore;
     replayLimit: number;
-    grew: LogFollowerOwner['tailGrew'];
-    jumped: LogFollowerOwner['tailJumped'];
+    grew: LogFollowerOwner['logGrew'];
+    jumped: LogFollowerOwner['logJumped'];
   }) {
     const { store, pubsub, logs, replayLimit, grew, jumped } = options;
     this.#store = store;
@@ -35,7 +35,7 @@ export class BroadcastFeed {
     this.follower = this.#newFollower();
   }
 
-  /** Resolves when the tail stands at the log's end. Throws StoreUnavailable; the next call tries again. */
+  /** Resolves when the follower has reached the end of the log. Throws StoreUnavailable; the next call tries again. */
   open(): Promise<void> {
     const { follower } = this;
     this.#opened ??= this.#listen(follower).catch((error) => {
@@ -45,14 +45,14 @@ export class BroadcastFeed {
     return this.#opened;
   }
 
-  /** Nobody listens any more. A tail that is still being opened is left to itself. */
+  /** The last stream is gone. A follower that is still opening is left to finish on its own. */
   close(): void {
     this.#opened = undefined;
     this.#pubsub.forget(this.#store.keys.channels.broadcasts);
     this.follower = this.#newFollower();
   }
 
-  /** Subscribed first, read second: see Reader.mailbox. */
+  /** Subscribe first, then read: see Subscriber.mailbox. */
   async #listen(follower: LogFollower): Promise<void> {
     await this.#pubsub.listen(this.#store.keys.channels.broadcasts, (payload) =>
       hearEntry(follower, payload),

@@ -1,9 +1,10 @@
 /**
- * What all streams of this node together have written and their sockets have not taken. Each may hold MAX_STREAM_BYTES;
- * very many slow ones may not: above the sum only those get something that hold nothing.
+ * Bytes that all streams of this node have written and their sockets have not sent yet. Each stream may buffer
+ * MAX_STREAM_BYTES, but not thousands of them together: above the shared limit, only streams with an empty buffer may
+ * write.
  */
 const MOST_BYTES = 32 * 1024 * 1024;
-/** A crowd may hold more: this much each. */
+/** With many streams the shared limit grows: this much per stream. */
 const EACH_BYTES = 8 * 1024;
 
 export type BufferedBytes = ReturnType<typeof createBufferedBytes>;

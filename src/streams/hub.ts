@@ -1,9 +1,9 @@
 /**
- * All streams of this node. What arrives within one turn of the event loop is gathered and written once per stream:
- * bytes that all share, bytes of its own, and its `id:`. Owns the broadcasts, one reader per account that has a stream
- * here, and the one clock for heartbeats, expiry and stalled sockets.
+ * All streams of this node. Entries that arrive in one turn of the event loop are batched and written once per stream:
+ * shared blocks, its own blocks, and its `id:`. Owns the broadcast feed, one subscriber per account with a stream here,
+ * and the single timer for heartbeats, token expiry and stalled sockets.
  *
- * Known limit: a change of presence costs one write per stream; above `presenceFanoutLimit` only the total is sent.
+ * Known limit: a presence change costs one write per stream; above `presenceFanoutLimit` only the total is sent.
  */
 import { parseCursor } from '../store/log/cursor.ts';
 import type { LogStore } from '../store/log/log-store.ts';
@@ -28,7 +28,7 @@ import type { StreamAnswer, StreamRequest } from './stream-request.ts';
 import { Subscriber, type SubscriberHost } from './subscriber.ts';
 
 const TICK_MS = 1_000;
-/** Whether a socket stands still is asked every so many ticks. */
+/** Stalled sockets are checked once every this many ticks. */
 const STALLED_EVERY = 5;
 
 export type HubOptions = {
@@ -44,7 +44,7 @@ export type HubOptions = {
   heartbeatSeconds: number;
   nodePresence: { arrived(username: string): Promise<void>; left(username: string): void; total(): number };
   isRevoked: (sid: string) => boolean;
-  counted: StreamHost['counted'];
+  counted: StreamHost['count'];
 };
 
 export class Hub {
@@ -54,13 +54,13 @@ export class Hub {
   readonly #host: SubscriberHost;
   readonly #poller: ReturnType<typeof createLogPoller>;
   readonly #clock: NodeJS.Timeout;
-  #arrived = new Set<Subscriber>();
+  #scheduled = new Set<Subscriber>();
   #presence: PresenceUpdate | undefined;
   #isScheduled = false;
   #isClosing = false;
   #second = 0;
   #restUntilMs = 0;
-  #audience = 1; // how many streams the last broadcasts went to
+  #audience = 1; // number of streams that received the last broadcasts
 
   constructor(options: HubOptions) {
     const { store, pubsub, logs, nodePresence, limits, counted } = options;
@@ -75,14 +75,14 @@ export class Hub {
     });
     this.#broadcasts = broadcasts;
     this.#host = {
-      ...{ store, pubsub, logs, broadcasts, counted, maxBytes, replayLimit },
+      ...{ store, pubsub, logs, broadcasts, count: counted, maxBytes, replayLimit },
       queued: createBufferedBytes(() => this.#audience),
       presenceTotal: () => nodePresence.total(),
-      arrived: (subscriber) => {
-        this.#arrived.add(subscriber);
+      scheduleDelivery: (subscriber) => {
+        this.#scheduled.add(subscriber);
         this.#schedule();
       },
-      left: (subscriber) => this.#release(subscriber),
+      streamClosed: (subscriber) => this.#release(subscriber),
     };
     this.#poller = createLogPoller({ store, logs, broadcasts, subscribers: this.#subscribers });
     this.#clock = setInterval(() => this.#tick(), TICK_MS);
@@ -98,7 +98,7 @@ export class Hub {
     return size;
   }
 
-  /** Open a stream on an answer that has no head yet. Throws StoreUnavailable before the first byte. */
+  /** Open a stream on a response whose headers have not been sent. Throws StoreUnavailable before the first byte. */
   async open(answer: StreamAnswer, request: StreamRequest): Promise<void> {
     const { limits, heartbeatSeconds, nodePresence, isRevoked } = this.#options;
     const subscriber = this.#subscriberOf(request.username);
@@ -153,7 +153,7 @@ export class Hub {
   }
 
   tellPresence({ total, ...changes }: PresenceChange): void {
-    if (this.#presence) this.#flush(); // told in the same turn: neither may replace the other
+    if (this.#presence) this.#flush(); // write the pending event first, so that neither replaces the other
     const isCrowd = total > this.#options.limits.presenceFanoutLimit;
     const count = presenceBytes(ownBlock({ kind: 'presence', total }));
     const all = isCrowd ? count : presenceBytes(ownBlock({ kind: 'presence', ...changes, total }));
@@ -161,12 +161,12 @@ export class Hub {
     this.#schedule();
   }
 
-  /** After the subscriber was away: what was missed is read. */
+  /** After the Redis subscriber reconnects: read what it missed. */
   poll(): Promise<void> {
     return this.#poller.all();
   }
 
-  /** Every stream is told to come back, here or elsewhere, at a moment of its own. */
+  /** Tell every stream to reconnect, to this node or another, after a random delay. */
   stop(): void {
     this.#isClosing = true;
     clearInterval(this.#clock);
@@ -210,23 +210,23 @@ export class Hub {
     const { follower } = this.#broadcasts;
     const most = batchBytes(this.#options.limits.maxStreamBytes, this.#audience);
     const broadcasts = follower.take(most);
-    const arrived = this.#arrived;
+    const scheduled = this.#scheduled;
     const presence = this.#presence;
-    this.#arrived = new Set();
+    this.#scheduled = new Set();
     this.#presence = undefined;
     if (this.#subscribers.size === 0) return;
-    for (const subscriber of arrived) subscriber.gather(most);
+    for (const subscriber of scheduled) subscriber.gather(most);
     const batch = createBatch(broadcasts, follower.end, presence);
-    const subscribers = batch.shared || presence ? this.#subscribers.values() : arrived;
+    const subscribers = batch.shared || presence ? this.#subscribers.values() : scheduled;
     let [deliveries, audience] = [0, 0];
     for (const subscriber of subscribers) {
       audience += subscriber.streams.length;
       for (const stream of subscriber.streams) deliveries += writeBatch(stream, subscriber, batch);
     }
     if (batch.shared) this.#audience = Math.max(1, audience);
-    for (const subscriber of arrived) {
+    for (const subscriber of scheduled) {
       subscriber.settle();
-      if (subscriber.follower.hasMore) this.#host.arrived(subscriber);
+      if (subscriber.follower.hasMore) this.#host.scheduleDelivery(subscriber);
     }
     this.#restUntilMs = pauseAfter(startedAtMs);
     if (follower.hasMore) this.#schedule();
@@ -239,7 +239,7 @@ export class Hub {
     this.#second = (this.#second + 1) % this.#options.heartbeatSeconds;
     for (const { streams } of this.#subscribers.values()) {
       for (let i = streams.length - 1; i >= 0; i -= 1) {
-        const stream = streams[i]!; // from the end: one that ends leaves the list
+        const stream = streams[i]!; // backwards: a stream that ends removes itself from the list
         if (stream.expiresAtMs <= now) stream.end('expired');
         else if (stream.slot % STALLED_EVERY !== this.#second % STALLED_EVERY) continue;
         else if (stream.isStalled(monotonicMs)) stream.end('slow');

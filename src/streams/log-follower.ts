@@ -1,10 +1,10 @@
 /**
- * The end of one log as this node knows it. Turns wake-ups (which may be lost, late or doubled) and reads (the truth)
- * into one sequence without holes. `frontier` is where the live streams stand: entries are first `pending`, and taken
- * by the hub once per turn, so that a stream that compares itself with the frontier can go live without a seam.
+ * The end of one log as this node knows it. Combines notifications (which may be lost, late or duplicated) with reads
+ * (the source of truth) into one sequence without holes. Live streams stand at `end`. New entries are `pending` until
+ * the hub takes them, once per batch: a stream that compares itself with `end` goes live without losing an entry.
  *
- * What it refuses: to guess. When the log does not continue what was delivered, it jumps to the log's end and says so;
- * each stream then finds out for itself what it missed.
+ * It never guesses. If the log does not continue what was delivered, the follower jumps to the end of the log and
+ * notifies its owner; each stream then determines what it missed.
  */
 import { continuity } from '../store/log/cursor.ts';
 import {
@@ -20,19 +20,19 @@ import {
 import { block, evictedBlock, mergeEvicted } from './sse.ts';
 
 export type Framed = Entry & { block: Buffer };
-/** What a script published: an entry, its log's epoch, and the mark of the entry before it. */
+/** A published notification: an entry, the epoch of its log, and the mark of the previous entry. */
 export type WakeUp = { epoch: string; before: string; entry: Entry };
 export type FramedPart = Omit<LogPart, 'entries'> & { entries: Framed[] };
 
-/** Whose tail it is. An object and not three functions: there is one for each account that listens. */
+/** The owner of a follower. An object instead of three closures, because there is one per subscribed account. */
 export type LogFollowerOwner = {
   fetch(window: Window): Promise<LogPart>;
-  tailGrew(): void;
-  tailJumped(): void;
+  logGrew(): void;
+  logJumped(): void;
 };
 
 const READ_COUNT = 500;
-/** Bytes of blocks that a tail holds, of each kind: waiting, parked, recent. What is more is read from the log in its turn. */
+/** Byte limit for each of pending, parked and recent blocks. Anything beyond is read from the log later. */
 const HELD_BYTES = { dm: 1024 * 1024, broadcast: 8 * 1024 * 1024 };
 const NOTHING: Framed[] = [];
 
@@ -40,21 +40,21 @@ export class LogFollower {
   end: Position = START;
   #pending: Framed[] = [];
   #pendingBytes = 0;
-  /** The newest entries up to the frontier, without a hole: a crowd that comes back is served from here. */
+  /** The newest entries up to `end`, without a hole. Streams that reconnect together are served from here. */
   #recent: Framed[] = [];
   #recentBytes = 0;
   #filling: Promise<void> | undefined;
   #reading: Promise<void> | undefined;
   #again = false;
   #isOpen = false;
-  /** Too much is waiting: wake-ups are not taken, and the log is read when some of it has gone. */
+  /** Too much is pending: notifications are ignored, and the log is read once there is room again. */
   #isBehind = false;
-  /** Wake-ups that came during a read. */
+  /** Notifications that arrived during a read. */
   #parked: WakeUp[] = [];
   #parkedBytes = 0;
   readonly #kind: 'dm' | 'broadcast';
   readonly #owner: LogFollowerOwner;
-  /** How many entries a stream may be behind and need no read. */
+  /** How many entries a stream may be behind without needing a read. */
   readonly #keep: number;
   readonly #most: number;
 
@@ -74,7 +74,7 @@ export class LogFollower {
     return last ? { epoch: this.end.epoch, seq: last.seq, mark: markOf(last.message) } : this.end;
   }
 
-  /** Begin at the log's end. Answers the log's meta. Subscribe first: what comes during the read is parked. */
+  /** Start at the end of the log; returns its meta. Subscribe first: notifications during the read are parked. */
   async open(): Promise<LogPart> {
     const part = await this.#owner.fetch({ count: 0 });
     this.end = part.end;
@@ -83,26 +83,26 @@ export class LogFollower {
     return part;
   }
 
-  /** A wake-up. The common case, the very next entry, costs no read. */
+  /** Handle a notification. The common case, the very next entry, needs no read. */
   hear(wakeUp: WakeUp): void {
     if (this.#reading || !this.#isOpen) this.#park(wakeUp);
     else if (this.#pendingBytes > this.#most) this.#isBehind = true;
-    else if (!this.#isBehind && !this.#offer(wakeUp)) this.refresh().catch(() => {}); // the sweep tries again
+    else if (!this.#isBehind && !this.#offer(wakeUp)) this.refresh().catch(() => {}); // the poller tries again
   }
 
-  /** What somebody saw at the log's end: read, unless it is what we have. */
-  async compare(head: Position): Promise<void> {
-    if (this.#isOpen && !samePosition(head, this.#accepted)) await this.refresh();
+  /** Compare with the end of the log as read elsewhere, and refresh if it differs. */
+  async compare(logEnd: Position): Promise<void> {
+    if (this.#isOpen && !samePosition(logEnd, this.#accepted)) await this.refresh();
   }
 
-  /** Read until level with the log, or until so much is waiting that the rest must wait in the log. */
+  /** Read until level with the log, or until so much is pending that the rest has to stay in the log. */
   refresh(): Promise<void> {
     this.#again = true;
     this.#reading ??= this.#read();
     return this.#reading;
   }
 
-  /** Pending entries become delivered ones: as many as fit into `maxBytes`, at least one. The rest waits for the next turn. */
+  /** Deliver the pending entries that fit into `maxBytes`, at least one. The rest waits for the next batch. */
   take(maxBytes = Number.POSITIVE_INFINITY): Framed[] {
     if (this.#pending.length === 0) return NOTHING;
     let [count, bytes] = [0, 0];
@@ -133,8 +133,8 @@ export class LogFollower {
   }
 
   /**
-   * Entries from `seq` (inclusive, so that the reader's own position can be verified) up to the frontier; from memory
-   * if they are not too old. Read are no more than `maxBytes`, but one behind `seq`. A `seq` beyond the frontier may come from another node that was told earlier.
+   * Entries from `seq` (inclusive, to verify the stream's own position) up to `end`, from memory if recent enough. Reads
+   * at most `maxBytes`, but one entry after `seq`. A `seq` beyond `end` may come from a node that was notified earlier.
    */
   async from(seq: number, count: number, maxBytes: number, by: string): Promise<FramedPart> {
     if (seq > this.#accepted.seq) await this.refresh();
@@ -158,7 +158,7 @@ export class LogFollower {
     return this.#recent[0]?.seq ?? this.end.seq + 1;
   }
 
-  /** Read what is recent and not in memory, from the newest on: once, however many streams ask for it. */
+  /** Load recent entries that are not in memory, newest first: one read, however many streams ask for it. */
   async #fill(): Promise<void> {
     const [{ epoch, seq }, before] = [this.end, this.#oldest];
     const end = Math.max(seq - 2 * this.#keep, 0);
@@ -166,9 +166,9 @@ export class LogFollower {
     let [oldest, bytes] = [before, this.#recentBytes];
     while (oldest > end + 1 && bytes < this.#most) {
       const count = Math.min(READ_COUNT, oldest - 1 - end);
-      const { end: head, entries } = await this.#owner.fetch({ before: oldest, count });
+      const { end: logEnd, entries } = await this.#owner.fetch({ before: oldest, count });
       if (entries.length === 0) break;
-      if (head.epoch !== epoch || entries.at(-1)!.seq !== oldest - 1) return;
+      if (logEnd.epoch !== epoch || entries.at(-1)!.seq !== oldest - 1) return;
       const framed = entries.map((entry) => this.#framed(entry));
       for (const { block } of framed) bytes += block.length;
       older = framed.concat(older);
@@ -192,14 +192,14 @@ export class LogFollower {
           continue;
         }
         for (const entry of part.entries) {
-          this.#offer({ epoch: part.end.epoch, before: this.#accepted.mark, entry }); // the part was judged as a whole
+          this.#offer({ epoch: part.end.epoch, before: this.#accepted.mark, entry }); // the part is verified
         }
         if (this.#accepted.seq < part.end.seq) this.#again = true;
         if (this.#again) continue;
         for (const wakeUp of this.#unparked()) if (!this.#offer(wakeUp)) this.#again = true;
       }
     } finally {
-      // In the same turn as the last look: what is heard from now on is not parked any more.
+      // In the same turn as the last check: notifications from now on are no longer parked.
       this.#reading = undefined;
       this.#unparked();
     }
@@ -207,7 +207,7 @@ export class LogFollower {
 
   #park(wakeUp: WakeUp): void {
     this.#again ||= this.#parked.length >= READ_COUNT || this.#parkedBytes > this.#most;
-    if (this.#again) return; // the log has it
+    if (this.#again) return; // the refresh will read it from the log
     this.#parked.push(wakeUp);
     this.#parkedBytes += wakeUp.entry.message.length;
   }
@@ -219,16 +219,16 @@ export class LogFollower {
     return parked;
   }
 
-  #jump(head: Position): void {
+  #jump(logEnd: Position): void {
     this.#pending = [];
     this.#pendingBytes = 0;
     this.#recent = [];
     this.#recentBytes = 0;
-    this.end = head;
-    this.#owner.tailJumped();
+    this.end = logEnd;
+    this.#owner.logJumped();
   }
 
-  /** Accept an entry if it is the next one. False: there is a hole, or the log is not the one that was followed. */
+  /** Accept an entry if it is the next one. False if there is a hole, or if the log is not the one being followed. */
   #offer({ epoch, before, entry }: WakeUp): boolean {
     const at = this.#accepted;
     if (at.seq > 0 && epoch !== at.epoch) return false;
@@ -239,7 +239,7 @@ export class LogFollower {
     const framed = this.#framed(entry);
     this.#pending.push(framed);
     this.#pendingBytes += framed.block.length;
-    this.#owner.tailGrew();
+    this.#owner.logGrew();
     return true;
   }
 

@@ -1,8 +1,8 @@
 /**
- * The slow look: compares tails with their logs' ends, so that a wake-up that was lost costs lateness and nothing else.
- * The broadcasts every 5 s; of the inboxes so many each time, in turn, because an idle crowd must cost next to nothing.
- * After the subscriber was away, all at once, and again until Redis has answered: the connection for commands may be
- * back later than the one that listens.
+ * Compares followers with the ends of their logs, so that a lost notification causes only a delay. Broadcasts are
+ * checked every 5 s; inboxes a limited number at a time, in rotation, because idle accounts must cost next to nothing.
+ * After the subscriber reconnects, all are checked at once, and again until Redis has replied: the command connection
+ * may come back later than the subscriber.
  */
 import type { LogStore } from '../store/log/log-store.ts';
 import { type Store, StoreUnavailable } from '../store/redis/client.ts';
@@ -21,18 +21,18 @@ export function createLogPoller(options: {
   subscribers: ReadonlyMap<string, Subscriber>;
 }) {
   const { store, logs, broadcasts, subscribers } = options;
-  /** Where the look has come to. Goes on past whoever comes and goes meanwhile. */
-  let looking = subscribers.values();
-  /** Each round over all of them ends the one before, which need not be finished any more. */
+  /** Position in the rotation. The iterator tolerates subscribers that are added or removed meanwhile. */
+  let rotation = subscribers.values();
+  /** A new round over all subscribers cancels the previous one. */
   let round = 0;
 
-  /** Those whose turn it is; when all have had it, it begins anew. */
+  /** The next subscribers in the rotation; starts over at the end. */
   function next(): Subscriber[] {
     const some: Subscriber[] = [];
     while (some.length < INBOXES_A_TIME) {
-      const { value, done } = looking.next();
+      const { value, done } = rotation.next();
       if (done) {
-        looking = subscribers.values();
+        rotation = subscribers.values();
         break;
       }
       some.push(value);
@@ -40,7 +40,7 @@ export function createLogPoller(options: {
     return some;
   }
 
-  /** False: Redis is away, and some may not have been looked at. */
+  /** False if Redis is unavailable, in which case some may not have been checked. */
   async function look(some: Subscriber[]): Promise<boolean> {
     const followers = [broadcasts.follower, ...some.map((subscriber) => subscriber.follower)];
     const { keys } = store;
@@ -59,8 +59,8 @@ export function createLogPoller(options: {
 
   async function all(): Promise<void> {
     round += 1;
-    const mine = round;
-    while (mine === round && !(await look([...subscribers.values()])))
+    const thisRound = round;
+    while (thisRound === round && !(await look([...subscribers.values()])))
       await new Promise((resolve) => setTimeout(resolve, AGAIN_MS).unref());
   }
 

@@ -1,20 +1,22 @@
 /**
- * This node's part of presence: says who has a stream here, and hears who came and went anywhere. What it says is
- * reconciled, not fired and forgotten: what Redis did not take is said again with the next heartbeat, and a node that
- * finds itself declared dead (it was stopped for a while) announces everybody anew.
+ * This node's part of presence: announces which accounts have a stream here, and receives changes from all nodes.
+ * Announcements are reconciled: what Redis did not accept is sent again with the next heartbeat, and a node that was
+ * declared dead (it was suspended for a while) announces all its accounts again.
  */
 import type { AccountStore } from '../store/accounts.ts';
 import type { PresenceStore } from '../store/presence.ts';
 
 const BEAT_EVERY_MS = 3_000;
-/** So long an account stays online after its last stream here, so that a reconnect does not flicker. */
+/** An account stays online this long after its last stream here ends, so that a reconnect does not flicker. */
 const GRACE_MS = 5_000;
-/** Changes are told to every stream, together: rarely enough that a crowd coming in costs some percent of the time. */
+/**
+ * Changes are collected and sent to every stream together, so that a mass login costs only a few percent of CPU time.
+ */
 const GATHER_MS = 250;
 const GATHER_MS_PER_STREAM = 0.2;
 const GATHER_AT_MOST_MS = 2_000;
 
-/** `resync`: changes were missed; whoever keeps a list must fetch it again. */
+/** `resync`: changes were missed; clients that keep a list must fetch it again. */
 export type PresenceChange = { total: number; online?: string[]; offline?: string[]; resync?: true };
 
 export type NodePresence = ReturnType<typeof createNodePresence>;
@@ -24,13 +26,15 @@ export function createNodePresence(options: {
   accounts: AccountStore;
   now: () => number;
   onChange: (change: PresenceChange) => void;
-  /** How many streams this node has. */
+  /** Number of streams on this node. */
   streams: () => number;
-  /** After each heartbeat: the moment for other chores that keep node and Redis in step. */
+  /** Called after each heartbeat, for other work that keeps node and Redis in sync. */
   onBeat: () => Promise<void>;
 }) {
   const { presence, accounts, now, onChange, streams, onBeat } = options;
-  /** AccountStore with a stream here; and those that announced themselves, with the moment their grace ends. */
+  /**
+   * Accounts with a stream here; accounts already announced; accounts that left, with the time their grace period ends.
+   */
   const here = new Set<string>();
   const announced = new Set<string>();
   const leaving = new Map<string, number>();
@@ -43,34 +47,34 @@ export function createNodePresence(options: {
   const seen = (username: string) => accounts.seen(username, new Date(now()).toISOString());
 
   async function announce(username: string): Promise<void> {
-    const said = await presence.arrive(username);
-    if (said === 'unknown') return void chores();
-    if (said === 'came') total += 1; // until it is counted again
-    if (here.has(username)) announced.add(username); // who has gone meanwhile says so when they are back
+    const reply = await presence.arrive(username);
+    if (reply === 'unknown') return void chores();
+    if (reply === 'came') total += 1; // an estimate until the next count
+    if (here.has(username)) announced.add(username); // if it left meanwhile, it is announced when it returns
   }
 
   async function depart(username: string): Promise<void> {
     leaving.delete(username);
-    announced.delete(username); // whatever comes of it: who is back by then says so again
-    let said: Awaited<ReturnType<typeof presence.leave>> | undefined;
+    announced.delete(username); // whatever the outcome: an account that returns meanwhile is announced again
+    let reply: Awaited<ReturnType<typeof presence.leave>> | undefined;
     try {
-      said = await presence.leave(username);
+      reply = await presence.leave(username);
     } catch {
-      if (!here.has(username)) leaving.set(username, performance.now() + BEAT_EVERY_MS); // Redis is away: again later
+      if (!here.has(username)) leaving.set(username, performance.now() + BEAT_EVERY_MS); // Redis is unavailable: try again later
     }
-    // Redis may have taken this after what who is back by now said (scripts that it does not know are sent again): once more.
+    // The leave may have been applied after a newer join (a script retry can reorder them). Announce again.
     if (here.has(username)) await announce(username).catch(() => announced.delete(username));
-    if (said === 'went') await seen(username).catch(() => {}); // a moment nobody waits for
+    if (reply === 'went') await seen(username).catch(() => {}); // lastSeenAt is best effort
   }
 
   async function gathered(): Promise<void> {
     gathering = undefined;
-    const told = [...changes];
+    const collected = [...changes];
     changes.clear();
     const before = misses;
     total = await presence.total().catch(() => total);
-    if (misses !== before) return; // older than what everybody has been told to fetch
-    const pick = (state: string) => told.filter(([, to]) => to === state).map(([username]) => username);
+    if (misses !== before) return; // clients were told to fetch the list, which is newer
+    const pick = (state: string) => collected.filter(([, to]) => to === state).map(([username]) => username);
     onChange({ online: pick('online'), offline: pick('offline'), total });
   }
 
@@ -88,7 +92,7 @@ export function createNodePresence(options: {
   async function chores(): Promise<void> {
     if (isBeating) return;
     isBeating = true;
-    // Redis is away, and may have declared this node dead without being heard: the next beat says it all again.
+    // Redis is unavailable and may have declared this node dead: the next heartbeat announces every account again.
     await beat().catch(() => announced.clear());
     isBeating = false;
   }
@@ -102,20 +106,23 @@ export function createNodePresence(options: {
     start: beat,
     total: () => total,
 
-    /** An account's first stream here. Resolves when Redis knows, or could not be told yet. */
+    /**
+     * The first stream of an account on this node. Resolves when Redis knows, or when the announcement failed and was
+     * queued.
+     */
     async arrived(username: string): Promise<void> {
       here.add(username);
       leaving.delete(username);
       if (!announced.has(username)) await announce(username).catch(() => {});
     },
 
-    /** An account's last stream here has ended. */
+    /** The last stream of an account on this node has ended. */
     left(username: string): void {
       here.delete(username);
       leaving.set(username, performance.now() + GRACE_MS);
     },
 
-    /** What was published: `+username` or `-username`. */
+    /** A published change: `+username` or `-username`. */
     hear(payload: string): void {
       changes.set(payload.slice(1), payload.startsWith('+') ? 'online' : 'offline');
       gathering ??= setTimeout(
@@ -125,8 +132,8 @@ export function createNodePresence(options: {
     },
 
     /**
-     * What was published may not have been heard. Everybody fetches the list again; what was gathered before is older than
-     * that list, and what would have taken it back may be what was missed.
+     * Published changes may have been missed. Every client fetches the list again. Changes collected before are older
+     * than that list, and a later change that reverts them may be among the missed ones, so they are dropped.
      */
     missed(): void {
       misses += 1;
@@ -136,7 +143,7 @@ export function createNodePresence(options: {
       onChange({ total, resync: true });
     },
 
-    /** This node goes; its accounts are swept by another after a grace, unless they came back there. */
+    /** This node is stopping. Another node evicts its accounts after a grace period, unless they reconnect there. */
     async stop(): Promise<void> {
       clearInterval(beating);
       clearInterval(leavingTimer);

@@ -1,7 +1,7 @@
 /**
- * A stream that cannot begin now, though it may later: the store is away, this node is stopping, a limit is reached. An
- * EventSource gives up for good on any status but 200 (WHATWG HTML, section 9.2.3), so such a stream is opened all the
- * same, says when to come back, and ends. No event of it has an id: the reader keeps its place.
+ * A stream that cannot start now but may later: Redis is unavailable, this node is stopping, or a limit is reached. An
+ * EventSource gives up permanently on any status but 200 (WHATWG HTML, section 9.2.3), so the stream is opened anyway,
+ * says when to reconnect, and ends. None of its events has an id, so the client keeps its position.
  */
 import { burst, ownBlock, retryLine } from './sse.ts';
 import { type GoodbyeCode, retryMs } from './stream.ts';
@@ -9,10 +9,10 @@ import type { StreamAnswer } from './stream-request.ts';
 
 export type RejectionCode = Extract<GoodbyeCode, 'unavailable' | 'too_many_requests'>;
 
-/** How long the goodbye may take to leave before the socket is cut. */
+/** Time for the goodbye to be sent before the socket is destroyed. */
 const LEAVE_MS = 2_000;
 
-/** `waitMs`: not before that, and then each at a moment of its own. */
+/** Reconnect no earlier than `waitMs`, each client after a random delay. */
 export function rejectStream(answer: StreamAnswer, code: RejectionCode, waitMs: number): void {
   if (answer.isOver()) return;
   const out = answer.begin();

@@ -1,8 +1,8 @@
 /**
- * Where one stream stands in its two logs, and how it reads on from there at its own pace. Knows nothing of sockets.
+ * The position of one stream in its two logs, and how it reads on from there at its own pace. Independent of sockets.
  *
- * Every read begins with the entry the stream saw last, so that a log which does not continue what was seen is noticed
- * and told as a gap: after an absence, after being slow, and when Redis lost something meanwhile alike.
+ * Every read starts with the entry that the stream received last, so a log that does not continue from there is
+ * detected and reported as a gap: after an absence, after falling behind, and when Redis lost data.
  */
 import { setImmediate } from 'node:timers/promises';
 import type { components } from '../contract.d.ts';
@@ -13,27 +13,30 @@ import { evictedBlock, glue, ownBlock } from './sse.ts';
 
 export type LogName = keyof Cursor;
 export type Gap = components['schemas']['Gap'];
-/** What one step yields: blocks to write, and how many messages or gaps are among them. */
+/** The result of one step: blocks to write, and how many messages and gaps are among them. */
 export type ReplayChunk = { blocks: Buffer[]; messages: number; gaps: number; bytes: number };
 
-/** What streams of one account read from. */
+/** What the streams of one account read from. */
 export type ReplaySource = {
   username: string;
   followers: Record<LogName, LogFollower>;
   replayLimit: number;
-  /** Where the mailbox begins now: for a stream whose inbox position turned out worthless. */
+  /** The current start of the mailbox, for a stream whose inbox position is no longer valid. */
   mailboxStart(): Promise<Position>;
 };
 
 export type ReplayStart = {
-  /** Its own messages are not echoed to a session. */
+  /** Messages sent by this session are not echoed to it. */
   sid: string;
   at: Cursor;
-  /** A stream that began with the mailbox: up to here own copies are no news, and no limit applies. Else 0. */
+  /**
+   * For a stream that started with the mailbox: up to this seq, copies of own messages are skipped and no limit
+   * applies. Otherwise 0.
+   */
   mailboxUntil: number;
 };
 
-/** Relative to the stream's own URL, wherever a proxy has put it. */
+/** Relative to the URL of the stream, so it works behind any proxy path. */
 const HISTORY: Record<LogName, string> = { inbox: 'mailbox', broadcasts: 'broadcasts' };
 const BATCH_ENTRIES = 64;
 const BATCH_BYTES = 64 * 1024;
@@ -42,7 +45,7 @@ const NO_BATCH: ReplayChunk = { blocks: [], messages: 0, gaps: 0, bytes: 0 };
 export class Replay {
   at: Cursor;
   #mailboxUntil: number;
-  /** Tombstones that were passed and not told yet: those that stand together become one gap, also across batches. */
+  /** Tombstones that were passed but not reported yet. Adjacent ones become one gap, also across batches. */
   #evicted: { from: number; to: number } | undefined;
   readonly #sid: string;
   readonly #source: ReplaySource;
@@ -54,7 +57,7 @@ export class Replay {
     this.#mailboxUntil = mailboxUntil;
   }
 
-  /** True when this stream stands where the live ones stand. */
+  /** True when this stream has reached the position of the live streams. */
   isLevel(): boolean {
     return !this.#evicted && this.#isLevel();
   }
@@ -64,15 +67,15 @@ export class Replay {
     return stands(this.at.inbox, inbox.end) && stands(this.at.broadcasts, broadcasts.end);
   }
 
-  /** Check both positions before the first byte goes out, and skip what is over the replay limit. */
+  /** Verify both positions before the first byte is sent, and skip what exceeds the replay limit. */
   async verify(): Promise<Gap[]> {
     const gaps = await Promise.all([this.#verify('inbox'), this.#verify('broadcasts')]);
     return gaps.flat();
   }
 
   /**
-   * One step in each log that is not level, to be written at once: `at` is past both. All of it, or it throws. Gives, and
-   * reads, about as many bytes as there is room for; of something that waits at least one.
+   * One step in each log that is not level. Either the whole step succeeds and `at` moves past it, or it throws.
+   * Returns and reads about as many bytes as there is room for, but at least one entry of what is waiting.
    */
   async next(room = BATCH_BYTES): Promise<ReplayChunk> {
     const [before, evicted] = [this.at, this.#evicted];
@@ -83,7 +86,7 @@ export class Replay {
       const inbox = await this.#step('inbox', isShared ? most / 2 : most, true);
       const broadcasts = await this.#step('broadcasts', most - inbox.bytes, inbox.bytes === 0);
       const blocks = [...inbox.blocks, ...broadcasts.blocks];
-      // What is written names a position past the tombstones: they must be told by then.
+      // The id that is about to be written lies past the tombstones, so they must be reported by then.
       const evicted = blocks.length > 0 || this.#isLevel() ? this.#tellEvicted() : [];
       return {
         blocks: [...blocks, ...evicted],
@@ -98,7 +101,7 @@ export class Replay {
     }
   }
 
-  /** `must`: the first entry is given whatever its size. */
+  /** `must`: return the first entry whatever its size. */
   async #step(name: LogName, most: number, must: boolean): Promise<ReplayChunk> {
     const follower = this.#source.followers[name];
     if (stands(this.at[name], follower.end) || (most <= 0 && !must)) return NO_BATCH;
@@ -110,7 +113,7 @@ export class Replay {
     }
     const { seq } = this.at[name];
     const fresh = part.entries.filter((entry) => entry.seq > seq && entry.seq <= follower.end.seq);
-    if (fresh.length === 0) await setImmediate(); // ahead of this node: its own wake-up is on the way
+    if (fresh.length === 0) await setImmediate(); // ahead of this node: its own notification is on the way
     const blocks: Buffer[] = [];
     let [bytes, gaps] = [0, 0];
     for (const entry of fresh) {
@@ -157,7 +160,7 @@ export class Replay {
     return gaps;
   }
 
-  /** Where a log does not continue what this stream has seen: move on to what there is, and word the gap. */
+  /** The log does not continue from this position: move to what exists, and describe the gap. */
   async #judge(name: LogName, part: FramedPart): Promise<Gap | undefined> {
     const at = this.at[name];
     const reason = continuity(at, part, markOf);
@@ -174,7 +177,8 @@ export class Replay {
       this.#move(name, await this.#source.mailboxStart());
       return { ...gap, from: null, to: part.end.seq || null };
     }
-    // The tail may not know yet; and it moves: what is told as missing must reach to where this stream goes on.
+    // The follower may not know yet, and it moves: the reported gap must reach the position where this stream
+    // continues.
     await followers.broadcasts.refresh();
     this.#move(name, followers.broadcasts.end);
     return { ...gap, from: null, to: this.at.broadcasts.seq || null };
@@ -185,7 +189,7 @@ export class Replay {
   }
 }
 
-/** Gaps of a stream that begins with the mailbox: its id was no cursor, or the inbox was full. */
+/** Gaps of a stream that starts with the mailbox: its id was not a valid cursor, or the inbox overflowed. */
 export function freshGaps(unreadable: boolean, droppedFrom: number | undefined, start: number): Gap[] {
   const gaps: Gap[] = [];
   for (const log of unreadable ? (['inbox', 'broadcasts'] as const) : []) {

@@ -1,14 +1,14 @@
-/** What asks for a stream, and the answer that becomes one. */
+/** A request for a stream, and the response that becomes one. */
 import type { Writable } from 'node:stream';
 import type { HeartbeatMode, PresenceMode, ReplayBudget } from './stream.ts';
 
-/** The answer that becomes a stream. */
+/** The response that becomes a stream. */
 export type StreamAnswer = {
-  /** The client went, or was told that this took too long. */
+  /** Aborted when the client disconnected or the request timed out. */
   isOver(): boolean;
-  /** Send its head. Answers what takes the events. */
+  /** Send the response headers. Returns the writable for the events. */
   begin(): Writable;
-  /** What it reads until it is level is charged there. */
+  /** The budget charged for what the stream reads until it is level. */
   meter?: ReplayBudget;
 };
 

@@ -1,10 +1,10 @@
 /**
  * One open event stream: `replaying → live → closed`, and back to `replaying` whenever its socket does not drain.
  *
- * While replaying it reads the two logs at its own pace, from where it stands, and waits for the socket between
- * batches; nothing is queued for it. Once it stands where the node's tails stand it goes live, in the same turn of the
- * event loop as the comparison, and is fed by the hub. So catching up after being offline, resuming and being slow are
- * one mechanism, and a slow reader costs at most MAX_STREAM_BYTES and one message.
+ * While replaying it reads the two logs at its own pace and waits for the socket between batches; nothing is queued for
+ * it. When it reaches the position of the node's followers it goes live, in the same turn of the event loop as the
+ * comparison, and the hub writes to it. Reconnecting after an absence, resuming and falling behind are one mechanism,
+ * and a slow client costs at most MAX_STREAM_BYTES and one message.
  */
 import type { Writable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -20,21 +20,21 @@ export type HeartbeatMode = keyof typeof HEARTBEATS;
 export type GoodbyeCode = components['schemas']['GoodbyeCode'];
 export type Count = 'deliveries' | 'replays' | 'gaps' | 'slow';
 
-/** What the hub lends to each of its streams. */
+/** What the hub provides to each of its streams. */
 export type StreamHost = {
   maxBytes: number;
-  /** Of all streams of the node. */
+  /** Shared by all streams of the node. */
   queued: BufferedBytes;
-  /** What a presence event would say now; for a stream that skipped some. */
+  /** The current online count, for a stream that skipped presence events. */
   presenceTotal(): number;
-  counted(what: Count, howMany: number): void;
+  count(what: Count, howMany: number): void;
   closed(stream: Stream): void;
 };
 
-/** What a stream reads until it is level is paid for by who opened it, and waits until there are points. */
+/** Reads until the stream is level are charged to the client that opened it, and wait while its budget is empty. */
 export type ReplayBudget = { waitMs(): number; spend(bytes: number): void };
 
-/** The codes after which a client should come back. */
+/** Whether a client should reconnect after each code. */
 const RECONNECT: Record<GoodbyeCode, boolean> = {
   expired: true,
   revoked: false,
@@ -45,13 +45,13 @@ const RECONNECT: Record<GoodbyeCode, boolean> = {
   too_many_requests: true,
 };
 
-/** A reader that takes nothing for so long is told goodbye. */
+/** A client that reads nothing for this long gets a goodbye. */
 const STALLED_AFTER_MS = 30_000;
-/** How long a goodbye may take to leave before the socket is cut. */
+/** Time for a goodbye to be sent before the socket is destroyed. */
 const GOODBYE_MS = 2_000;
 const STORE_RETRY_MS = 1_000;
 const LONGEST_WAIT_MS = 1_000;
-/** A crowd that lost its server must not come back in one instant, and all of it within 5 s. */
+/** Clients that lost their server together must reconnect spread out, but all within 5 s. */
 export const retryMs = (): number => 1_000 + Math.floor(Math.random() * 3_000);
 
 export class Stream {
@@ -60,14 +60,14 @@ export class Stream {
   readonly expiresAtMs: number;
   readonly presence: PresenceMode;
   readonly replay: Replay;
-  /** In which second of the heartbeat period it is this stream's turn. */
+  /** The second of the heartbeat period in which this stream gets its heartbeat. */
   readonly slot: number;
   readonly #heartbeat: Buffer;
   readonly #host: StreamHost;
   readonly #out: Writable;
-  /** Until it has caught up for the first time: what it misses later, others have caused. */
+  /** Set until the stream has caught up for the first time: later replays are not the fault of the client. */
   #meter: ReplayBudget | undefined;
-  /** What of its queue is in the sum of all. */
+  /** The bytes of its queue that are included in the shared sum. */
   #counted = 0;
   #skippedPresence = false;
   #mailbox: Buffer | undefined;
@@ -100,18 +100,18 @@ export class Stream {
   /** Send `ready` and the gaps; then catch up. */
   start(ready: Buffer, gaps: Gap[]): void {
     this.#out.on('close', () => this.#close());
-    this.#host.counted('gaps', gaps.length);
+    this.#host.count('gaps', gaps.length);
     const events = [ready, ...gaps.map((gap) => ownBlock({ kind: 'gap', ...gap }))];
     this.#out.write(Buffer.concat([retryLine(retryMs()), burst(glue(events), formatCursor(this.replay.at))]));
     void this.#catchUp();
   }
 
-  /** What it was given last has not left yet, so what it is given now is kept. */
+  /** Earlier writes are still queued, so the next write would be queued too. */
   get isSlow(): boolean {
     return this.#out.writableLength > 0;
   }
 
-  /** Whether that fits as well; one message always fits into an empty buffer. */
+  /** Whether these bytes fit as well. A single message always fits into an empty buffer. */
   hasRoom(written: Buffer | Buffer[], messages: number): boolean {
     const queued = this.#measure();
     const bytes = Array.isArray(written) ? sum(written) : written.length;
@@ -119,7 +119,7 @@ export class Stream {
     return queued + bytes <= this.#host.maxBytes || (queued === 0 && messages <= 1);
   }
 
-  /** Write to a live stream; who does has asked for room, and moves the position. */
+  /** Write to a live stream. The caller must have checked `hasRoom()` and must advance the position. */
   feed(written: Buffer | Buffer[]): void {
     if (Array.isArray(written)) {
       this.#out.cork();
@@ -131,15 +131,15 @@ export class Stream {
     this.#measure();
   }
 
-  /** The socket does not drain, or the log jumped: read on from where this stream stands. */
+  /** The socket does not drain, or the log jumped: replay from the current position. */
   fallBehind(reason: 'slow' | 'jump'): void {
     if (this.state !== 'live') return;
     this.state = 'replaying';
-    if (reason === 'slow') this.#host.counted('slow', 1);
+    if (reason === 'slow') this.#host.count('slow', 1);
     void this.#catchUp();
   }
 
-  /** Events without an id that came while this stream was replaying: only their outcome is told. */
+  /** Events without an id that were skipped while replaying: only the latest state is sent afterwards. */
   skip(mailbox: Buffer | undefined, presence: boolean): void {
     if (mailbox) this.#mailbox = mailbox;
     if (presence) this.#skippedPresence = true;
@@ -149,7 +149,7 @@ export class Stream {
     if (this.state !== 'closed' && !this.#out.writableNeedDrain) this.#out.write(this.#heartbeat);
   }
 
-  /** Called every few seconds. True when nothing has left for too long. */
+  /** Called every few seconds. True when nothing has been sent for too long. */
   isStalled(nowMs: number): boolean {
     const length = this.#measure();
     if (length === 0) this.#stalled = undefined;
@@ -174,7 +174,7 @@ export class Stream {
     this.#host.closed(this);
   }
 
-  /** What is queued for its socket; the sum of all learns of it. */
+  /** Bytes queued for the socket; also updates the shared sum. */
   #measure(): number {
     const length = this.#out.writableLength;
     if (this.state !== 'closed') {
@@ -199,16 +199,16 @@ export class Stream {
           this.#write(batch);
         } catch (error) {
           if (!(error instanceof StoreUnavailable)) {
-            this.#out.destroy(); // a bug: the reader comes back, and the process logs it
+            this.#out.destroy(); // a bug: the client reconnects, and the process logs the error
             throw error;
           }
-          await sleep(STORE_RETRY_MS, undefined, { ref: false }); // Redis is away; the stream is not
+          await sleep(STORE_RETRY_MS, undefined, { ref: false }); // Redis is unavailable; the stream stays open
         }
       }
     }
   }
 
-  /** No await between the comparison and this: what the hub flushes next is exactly what comes next. */
+  /** There is no await between the comparison and this call: the next batch of the hub is exactly what comes next. */
   #goLive(): void {
     this.state = 'live';
     this.#meter = undefined;
@@ -224,9 +224,9 @@ export class Stream {
 
   #write({ blocks, messages, gaps }: ReplayChunk): void {
     if (this.state === 'closed' || blocks.length === 0) return;
-    this.#host.counted('deliveries', messages);
-    this.#host.counted('replays', messages);
-    this.#host.counted('gaps', gaps);
+    this.#host.count('deliveries', messages);
+    this.#host.count('replays', messages);
+    this.#host.count('gaps', gaps);
     this.feed(pieces(blocks, formatCursor(this.replay.at)));
   }
 }

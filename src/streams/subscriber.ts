@@ -1,6 +1,6 @@
 /**
- * One account that has streams on this node: its inbox tail, the wake-up channel that feeds it, its streams.
- * Lives from the first stream's opening to the last one's end.
+ * One account with streams on this node: its inbox follower, the channel that feeds it, and its streams. Exists from
+ * the opening of the first stream to the end of the last one.
  */
 import { inboxState } from '../store/inboxes.ts';
 import { formatPosition } from '../store/log/cursor.ts';
@@ -21,17 +21,17 @@ import type { ReplaySource } from './replay.ts';
 import { ownBlock } from './sse.ts';
 import type { Count, Stream, StreamHost } from './stream.ts';
 
-/** Where a mailbox begins, and what its state says about it. */
+/** Where a mailbox starts, and its current state. */
 export type Mailbox = {
   start: Position;
   end: number;
   unread: number;
   droppedFrom: number | undefined;
-  /** Where the newest tombstone stands, or 0. */
+  /** Seq of the newest tombstone, or 0. */
   evictedAt: number;
 };
 
-/** What the hub lends to all its readers. */
+/** What the hub provides to all its subscribers. */
 export type SubscriberHost = {
   store: Store;
   pubsub: PubSub;
@@ -41,29 +41,35 @@ export type SubscriberHost = {
   replayLimit: number;
   queued: BufferedBytes;
   presenceTotal(): number;
-  counted: StreamHost['counted'];
-  /** Something is to be told to this reader's streams, in this turn. */
-  arrived(subscriber: Subscriber): void;
+  count: StreamHost['count'];
+  /** This subscriber has something to deliver in this batch. */
+  scheduleDelivery(subscriber: Subscriber): void;
   /** One of its streams has ended. */
-  left(subscriber: Subscriber): void;
+  streamClosed(subscriber: Subscriber): void;
 };
 
 const NOTHING: never[] = [];
 const DONE = Promise.resolve();
 
-/** It is what its tail, its streams and their replays ask: methods, because there is one reader for each account. */
+/**
+ * Implements what its follower, its streams and their replays need. Methods instead of closures: there is one
+ * subscriber per account.
+ */
 export class Subscriber implements LogFollowerOwner, StreamHost, ReplaySource {
   readonly streams: Stream[] = [];
   readonly follower: LogFollower;
   readonly username: string;
-  /** Streams that are being opened: they need the reader too. */
+  /** Streams that are being opened also need the subscriber. */
   opening = 0;
-  /** For this turn of the event loop: what arrived, and the inbox half of the `id:`. */
-  arrived: Framed[] = NOTHING;
+  /** For the current batch: new entries, and the inbox half of the `id:`. */
+  entries: Framed[] = NOTHING;
   acks: { sid: string; block: Buffer }[] = NOTHING;
   idPart = '0';
   readonly #host: SubscriberHost;
-  /** A reader lives within one life of this tail, and so does whatever its streams still read when they have ended. */
+  /**
+   * Pinned: a subscriber, and any reads of its ended streams, stay with the follower it was created with, even if the
+   * hub opens a new one.
+   */
   readonly #broadcasts: LogFollower;
   readonly #subscribed: Promise<void>;
   #opened: Promise<unknown> | undefined;
@@ -92,7 +98,7 @@ export class Subscriber implements LogFollowerOwner, StreamHost, ReplaySource {
     return this.#host.queued;
   }
 
-  /** Subscribed first, read second: what is delivered between the two is not lost, only known twice. */
+  /** Subscribe first, then read: an entry delivered between the two is seen twice instead of lost. */
   async mailbox(): Promise<Mailbox> {
     await this.#subscribed;
     const part = this.#opened ? await this.#opened.then(() => this.fetch({ count: 0 })) : await this.#open();
@@ -116,11 +122,11 @@ export class Subscriber implements LogFollowerOwner, StreamHost, ReplaySource {
     return this.#host.logs.read(this.#keys(), window);
   }
 
-  tailGrew(): void {
-    this.#host.arrived(this);
+  logGrew(): void {
+    this.#host.scheduleDelivery(this);
   }
 
-  tailJumped(): void {
+  logJumped(): void {
     this.idPart = formatPosition(this.follower.end);
     for (const stream of this.streams) stream.fallBehind('jump');
   }
@@ -129,24 +135,24 @@ export class Subscriber implements LogFollowerOwner, StreamHost, ReplaySource {
     return this.#host.presenceTotal();
   }
 
-  counted(what: Count, howMany: number): void {
-    this.#host.counted(what, howMany);
+  count(what: Count, howMany: number): void {
+    this.#host.count(what, howMany);
   }
 
   closed(stream: Stream): void {
     const index = this.streams.indexOf(stream);
     if (index >= 0) this.streams.splice(index, 1);
-    this.#host.left(this);
+    this.#host.streamClosed(this);
   }
 
-  /** Take what arrived in this turn, or as much of it as fits; the frontier moves. */
+  /** Take the pending entries that fit into `maxBytes`; `end` moves past them. */
   gather(maxBytes: number): void {
-    this.arrived = this.follower.take(maxBytes);
+    this.entries = this.follower.take(maxBytes);
     this.idPart = formatPosition(this.follower.end);
   }
 
   settle(): void {
-    this.arrived = NOTHING;
+    this.entries = NOTHING;
     this.acks = NOTHING;
   }
 
@@ -162,12 +168,12 @@ export class Subscriber implements LogFollowerOwner, StreamHost, ReplaySource {
     const opening = this.follower.open();
     this.#opened = opening;
     const part = await opening;
-    this.#opened = DONE; // what was read is not kept
+    this.#opened = DONE; // do not retain what was read
     this.idPart = formatPosition(this.follower.end);
     return part;
   }
 
-  /** `entry epoch seq before origin note json` or `ack sid unread messageId`. */
+  /** Handle `entry epoch seq before origin note json` or `ack sid unread messageId`. */
   #hear(payload: string): void {
     if (!payload.startsWith('ack ')) {
       hearEntry(this.follower, payload);
@@ -176,11 +182,14 @@ export class Subscriber implements LogFollowerOwner, StreamHost, ReplaySource {
     const [, sid = '', unread = '0', upTo = ''] = payload.split(' ', 4);
     const block = ownBlock({ kind: 'mailbox', unread: Number(unread), upTo });
     this.acks = [...this.acks, { sid, block }];
-    this.#host.arrived(this);
+    this.#host.scheduleDelivery(this);
   }
 }
 
-/** `entry epoch seq before origin note json`, as a log's script published it; before the first entry there is `-`. */
+/**
+ * Handle `entry epoch seq before origin note json`, published by the script that appended. `before` is `-` for the
+ * first entry.
+ */
 export function hearEntry(follower: LogFollower, payload: string): void {
   const [word = '', epoch = '', seq = '', before = ''] = payload.split(' ', 4);
   const raw = payload.slice(word.length + epoch.length + seq.length + before.length + 4);

@@ -350,7 +350,7 @@ test('what was evicted before a tail read it is one gap for the live streams, in
     isEmpty
       ? { first: 1, end: { epoch: '', seq: 0, mark: '' }, entries: [], meta: {} }
       : { first: 1, end: head, entries: entries.slice(after, after + count), meta: {} };
-  const follower = new LogFollower('dm', { fetch, tailGrew: () => {}, tailJumped: () => {} });
+  const follower = new LogFollower('dm', { fetch, logGrew: () => {}, logJumped: () => {} });
   await follower.open();
   isEmpty = false;
   await follower.refresh();

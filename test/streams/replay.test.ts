@@ -32,8 +32,8 @@ function log(epoch: string, count: number, text = '') {
       state.afterRead();
       return part;
     },
-    tailGrew: () => {},
-    tailJumped: () => {},
+    logGrew: () => {},
+    logJumped: () => {},
   });
   /** One more entry, and the live streams have it. */
   const append = () => {
