@@ -5,27 +5,27 @@ export type AccountRecord = {
   username: string;
   displayName: string;
   passwordHash: string;
-  /** The hash is of the prepared password. Not so in accounts from before there was that. */
+  /** Whether the hash is of the prepared password (RFC 8265). False for accounts older than that preparation. */
   isPasswordPrepared: boolean;
   /** RFC 3339. */
   createdAt: string;
   lastSeenAt: string | null;
-  /** What the name looks like, as far as that was reserved. */
+  /** The confusable skeleton of the username, if it has been reserved. */
   skeleton?: string | undefined;
 };
 
 export type Claim = { username: string; skeleton: string; presumed: string };
 
-/** Of about that many keys, whatever they are. */
+/** COUNT hint for SCAN: keys of any kind examined per call. */
 const SCAN_COUNT = 500;
-/** How a password was prepared before it was hashed (RFC 8265). */
+/** How a password was prepared before hashing (RFC 8265). */
 const PREPARED = 'opaque';
 
 export type AccountStore = ReturnType<typeof createAccountStore>;
 
 export function createAccountStore({ keys, commands, run, attempt }: Store) {
   return {
-    /** `presumed`: who was found to have the skeleton, so that it can be told whether there is such an account. */
+    /** `presumed`: the account currently registered for the skeleton, so that the script can check that it exists. */
     async register(account: AccountRecord & { skeleton: string }, presumed: string) {
       const { username, displayName, passwordHash, createdAt, skeleton } = account;
       return run(
@@ -48,7 +48,7 @@ export function createAccountStore({ keys, commands, run, attempt }: Store) {
       );
     },
 
-    /** The account that has this name, or one that looks the same. */
+    /** The account that has this username, or one that looks the same. */
     async holder(username: string, skeleton: string): Promise<string | undefined> {
       const [isTaken, holder] = await attempt(
         Promise.all([
@@ -60,13 +60,16 @@ export function createAccountStore({ keys, commands, run, attempt }: Store) {
       return holder !== null && (await attempt(commands.exists(keys.account(holder)))) ? holder : undefined;
     },
 
-    /** Part of all accounts; without a cursor it was the last. An account may come twice. */
+    /** Part of all accounts. No cursor in the result means the end. An account may be returned twice. */
     async scan(cursor: string): Promise<{ usernames: string[]; cursor: string | undefined }> {
       const [next, found] = await attempt(commands.scan(cursor, 'MATCH', keys.accounts, 'COUNT', SCAN_COUNT));
       return { usernames: found.map(keys.usernameIn), cursor: next === '0' ? undefined : next };
     },
 
-    /** Under which rules all accounts have reserved their skeletons. `fresh`: no node was ever here, so no account. */
+    /**
+     * Version of the rules by which skeletons were reserved. `fresh`: no node has ever run here, so there are no
+     * accounts.
+     */
     async skeletonVersion(): Promise<string> {
       const [version, nodes] = await attempt(
         Promise.all([commands.hget(keys.skeletons, 'version'), commands.exists(keys.nodes)]),
@@ -104,12 +107,12 @@ export function createAccountStore({ keys, commands, run, attempt }: Store) {
       await run('account-update', [keys.account(username)], ['lastSeenAt', at]);
     },
 
-    /** Another hash of the same password, which is prepared. Not if it was changed since `old` was read. */
+    /** Store a new hash of the same, prepared password, unless the hash was changed since `old` was read. */
     async rehash(username: string, old: string, hash: string): Promise<'set' | 'changed'> {
       return run('password-rehash', [keys.account(username)], [old, hash, PREPARED]);
     },
 
-    /** Display names, in the order asked; the username where there is none. */
+    /** Display names in the order of `usernames`; the username where there is none. */
     async displayNames(usernames: string[]): Promise<string[]> {
       const names = await run('account-names', usernames.map(keys.account));
       return usernames.map((username, index) => names[index] || username);

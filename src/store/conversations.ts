@@ -1,14 +1,14 @@
-/** Whom an account has talked with, newest first, a page at a time. See lua/lib/conversations.lua for how it is kept. */
+/** The conversations of an account, newest first, in pages. See lua/lib/conversations.lua for the data structure. */
 import { parseEntry, READ_BYTES } from './log/log-store.ts';
 import type { Asker, Store } from './redis/client.ts';
 
-/** A conversation of a list, and the moment (epoch ms, unique within the list) that is its place. */
+/** A conversation, and its position in the list: a time (epoch ms) that is unique within the list. */
 export type Listed = { other: string; at: number };
-/** Everything older than `before`, looked for behind `from`: the last one given, or one where looking has stopped. */
+/** Where the next page starts: everything older than `before`, searched from behind `from`. */
 export type ListPlace = { before: number; from: string };
 export type ListPart = { listed: Listed[]; next: ListPlace | undefined };
 
-/** The last one given may have moved to the front since: then what was given is walked past, in bounded steps. */
+/** If the last returned conversation has moved to the front, those already returned are skipped, in bounded steps. */
 const STEPS_A_CALL = 500;
 const CALLS_A_PAGE = 20;
 const SCANNED_AT_ONCE = 1_000;
@@ -17,7 +17,7 @@ const ADOPTED_AT_ONCE = 200;
 export type ConversationStore = ReturnType<typeof createConversationStore>;
 
 export function createConversationStore({ keys, bulk, runBulk, run }: Store) {
-  /** Those that a release without the list has written, newest first. */
+  /** Conversations written by a release that had no list, newest first. */
   async function unlinked(key: string, asker: Asker): Promise<string[]> {
     const found: Listed[] = [];
     let cursor = '0';
@@ -40,7 +40,7 @@ export function createConversationStore({ keys, bulk, runBulk, run }: Store) {
   }
 
   return {
-    /** May hold fewer than `limit`, even none, and yet say where to go on. */
+    /** May return fewer than `limit` conversations, even none, and still a `next` place. */
     async page(
       username: string,
       limit: number,
@@ -72,7 +72,7 @@ export function createConversationStore({ keys, bulk, runBulk, run }: Store) {
       return { listed, next: before !== undefined && from ? { before, from } : undefined };
     },
 
-    /** The newest message of conversations of `username`, as JSON; '' where none is kept. As many as fit, at least one. */
+    /** The newest message of each conversation as JSON, or '' if none is stored. As many as fit, at least one. */
     async newest(username: string, others: string[], signal?: AbortSignal): Promise<string[]> {
       if (others.length === 0) return [];
       const lists = others.map((other) => keys.conversation(username, other).list);

@@ -1,9 +1,9 @@
-/** Lets so many do something at once. Those who wait are served in turns, one of each name, and may leave the line. */
+/** Limits concurrency. Waiting callers are served round-robin by name, and can abort while they wait. */
 export type FairTurns = ReturnType<typeof createFairTurns>;
 
 export function createFairTurns(atOnce: number) {
   let free = atOnce;
-  /** The names in the order of their next turns. */
+  /** Waiting callers by name, in the order of their next turns. */
   const waiting = new Map<string, (() => void)[]>();
 
   function release(): void {
@@ -43,7 +43,7 @@ export function createFairTurns(atOnce: number) {
   }
 
   return {
-    /** Runs `work` when it is the turn of `who`. Rejects with the signal's reason when nobody waits for it any more. */
+    /** Run `work` when it is the turn of `who`. Rejects with the signal's reason if the caller aborts before that. */
     async run<T>(who: string, signal: AbortSignal | undefined, work: () => Promise<T>): Promise<T> {
       signal?.throwIfAborted();
       if (free > 0) free -= 1;

@@ -1,6 +1,6 @@
 /**
- * What is counted about an inbox: unread mail in all and by sender. The scripts keep the counters; this file reads them,
- * moves acknowledgements in bounded steps, and has an inbox counted that a release without counters has written to.
+ * Inbox counters: unread messages in total and per sender. The scripts maintain the counters; this file reads them,
+ * moves acknowledgements in bounded steps, and recounts inboxes written by a release without counters.
  */
 import { setImmediate } from 'node:timers/promises';
 import { type Store, StoreUnavailable } from './redis/client.ts';
@@ -11,20 +11,20 @@ export type InboxState = {
   unread: number;
   /** True when unread messages were dropped because the inbox was full: entries (acked, first) are gone. */
   overflowed: boolean;
-  /** Where the newest tombstone stands; 0 if there never was one. */
+  /** Seq of the newest tombstone; 0 if there is none. */
   evictedAt: number;
-  /** False: a release without counters has written it, see `recount`. */
+  /** False if a release without counters has written the inbox: see `recount`. */
   isCounted: boolean;
 };
 
-/** Positions that one call of a script passes; each costs Redis less than a microsecond. */
+/** Positions processed per script call; each takes Redis less than a microsecond. */
 const ACK_AT_ONCE = 500;
-/** Entries that one call of a script reads whole; they may be 16 KB each. */
+/** Entries read in full per script call; each may be up to 16 KB. */
 const COUNT_AT_ONCE = 100;
-/** An inbox that is always found uncounted is written to by a node of an older release. */
+/** An inbox that is uncounted after every recount is being written by a node of an older release. */
 const ATTEMPTS = 5;
 
-/** Of the meta that a read of an inbox answers. One without entries holds nothing to count. */
+/** Parse the meta fields returned by an inbox read. An inbox without entries needs no recount. */
 export function inboxState({ meta }: { meta: Record<string, string> }): InboxState {
   const number = (name: string) => Number(meta[name] ?? 0);
   return {
@@ -36,7 +36,7 @@ export function inboxState({ meta }: { meta: Record<string, string> }): InboxSta
   };
 }
 
-/** As the scripts take them. */
+/** The keys of an inbox in the order the scripts expect. */
 export const inboxKeys = (inbox: InboxKeys): string[] => [
   ...[inbox.list, inbox.meta, inbox.ids],
   ...[inbox.senders, inbox.mail, inbox.friends, inbox.heavy],
@@ -51,11 +51,11 @@ export function createInboxes(store: Store, { inbox: limit, inboxBytes }: InboxL
     const where = inboxKeys(keys.inbox(username));
     while ((await run('inbox-recount', where, [COUNT_AT_ONCE, limit, inboxBytes])) === 'more') {
       signal?.throwIfAborted();
-      await setImmediate(); // others want to be served too
+      await setImmediate(); // let other requests run
     }
   }
 
-  /** Run what needs the inboxes of `usernames` counted. */
+  /** Run `work`, which needs the inboxes of `usernames` to be counted; recount and retry if they are not. */
   async function counted<Reply extends readonly unknown[]>(
     usernames: string[],
     work: () => Promise<Reply>,
@@ -73,7 +73,10 @@ export function createInboxes(store: Store, { inbox: limit, inboxBytes }: InboxL
     recount,
     counted,
 
-    /** Acknowledge up to a message id or a position; answers what is left unread, or undefined for neither. */
+    /**
+     * Acknowledge up to a message id or a position. Returns the remaining unread count, or undefined if there is no
+     * such message or position.
+     */
     async ack(
       username: string,
       sid: string,
@@ -95,7 +98,7 @@ export function createInboxes(store: Store, { inbox: limit, inboxBytes }: InboxL
       }
     },
 
-    /** How much unread mail `username` has of each of the others, in their order. */
+    /** The number of unread messages that `username` has from each of the others, in the same order. */
     async unreadOf(username: string, others: string[], signal?: AbortSignal): Promise<number[]> {
       if (others.length === 0) return [];
       const { meta, senders } = keys.inbox(username);

@@ -1,17 +1,18 @@
 /**
- * How full Redis' memory is, looked at with every heartbeat. Above the mark nothing more is stored, so that what is left
- * serves those who read, acknowledge, log in and go on. Where Redis has no limit, or does not tell, there is no mark.
+ * Checks the memory use of Redis with every heartbeat. Above the watermark nothing more is stored, so that the
+ * remaining memory serves reads, acknowledgements, logins and open sessions. There is no watermark if Redis has no
+ * limit or does not report one.
  */
 import { totalmem } from 'node:os';
 import type { Store, StoreLog } from './redis/client.ts';
 
 const [SECTION, SET, MAXMEMORY] = ['memory', 'SET', 'maxmemory'] as const;
-/** Valkey in WebAssembly addresses 4 GiB, and shares the process' memory. */
+/** Valkey in WebAssembly addresses 4 GiB, and shares the memory of the process. */
 const MOST_EPHEMERAL_BYTES = 1024 ** 3;
 
 export type MemoryWatermark = ReturnType<typeof createMemoryWatermark>;
 
-/** Half of what this machine, or this control group, has. */
+/** Half of the memory of this machine or control group. */
 export function defaultMaxMemory(isEphemeral: boolean): number {
   const available = Math.min(totalmem(), process.constrainedMemory?.() || Number.POSITIVE_INFINITY);
   return Math.floor(Math.min(available / 2, isEphemeral ? MOST_EPHEMERAL_BYTES : available));
@@ -21,7 +22,7 @@ export function createMemoryWatermark(
   store: Store,
   options: {
     markPercent: number;
-    /** Of a private Redis that has no limit: set it. It may have been started again without one. */
+    /** For a private Redis without a memory limit: set one. It may have restarted without it. */
     maxMemory: number | undefined;
     log: Pick<StoreLog, 'warn' | 'info'>;
   },
@@ -32,7 +33,7 @@ export function createMemoryWatermark(
   return {
     isFull: (): boolean => isFull,
 
-    /** Never fails: who cannot know goes on, and is told by Redis itself when it is full. */
+    /** Never fails: if the memory use is unknown, Parley continues, and Redis itself reports when it is full. */
     async look(): Promise<void> {
       const info = await store.attempt(store.commands.info(SECTION)).catch(() => '');
       const field = (name: string) => Number(new RegExp(`^${name}:(\\d+)`, 'm').exec(info)?.[1] ?? 0);
@@ -40,8 +41,8 @@ export function createMemoryWatermark(
       const was = isFull;
       isFull = most > 0 && used > (most * markPercent) / 100;
       if (isFull && !was)
-        log.warn(`Redis uses ${used} of ${most} bytes: sends and registrations are refused`);
-      if (was && !isFull) log.info('Redis has room again: sends and registrations go on');
+        log.warn(`Redis uses ${used} of ${most} bytes: sends and registrations are rejected`);
+      if (was && !isFull) log.info('Redis has free memory again: sends and registrations are accepted');
       if (info && most === 0 && maxMemory)
         await store.attempt(store.commands.config(SET, MAXMEMORY, maxMemory)).catch(() => {});
     },

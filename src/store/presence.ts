@@ -1,15 +1,15 @@
 /**
- * Who has a stream, on which nodes. An account's field lives in one of 16 hashes; only a change of the account's
- * state (offline to online or back) is published. A node that falls silent is swept by any other.
+ * Which accounts have a stream, and on which nodes. Accounts are spread over 16 hashes; only a change between offline
+ * and online is published. When a node stops sending heartbeats, any other node evicts it.
  */
 import type { Store } from './redis/client.ts';
 import { PRESENCE_SHARDS } from './redis/keys.ts';
 
-/** Silence after which a node is dead: three missed heartbeats. */
+/** A node is dead after this long without a heartbeat: three missed beats. */
 const DEAD_AFTER_MS = 15_000;
-/** A node that stops is swept this long after, so that its readers can come back elsewhere without a flicker. */
+/** A stopping node is evicted after this long, so that its clients can reconnect elsewhere without a flicker. */
 const LEAVE_GRACE_MS = 6_000;
-/** Redis counts scan cursors in 64 bits, and takes a greater one for an error. */
+/** Redis scan cursors are 64-bit integers; a larger value is an error. */
 const MAX_SCAN_CURSOR = 2n ** 64n - 1n;
 
 export type OnlineRecord = { username: string; sinceMs: number };
@@ -18,9 +18,9 @@ export type OnlinePart = { total: number; users: OnlineRecord[]; nextCursor: str
 export type PresenceStore = ReturnType<typeof createPresenceStore>;
 
 /**
- * What this node said it says under a name. When Redis comes back as another process, it may not know what it was told
- * last, and may remember what was taken back. Then the node takes another name and says everything anew; what stands
- * under the old one is swept, as if its node had died.
+ * Everything this node announced is recorded under its node id. When Redis returns as another process, it may lack the
+ * latest announcements or contain ones that were withdrawn. The node then takes a new id and announces every account
+ * again; records under the old id are evicted as if that node had died.
  */
 export function createPresenceStore(store: Store, nodeId: string) {
   const { keys, commands, run, attempt } = store;
@@ -46,12 +46,15 @@ export function createPresenceStore(store: Store, nodeId: string) {
   }
 
   return {
-    /** 'unknown': this node has been declared dead, and must beat first. */
+    /** 'unknown': this node was declared dead and must send a heartbeat first. */
     arrive: (username: string) =>
       run('presence-join', [keys.onlineOf(username), keys.nodes], [username, name, channel]),
     leave: (username: string) => run('presence-leave', [keys.onlineOf(username)], [username, name, channel]),
 
-    /** Says that this node lives; answers whether it was still known (if not: announce everybody again) and who is dead. */
+    /**
+     * Send a heartbeat. Returns whether the node was still known (if not, announce every account again), and the dead
+     * nodes.
+     */
     async beat(): Promise<{ known: boolean; dead: string[] }> {
       const answer = await beat(0);
       if (answer.redis === (redisProcess ?? answer.redis)) {
@@ -65,10 +68,10 @@ export function createPresenceStore(store: Store, nodeId: string) {
       return beat(0);
     },
 
-    /** Says that this node goes; what it announced is swept by another node once the grace is over. */
+    /** Announce that this node is stopping; another node evicts its records after the grace period. */
     retire,
 
-    /** Takes dead nodes off everybody's presence; answers who went offline by that. */
+    /** Remove dead nodes from presence. Returns the accounts that went offline as a result. */
     async evict(dead: string[]): Promise<string[]> {
       const went = await Promise.all(
         shards.map((shard) => run('presence-evict', [shard, keys.nodes], [channel, ...dead])),
@@ -86,8 +89,8 @@ export function createPresenceStore(store: Store, nodeId: string) {
     },
 
     /**
-     * One page, in no order that means anything. Whoever is online from the first page to the last is listed.
-     * The cursor is `shard-scanCursor-skip`: HSCAN gives as many as it likes, so a page may end inside a batch.
+     * One page, in no particular order. An account that stays online from the first page to the last is listed.
+     * The cursor is `shard-scanCursor-skip`: HSCAN returns batches of any size, so a page may end inside a batch.
      */
     async list(limit: number, cursor: string | null, signal?: AbortSignal): Promise<OnlinePart | undefined> {
       const position = /^(\d{1,2})-(\d{1,20})-(\d{1,6})$/.exec(cursor ?? '0-0-0');
@@ -129,7 +132,7 @@ export function createPresenceStore(store: Store, nodeId: string) {
   }
 }
 
-/** What HSCAN answers: where to go on ('0' = the end), and field, value, … */
+/** The reply of HSCAN: the next cursor ('0' at the end), and field, value, … */
 type Batch = [next: string, flat: string[]];
 
 const sum = (counts: number[]): number => counts.reduce((total, count) => total + count, 0);

@@ -1,11 +1,11 @@
 /**
- * Buckets for what must not be tried too often: as many at once as the limit says, then one at a time, evenly. Sends are
- * counted inside their own scripts (see lua/lib/limit.lua).
+ * Token buckets for attempts that must be limited: a burst of the full limit, then evenly spaced. Sends are counted in
+ * their own scripts instead (see lua/lib/limit.lua).
  */
 import type { Limit } from './log/log-store.ts';
 import type { Store } from './redis/client.ts';
 
-/** Whose it is, and of what. A limit of 0 is none. */
+/** Owner and purpose of a bucket. A limit of 0 disables it. */
 export type Bucket = { purpose: string; who: string; limit: Limit };
 export type RateLimitStore = ReturnType<typeof createRateLimitStore>;
 
@@ -21,15 +21,15 @@ export function createRateLimitStore({ keys, run }: Store) {
 
   return {
     /**
-     * Takes one from each of `taken`, unless one of all buckets is empty: then nothing is written. Answers the
-     * milliseconds to wait, 0 = go ahead.
+     * Take one token from each bucket of `taken`, unless any bucket is empty, in which case nothing is written. Returns
+     * the milliseconds to wait; 0 means go ahead.
      */
     async admit(taken: Bucket[], asked: Bucket[] = []): Promise<number> {
       const [all, limits] = args(taken, asked);
       return all.length === 0 ? 0 : run('limit-take', all, limits);
     },
 
-    /** It turned out to be none of what `taken` is for, but of what `counted` is. */
+    /** Refund the tokens of `taken`, and charge the buckets of `counted` instead. */
     async settle(taken: Bucket[], counted: Bucket[] = []): Promise<void> {
       const [all, limits] = args(taken, counted);
       if (all.length > 0) await run('limit-settle', all, limits);

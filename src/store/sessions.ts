@@ -1,11 +1,11 @@
 /**
- * Sessions, and the list of those that ended while an access token of theirs may still be alive. Every node holds a
- * copy of that list, so a request costs no look-up: told by publish, compared every few seconds by its change count,
- * read again whole when they differ.
+ * Sessions, and the list of sessions that ended while one of their access tokens may still be valid. Every node keeps a
+ * copy of that list, so a request needs no lookup. The copy is updated by publish; every few seconds its change count
+ * is compared with Redis, and the list is read again if they differ.
  */
 import type { Store } from './redis/client.ts';
 
-/** For how long a refresh may be repeated: three attempts of `parley/client`, of which each waits 10 s. */
+/** How long a refresh may be repeated: three attempts of `parley/client`, each waiting 10 s. */
 const REPEAT_GRACE_MS = 30_000;
 
 export type SessionStore = ReturnType<typeof createSessionStore>;
@@ -13,7 +13,7 @@ export type SessionStore = ReturnType<typeof createSessionStore>;
 export function createSessionStore(store: Store, options: { accessTtlMs: number; refreshTtlMs: number }) {
   const { keys, commands, run, attempt, now } = store;
   const { accessTtlMs, refreshTtlMs } = options;
-  /** sid → epoch ms at which its last access token is dead. */
+  /** sid → epoch ms at which its last access token expires. */
   const revoked = new Map<string, number>();
   let changes = 0;
   let listener: (sid: string) => void = () => {};
@@ -25,7 +25,7 @@ export function createSessionStore(store: Store, options: { accessTtlMs: number;
   }
 
   return {
-    /** Answers the sessions of the account that are too many now: end them. */
+    /** Returns the sessions of the account that exceed the limit; the caller ends them. */
     async open(session: {
       username: string;
       sid: string;
@@ -48,7 +48,7 @@ export function createSessionStore(store: Store, options: { accessTtlMs: number;
       sid: string;
       presentedHash: string;
       nextHash: string;
-      /** Empty: none was sent. */
+      /** Empty if the client sent none. */
       nonceHash: string;
     }) {
       const { username, sid, presentedHash, nextHash, nonceHash } = session;
@@ -79,14 +79,16 @@ export function createSessionStore(store: Store, options: { accessTtlMs: number;
       listener = callback;
     },
 
-    /** What was published on the `revoked` channel: `sid deadAt`. */
+    /** Handle a message of the `revoked` channel: `sid deadAt`. */
     hear(payload: string): void {
       const [sid = '', deadAt = '0'] = payload.split(' ');
       changes += 1;
       learn(sid, Number(deadAt));
     },
 
-    /** Make the copy whole, and forget on both sides what has expired. Called on every heartbeat and reconnect. */
+    /**
+     * Complete the copy, and delete expired entries from it and from Redis. Called on every heartbeat and reconnect.
+     */
     async sync(): Promise<void> {
       const current = Number((await attempt(commands.hget(keys.revoked, '#'))) ?? 0);
       if (current !== changes) {

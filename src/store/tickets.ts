@@ -1,7 +1,7 @@
-/** Tickets that were not used yet. They are kept by their hash, so that whoever reads Redis cannot use one. */
+/** Unused tickets. They are stored by hash, so that read access to Redis does not yield a usable ticket. */
 import type { Store } from './redis/client.ts';
 
-/** Whom a ticket stands for, and when the access token that asked for it expires. */
+/** The session a ticket stands for, and when the access token that requested it expires. */
 export type TicketHolder = { username: string; sid: string; expiresAtMs: number };
 export type TicketStore = ReturnType<typeof createTicketStore>;
 
@@ -12,7 +12,7 @@ export function createTicketStore({ keys, commands, run, transact }: Store) {
       await transact(commands.multi().hset(key, { username, sid, expiresAtMs }).pexpire(key, ttlMs));
     },
 
-    /** Undefined when it is unknown, used or too old. */
+    /** Undefined if the ticket is unknown, used or expired. */
     async take(hash: string): Promise<TicketHolder | undefined> {
       const [username, sid, expiresAtMs] = await run('ticket-redeem', [keys.ticket(hash)], []);
       return username === undefined || sid === undefined

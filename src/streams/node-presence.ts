@@ -73,7 +73,7 @@ export function createNodePresence(options: {
     changes.clear();
     const before = misses;
     total = await presence.total().catch(() => total);
-    if (misses !== before) return; // clients were told to fetch the list, which is newer
+    if (misses !== before) return; // clients already fetch the list, which is newer
     const pick = (state: string) => collected.filter(([, to]) => to === state).map(([username]) => username);
     onChange({ online: pick('online'), offline: pick('offline'), total });
   }

@@ -142,7 +142,7 @@ export const MUTANTS: Mutant[] = [
     expects: ['nothing lost'],
     patches: [
       ['streams/replay.js', 'await followers.broadcasts.refresh();', ''],
-      ['streams/replay.js', 'to: this.at.broadcasts.seq || null', 'to: part.head.seq || null'],
+      ['streams/replay.js', 'to: this.at.broadcasts.seq || null', 'to: part.end.seq || null'],
     ],
   },
   {

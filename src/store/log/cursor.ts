@@ -1,6 +1,6 @@
 /**
- * Where a stream stands, as the SSE `id`: inbox position ~ broadcast position, each `epoch.seq.mark` (seq in base 36,
- * mark empty where it is not known) or `0` for the start of a log that had no entry yet. Opaque to clients. Pure.
+ * The position of a stream, as the SSE `id`: inbox position ~ broadcast position, each `epoch.seq.mark` (seq in base
+ * 36, mark empty if unknown), or `0` for the start of a log that had no entry yet. Opaque to clients. Pure.
  */
 import { type LogPart, type Position, START } from './log-store.ts';
 
@@ -23,7 +23,7 @@ function parsePosition(text: string): Position {
   return { epoch, seq: Number.parseInt(seq, 36), mark };
 }
 
-/** Undefined for whatever is not a cursor of ours. */
+/** Undefined for anything that is not a valid cursor. */
 export function parseCursor(text: string): Cursor | undefined {
   const match = CURSOR.exec(text);
   return match ? { inbox: parsePosition(match[1]!), broadcasts: parsePosition(match[2]!) } : undefined;
@@ -32,9 +32,9 @@ export function parseCursor(text: string): Cursor | undefined {
 export type Continuity = 'whole' | 'trimmed' | 'epoch' | 'future' | 'lost';
 
 /**
- * Whether a log still continues what a reader has seen up to `position`. `part` must begin with the entry at
- * `position` if the log still keeps it. The mark is compared like the previous entry in Raft's log matching
- * (Ongaro and Ousterhout 2014, section 5.3): same epoch, same seq, same message, hence the same log up to there.
+ * Whether a log still continues from `position`. `part` must begin with the entry at `position` if the log still has
+ * it. The mark is compared like the previous entry in Raft's log matching (Ongaro and Ousterhout 2014, section 5.3):
+ * same epoch, same seq, same message, hence the same log up to there.
  */
 export function continuity(
   position: Position,

@@ -1,32 +1,33 @@
 /**
- * The three uses of a log: broadcasts, conversations, inboxes. What it owns: the form of an entry, the arithmetic of
- * positions, and the scripts that append. Every write is one script: it happened whole, or not at all.
+ * The three uses of a log: broadcasts, conversations, inboxes. Owns the entry format, position arithmetic, and the
+ * scripts that append. Every write is one script, so it happens completely or not at all.
  */
 import { createInboxes, type InboxState, inboxKeys } from '../inboxes.ts';
 import type { Store } from '../redis/client.ts';
 import type { LogKeys } from '../redis/keys.ts';
 
 /**
- * A place in a log. `epoch` tells one life of the log from the next (it is drawn when the first entry is written);
- * `mark` is the end of the id of the message at `seq`, so that a log which lost its tail and grew again is told
- * from the one that was read. Before the first entry: START.
+ * A position in a log. `epoch` identifies one life of the log (generated with its first entry). `mark` is the end of
+ * the id of the message at `seq`: it distinguishes a log that lost its newest entries and grew again from the one that
+ * was read. START is the position before the first entry.
  */
 export type Position = { epoch: string; seq: number; mark: string };
 export const START: Position = { epoch: '', seq: 0, mark: '' };
 
 export type Entry = {
   seq: number;
-  /** The session that sent it, where the entry must not be echoed to that session; else '-'. */
+  /** The session that sent it, if the entry must not be echoed to that session; otherwise '-'. */
   origin: string;
-  /** The message as JSON, one line: what readers get, byte for byte. */
+  /** The message as one line of JSON, sent to clients byte for byte. */
   message: string;
 };
 
 export type LogPart = { first: number; end: Position; entries: Entry[]; meta: Record<string, string> };
 
 /**
- * Exclusive bounds in seq. After a seq the oldest `count` entries, without one the newest; oldest first. Ends before
- * `maxBytes` are exceeded, but not before `least` entries: whoever must get on past an entry it knows asks for two.
+ * Exclusive bounds in seq. With `after`, the oldest `count` entries; without it, the newest; always oldest first. Stops
+ * before exceeding `maxBytes`, but returns at least `least` entries: a caller that needs the entry after a known one
+ * asks for two.
  */
 export type Window = {
   after?: number;
@@ -34,19 +35,19 @@ export type Window = {
   count: number;
   maxBytes?: number;
   least?: number;
-  /** For whom, see `Asker`. Where nobody is named, for whom the log is. */
+  /** On whose behalf, see `Asker`. Defaults to the list itself. */
   by?: string;
   signal?: AbortSignal | undefined;
 };
-/** A read gives no more at once, whoever asks: with entries of 16 KB, 10,000 of them are 160 MB. */
+/** Maximum bytes per read: 10,000 entries of 16 KB would be 160 MB. */
 export const READ_BYTES = 256 * 1024;
 
-/** Messages of others, as JSON. `lookedTo` and `hasMore`: where to go on, if anything is left. */
+/** Messages from others, as JSON. If `hasMore`, continue after `lookedTo`. */
 export type MailboxPart = {
   state: Pick<InboxState, 'acked' | 'unread' | 'overflowed'>;
   first: number;
   lookedTo: number;
-  /** The first and the last tombstone on the way there; 0: none. */
+  /** Seq of the first and the last tombstone that were passed; 0 if none. */
   evictedFrom: number;
   evictedTo: number;
   hasMore: boolean;
@@ -69,7 +70,7 @@ export type Appended =
   | { outcome: 'mailbox_full' }
   | { outcome: 'quota_exceeded' };
 
-/** How many entries and bytes are kept of each log; of an account, the bytes that it sent. */
+/** Retention per log, in entries and bytes; per account, the bytes it has sent. */
 export type Retention = {
   broadcasts: number;
   broadcastBytes: number;
@@ -88,7 +89,7 @@ const ID_LENGTH = 36;
 export const idOf = (message: string): string => message.slice(ID_AT, ID_AT + ID_LENGTH);
 export const markOf = (message: string): string => message.slice(ID_AT + ID_LENGTH - 8, ID_AT + ID_LENGTH);
 
-/** An entry whose message was evicted from an inbox: it keeps its place, its id and its mark. */
+/** An entry whose message was evicted from an inbox: it keeps its position, its id and its mark. */
 export const isTombstone = ({ origin }: Entry): boolean => origin === '!';
 
 export function parseEntry(seq: number, raw: string): Entry {
@@ -114,7 +115,7 @@ export function createLogStore(
   ): Promise<LogPart> {
     const where = [log.list, log.meta];
     const window = [after ?? '', before ?? '', count, maxBytes, least];
-    // Where a log ends is a small answer: it waits for nobody's page.
+    // Reading only the end is cheap: it does not queue behind anyone's page.
     const reading =
       count === 0 ? run('log-read', where, window) : runBulk({ by, signal }, 'log-read', where, window);
     const [flat, start, raw] = await reading;
@@ -127,7 +128,7 @@ export function createLogStore(
     };
   }
 
-  /** Where logs end now. */
+  /** The current ends of several logs. */
   async function ends(metas: string[]): Promise<Position[]> {
     const flat = await run('log-positions', metas);
     return metas.map((_, i) => ({
@@ -139,7 +140,7 @@ export function createLogStore(
 
   const inboxes = createInboxes(store, retention);
   const logKeys = (log: LogKeys) => [log.list, log.meta, log.keys];
-  /** One argument: each costs every message a little, on both sides. */
+  /** Joined into one argument: each argument costs both sides a little on every message. */
   const directLimits = [
     ...[retention.history, retention.historyBytes, retention.inbox, retention.inboxBytes],
     ...[retention.accountBytes, sendLimit.max, sendLimit.windowMs],
@@ -196,7 +197,7 @@ export function createLogStore(
       return { outcome: reply[0], message: stored(reply[0], reply[1]) };
     },
 
-    /** What is not acknowledged, after a message (by its id) or a seq. Undefined: there is no such message. */
+    /** Unacknowledged messages after a message id or a seq. Undefined if there is no such message. */
     async mailbox(
       username: string,
       after: string | number,
@@ -228,7 +229,7 @@ function fieldsOf(flat: string[]): Record<string, string> {
   return fields;
 }
 
-/** A replay answers the entry as it stands in the log, an append the message alone. */
+/** A replay returns the stored entry, an append only the message. */
 function stored(outcome: 'appended' | 'replayed', text: string): string {
   return outcome === 'replayed' ? parseEntry(0, text).message : text;
 }

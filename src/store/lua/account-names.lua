@@ -1,4 +1,4 @@
--- The display names of accounts. One script for many: a command for each takes twice as long.
+-- Display names of accounts. One script for all of them: a command for each takes twice as long.
 -- KEYS  the accounts
 -- Replies the names, in the order of the keys; '' where there is none
 local names = {}

@@ -1,4 +1,4 @@
--- Set one field of a hash that exists; never bring one to life.
+-- Set one field of an existing hash; never create the hash.
 -- KEYS  1 hash
 -- ARGV  1 field  2 value
 -- Replies 'set' | 'unknown'

@@ -1,5 +1,5 @@
 -- use: clock limit log append
--- Append a message to the broadcast log and wake every node. Its cost does not depend on how many accounts exist.
+-- Append a message to the broadcast log and notify every node. The cost does not depend on the number of accounts.
 -- KEYS  1 broadcasts  2 broadcasts:meta  3 broadcasts:keys  4 limit of the sender
 -- ARGV  1 channel  2-3 entries and bytes kept  4 epoch if the log is new  5 idempotency key or '-'  6 origin session
 --       7 message id  8 message without seq and closing brace  9 sends allowed  10 in how many ms

@@ -1,7 +1,7 @@
 -- use: conversations
--- Put conversations that a release without the list has written behind all that are in it.
+-- Append conversations written by a release without the list to the end of the list.
 -- KEYS  1 conversations
--- ARGV  others, newest first; whoever is in the list by now stays where they are
+-- ARGV  others, newest first; those already in the list keep their place
 -- Replies 'adopted'
 local newest, oldest, linked = ends(redis.call('HGET', KEYS[1], '#'))
 for _, other in ipairs(ARGV) do

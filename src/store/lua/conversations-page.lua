@@ -1,13 +1,15 @@
 -- use: conversations
--- A page of an account's conversations, newest first. Takes at most so many steps; the caller goes on where it stopped.
+-- A page of an account's conversations, newest first. Takes a bounded number of steps; the caller continues where it
+-- stopped.
 -- KEYS  1 conversations
--- ARGV  1 count  2 steps  3 only what is older than this (at), or ''  4 begin behind this one
--- Replies {how many are not in the list yet; where it stopped, '-' = before the newest; 1 if there are older ones, else 0;
---         other, at, …}
+-- ARGV  1 count  2 steps  3 only conversations older than this (at), or ''  4 start behind this one
+-- Replies {how many are not in the list yet; where it stopped, '-' = before the newest; 1 if there are older ones, else
+-- 0;
+--                 other, at, …}
 local newest, _, linked = ends(redis.call('HGET', KEYS[1], '#'))
 local before = tonumber(ARGV[3]) or math.huge
 local stop, other = '-', newest
--- One that has moved to the front since is all the same in front of whatever is older than it was.
+-- Even if this one has moved to the front since, everything older than its former place is still behind it.
 local _, _, older = node(KEYS[1], ARGV[4])
 if older then stop, other = ARGV[4], older end
 local page = {}

@@ -1,6 +1,6 @@
 -- use: log counters inbox
--- Acknowledge an inbox up to a message or a position; never backwards. Tells the account's streams. What is far away is
--- reached in several calls, each of which is an acknowledgement of its own.
+-- Acknowledge an inbox up to a message or a position; never backwards. Notifies the account's streams. A long range
+-- takes several calls, each of which is a complete acknowledgement.
 -- KEYS  1 inbox  2 inbox:meta  3 inbox:ids  4 inbox:senders  5 inbox:mail  6 inbox:friends  7 inbox:heavy
 -- ARGV  1 channel  2 origin session  3 message id or ''  4-6 epoch, seq, mark of a position  7 most entries of this call
 --       8-9 entries and bytes kept in an inbox

@@ -1,11 +1,12 @@
 -- use: counters
--- Read the messages of others in an inbox that are not acknowledged. The note of an entry counts what was received up to
--- it, so a run of own copies, however long, is passed by a binary search, and nothing is counted to know if more follow.
+-- Read the unacknowledged messages from others in an inbox. The note of an entry is the number of messages received up
+-- to it, so a run of own copies of any length is skipped by binary search, and knowing whether more follow needs no
+-- counting.
 -- KEYS  1 inbox  2 inbox:meta  3 inbox:ids
 -- ARGV  1 id of the message to read after, or ''  2 its seq, where there is no id  3 count  4 bytes
 -- Replies {'read', first; acked; unread; 1 if unread mail was trimmed, else 0; seq up to which was looked; 1 if more follow, else 0;
 --   messages; seq of the first and the last tombstone that were passed, 0 if none} | {'unknown'} | {'uncounted'}
-local LOOK_BYTES = 512 * 1024 -- of one call; whoever found nothing by then goes on from where it has looked
+local LOOK_BYTES = 512 * 1024 -- per call; if nothing was found by then, the caller continues from lookedTo
 if isUncounted(KEYS[2]) then return { 'uncounted' } end
 local after = tonumber(ARGV[2])
 if ARGV[1] ~= '' then
@@ -35,7 +36,7 @@ local evictedFrom, evictedTo = 0, 0
 local found, size, looked, passed, chunk, seen, isFull = {}, 0, 0, 0, 4, nil, false
 while at <= stop and looked < LOOK_BYTES and not isFull do
   local entries, before = redis.call('LRANGE', KEYS[1], at, math.min(at + chunk - 1, stop)), #found
-  if #entries == 0 then at = stop + 1 end -- less there than the meta says
+  if #entries == 0 then at = stop + 1 end -- the list is shorter than its meta says
   for _, entry in ipairs(entries) do
     local origin, note, message = string.match(entry, '^(%S+) (%S+) (.*)$')
     local isWanted = origin == '-'

@@ -1,6 +1,6 @@
 -- use: log counters inbox
--- Count what an inbox holds, some entries a call: for one that a release without counters has written. Several may do so
--- at once. What is counted so far is void when an acknowledgement or a trim of that release has come between.
+-- Count the contents of an inbox written by a release without counters, some entries per call. Several callers may do
+-- so concurrently. The count restarts if that release acknowledged or trimmed in between.
 -- KEYS  1 inbox  2 inbox:meta  3 inbox:ids  4 inbox:senders  5 inbox:mail  6 inbox:friends  7 inbox:heavy
 -- ARGV  1 most entries of this call  2-3 entries and bytes kept in an inbox
 -- Replies 'counted' | 'more'

@@ -1,5 +1,5 @@
 -- use: counters
--- How much of an account's mail waits from each of others.
+-- The number of unread messages that an account has from each of the others.
 -- KEYS  1 inbox:meta  2 inbox:senders
 -- ARGV  the others
 -- Replies {'unread', count, …} | {'uncounted'}

@@ -1,7 +1,7 @@
 -- use: clock bucket
--- What was tried turned out to be none of what the first buckets are there for, but of what the others are.
--- KEYS  buckets: first those to give one back to, then those to take one from, though they may be empty
--- ARGV  1 how many to give back to; then for each key: allowed, in how many ms
+-- Refund an attempt to the first buckets, and charge it to the others (e.g. after a successful login).
+-- KEYS  buckets: first those to refund, then those to charge, even if they are empty
+-- ARGV  1 how many to refund; then for each key: allowed, in how many ms
 -- Replies 'settled'
 local now = clock()
 for i, key in ipairs(KEYS) do

@@ -1,6 +1,6 @@
 -- use: clock bucket
--- May this be tried? Asks all buckets, and only if none refuses takes one from each of the first. So whatever is
--- refused writes nothing.
+-- Check all buckets, and only if none is empty take one token from each of the first. A rejected attempt writes
+-- nothing.
 -- KEYS  buckets: first those to take from, then those that must not be empty
 -- ARGV  1 how many to take from; then for each key: allowed, in how many ms
 -- Replies ms to wait, 0 = go ahead

@@ -1,4 +1,4 @@
--- The newest entry of each of many logs. Ends before the bytes are exceeded, but not before the first.
+-- The newest entry of each of several logs. Stops before exceeding the byte limit, but returns at least one.
 -- KEYS  the lists
 -- ARGV  1 bytes
 -- Replies {entry, …}, one for each key until the end; '' where there is none

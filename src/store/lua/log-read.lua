@@ -1,5 +1,5 @@
 -- use: slice counters
--- Read a part of a log together with its meta, in one moment. Ends at the count or at the bytes, whichever comes first.
+-- Read a part of a log and its meta atomically. Stops at the count or the byte limit, whichever comes first.
 -- KEYS  1 list  2 meta
 -- ARGV  1 after: seq or ''   2 before: seq or ''   3 count   4 bytes   5 entries that come whatever their size
 --       After a seq the oldest `count` entries, without one the newest; always oldest first.

@@ -2,7 +2,7 @@
 -- A node's heartbeat.
 -- KEYS  1 nodes
 -- ARGV  1 node id  2 ms of silence after which a node is dead  3 ms to age this beat by (a node that is leaving)
--- Replies {now (epoch ms), 1 if this node was still known | 0 if it had been swept, id of the Redis process, dead node ids …}
+-- Replies {now (epoch ms), 1 if this node was still known | 0 if it had been evicted, id of the Redis process, dead node ids …}
 local now = clock()
 local run = string.match(redis.call('INFO', 'server'), 'run_id:(%w+)')
 local before = redis.call('HGET', KEYS[1], ARGV[1])

@@ -1,4 +1,4 @@
--- Replace a password's hash by another one of the same password, unless it was changed meanwhile.
+-- Replace a password hash with another hash of the same password, unless it was changed meanwhile.
 -- KEYS  1 account
 -- ARGV  1 hash that was checked  2 new hash  3 how the password was prepared for it
 -- Replies 'set' | 'changed'

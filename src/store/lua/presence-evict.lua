@@ -1,6 +1,6 @@
 -- use: depart
--- Take dead nodes off one shard of presence. A node that goes on after all learns it from its next beat, also when the
--- node that sweeps dies in between: it is marked with 0.
+-- Remove dead nodes from one presence shard. A node that was only suspended learns this from its next heartbeat, even
+-- if the evicting node dies in between: the dead node is marked with 0.
 -- KEYS  1 online shard  2 nodes
 -- ARGV  1 channel  2… dead node ids
 -- Replies {usernames that went offline}

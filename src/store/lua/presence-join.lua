@@ -1,9 +1,10 @@
 -- use: clock
--- A node says: this account has a stream here. Value of a field: 'since node node …'.
+-- Record that an account has a stream on a node. Value of a field: 'since node node …'.
 -- KEYS  1 online shard  2 nodes
 -- ARGV  1 username  2 node id  3 channel
--- Replies 'came' (was offline everywhere) | 'here' | 'unknown': the node was declared dead, and nobody would sweep what it
--- says now if it died before its next heartbeat
+-- Replies 'came' (was offline everywhere) | 'here' | 'unknown': the node was declared dead, and this record would never
+-- be
+--                 evicted if the node died before its next heartbeat
 if redis.call('HEXISTS', KEYS[2], ARGV[2]) == 0 then return 'unknown' end
 local value = redis.call('HGET', KEYS[1], ARGV[1])
 if not value then

@@ -1,5 +1,5 @@
 -- use: depart
--- A node says: this account's last stream here has ended.
+-- Record that an account's last stream on a node has ended.
 -- KEYS  1 online shard
 -- ARGV  1 username  2 node id  3 channel
 -- Replies 'went' (offline everywhere now) | 'still'

@@ -1,5 +1,5 @@
 -- use: clock
--- Begin a session, and note it among those of its account. Names those that are too many: the longest unused.
+-- Open a session and add it to those of its account. Returns the sessions over the limit, longest unused first.
 -- KEYS  1 session  2 sessions of the account
 -- ARGV  1 sid  2 ms to live  3 how many an account may have  4… field, value, …
 -- Replies {sid …} to end

@@ -1,8 +1,8 @@
 -- use: clock revoke
--- Swap a session's refresh token for the next one. Each token serves once: a second use means that two parties
--- hold it, and nobody can tell which is the owner, so the session ends (RFC 9700, section 4.14.2).
--- One exception, for answers that got lost: for a while the token that was used last may be used again by a client
--- that sends the nonce of its first use. Only the client that made that request knows it (decision 020).
+-- Exchange a session's refresh token for the next one. Each token works once: a second use means that two parties hold
+-- it, and the server cannot tell which one is the owner, so the session ends (RFC 9700, section 4.14.2).
+-- One exception, for lost responses: for a while the last used token works again for a client that sends the nonce of
+-- its first use. Only the client that made that request knows the nonce (decision 020).
 -- KEYS  1 session  2 revoked  3 sessions of the account
 -- ARGV  1 hash presented  2 hash of the next  3 lastUsedAt  4 ms to live  5 channel  6 sid  7 dead at (epoch ms)
 --       8 grace (ms)  9 hash of the nonce, or empty

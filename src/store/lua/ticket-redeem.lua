@@ -1,4 +1,4 @@
--- Take a ticket: whoever comes second finds nothing.
+-- Redeem a ticket: a second attempt finds nothing.
 -- KEYS  1 ticket
 -- Replies {username, sid, expiresAtMs} | {} (unknown, used or too old)
 local ticket = redis.call('HMGET', KEYS[1], 'username', 'sid', 'expiresAtMs')

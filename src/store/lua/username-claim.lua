@@ -1,5 +1,5 @@
 -- use: claim
--- Reserve the skeleton of an account that was made before there were any, or under other rules; note that it was looked at.
+-- Reserve the skeleton of an account that is older than skeletons or than the current rules, and mark it as processed.
 -- KEYS  1 account  2 skeleton  3 account of the presumed holder of the skeleton
 -- ARGV  1 username  2 presumed holder or ''  3 the skeleton, as the account remembers it
 -- Replies {'claimed'} | {'unknown'} | {'alike', holder}: of two old accounts that look the same the first keeps it

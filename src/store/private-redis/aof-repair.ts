@@ -1,9 +1,10 @@
-// What a power cut leaves at the end of an append-only file: part of a command, or zeros. The server does not start from
-// the one, and takes the other for the end wherever it stands, with all that follows. Here the end is cut off behind the
-// last whole command, and only if no whole command follows: then the damage is in the middle, and nothing is touched.
+// Repairs what a power cut leaves at the end of an append-only file: part of a command, or zeros. The server does not
+// start from a partial command, and treats zeros anywhere as the end of the file, discarding everything after them.
+// Here the file is cut after the last complete command, and only if no complete command follows; otherwise the damage
+// is in the middle, and the file is not touched.
 import * as fs from 'node:fs';
 
-/** Bytes `good` to `size` are no part of a whole command, or of a transaction that was not finished. */
+/** The bytes from `good` to `size` are not a complete command, or belong to an unfinished transaction. */
 type Tail = { good: number; damagedAt: number; size: number };
 type Command = { name: string; end: number };
 
@@ -11,7 +12,7 @@ const WINDOW_BYTES = 1 << 20;
 const LONGEST_LINE = 128;
 const MOST_ARGUMENTS = 1 << 20;
 
-/** Any place of a file, without all of it in memory. */
+/** Random access to a file without loading all of it into memory. */
 class Source {
   readonly size: number;
   readonly #descriptor: number;
@@ -23,7 +24,7 @@ class Source {
     this.size = fs.fstatSync(descriptor).size;
   }
 
-  /** So many bytes, or as many as there are. */
+  /** Up to `length` bytes; fewer at the end of the file. */
   at(from: number, length: number): Buffer {
     const isThere = from >= this.#from && from + length <= this.#from + this.#window.length;
     if (!isThere) {
@@ -43,7 +44,7 @@ class Source {
   }
 }
 
-/** Undefined when what begins there is not a whole command. */
+/** Undefined if no complete command starts there. */
 function commandAt(source: Source, from: number): Command | undefined {
   const head = source.line(from);
   if (head?.startsWith('#')) return { name: '', end: from + head.length + 2 }; // an annotation
@@ -81,7 +82,7 @@ function tailOf(source: Source): Tail {
   return { good, damagedAt: at, size };
 }
 
-/** Whether a whole command begins anywhere behind the damage. */
+/** Whether a complete command starts anywhere after the damage. */
 function isFollowed(source: Source, damagedAt: number): boolean {
   for (let from = damagedAt + 1; from < source.size; from += WINDOW_BYTES - LONGEST_LINE) {
     const text = source.at(from, WINDOW_BYTES).toString('latin1');
@@ -93,7 +94,9 @@ function isFollowed(source: Source, damagedAt: number): boolean {
   return false;
 }
 
-/** Answers what was done, or nothing if the file has a good end. Throws when it must not be mended. */
+/**
+ * Returns a description of the repair, or nothing if the end of the file is intact. Throws if it must not be repaired.
+ */
 export function repairTornTail(file: string): string | undefined {
   const descriptor = fs.openSync(file, 'r+');
   try {
@@ -113,7 +116,7 @@ export function repairTornTail(file: string): string | undefined {
   }
 }
 
-/** On the disk before the original is touched, or not there. */
+/** The copy is on disk before the original is changed, or an error is thrown. */
 function copyWhole(file: string, copy: string): void {
   try {
     fs.copyFileSync(file, copy, fs.constants.COPYFILE_EXCL | fs.constants.COPYFILE_FICLONE);

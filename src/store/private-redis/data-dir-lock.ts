@@ -1,14 +1,14 @@
-// The claim on a data directory: which process writes to it. Two servers on one append-only file destroy it, so the second
-// is refused, with the name of the first; a claim whose process is gone is taken over.
-// Known limit: containers that share a data directory but not their process ids do not see one another's claim.
+// Lock of a data directory: records which process writes to it. Two servers on one append-only file destroy it, so the
+// second is rejected with the pid of the first; a lock whose process is gone is taken over.
+// Known limit: containers that share a data directory but not a pid namespace do not see each other's lock.
 import * as fs from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 /**
- * A file that says which process writes to the directory. Claim first, look round after: of two that come together at
- * least one sees the other; both may withdraw and try again, but never do both go on. A server that is on its way out
- * is waited for, so long. The name is unique to one process, so that a claim whose process is gone can be removed without a race.
+ * A file that names the process writing to the directory. Lock first, check afterwards: of two that start together at
+ * least one sees the other. Both may back off and retry, but never do both continue. A server that is shutting down is
+ * waited for until the timeout. The name is unique to one process, so a stale lock can be removed without a race.
  */
 export async function lockDataDir(dataDir: string, pid: number, patienceMs: number): Promise<string> {
   const name = `server-${pid}-${incarnation(pid)}.lock`;
@@ -31,7 +31,7 @@ function isHeld(dataDir: string, name: string): boolean {
   return held;
 }
 
-/** Tells a process from a later one of the same pid, and from a zombie (Linux). Undefined when it is gone. */
+/** Distinguishes a process from a later one with the same pid, and from a zombie (Linux). Undefined if it is gone. */
 function incarnation(pid: number): string | undefined {
   try {
     if (process.platform !== 'linux') return process.kill(pid, 0) ? 'alive' : undefined;

@@ -1,12 +1,12 @@
-// The data directory of the private Redis: closed to other users, and looked through before a server starts from it. A
-// server that does not find its manifest starts empty beside the old data, and says nothing.
+// The data directory of the private Redis: closed to other users, and checked before a server starts from it. A server
+// that does not find its manifest silently starts empty beside the old data.
 import * as fs from 'node:fs';
 import { join } from 'node:path';
 
 const FOLDER = 'appendonlydir';
 const STEM = 'appendonly.aof'; // also the name of the whole file before version 7, which newer servers take over
 const DATA_FILE = /\.(base\.(rdb|aof)|incr\.aof)$/;
-/** What a server without any data writes as its base has about 90 bytes; no account fits into the rest. */
+/** The base file of a server without data has about 90 bytes; the remaining space cannot hold an account. */
 const EMPTY_BASE_BYTES = 128;
 
 const OURS =
@@ -14,7 +14,7 @@ const OURS =
 const OTHERS = 0o077;
 const STICKY = 0o1000;
 
-/** There, for its owner alone, and to be written. */
+/** Create the directory if needed, closed to other users and writable. */
 export function openDataDir(dataDir: string, log: (message: string) => void): void {
   try {
     fs.mkdirSync(dataDir, { recursive: true, mode: 0o700 });
@@ -46,7 +46,7 @@ function closeToOthers(dataDir: string, log: (message: string) => void): void {
   log(`${problem}: it is closed to them now (0700)`);
 }
 
-/** What is in a closed directory need not be closed; but it may be copied from there. */
+/** Files inside a closed directory are safe, but they may be copied from there: close them too. */
 function close(path: string): void {
   const status = fs.lstatSync(path, { throwIfNoEntry: false });
   if (!status || status.isSymbolicLink() || (status.mode & OTHERS) === 0) return;
@@ -57,14 +57,14 @@ function close(path: string): void {
   }
 }
 
-/** Of a server that was killed. */
+/** Left by a server that was killed. */
 export function removeDrafts(dataDir: string): void {
   for (const name of namesIn(dataDir))
     if (/^temp-(\d+\.rdb|rewriteaof(-bg)?-\d+\.aof)$/.test(name))
       fs.rmSync(join(dataDir, name), { recursive: true, force: true });
 }
 
-/** Throws unless a server can start from what is there. Answers the file that is appended to, if there is one yet. */
+/** Throws unless a server can start from the existing files. Returns the append-only file, if there is one yet. */
 export function checkDataFiles(dataDir: string): string | undefined {
   const folder = join(dataDir, FOLDER);
   const manifest = join(folder, `${STEM}.manifest`);

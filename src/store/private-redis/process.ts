@@ -12,16 +12,16 @@ import { removeDrafts } from './data-dir.ts';
 import { lockDataDir } from './data-dir-lock.ts';
 
 export type ServerOptions = {
-  /** Where it listens. */
+  /** The path of its socket. */
   socket: string;
   stopping: AbortSignal;
-  /** Of a native server. `prepare` is called when the directory is this server's alone. */
+  /** For a native server. `prepare` is called once this server holds the lock on the directory. */
   data?: { dataDir: string; prepare: () => void };
 };
-/** `ended`: why, and its last words. */
+/** `ended` resolves with the reason and the last lines of output. */
 export type Server = { ended: Promise<string> };
 
-const GOING_MS = 5_000; // for a server to flush its file and end; then SIGKILL
+const GOING_MS = 5_000; // for a server to flush its file and exit; then SIGKILL
 const SILENCE_MS = 30_000; // of a start; a server that reads a large file is not silent, it answers LOADING
 
 /**
@@ -48,7 +48,7 @@ export async function startServerProcess(
     cwd: import.meta.dirname,
     env: {}, // Parley's secrets are none of its business
   });
-  child.stdin.on('error', () => undefined); // a server that is gone already is told by `ended`
+  child.stdin.on('error', () => undefined); // `ended` reports a server that is gone already
   const words: string[] = [];
   for (const output of [child.stdout, child.stderr]) {
     createInterface(output).on('line', (line) => words.push(line) > 10 && words.shift());
@@ -83,7 +83,7 @@ export async function startServerProcess(
   }
 }
 
-/** What must be before a native server starts; answers what must be after it has ended. */
+/** Prepares the start of a native server; returns the cleanup to run after it has exited. */
 async function holdData(
   { dataDir, prepare }: NonNullable<ServerOptions['data']>,
   socket: string,

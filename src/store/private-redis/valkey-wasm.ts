@@ -21,7 +21,7 @@ type Inside = {
 
 const socketPath = process.argv[2]!;
 
-// The cast tells the truth about 0.1.1, whose type only hides these members.
+// The cast is correct for 0.1.1, whose type only hides these members.
 const server = new ValkeyServer() as unknown as Inside;
 const hostImports = server.hostImports.bind(server);
 let moved = false;

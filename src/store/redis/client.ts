@@ -1,15 +1,15 @@
 /**
- * The three connections of a node: one for commands, one for reads that may be long, so that nothing else stands behind
- * them, and one that listens. What it owns: how long we wait, what is tried
- * again (nothing: a write whose outcome is unknown is the caller's to repeat, with its idempotency key), and which
- * errors mean that Redis is away. Everything above sees StoreUnavailable or a bug.
+ * The three connections of a node: one for commands, one for long reads (so that nothing queues behind them), and a
+ * subscriber. Owns timeouts, retries (none: a write with an unknown outcome must be repeated by the caller, with its
+ * idempotency key), and the decision which errors mean that Redis is unavailable. Callers see StoreUnavailable or a
+ * bug.
  */
 import { type ChainableCommander, type Command, Redis, type RedisOptions } from 'ioredis';
 import { createFairTurns } from '../fair-turns.ts';
 import { createKeys, type Keys } from './keys.ts';
 import { runScript, type ScriptName, type ScriptReplies } from './scripts.ts';
 
-/** Redis is away, too slow, or refuses writes. Becomes 503 `unavailable`; what happened to a write is unknown. */
+/** Redis is unavailable, too slow, or rejects writes. Becomes 503 `unavailable`; the outcome of a write is unknown. */
 export class StoreUnavailable extends Error {}
 
 /** Redis has reached its `maxmemory`: nothing was written. */
@@ -17,7 +17,7 @@ export class StoreFull extends StoreUnavailable {}
 
 export type StoreLog = { info(message: string): void; warn(message: string): void };
 
-/** For whom something is read: those who wait are served in turns. And whether they still wait. */
+/** On whose behalf a read runs (waiting readers are served in turns), and whether that caller still waits. */
 export type Asker = { by: string; signal?: AbortSignal | undefined };
 
 export type Store = {
@@ -31,9 +31,12 @@ export type Store = {
     args?: (string | number)[],
   ): Promise<ScriptReplies[Name]>;
   attempt<T>(work: Promise<T>): Promise<T>;
-  /** Whether commands and long reads have a connection; each comes back by itself, at a moment of its own. */
+  /** Whether the command and long-read connections are up; each reconnects on its own. */
   isConnected(): boolean;
-  /** Reads that may give up to 256 KiB go here, some at a time, beside all else. No write: the order is its own. */
+  /**
+   * For reads of up to 256 KiB, a few at a time, on their own connection. Not for writes: their order would be
+   * undefined.
+   */
   bulk<T>(asker: Asker, work: (bulk: Redis) => Promise<T>): Promise<T>;
   runBulk<Name extends ScriptName>(
     asker: Asker,
@@ -41,7 +44,7 @@ export type Store = {
     keys: string[],
     args?: (string | number)[],
   ): Promise<ScriptReplies[Name]>;
-  /** Run a transaction of `commands`: all of it, or it throws as `attempt` does. */
+  /** Run a transaction of `commands`. Succeeds completely, or throws as `attempt` does. */
   transact(commands: ChainableCommander): Promise<void>;
   /** Epoch ms by Redis' clock, so that a node whose own clock is wrong still agrees with the others. */
   now(): number;
@@ -50,11 +53,11 @@ export type Store = {
   close(): void;
 };
 
-/** A command that Redis has not answered by then is given up; a request makes at most a few, and must end within 5 s. */
+/** Timeout of a command. A request makes only a few, and must end within 5 s. */
 const COMMAND_TIMEOUT_MS = 3_000;
-/** So many replies of up to 256 KiB are on their way to this node at once: 2 MiB here, and in Redis. */
+/** Maximum number of replies of up to 256 KiB in flight to this node: 2 MiB here, and in Redis. */
 const BULK_AT_ONCE = 8;
-/** Replies that say "not now" rather than "you are wrong". */
+/** Replies that mean "not now" rather than "invalid command". */
 const NOT_NOW =
   /^(LOADING|OOM|READONLY|MISCONF|MASTERDOWN|CLUSTERDOWN|NOREPLICAS|BUSY|TRYAGAIN|NOAUTH|EXECABORT|ERR max number of clients)/;
 
@@ -64,7 +67,7 @@ function connectionOptions(name: string) {
     lazyConnect: true,
     enableOfflineQueue: false,
     autoResendUnfulfilledCommands: false,
-    maxRetriesPerRequest: 0, // when the connection ends no answer comes: whoever waits is told at once
+    maxRetriesPerRequest: 0, // fail pending commands at once when the connection ends
     connectTimeout: COMMAND_TIMEOUT_MS,
     commandTimeout: COMMAND_TIMEOUT_MS,
     retryStrategy: (times: number) => Math.min(50 * 2 ** times, 1_000) * (0.5 + Math.random() / 2),
@@ -72,8 +75,8 @@ function connectionOptions(name: string) {
 }
 
 /**
- * All commands of one turn of the event loop leave in one write: a system call costs more than a command does. Unlike
- * ioredis' automatic pipelines nothing waits for the answer of what went before.
+ * Send all commands of one turn of the event loop in one write: a system call costs more than a command. Unlike
+ * ioredis' automatic pipelining, nothing waits for the reply to an earlier batch.
  */
 class GatheringRedis extends Redis {
   #isGathering = false;
@@ -92,7 +95,7 @@ class GatheringRedis extends Redis {
   }
 }
 
-/** `ephemeral`: that nothing outlives the server is known and said elsewhere. */
+/** `ephemeral`: suppress the durability warning; the caller already shows it. */
 export async function openStore(options: {
   url: string;
   prefix: string;
@@ -169,8 +172,8 @@ export async function openStore(options: {
 }
 
 /**
- * A reply of Redis that is not "not now" is our bug and stays as it is; and so does what never came from Redis: a bug of
- * ours, a file. Whatever else ioredis throws is the connection.
+ * A reply other than "not now" is a bug and is passed through, as is any error that did not come from Redis. Any other
+ * ioredis error means that the connection failed.
  */
 function asUnavailable(error: unknown): unknown {
   if (!(error instanceof Error)) return error;
@@ -179,7 +182,7 @@ function asUnavailable(error: unknown): unknown {
   return new StoreUnavailable(error.message, { cause: error });
 }
 
-/** A transaction is aborted because of what was replied to its commands: those replies tell the reason. */
+/** An aborted transaction reports only the abort; the replies to its commands contain the reason. */
 function asNotNow(error: Error): StoreUnavailable | undefined {
   const previous =
     'previousErrors' in error && Array.isArray(error.previousErrors) ? error.previousErrors : [];
@@ -189,7 +192,7 @@ function asNotNow(error: Error): StoreUnavailable | undefined {
   return new (isFull ? StoreFull : StoreUnavailable)(error.message, { cause: error });
 }
 
-/** Redis replies to each command of a transaction; one that fails there does not fail the transaction. */
+/** Redis replies to each command of a transaction; a failing command does not fail the transaction. */
 async function completed(transaction: ChainableCommander): Promise<void> {
   for (const [error] of (await transaction.exec()) ?? []) if (error) throw error;
 }
@@ -202,7 +205,7 @@ async function checkServer(redis: Redis, log: StoreLog, ephemeral: boolean): Pro
   for (const warning of warnings) log.warn(warning);
 }
 
-/** Refuses a server that is too old; warns, loudly, about settings under which messages vanish. From INFO. Pure. */
+/** Reject a server that is too old; warn about settings that lose messages. Input is INFO. Pure. */
 export function judgeServer(info: string, ephemeral: boolean): { refusal?: string; warnings: string[] } {
   const field = (name: string) => new RegExp(`^${name}:(.*?)\\r?$`, 'm').exec(info)?.[1];
   const version = field('valkey_version') ?? field('redis_version') ?? '0';

@@ -1,21 +1,21 @@
 /**
- * Every key and channel of Parley, spelled here and nowhere else (docs/explanation/architecture.md has the table of what they hold).
- * `{}` marks the part that a Redis Cluster would hash; usernames contain neither braces, colons nor bars.
+ * Every key and channel of Parley, defined only here (docs/explanation/architecture.md lists what they contain). `{}`
+ * marks the part that a Redis Cluster would hash; usernames contain no braces, colons or bars.
  */
 import { createHash } from 'node:crypto';
 
-/** The keys of one log: its entries, its meta hash, and what finds an entry again (by idempotency key). */
+/** The keys of one log: its entries, its meta hash, and the index by idempotency key. */
 export type LogKeys = { list: string; meta: string; keys: string };
 export type InboxKeys = {
   list: string;
   meta: string;
   ids: string;
   conversations: string;
-  /** Who has unread mail here, and how much; each unread entry; whom the account has ever written to. */
+  /** Unread counts per sender; each unread entry; every account this one has written to. */
   senders: string;
   mail: string;
   friends: string;
-  /** Who fills more than a small part of it. */
+  /** Senders that fill more than a small part of the inbox. */
   heavy: string;
   channel: string;
 };
@@ -30,7 +30,7 @@ export function createKeys(prefix: string) {
 
   return {
     account: (username: string) => key(`account:{${username}}`),
-    /** For SCAN, and what it finds. */
+    /** Pattern for SCAN, and the username in a matching key. */
     accounts: `${prefix.replace(/[*?[\]^\\-]/g, '\\$&')}account:{*}`,
     usernameIn: (account: string) => account.slice(key('account:{').length, -1),
     skeleton: (digest: string) => key(`skeleton:{${digest}}`),

@@ -1,8 +1,8 @@
 /**
- * The listening side: what other nodes publish. A wake-up is a hint, the log is the truth: whatever is lost here is
- * read there. So the one duty of this file is to notice silence. A subscriber can look healthy and hear nothing
- * (a half-open connection, a server that was replaced), hence the probe: a message to ourselves every two seconds;
- * when none has come for six, the connection is thrown away.
+ * The subscriber: receives what other nodes publish. A notification is a hint and the log is the source of truth, so a
+ * lost message is read from there; the main duty of this file is to detect silence. A subscriber can look healthy and
+ * receive nothing (a half-open connection, a replaced server). It therefore publishes a probe to itself every two
+ * seconds, and drops the connection when none has arrived for six.
  */
 import type { Store } from './client.ts';
 
@@ -22,11 +22,11 @@ export function createPubSub(store: Store, nodeId: string, log: { warn(message: 
     heardAt = performance.now();
     listeners.get(channel)?.(payload);
   });
-  // Also the first time: then there is nothing yet to subscribe to but the probe.
+  // Also runs on the first connect, when the probe is the only subscription.
   subscriber.on('ready', () => void restore());
   listeners.set(probe, () => {});
 
-  /** Everything that was listened to, again; then whoever listens must read what was missed meanwhile. */
+  /** Subscribe to every channel again; then the owners must read what they missed. */
   async function restore(): Promise<void> {
     heardAt = performance.now();
     try {
@@ -35,7 +35,7 @@ export function createPubSub(store: Store, nodeId: string, log: { warn(message: 
         await subscriber.subscribe(...channels.slice(i, i + 1_000));
       onRestored();
     } catch {
-      subscriber.disconnect(true); // the connection died meanwhile: the next one restores
+      subscriber.disconnect(true); // the connection dropped again: the next one restores
     }
   }
 
@@ -45,7 +45,7 @@ export function createPubSub(store: Store, nodeId: string, log: { warn(message: 
       heardAt = performance.now();
       subscriber.disconnect(true);
     }
-    // While Redis does not take the probe, silence says nothing about the subscriber.
+    // While Redis does not accept the probe, silence is not the subscriber's fault.
     commands.publish(probe, '').catch(() => {
       heardAt = performance.now();
     });
@@ -57,7 +57,10 @@ export function createPubSub(store: Store, nodeId: string, log: { warn(message: 
       return restore();
     },
 
-    /** Resolves when Redis has taken the subscription, or could not: then `restore` does it later, and calls onRestored. */
+    /**
+     * Resolves when Redis has accepted the subscription, or has failed to: then `restore` retries later and calls
+     * onRestored.
+     */
     async listen(channel: string, listener: (payload: string) => void): Promise<void> {
       listeners.set(channel, listener);
       await subscriber.subscribe(channel).catch(() => {});

@@ -1,16 +1,16 @@
 /**
- * The Lua scripts, one per verb. Each file's header is its contract: what it does, KEYS, ARGV, replies.
- * `-- use: a b` names fragments of lua/lib that are put in front of it. Lua never builds a key.
+ * The Lua scripts. The header of each file is its contract: what it does, KEYS, ARGV, replies. `-- use: a b` names
+ * fragments of lua/lib that are prepended to it. Lua never builds a key.
  *
- * Scripts are run by their SHA and sent whole only when Redis does not know them, after each command of its own:
- * so SCRIPT FLUSH, a restart or a failover cost one round trip and no error. (ioredis' own scripts remember for a
- * minute what Redis has forgotten.)
+ * Scripts run by SHA, and are sent in full only when Redis does not know them. SCRIPT FLUSH, a restart or a failover
+ * therefore cost one round trip and no error. (The script support of ioredis assumes for a minute that Redis still has
+ * them.)
  */
 import { createHash } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
 import type { Redis } from 'ioredis';
 
-/** The replies that each script's header promises. */
+/** The replies documented in each script's header. */
 export type ScriptReplies = {
   'broadcast-append': ['appended' | 'replayed', string] | ['limited', number];
   'direct-append':
@@ -64,7 +64,7 @@ function load(name: string): { sha: string; source: string } {
   return { sha: createHash('sha1').update(source).digest('hex'), source };
 }
 
-// All of them, at the start: an upgrade may replace the folder under a node that runs, and descriptors may run out.
+// Loaded at startup: an upgrade may replace the folder under a running node, and file descriptors may run out.
 const loaded = new Map(
   readdirSync(folder)
     .filter((file) => file.endsWith('.lua'))
@@ -72,7 +72,7 @@ const loaded = new Map(
     .map((name) => [name, load(name)]),
 );
 
-/** Run a script. The cast is true because ScriptReplies repeats the headers, and test/store holds them to it. */
+/** Run a script. The cast is sound: ScriptReplies repeats the headers, and test/store checks the scripts against it. */
 export async function runScript<Name extends ScriptName>(
   redis: Redis,
   name: Name,

@@ -1,6 +1,6 @@
--- append: one message at the end of a log whose repeats are told by idempotency key (broadcasts, a conversation).
--- kept: {entries, bytes}; due, forget: see trim. Publishes a wake-up where a channel is given. Answers the message and the
--- entry as stored.
+-- append: add one message to the end of a log that detects repeats by idempotency key (broadcasts, a conversation).
+-- kept: {entries, bytes}; due, forget: see trim. Publishes a notification if a channel is given. Returns the message
+-- and the stored entry.
 local function append(log, channel, kept, key, origin, id, head, due, forget)
   local list, meta, keys = log.list, log.meta, log.keys
   local before, first = log.mark, log.first
@@ -23,7 +23,7 @@ local function append(log, channel, kept, key, origin, id, head, due, forget)
   return message, entry
 end
 
--- The entry that was stored under an idempotency key, or nil. It is there for as long as its message is.
+-- The entry stored under an idempotency key, or nil. It exists as long as its message does.
 local function recall(list, meta, keys, key)
   local seq = key ~= '-' and redis.call('HGET', keys, key)
   if not seq then return nil end

@@ -1,5 +1,5 @@
--- bucket: a token bucket in a hash, by Redis' own clock: `max` at once, then one each windowMs / max.
--- Its one field, fullAt, is when nothing will be missing any more (epoch ms). The hash is gone by then.
+-- bucket: a token bucket in a hash, by Redis' clock: `max` at once, then one every windowMs / max. Its one field,
+-- fullAt, is when the bucket is full again (epoch ms). The hash expires then.
 local function each(max, windowMs) return math.max(1, math.floor(windowMs / max)) end
 local function fullAt(key, now) return math.max(now, tonumber(redis.call('HGET', key, 'fullAt') or 0)) end
 local function waitFor(key, max, windowMs, now)

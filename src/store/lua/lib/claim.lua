@@ -1,5 +1,5 @@
--- claim: reserve a skeleton for a username; answers nothing, or who else has it. One that was reserved for an account that never came
--- to be is free: the caller says which account it looked at, since only it knows the key.
+-- claim: reserve a skeleton for a username. Returns nil, or the current holder. A reservation whose account was never
+-- created is free: the caller says which account it checked, since only the caller knows that key.
 local function claim(skeleton, username, presumed, account)
   local holder = redis.call('HGET', skeleton, 'username')
   if holder and holder ~= username then

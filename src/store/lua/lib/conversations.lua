@@ -1,8 +1,9 @@
--- conversations: whom an account has talked with, newest first: a linked list inside one hash, so that moving one to the
--- front costs the same however many there are, and a page costs what it holds.
+-- conversations: the conversations of an account, newest first, as a linked list in one hash: moving one to the front
+-- costs the same however many there are, and a page costs only its own size.
 --   other  'at newer older': when they last talked (epoch ms), made unique, so it falls along the list; '-' = no neighbour
 --   #      'newest oldest linked': both ends, and how many are in the list
--- A bare number was written by a release that had no list. It is older than all that is linked; conversations-link.lua links it.
+-- A bare number was written by a release without the list. It is older than all linked ones; conversations-link.lua
+-- links it.
 local NODE = '^(%-?%d+) (%S+) (%S+)$'
 
 local function node(hash, other)
@@ -14,13 +15,13 @@ local function write(hash, other, at, newer, older)
   redis.call('HSET', hash, other, at .. ' ' .. newer .. ' ' .. older)
 end
 
--- Answers newest, oldest, linked.
+-- Returns newest, oldest, linked.
 local function ends(text)
   local newest, oldest, linked = string.match(text or '- - 0', '^(%S+) (%S+) (%d+)$')
   return newest, oldest, tonumber(linked)
 end
 
--- Move a conversation to the front, or add it there. One that is in front already is left as it is: its place is later than
+-- Move a conversation to the front, or add it there. One already in front is left unchanged: its place is newer than
 -- all others.
 local function promote(hash, other, now)
   local text = redis.call('HGET', hash, '#')

@@ -16,13 +16,13 @@ local function isUncounted(meta)
   return m[1] and not m[2]
 end
 
--- Answers them in this order; those of an empty inbox where there are none.
+-- Returns the counters in this order; those of an empty inbox if there are none.
 local function unpackCounters(packed)
   if not packed then return 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 end
   return cmsgpack.unpack(packed)
 end
 
--- All fields of a log's meta, those of an inbox' counters among them: {field, value, …}.
+-- All fields of a log's meta, including the counters of an inbox: {field, value, …}.
 local function fieldsOf(meta)
   local fields = redis.call('HGETALL', meta)
   for i = 1, #fields, 2 do

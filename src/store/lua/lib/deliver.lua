@@ -1,18 +1,18 @@
--- deliver: one direct message at the end of an account's inbox, with the wake-up for the nodes that stream it.
--- name: of the other one; own: this account is the sender. Own copies (sent from another session of the account) do not
--- wait; where nothing does, and nothing is missing, they are acknowledged at once.
+-- deliver: append one direct message to an account's inbox, and notify the nodes that stream it. name: the other
+-- account; own: this account is the sender. Own copies (sent from another session of the account) are not unread; if
+-- nothing is unread or evicted, they are acknowledged at once.
 local function deliver(box, conversations, channel, newEpoch, own, origin, id, name, message, now)
   local first, isNew = box.first, not box.epoch
   local list, ids = box.list, box.ids
   if isNew then
     local senders, mail, heavy = box.senders, box.mail, box.heavy
     box.epoch, box.waiting = newEpoch, {}
-    redis.call('DEL', senders, mail, heavy) -- of a log that Redis has lost
+    redis.call('DEL', senders, mail, heavy) -- left over from a log that Redis has lost
   end
   local seq, before = box.last + 1, box.mark
   local at = int(seq)
   local entry = (own and origin or '-') .. ' ' .. int(own and box.received or box.received + 1) .. ' ' .. message
-  if own then befriend(box, name) end -- first: whom one writes to does not pay for it as a stranger
+  if own then befriend(box, name) end -- first: a recipient of own messages is not treated as a stranger
   local of = not own and waiting(box, name)
   makeRoom(box, #entry, own or of.isFriend)
   redis.call('RPUSH', list, entry)

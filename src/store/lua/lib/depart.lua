@@ -1,4 +1,4 @@
--- depart: take a set of nodes off an account's presence. Answers true when none is left: the account went offline.
+-- depart: remove a set of nodes from an account's presence. Returns true if none is left: the account went offline.
 local function depart(shard, username, value, gone, channel)
   local kept, nodes, changed = nil, 0, false
   for word in string.gmatch(value, '%S+') do

@@ -1,5 +1,5 @@
--- inbox: one account's inbox, with everything that is counted about it. A counter changes in the script that changes
--- what it counts, and all of them are one field of the meta: a field more costs Redis as much as all the rest of it.
+-- inbox: one account's inbox with all its counters. A counter changes in the script that changes what it counts. All
+-- counters share one field of the meta: a second field would cost Redis as much as all the rest.
 --   meta     epoch, first, last, mark, as of every log, and
 --            counters  msgpack, see COUNTERS. An inbox that has entries and no counters was written by a release without
 --                      them, with acked, received, read and dropped as fields: inbox-recount.lua must run first
@@ -29,7 +29,7 @@ local function inbox(at, limit, maxBytes)
   }
 end
 
--- What a sender has waiting here. It is read once; what changes of it, save() writes. `known` is the value of `senders`.
+-- The unread mail of a sender in this inbox. Read once; save() writes the changes. `known` is the value of `senders`.
 local function waiting(box, name, known)
   local of = box.waiting[name]
   if of then return of end
@@ -49,7 +49,7 @@ local function waiting(box, name, known)
   return of
 end
 
--- How much of the inbox a sender fills, from 0 to 1.
+-- The share of the inbox that a sender fills, from 0 to 1.
 local function fullness(box, of) return math.max(of.unread / box.limit, of.bytes / box.maxBytes) end
 
 local function keep(box, name, of)
@@ -74,7 +74,7 @@ local function saveSenders(box)
   for name, of in pairs(box.waiting) do if of.hasChanged then keep(box, name, of) end end
 end
 
--- seq: the last one, as text. hasMoved: it is new, or its first entry is another one.
+-- seq: the newest one, as text. hasMoved: the sender is new, or its first entry changed.
 local function save(box, seq, hasMoved)
   local meta = box.meta
   saveSenders(box)
@@ -86,14 +86,14 @@ local function save(box, seq, hasMoved)
   end
 end
 
--- Unread mail of a sender comes or goes.
+-- Add or remove unread mail of a sender.
 local function count(box, of, entries, bytes)
   of.unread, of.bytes, of.hasChanged, box.unread = of.unread + entries, of.bytes + bytes, true, box.unread + entries
   if of.isFriend then return end
   box.strangers, box.strangerBytes = box.strangers + entries, box.strangerBytes + bytes
 end
 
--- The entry at seq, which is `at` as text, waits from now on; `of` is waiting(box, name).
+-- The entry at seq becomes unread; `at` is seq as text, `of` is waiting(box, name).
 local function receive(box, seq, at, size, name, of)
   local mail = box.mail
   local record = int(size) .. ' 0 ' .. name
@@ -107,8 +107,8 @@ local function receive(box, seq, at, size, name, of)
   count(box, of, 1, size)
 end
 
--- The entry that a record of `mail` stands for waits no more. It is its sender's oldest: whatever takes entries away
--- takes them in this order. A tombstone is nobody's.
+-- The entry of a `mail` record is no longer unread. It is the oldest of its sender: every script removes entries in
+-- this order. A tombstone has no sender.
 local function release(box, record)
   local size, next, name = string.match(record, '^(%d+) (%d+) (.+)$')
   if not size then return end
@@ -117,7 +117,7 @@ local function release(box, record)
   of.oldest = tonumber(next)
 end
 
--- The account has written to them.
+-- The account has written to this one.
 local function befriend(box, name)
   local friends = box.friends
   if redis.call('HSETNX', friends, name, '') == 0 then return end

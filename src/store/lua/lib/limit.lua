@@ -1,6 +1,6 @@
 -- limit: a fixed window counter in a hash (n, endsAt), by Redis' own clock.
--- take() counts one and answers 0, or answers the milliseconds until the window ends and counts nothing.
--- max 0 = off. Known limit: a caller may take twice `max` across the seam of two windows.
+-- take() counts one and returns 0, or returns the milliseconds until the window ends and counts nothing.
+-- max 0 = off. Known limit: a caller may send twice `max` across the boundary of two windows.
 local function take(key, max, windowMs, now)
   if max == '0' then return 0 end
   max, windowMs = tonumber(max), tonumber(windowMs)

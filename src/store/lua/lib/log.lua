@@ -4,13 +4,14 @@
 -- `mark` is the end of the newest message's id: it tells whether position `seq` still holds what it held.
 local ENTRY = '^(%S+) (%S+) {"id":"([^"]+)"'
 
--- A number as it is stored. Left to itself Lua formats it as a fraction of 14 or 17 digits, which takes several times as long.
+-- Format an integer for storage. Lua's default formatting prints 14 or 17 digits as a fraction, and takes several times
+-- as long.
 local function int(number) return string.format('%d', number) end
 
 local function mark(id) return string.sub(id, -8) end
 
--- Answers the log as its meta has it; mark '-' where there is no entry. `bytes` counts the entries from `sized` on: those
--- before it were written by a release that did not count them.
+-- Returns the log as described by its meta; mark is '-' if it has no entry. `bytes` counts the entries from `sized` on:
+-- earlier ones were written by a release that did not count bytes.
 local function open(list, meta, keys, newEpoch)
   local m = redis.call('HMGET', meta, 'epoch', 'first', 'last', 'mark', 'bytes', 'sized')
   local last = tonumber(m[3] or 0)
@@ -20,13 +21,13 @@ local function open(list, meta, keys, newEpoch)
   }
 end
 
--- Whoever hears this can tell whether the entry continues what they have: it names the one before by its mark.
+-- The notification names the previous entry by its mark, so a receiver can check that the entry continues its log.
 local function wake(channel, epoch, seq, before, entry)
   redis.call('PUBLISH', channel, 'entry ' .. epoch .. ' ' .. seq .. ' ' .. before .. ' ' .. entry)
 end
 
--- Drops the oldest entries: `due` of them, and what is over the limits, but never the newest, and at most 100 a call so
--- that a lowered limit never blocks Redis. forget(entry) gives back what was counted of one.
+-- Drop the oldest entries: `due` of them, and those over the limits, but never the newest, and at most 100 per call so
+-- that a lowered limit never blocks Redis. forget(entry) subtracts an entry from other counters.
 local function trim(log, limit, maxBytes, due, forget)
   local list, keys, start = log.list, log.keys, log.first
   while log.first < log.last and log.first < start + 100 do

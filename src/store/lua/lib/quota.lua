@@ -1,7 +1,6 @@
--- quota: what an account has stored as the sender of direct messages is bounded. At the bound a message is paid with the
--- oldest entries of its own conversation, by twice its size, so that room for another conversation comes back. Looks at no
--- more than 100 entries.
--- Answers how many entries must go, or nil where they do not make room.
+-- quota: limits the bytes an account has stored as the sender of direct messages. At the limit, a new message removes
+-- the oldest entries of its own conversation, twice its size, so that space for other conversations is freed too.
+-- Examines at most 100 entries. Returns how many entries to remove, or nil if they do not free enough.
 local function payment(log, name, size)
   local list = log.list
   local freed, count = 0, 0

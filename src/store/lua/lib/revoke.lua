@@ -1,5 +1,5 @@
--- revoke: end a session now, on every node: its access tokens are refused until the last of them has expired.
--- Field '#' counts changes, so that a node can see cheaply whether its copy of the hash is whole.
+-- revoke: end a session immediately on every node: its access tokens are rejected until the last one expires. Field '#'
+-- counts changes, so that a node can cheaply check whether its copy of the hash is complete.
 local function revoke(session, sessions, revoked, channel, sid, deadAt)
   redis.call('DEL', session)
   redis.call('HDEL', sessions, sid)

@@ -6,18 +6,18 @@
 -- The tombstone keeps note and id: cursors that stand on it still match.
 local TOMBSTONE = '! %s {"id":"%s"}'
 
--- So many senders are looked at where none is heavy.
+-- Number of senders sampled when none is heavy.
 local SAMPLE = 64
--- What an entry is at most longer than the message without its seq.
+-- Maximum overhead of an entry over the message without its seq.
 local ENTRY_BYTES = 64
 
--- What is waiting at the front: a record of `mail`, or nil.
+-- The unread record at the front: a record of `mail`, or nil.
 local function atFront(box)
   local mail = box.mail
   return box.first > box.acked and redis.call('HGET', mail, int(box.first)) or nil
 end
 
--- Drops the oldest entry; `record` is atFront(box).
+-- Drop the oldest entry; `record` is atFront(box).
 local function drop(box, record)
   local list, ids, mail, seq = box.list, box.ids, box.mail, box.first
   local entry = redis.call('LPOP', list)
@@ -31,7 +31,8 @@ local function drop(box, record)
   redis.call('HDEL', mail, int(seq))
 end
 
--- Puts a tombstone in the place of a sender's oldest entry; `record` is atFront(box). At the front it would go at once.
+-- Replace the oldest entry of a sender with a tombstone; `record` is atFront(box). At the front it would be dropped at
+-- once.
 local function evict(box, name, record)
   local list, mail = box.list, box.mail
   local of = waiting(box, name)
@@ -45,8 +46,8 @@ local function evict(box, name, record)
   box.evictedAt = math.max(box.evictedAt, seq)
 end
 
--- Who of the friends, or of the strangers, fills most of the inbox: exactly, if that is more than 1/64 of it; else the
--- fullest of a sample.
+-- The friend, or the stranger, that fills most of the inbox: exact above 1/64 of the inbox; otherwise the fullest of a
+-- sample.
 local function fullest(box, isFriend)
   local senders, heavy = box.senders, box.heavy
   local best, most = nil, 0
@@ -69,21 +70,22 @@ local function isFull(box, size)
   return entries > 0 and (entries >= box.limit or box.bytes + size > box.maxBytes)
 end
 
--- Tombstones pile up behind a front that nobody acknowledges. For strangers the list ends at twice the limit, for all at
--- three times: what strangers leave behind takes nothing from a friend.
+-- Tombstones accumulate behind an unacknowledged front. The list is limited to twice the limit for strangers and to
+-- three times for friends: tombstones of strangers never take space from a friend.
 local function isLong(box, isFriend)
   return box.last - box.first + 1 >= (isFriend and 3 or 2) * box.limit
 end
 
 local function isUnread(record) return record and record ~= '!' end
 
--- Whether a message of `size` bytes must be refused: a stranger's, where only a friend's mail could make room for it.
+-- Whether a message of `size` bytes must be rejected: a stranger's, if only mail from friends could make room for it.
 local function hasNoRoom(box, size, name)
   if not isLong(box, false) and not (box.strangers == 0 and isFull(box, size)) then return false end
   return not waiting(box, name).isFriend and isUnread(atFront(box))
 end
 
--- Who pays with their oldest entry for what a friend, or a stranger, sends. `record` is atFront(box).
+-- The sender whose oldest entry is evicted to make room for a message from a friend or a stranger. `record` is
+-- atFront(box).
 local function payer(box, isFriend, record)
   local quarter = math.max(box.strangers / box.limit, box.strangerBytes / box.maxBytes)
   local isPaidByFriend = isFriend and quarter <= 1 / 4
@@ -95,8 +97,8 @@ local function payer(box, isFriend, record)
   return fullest(box, not isPaidByFriend)
 end
 
--- At most 100 entries go in a call, so that a lowered limit never blocks Redis. A tombstone that came to stand at the
--- front goes at once: what is missing there is one gap.
+-- At most 100 entries per call, so that a lowered limit never blocks Redis. A tombstone that reaches the front is
+-- dropped at once: missing entries there form one gap.
 local function makeRoom(box, size, isFriend)
   for done = 0, 99 do
     local long = isLong(box, isFriend)

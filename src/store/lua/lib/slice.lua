@@ -1,6 +1,6 @@
 -- slice: the entries of a list from index `from` towards `to` (step 1 or -1), as many as fit into `bytes` but at least
--- `least`; oldest first. Reads in chunks that grow, but only as far as the entries seen so far let expect to be used:
--- what is read beyond what is given stays small, whatever the sizes.
+-- `least`; oldest first. Reads in growing chunks, sized by the entries seen so far, so that little more is read than
+-- returned.
 local function slice(list, from, to, step, bytes, least)
   local taken, size, chunk, at = {}, 0, 4, from
   local left = (to - from) * step + 1
