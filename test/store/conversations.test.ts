@@ -1,4 +1,4 @@
-/** The list of conversations against a model that keeps it in an array, and what a page of it costs. */
+/** The conversation list against an array model, and the cost of a page. */
 import { randomUUID } from 'node:crypto';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
@@ -8,7 +8,7 @@ import type { Store } from '../../src/store/redis/client.ts';
 import { watchCommands } from '../support/monitor.ts';
 import { account, draft, testLogs, testStore } from '../support/store.ts';
 
-/** Everything, page by page, with something done after each. */
+/** Read all pages, running a callback after each. */
 async function walk(store: Store, limit: number, between: () => Promise<void> = async () => {}) {
   const conversations = createConversationStore(store);
   const all: string[] = [];
@@ -22,7 +22,7 @@ async function walk(store: Store, limit: number, between: () => Promise<void> = 
   return all;
 }
 
-test('after any history the list is what an array would be, whatever of it was written by a release without the list', async () => {
+test('the list equals an array model after any history, including entries written by a release without the list', async () => {
   const step = fc.record({ to: fc.nat(7), isOld: fc.constant(false) });
   await fc.assert(
     fc.asyncProperty(
@@ -54,7 +54,7 @@ test('after any history the list is what an array would be, whatever of it was w
   );
 }, 60_000);
 
-test('whatever moves to the front while somebody pages, nothing that stands still is passed over or given twice', async () => {
+test('paging neither skips nor repeats a conversation that stays in place while others move to the front', async () => {
   const store = await testStore();
   const logs = testLogs(store);
   const names = Array.from({ length: 40 }, (_, n) => `u${n}`);
@@ -71,7 +71,7 @@ test('whatever moves to the front while somebody pages, nothing that stands stil
   expect(new Set(all).size).toBe(all.length);
 });
 
-test('a page costs what it holds, and moving one to the front costs the same however many there are', async () => {
+test('the cost of a page depends on its size only, and moving to the front costs the same for any list length', async () => {
   const prefix = `test-${randomUUID().slice(0, 8)}:`;
   const store = await testStore(prefix);
   const conversations = createConversationStore(store);
@@ -101,7 +101,7 @@ test('a page costs what it holds, and moving one to the front costs the same how
   expect(costs[2], 'the newest stays where it is').toBe(1);
 });
 
-test('a cursor that leads nowhere costs a bounded walk a page, and still leads to the end', async () => {
+test('a cursor of an unknown conversation costs a bounded walk per page and still reaches the end', async () => {
   const store = await testStore();
   const conversations = createConversationStore(store);
   const count = 15_000;
@@ -118,14 +118,14 @@ test('a cursor that leads nowhere costs a bounded walk a page, and still leads t
   });
 }, 60_000);
 
-test('who no longer waits stops the reading', async () => {
+test('an aborted request stops reading', async () => {
   const store = await testStore();
   const conversations = createConversationStore(store);
   const gone = AbortSignal.abort(new Error('gone'));
   await expect(conversations.page('me', 10, undefined, gone)).rejects.toThrow('gone');
 });
 
-test('a read that nobody waits for any more is not begun: pages, the mailbox, who is online', async () => {
+test('an aborted read is never started: pages, the mailbox, the online list', async () => {
   const store = await testStore();
   const logs = testLogs(store);
   await logs.broadcast(draft('alice', 'hi'));

@@ -13,7 +13,7 @@ const position: fc.Arbitrary<Position> = fc.oneof(
   }),
 );
 
-test('a cursor reads back as what was written', () => {
+test('parsing a formatted cursor returns the same cursor', () => {
   fc.assert(
     fc.property(position, position, (inbox, broadcasts) => {
       expect(parseCursor(formatCursor({ inbox, broadcasts }))).toEqual({ inbox, broadcasts });
@@ -40,7 +40,7 @@ test.each([
   expect(parseCursor(text)).toBeUndefined();
 });
 
-test('whatever text comes as a cursor, reading it does not throw', () => {
+test('parsing never throws, whatever the text', () => {
   fc.assert(fc.property(fc.string(), (text) => void parseCursor(text)));
 });
 

@@ -1,5 +1,5 @@
-// What the private Redis does with the files that it finds: closed to other users, mended where a power cut has torn the
-// end, and otherwise not touched: it refuses to start and says what to do.
+// How the private Redis treats existing files: it closes them to other users, repairs an end torn by a power cut, and
+// otherwise leaves them untouched, refuses to start, and says what to do.
 import { once } from 'node:events';
 import fs from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -23,7 +23,7 @@ beforeEach(() => {
   logged = [];
 });
 
-/** Runs one on the data directory, does something, and stops it. */
+/** Start a private Redis on the data directory, run an action, and stop it. */
 async function withRedis<T>(use: (client: Redis) => Promise<T>): Promise<T> {
   const redis = await startPrivateRedis({
     dataDir,
@@ -72,7 +72,7 @@ describe.runIf(native)('an append-only file with a torn end', () => {
     expect(logged).toHaveLength(1);
   });
 
-  test('is cut off at the last whole command when that one itself is torn, wherever that is', async () => {
+  test('is cut after the last complete command, wherever that command is torn', async () => {
     await fill();
     const whole = fs.readFileSync(incr);
     for (const missing of [1, 2, 9, 17, 30]) {
@@ -81,7 +81,7 @@ describe.runIf(native)('an append-only file with a torn end', () => {
     }
   });
 
-  test('is whole when it is empty, or ends where it should', async () => {
+  test('is left alone when the file is empty or its end is intact', async () => {
     await fill();
     fs.writeFileSync(incr, '');
     expect(await entries()).toEqual([]);
@@ -115,14 +115,14 @@ describe.runIf(native)('an append-only file with a torn end', () => {
     );
   });
 
-  test('is not what a file is that holds no command at all', async () => {
+  test('is not repaired when the file contains no command at all', async () => {
     await fill();
     fs.writeFileSync(incr, Buffer.alloc(4_096));
     await refuse(/does not begin with a command.*back from a copy/);
   });
 });
 
-describe.runIf(native)('data files that would not be read', () => {
+describe.runIf(native)('data files that the server would ignore', () => {
   const manifest = () => join(dataDir, 'appendonlydir', 'appendonly.aof.manifest');
   const base = () => join(dataDir, 'appendonlydir', 'appendonly.aof.1.base.rdb');
 
@@ -169,14 +169,14 @@ describe.runIf(native)('data files that would not be read', () => {
     expect(fs.readdirSync(dataDir, { recursive: true }).sort()).toEqual(before);
   });
 
-  test('are not those of a start that ended before it began', async () => {
+  test('do not include those of a start that ended before it began', async () => {
     await fill(0);
     fs.rmSync(manifest());
     await fill();
     expect(await entries()).toHaveLength(20);
   });
 
-  test('are not the one file of an older server, which is taken over', async () => {
+  test('do not include the single file of an older server, which is migrated', async () => {
     fs.mkdirSync(dataDir);
     const command = ['RPUSH', 'list', 'old'].map((word) => `$${word.length}\r\n${word}\r\n`).join('');
     fs.writeFileSync(join(dataDir, 'appendonly.aof'), `*3\r\n${command}`);
@@ -190,7 +190,7 @@ describe.runIf(native)('the data directory', () => {
       .readdirSync(dataDir, { recursive: true, withFileTypes: true })
       .map((entry) => [entry.name, mode(join(entry.parentPath, entry.name)) & 0o077]);
 
-  test('is closed to other users with all that is in it, whatever the umask, and what was open is closed', async () => {
+  test('is closed to other users with all its contents, whatever the umask, even if it was open before', async () => {
     const umask = process.umask(0);
     onTestFinished(() => void process.umask(umask));
     fs.mkdirSync(dataDir);
@@ -230,7 +230,7 @@ describe.runIf(native)('the data directory', () => {
     expect(mode(dataDir)).toBe(before);
   });
 
-  test('may hold other things when it is closed, and is rid of what a killed server left', async () => {
+  test('may contain other files when it is closed, and loses what a killed server left', async () => {
     fs.mkdirSync(dataDir, { mode: 0o700 });
     fs.writeFileSync(join(dataDir, 'notes'), '');
     fs.mkdirSync(join(dataDir, 'temp-99999.rdb'));
@@ -241,9 +241,9 @@ describe.runIf(native)('the data directory', () => {
   });
 });
 
-describe.runIf(native)('a signal to all processes at once', () => {
+describe.runIf(native)('a signal sent to all processes at once', () => {
   test.each(['SIGTERM', 'SIGINT', 'SIGHUP'] as const)(
-    '%s does not end the server before its Parley does',
+    '%s does not end the server before its Parley ends',
     async (signal) => {
       const pid = await withRedis(async (client) => {
         const pid = Number(/process_id:(\d+)/.exec(await client.info('server'))?.[1]);

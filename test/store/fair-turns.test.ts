@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { createFairTurns } from '../../src/store/fair-turns.ts';
 
-/** Work that ends when it is told to; says in which order it began. */
+/** Work that ends on command and records the order in which it started. */
 function workshop(atOnce: number) {
   const turns = createFairTurns(atOnce);
   const begun: string[] = [];
@@ -20,7 +20,7 @@ function workshop(atOnce: number) {
   return { ask, begun, end };
 }
 
-test('no more than so many run at once', async () => {
+test('runs at most the given number of tasks at once', async () => {
   const { ask, begun, end } = workshop(2);
   for (let n = 0; n < 5; n += 1) void ask('a');
   await end(0);
@@ -31,14 +31,14 @@ test('no more than so many run at once', async () => {
   expect(begun.length).toBe(5);
 });
 
-test('those who wait are served in turns, however many one of them asks for', async () => {
+test('serves waiting callers in turns, however many tasks one of them submits', async () => {
   const { ask, begun, end } = workshop(1);
   for (const who of ['a', 'a', 'a', 'a', 'b', 'c', 'b']) void ask(who);
   await end(7);
   expect(begun.join('')).toBe('aabcaba');
 });
 
-test('what nobody waits for any more is not begun, and keeps nobody waiting', async () => {
+test('never starts an aborted task, and does not delay others', async () => {
   const { ask, begun, end } = workshop(1);
   void ask('a');
   const [gone, late] = [new AbortController(), ask('a', AbortSignal.abort(new Error('late')))];
@@ -53,7 +53,7 @@ test('what nobody waits for any more is not begun, and keeps nobody waiting', as
   expect(begun.join('')).toBe('abc');
 });
 
-test('work that fails makes room for the next', async () => {
+test('frees its slot when a task fails', async () => {
   const turns = createFairTurns(1);
   const fails = () => Promise.reject(new Error('no'));
   await expect(turns.run('a', undefined, fails)).rejects.toThrow('no');

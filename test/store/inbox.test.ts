@@ -1,4 +1,4 @@
-/** Whatever happens to an inbox: its counters, unread mail by sender, and what is evicted from it are what they should be. */
+/** After any history, the counters, the unread mail per sender and the evictions of an inbox are correct. */
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { inboxState } from '../../src/store/inboxes.ts';
@@ -35,7 +35,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   },
 );
 
-/** The account writes to a stranger whose last message is what makes room for that. */
+/** The account writes to a stranger, whose latest message is evicted to make room. */
 const BEFRIENDED_AS_THEY_PAY = [
   { do: 'receive' as const, from: 1, length: 1 },
   { do: 'send' as const, to: 2 },
@@ -45,7 +45,7 @@ const BEFRIENDED_AS_THEY_PAY = [
 
 type Waiting = { seq: number; id: string; from: string; size: number };
 
-/** A hash of msgpack values, each as its parts with spaces between. */
+/** A hash of msgpack values, each as its parts separated by spaces. */
 async function unpacked(store: Store, key: string): Promise<Record<string, string>> {
   const script = `local values = {}
     for i, value in ipairs(redis.call('HGETALL', KEYS[1])) do
@@ -61,7 +61,7 @@ async function unpacked(store: Store, key: string): Promise<Record<string, strin
   return Object.fromEntries(flat.flatMap((name, i) => (i % 2 ? [] : [[name, flat[i + 1]!]])));
 }
 
-/** All that is counted about an inbox, found by looking at every entry of it. */
+/** All counters of an inbox, computed from every entry. */
 async function scan(store: Store, me: string, friends: Set<string>) {
   const { list } = store.keys.inbox(me);
   const [raw, { meta: state }] = await Promise.all([
@@ -104,13 +104,13 @@ async function scan(store: Store, me: string, friends: Set<string>) {
 
 const sum = (entries: { size: number }[]) => entries.reduce((total, { size }) => total + size, 0);
 
-/** How much of the inbox is a sender's. */
+/** The share of the inbox that a sender fills. */
 function fullness(waiting: Waiting[], name: string): number {
   const theirs = waiting.filter(({ from }) => from === name);
   return Math.max(theirs.length / LIMIT, sum(theirs) / BYTES);
 }
 
-test('what is counted about an inbox is what a look at all of it finds, and who pays is who should, after any history', async () => {
+test('counters equal a full count of the inbox, and the right sender pays for evictions, after any history', async () => {
   const store = await testStore();
   const logs = testLogs(store, { inbox: LIMIT, inboxBytes: BYTES });
   let run = 0;
@@ -169,7 +169,7 @@ test('what is counted about an inbox is what a look at all of it finds, and who 
             expect(fullness(before.waiting, payer)).toBe(most);
           }
         }
-        // Whatever was lost is told: as a tombstone, or as an overflow.
+        // Every lost message is reported: as a tombstone, or as an overflow.
         const kept = new Map(now.entries.map((entry) => [idOf(entry.message), entry]));
         missing = new Set([...missing, ...gone.map(({ id }) => id)]);
         for (const id of missing) {
@@ -185,7 +185,7 @@ test('what is counted about an inbox is what a look at all of it finds, and who 
   );
 }, 120_000);
 
-test('an acknowledgement never moves backwards, and one of what is not there changes nothing', async () => {
+test('an acknowledgement never moves backwards, and one of an unknown message changes nothing', async () => {
   const store = await testStore();
   const logs = testLogs(store);
   await account(store, 'bob');
@@ -209,7 +209,7 @@ test('an acknowledgement never moves backwards, and one of what is not there cha
   expect(await logs.ack('bob', 's', head)).toBe(0);
 });
 
-test('an acknowledgement of what the inbox no longer keeps answers what is left, and changes nothing', async () => {
+test('acknowledging a message that was trimmed returns the unread count and changes nothing', async () => {
   const store = await testStore();
   const logs = testLogs(store, { inbox: 3 });
   await account(store, 'bob');
@@ -223,13 +223,13 @@ test('an acknowledgement of what the inbox no longer keeps answers what is left,
   });
 });
 
-test('an acknowledgement of many is made in steps, each of which holds by itself', async () => {
+test('a long acknowledgement is made in steps, each of which is complete by itself', async () => {
   const store = await testStore();
   const logs = testLogs(store, { inbox: 2_000 });
   await account(store, 'bob');
   const sent = Array.from({ length: 1_200 }, (_, n) => draft(`x${n % 3}`, 'hi', { to: 'bob' }));
   const ids = sent.map(({ id }) => id);
-  await logs.direct('x0', 'bob', sent[0]!); // the others find the script known, and so keep their order
+  await logs.direct('x0', 'bob', sent[0]!); // the script is loaded by now, so the others keep their order
   await Promise.all(sent.slice(1).map((each) => logs.direct(each.limitedAs, 'bob', each)));
   const hangsUp = new AbortController();
   hangsUp.abort();

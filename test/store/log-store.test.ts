@@ -7,7 +7,7 @@ import { account, draft, testLogs, testStore } from '../support/store.ts';
 const textsOf = (part: { entries: { message: string }[] }) =>
   part.entries.map(({ message }) => JSON.parse(message).text);
 
-test('a log counts from 1, says where it ends, and gives what lies between two positions', async () => {
+test('a log counts from 1, reports its end, and returns the entries between two positions', async () => {
   const store = await testStore();
   const logs = testLogs(store);
   for (const text of ['one', 'two', 'three', 'four', 'five']) await logs.broadcast(draft('alice', text));
@@ -44,7 +44,7 @@ test('a full log drops its oldest entries together with their idempotency keys',
   expect(await store.commands.hkeys(store.keys.broadcasts.keys)).toEqual(['key-3', 'key-4', 'key-5']);
 });
 
-test('a limit that was lowered is reached step by step, at most 100 entries a write', async () => {
+test('a lowered limit is reached step by step, at most 100 entries per write', async () => {
   const store = await testStore();
   const logs = testLogs(store);
   for (let n = 0; n < 250; n += 1) await logs.broadcast(draft('alice', `${n}`));
@@ -57,7 +57,7 @@ test('a limit that was lowered is reached step by step, at most 100 entries a wr
   expect(lengths).toEqual([151, 52, 10, 10]);
 });
 
-test('the same idempotency key gives the message that was stored first', async () => {
+test('the same idempotency key returns the message that was stored first', async () => {
   const store = await testStore();
   const logs = testLogs(store);
   const first = await logs.broadcast(draft('alice', 'once', { key: 'k' }));
@@ -67,7 +67,7 @@ test('the same idempotency key gives the message that was stored first', async (
   expect(await store.commands.llen(store.keys.broadcasts.list)).toBe(1);
 });
 
-test('a direct message is in the conversation and in both inboxes, or nowhere', async () => {
+test('a direct message is stored in the conversation and in both inboxes, or nowhere', async () => {
   const store = await testStore();
   const logs = testLogs(store);
   await account(store, 'bob');
@@ -89,7 +89,7 @@ test('a direct message is in the conversation and in both inboxes, or nowhere', 
   );
 });
 
-test('many senders at once never leave a hole or give a number twice', async () => {
+test('concurrent senders never leave a hole or duplicate a seq', async () => {
   const store = await testStore();
   const logs = testLogs(store);
   await account(store, 'alice', 'bob');
@@ -109,7 +109,7 @@ test('many senders at once never leave a hole or give a number twice', async () 
   }
 });
 
-test('sends over the limit are refused and change nothing, repeats are not counted', async () => {
+test('sends over the limit are rejected and change nothing, and repeats are not counted', async () => {
   const store = await testStore();
   const logs = testLogs(store, {}, 2);
   await logs.broadcast(draft('alice', '1', { key: 'k' }));
@@ -122,7 +122,7 @@ test('sends over the limit are refused and change nothing, repeats are not count
   expect((await logs.broadcast(draft('bob', '3'))).outcome).toBe('appended');
 });
 
-test('scripts that Redis has forgotten are sent again, without an error', async () => {
+test('scripts that Redis has forgotten are sent again without an error', async () => {
   const store = await testStore();
   const logs = testLogs(store);
   await logs.broadcast(draft('alice', 'before'));
@@ -131,7 +131,7 @@ test('scripts that Redis has forgotten are sent again, without an error', async 
   expect(all.every(({ outcome }) => outcome === 'appended')).toBe(true);
 });
 
-test('where many logs end is one question, also where there is no log', async () => {
+test('the ends of many logs are read in one command, including logs that do not exist', async () => {
   const store = await testStore();
   const logs = testLogs(store);
   const { keys } = store;
@@ -152,7 +152,7 @@ test.each([
   ['newest first', {}],
   ['newest first, before a seq', { before: 91 }],
 ])(
-  'a read ends at its bytes, gives at least one entry, and reads little more than it gives: %s',
+  'a read stops at its byte limit, returns at least one entry, and reads little more than it returns: %s',
   async (_, from) => {
     const prefix = `test-${randomUUID().slice(0, 8)}:`;
     const store = await testStore(prefix);
@@ -179,7 +179,7 @@ test.each([
   },
 );
 
-test('who must get past an entry it knows gets the next one, whatever their size', async () => {
+test('a caller that must get past a known entry gets the next one, whatever their size', async () => {
   const store = await testStore();
   const logs = testLogs(store);
   for (let n = 0; n < 5; n += 1) await logs.broadcast(draft('alice', LONGEST));
@@ -191,7 +191,7 @@ test('who must get past an entry it knows gets the next one, whatever their size
   expect(await seqs({})).toEqual([4, 5]);
 });
 
-test('no read gives more than 256 KiB, also where nothing is said about bytes', async () => {
+test('a read returns at most 256 KiB, even without a byte limit', async () => {
   const store = await testStore();
   const logs = testLogs(store);
   for (let n = 0; n < 30; n += 1) await logs.broadcast(draft('alice', LONGEST));

@@ -2,11 +2,11 @@ import { expect, test } from 'vitest';
 import { createPresenceStore } from '../../src/store/presence.ts';
 import { testStore } from '../support/store.ts';
 
-// A node was stopped, declared dead and swept; it went on, a stream came, and before its next heartbeat it was killed.
-// What it had said stood under a name that nobody knew, so nobody swept it: a ghost for ever.
-// The node that swept died after the first of sixteen shards. The other went on, was known as ever, and whom it had
-// announced in that shard was offline for good.
-test('a node that was swept in part announces everybody again', async () => {
+// A node was suspended, declared dead and evicted. It resumed, a stream opened, and it was killed before its next
+// heartbeat. Its record stood under an unknown node id, so no node evicted it: a ghost that stayed online indefinitely.
+// The evicting node died after the first of sixteen shards. The other node resumed and was still known, so the accounts
+// it had announced in that shard stayed offline.
+test('a partly evicted node announces every account again', async () => {
   const store = await testStore();
   const { keys } = store;
   const back = createPresenceStore(store, 'n-back');
@@ -18,7 +18,7 @@ test('a node that was swept in part announces everybody again', async () => {
   expect(await back.beat()).toMatchObject({ known: true });
 });
 
-test('a node that was declared dead can announce nobody before its next heartbeat', async () => {
+test('a node that was declared dead cannot announce an account before its next heartbeat', async () => {
   const store = await testStore();
   const [back, other] = [createPresenceStore(store, 'n-back'), createPresenceStore(store, 'n-other')];
   await back.beat();

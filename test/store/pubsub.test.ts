@@ -16,7 +16,7 @@ async function pubsubOver(url: string) {
   return { store, pubsub, warnings };
 }
 
-test('a listener hears what is published, until it is forgotten', async () => {
+test('a listener receives published messages until it is removed', async () => {
   const { store, pubsub } = await pubsubOver(inject('redisUrl'));
   const heard: string[] = [];
   await pubsub.start(() => {});
@@ -28,7 +28,7 @@ test('a listener hears what is published, until it is forgotten', async () => {
   expect(heard).toEqual(['one']);
 });
 
-test('after a cut everything is listened to again, and whoever reads is told', async () => {
+test('after a disconnect every channel is subscribed again, and the owners are notified', async () => {
   const proxy = await redisProxy();
   const { store, pubsub } = await pubsubOver(proxy.url);
   const heard: string[] = [];
@@ -46,7 +46,7 @@ test('after a cut everything is listened to again, and whoever reads is told', a
   });
 });
 
-test('a subscriber that is connected but hears nothing is noticed within 10 s and replaced', async () => {
+test('a subscriber that is connected but receives nothing is detected within 10 s and replaced', async () => {
   const proxy = await redisProxy();
   const { store, pubsub, warnings } = await pubsubOver(proxy.url);
   const heard: string[] = [];
@@ -65,12 +65,12 @@ test('a subscriber that is connected but hears nothing is noticed within 10 s an
   expect(heard).toEqual(['found']);
 }, 20_000);
 
-test('while Redis as a whole hangs the subscriber is not blamed', async () => {
+test('the subscriber is not replaced while Redis as a whole hangs', async () => {
   const proxy = await redisProxy();
   const { pubsub, warnings } = await pubsubOver(proxy.url);
   await pubsub.start(() => {});
   proxy.hang(true);
-  await new Promise((resolve) => setTimeout(resolve, 9_000)); // longer than any silence that would be blamed
+  await new Promise((resolve) => setTimeout(resolve, 9_000)); // longer than the silence after which a subscriber is replaced
   proxy.hang(false);
   expect(warnings.filter((each) => each.includes('silent'))).toEqual([]);
 }, 20_000);

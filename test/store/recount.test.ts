@@ -1,4 +1,4 @@
-/** Inboxes that a release without counters wrote: entries, and a meta hash with received, read and dropped alone. */
+/** Inboxes written by a release without counters: entries, and a meta hash with only received, read and dropped. */
 import { v7 as uuidv7 } from 'uuid';
 import { expect, test } from 'vitest';
 import { inboxKeys, inboxState } from '../../src/store/inboxes.ts';
@@ -7,7 +7,7 @@ import { account, draft, testLogs, testStore } from '../support/store.ts';
 
 type Old = { from: string; to: string; id: string };
 
-/** Writes an inbox of `me` as release 9269ab0 did, `acked` entries of it acknowledged. */
+/** Write an inbox of `me` as release 9269ab0 did, with `acked` entries acknowledged. */
 async function oldInbox(store: Store, me: string, count: number, acked: number): Promise<Old[]> {
   const inbox = store.keys.inbox(me);
   const entries: Old[] = [];
@@ -40,12 +40,12 @@ async function before() {
   return { store, logs: testLogs(store), entries: await oldInbox(store, 'me', 260, 30) };
 }
 
-test('unread by sender is right at the first question', async () => {
+test('unread counts per sender are correct on the first read', async () => {
   const { logs, entries } = await before();
   expect(await logs.unreadOf('me', SENDERS)).toEqual(unread(entries, 'me', 30));
 });
 
-test('a message that arrives first is counted on top of what was there', async () => {
+test('a message that arrives before the recount is added to the existing ones', async () => {
   const { store, logs, entries } = await before();
   expect((await logs.direct('x1', 'me', draft('x1', 'new', { to: 'me' }))).outcome).toBe('appended');
   const expected = unread(entries, 'me', 30);
@@ -56,18 +56,18 @@ test('a message that arrives first is counted on top of what was there', async (
   expect(inboxState(part)).toMatchObject({ acked: 30, unread: expected.reduce((a, b) => a + b) });
 });
 
-test('an acknowledgement that comes first leaves what is behind it', async () => {
+test('an acknowledgement before the recount leaves the later messages unread', async () => {
   const { logs, entries } = await before();
   const left = unread(entries, 'me', 200);
   expect(await logs.ack('me', 's', entries[199]!.id)).toBe(left.reduce((a, b) => a + b));
   expect(await logs.unreadOf('me', SENDERS)).toEqual(left);
 });
 
-test('several who count at once, and an acknowledgement by the old release between two steps, do not miscount', async () => {
+test('concurrent recounts, with an acknowledgement by the old release between two steps, do not miscount', async () => {
   const { store, logs, entries } = await before();
   const inbox = store.keys.inbox('me');
   expect(await store.run('inbox-recount', inboxKeys(inbox), [100, 10_000, 1_000_000])).toBe('more');
-  // It moves `acked` and `read`, and counts nothing.
+  // It moves `acked` and `read` without counting.
   await store.commands.hset(inbox.meta, { acked: 100, read: 86 });
   await Promise.all([logs.recount('me'), logs.recount('me'), logs.unreadOf('me', SENDERS)]);
   expect(await logs.unreadOf('me', SENDERS)).toEqual(unread(entries, 'me', 100));

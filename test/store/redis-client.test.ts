@@ -27,7 +27,7 @@ test.each([
   for (const [index, warning] of warnings.entries()) expect(judged.warnings[index]).toMatch(warning);
 });
 
-test('a private Redis that is known to keep nothing is not complained about', () => {
+test('no warning is logged for a private Redis that is known to be in memory only', () => {
   expect(judgeServer(info({ aof_enabled: '0' }), true).warnings).toEqual([]);
 });
 
@@ -46,7 +46,7 @@ async function storeBehindProxy() {
   };
 }
 
-test('a command to a Redis that hangs ends as unavailable within 3 s', async () => {
+test('a command to a hanging Redis fails as unavailable within 3 s', async () => {
   const { proxy, add } = await storeBehindProxy();
   await add();
   proxy.hang(true);
@@ -55,7 +55,7 @@ test('a command to a Redis that hangs ends as unavailable within 3 s', async () 
   expect(performance.now() - startedAt).toBeLessThan(3_500);
 });
 
-test('a write whose answer was cut off is unknown to its caller, and never sent again behind its back', async () => {
+test('a write whose reply was cut off fails as unknown and is never resent automatically', async () => {
   const { proxy, store, add, count } = await storeBehindProxy();
   proxy.hang(true);
   const adding = Promise.allSettled(Array.from({ length: 5 }, add));
@@ -64,14 +64,14 @@ test('a write whose answer was cut off is unknown to its caller, and never sent 
   proxy.cut();
   for (const each of await adding)
     expect(each).toMatchObject({ status: 'rejected', reason: expect.any(StoreUnavailable) });
-  // ioredis leaves them waiting; a client that knows at once repeats its send at once.
+  // ioredis leaves such commands waiting; a client that learns of the failure can repeat its send immediately.
   expect(performance.now() - cutAt).toBeLessThan(500);
   proxy.hang(false);
   await expect.poll(() => store.commands.ping().catch(() => 'away'), { timeout: 5_000 }).toBe('PONG');
   expect(await count()).toBe(5);
 });
 
-test('an error that Redis gives for a wrong command stays what it is: our bug', async () => {
+test('an error reply to an invalid command is passed through as a bug', async () => {
   const store = await testStore();
   await store.commands.hset(store.keys.nodes, 'a', 1);
   const wrong = store.attempt(store.commands.lpush(store.keys.nodes, 'b'));
@@ -79,7 +79,7 @@ test('an error that Redis gives for a wrong command stays what it is: our bug', 
   await expect(wrong).rejects.not.toBeInstanceOf(StoreUnavailable);
 });
 
-test('what never came from Redis is not reported as Redis being away', async () => {
+test('an error that did not come from Redis is not reported as Redis being unavailable', async () => {
   const { attempt } = await testStore();
   const file = Object.assign(new Error('EMFILE: too many open files'), { code: 'EMFILE', path: '/a/file' });
   for (const error of [file, new TypeError('x is undefined')])

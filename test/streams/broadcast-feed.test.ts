@@ -1,4 +1,4 @@
-/** A node and the broadcasts: it hears of them while it has a stream. */
+/** A node subscribes to the broadcasts while it has a stream. */
 import { expect, test, vi } from 'vitest';
 import { type LogPart, type LogStore, START } from '../../src/store/log/log-store.ts';
 import { StoreUnavailable } from '../../src/store/redis/client.ts';
@@ -7,7 +7,7 @@ import { until } from '../support/app.ts';
 import { testHub } from '../support/hub.ts';
 import { account, draft, testStore } from '../support/store.ts';
 
-test('a node is subscribed to the broadcasts from its first stream to its last, and each stream gets what came since', async () => {
+test('a node is subscribed to broadcasts from its first stream to its last, and each stream gets what it missed', async () => {
   const { store, logs, open } = await testHub();
   const { broadcasts } = store.keys.channels;
   const subscribers = async () => (await store.commands.pubsub('NUMSUB', broadcasts))[1];
@@ -36,8 +36,8 @@ test('a node is subscribed to the broadcasts from its first stream to its last, 
   }
 });
 
-// The read came back when the node had no stream any more, and went on in the tail of those who came later.
-test('what a stream still reads when it has ended does not touch those who come later', async () => {
+// The read finished after the node had lost its last stream, and continued in the follower of later streams.
+test('a pending read of an ended stream does not affect later streams', async () => {
   const { store, logs, open } = await testHub();
   await account(store, 'alice', 'bob');
   await logs.direct('bob', 'alice', draft('bob', 'hello', { to: 'alice' }));
@@ -83,7 +83,7 @@ test('what a stream still reads when it has ended does not touch those who come 
   expect([...late.taken.matchAll(/"text":"(\d)"/g)].map(([, text]) => text)).toEqual(['4', '5', '6']);
 });
 
-/** What is asked of Redis, in order; reads are answered by hand. */
+/** The commands sent to Redis, in order; the test answers the reads. */
 async function byHand() {
   const calls: string[] = [];
   const reads: { answer: (part: LogPart) => void; fail: () => void }[] = [];
@@ -113,7 +113,7 @@ async function byHand() {
   return { broadcasts, calls, reads, part };
 }
 
-test('all who come at once wait for one opening: subscribed first, read second', async () => {
+test('concurrent callers share one opening, which subscribes first and reads second', async () => {
   const { broadcasts, calls, reads, part } = await byHand();
   const all = [broadcasts.open(), broadcasts.open()];
   await vi.waitFor(() => expect(reads).toHaveLength(1));
@@ -123,7 +123,7 @@ test('all who come at once wait for one opening: subscribed first, read second',
   expect(broadcasts.follower.end.seq).toBe(7);
 });
 
-test('an opening that failed is told to all who waited, and the next one tries again', async () => {
+test('a failed opening is reported to all waiting callers, and the next call tries again', async () => {
   const { broadcasts, reads, part } = await byHand();
   const all = [broadcasts.open(), broadcasts.open()];
   await vi.waitFor(() => expect(reads).toHaveLength(1));
@@ -136,7 +136,7 @@ test('an opening that failed is told to all who waited, and the next one tries a
   expect(broadcasts.follower.end.seq).toBe(7);
 });
 
-test('an opening that nobody waits for any more does not disturb the next one', async () => {
+test('an abandoned opening does not disturb the next one', async () => {
   const { broadcasts, calls, reads, part } = await byHand();
   const abandoned = broadcasts.open();
   await vi.waitFor(() => expect(reads).toHaveLength(1));

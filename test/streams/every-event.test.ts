@@ -1,4 +1,4 @@
-/** Every kind of event that the contract knows is seen on a real stream. A new kind without a sighting here fails. */
+/** Every event kind of the contract is observed on a real stream. A new kind without a case here fails. */
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import addFormats from 'ajv-formats';
 import { expect, onTestFinished, test } from 'vitest';
@@ -22,7 +22,7 @@ const ajv = new Ajv2020({ strict: false, allErrors: true });
 addFormats.default(ajv);
 ajv.addSchema({ $id: 'contract', components: closedDocument.components });
 
-/** What must happen for a reader to be sent such an event: answers the reader's stream. */
+/** Causes an event of the given kind; returns the stream that receives it. */
 const SIGHTINGS: Record<string, (reader: Person, other: Person) => Promise<StreamClient>> = {
   ready: (reader) => listen(reader),
   broadcast: async (reader, other) => {
@@ -62,7 +62,7 @@ const SIGHTINGS: Record<string, (reader: Person, other: Person) => Promise<Strea
 };
 
 test.each(Object.entries(mapping))(
-  'the event %s is sent, and is what the contract says',
+  'the event %s is sent and conforms to the contract',
   async (kind, $ref) => {
     const sight = SIGHTINGS[kind];
     expect(sight, `say in SIGHTINGS how ${kind} comes about`).toBeDefined();
@@ -78,7 +78,7 @@ test.each(Object.entries(mapping))(
   },
 );
 
-test('the union, the table, the examples and the sightings name the same kinds of events', () => {
+test('the union, the table, the examples and the cases list the same event kinds', () => {
   const kinds = Object.keys(mapping).sort();
   expect(oneOf.map(({ $ref }) => $ref).sort()).toEqual(Object.values(mapping).sort());
   expect(Object.keys(SIGHTINGS).sort()).toEqual(kinds);

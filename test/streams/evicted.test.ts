@@ -1,4 +1,4 @@
-/** A full mailbox: who pays, and what readers are told of the messages that went. */
+/** A full mailbox: whose messages are evicted, and how evictions are reported to clients. */
 import { expect, test } from 'vitest';
 import { listen, type Person, person, startNode, type TestNode, tell, until } from '../support/app.ts';
 import { type CallResult, call } from '../support/contract.ts';
@@ -19,7 +19,7 @@ const gap = (from: number, to: number) => ({
   history: 'dm',
 });
 
-/** What a stream was told, without who came and went. */
+/** The events of a stream without presence. */
 const told = ({ events }: StreamClient): unknown[] =>
   events.flatMap(({ kind, data }) => (kind === 'gap' ? [data] : kind === 'dm' ? [data['text']] : []));
 
@@ -29,7 +29,7 @@ async function people(node: TestNode, ...names: string[]) {
   return all as [Person, Person, Person, Person];
 }
 
-/** Bob, to whom alice is a friend, and strangers; his own message to her is acknowledged. */
+/** Bob has alice as a friend, and strangers; his own message to her is acknowledged. */
 async function bobsMailbox(limit: number, settings: Record<string, string> = {}) {
   const node = await startNode({ INBOX_LIMIT: String(limit), ...settings });
   const [bob, alice, mallory, trudy] = await people(node, 'bob', 'alice', 'mallory', 'trudy');
@@ -43,7 +43,7 @@ async function send(from: Person, count: number, label: string): Promise<string[
   return ids;
 }
 
-test('a stranger who floods a mailbox pushes out nobody but themselves', async () => {
+test('a stranger who floods a mailbox evicts only their own messages', async () => {
   const { bob, alice, mallory, trudy } = await bobsMailbox(8);
   await send(alice, 3, 'a');
   await send(trudy, 1, 't');
@@ -58,7 +58,7 @@ test('a stranger who floods a mailbox pushes out nobody but themselves', async (
   expect(kept.body.messages).toHaveLength(12);
 });
 
-test('a friend’s message is paid by strangers while they hold more than a quarter, then by the fullest friend', async () => {
+test('a friend’s message evicts strangers while they hold more than a quarter, then the fullest friend', async () => {
   const { bob, alice, mallory } = await bobsMailbox(8);
   await tell(bob, 'trudy', 'hi');
   await send(mallory, 8, 'm');
@@ -66,7 +66,7 @@ test('a friend’s message is paid by strangers while they hold more than a quar
   expect(texts(await mailbox(bob))).toEqual(['m7', 'm8', 'a5', 'a6', 'a7', 'a8', 'a9', 'a10']);
 });
 
-test('a stranger’s message to a mailbox full of friends’ mail is refused, and nothing is stored', async () => {
+test('a stranger’s message to a mailbox full of friends’ mail is rejected, and nothing is stored', async () => {
   const { node, bob, alice, mallory } = await bobsMailbox(4);
   await send(alice, 4, 'a');
   const before = await everything(node);
@@ -77,7 +77,7 @@ test('a stranger’s message to a mailbox full of friends’ mail is refused, an
   expect((await tell(mallory, 'bob', 'now')).status).toBe(201);
 });
 
-test('bytes fill a mailbox as entries do', async () => {
+test('a mailbox is full at its byte limit as well as at its entry limit', async () => {
   const { bob, alice, mallory } = await bobsMailbox(1_000, { INBOX_BYTES: '65536' });
   await send(alice, 3, 'a');
   for (let n = 1; n <= 8; n += 1) await tell(mallory, 'bob', `${n}${'😀'.repeat(3_900)}`);
@@ -85,7 +85,7 @@ test('bytes fill a mailbox as entries do', async () => {
   expect(kept).toEqual(['a1', 'a2', 'a3', '5', '6', '7', '8']);
 });
 
-test('tombstones behind a friend’s old message end at twice the limit: strangers are refused, friends are not', async () => {
+test('tombstones behind a friend’s old message are limited to twice the limit: strangers are rejected, friends are not', async () => {
   const { bob, alice, mallory } = await bobsMailbox(4);
   await send(alice, 1, 'a');
   await send(mallory, 7, 'm');
@@ -97,7 +97,7 @@ test('tombstones behind a friend’s old message end at twice the limit: strange
   expect(texts(await mailbox(bob))).toEqual(['m7', 'c1', 'c2', 'c3']);
 });
 
-test('a new stream gets the mail that is left, in order, with one gap for each run that was evicted', async () => {
+test('a new stream gets the remaining mail in order, with one gap for each evicted run', async () => {
   const { bob, alice, mallory } = await bobsMailbox(6);
   await send(alice, 1, 'a');
   await send(mallory, 4, 'm');
@@ -112,7 +112,7 @@ test('a new stream gets the mail that is left, in order, with one gap for each r
   expect(told(stream)).toEqual(['a1', { kind: 'gap', ...gap(3, 4) }, 'm3', 'm4', 'b1', 'n1', 'n2']);
 });
 
-test('a stream that stood on a message goes on after it was evicted, and is told of no more than it missed', async () => {
+test('a stream whose last message was evicted continues, and reports only what it missed as a gap', async () => {
   const { bob, alice, mallory } = await bobsMailbox(4);
   await send(alice, 1, 'a');
   await send(mallory, 2, 'm');
@@ -127,7 +127,7 @@ test('a stream that stood on a message goes on after it was evicted, and is told
   expect(told(again)).toEqual([{ kind: 'gap', ...gap(5, 5) }, 'n2', 'n3', 'n4']);
 });
 
-test('a live stream keeps what it has got and goes on', async () => {
+test('a live stream is not affected by evictions of messages it has already received', async () => {
   const { bob, alice, mallory } = await bobsMailbox(4);
   await send(alice, 1, 'a');
   const stream = await listen(bob);
@@ -136,7 +136,7 @@ test('a live stream keeps what it has got and goes on', async () => {
   expect(told(stream)).toEqual(['a1', ...[1, 2, 3, 4, 5, 6, 7].map((n) => `m${n}`)]);
 });
 
-test('the id of a message that was evicted can be acknowledged', async () => {
+test('the id of an evicted message can be acknowledged', async () => {
   const { bob, alice, mallory } = await bobsMailbox(4);
   await send(alice, 1, 'a');
   const [, second] = await send(mallory, 6, 'm');
@@ -144,8 +144,8 @@ test('the id of a message that was evicted can be acknowledged', async () => {
   expect(texts(await mailbox(bob))).toEqual(['m4', 'm5', 'm6']);
 });
 
-// The run of tombstones reaches over the end of what a stream reads at once.
-test('no id names a place behind what was evicted before the stream was told of it', async () => {
+// The run of tombstones extends beyond one read of the stream.
+test('no id lies past evicted messages that have not been reported', async () => {
   const { bob, alice, mallory } = await bobsMailbox(72);
   await send(alice, 62, 'a');
   await send(mallory, 20, 'm');

@@ -1,4 +1,4 @@
-/** What a reader is told when it cannot get everything: never silence, never an HTTP error. */
+/** A client that cannot get everything receives a gap event: never silence, never an HTTP error. */
 import { expect, onTestFinished, test } from 'vitest';
 import { formatCursor } from '../../src/store/log/cursor.ts';
 import { listen, person, say, startNode, tell, until } from '../support/app.ts';
@@ -37,7 +37,7 @@ test.each([
   expect(textsOf(stream)).toEqual(['in the mailbox', 'live']);
 });
 
-test('a cursor of somebody else, from the future, or of another life of the log: the mailbox, live, and a gap', async () => {
+test('a cursor of another account, from the future, or of another epoch yields the mailbox, live events and a gap', async () => {
   const node = await startNode();
   const [alice, bob, carol] = [
     await person(node, 'alice'),
@@ -71,7 +71,7 @@ test('a cursor of somebody else, from the future, or of another life of the log:
   }
 });
 
-test('a reader that was away too long gets the newest, and is told of the older ones', async () => {
+test('a client that was away too long gets the newest messages and a gap for the older ones', async () => {
   const node = await startNode({ REPLAY_LIMIT: '5' });
   const [alice, bob] = [await person(node, 'alice'), await person(node, 'bob')];
   const stream = await listen(bob);
@@ -94,7 +94,7 @@ test('a reader that was away too long gets the newest, and is told of the older 
   expect(history.body.messages.map(({ text }: { text: string }) => text)).toEqual(['b1', 'b2', 'b3']);
 });
 
-test('the replay limit is not for the mailbox: a new stream gets all of it', async () => {
+test('the replay limit does not apply to the mailbox: a new stream gets all of it', async () => {
   const node = await startNode({ REPLAY_LIMIT: '5' });
   const [alice, bob] = [await person(node, 'alice'), await person(node, 'bob')];
   for (let n = 1; n <= 150; n += 1) await tell(alice, 'bob', `${n}`);
@@ -104,7 +104,7 @@ test('the replay limit is not for the mailbox: a new stream gets all of it', asy
   expect(stream.events[0]!.data).toMatchObject({ gap: false, unread: 150 });
 });
 
-test('what a log no longer keeps is told as trimmed', async () => {
+test('trimmed entries are reported as a gap', async () => {
   const node = await startNode({ BROADCAST_LIMIT: '3' });
   const [alice, bob] = [await person(node, 'alice'), await person(node, 'bob')];
   const stream = await listen(bob);
@@ -127,7 +127,7 @@ test('what a log no longer keeps is told as trimmed', async () => {
   expect(textsOf(again)).toEqual(['4', '5', '6']);
 });
 
-test('an inbox that overflowed says so in the stream and in the mailbox; the conversation still has all', async () => {
+test('an inbox overflow is reported in the stream and in the mailbox, and the conversation still has every message', async () => {
   const node = await startNode({ INBOX_LIMIT: '3' });
   const [alice, bob] = [await person(node, 'alice'), await person(node, 'bob')];
   for (const n of [1, 2, 3, 4, 5]) await tell(alice, 'bob', `${n}`);
@@ -148,7 +148,7 @@ test('an inbox that overflowed says so in the stream and in the mailbox; the con
   expect((await call(node, 'getMailbox', { token: bob.token })).body).toMatchObject({ unread: 0, gap: null });
 });
 
-test('when Redis loses a log under open streams, they are told within seconds and go on', async () => {
+test('when Redis loses a log, open streams report a gap within seconds and continue', async () => {
   const node = await startNode();
   const [alice, bob] = [await person(node, 'alice'), await person(node, 'bob')];
   const stream = await listen(bob);
@@ -167,9 +167,9 @@ test('when Redis loses a log under open streams, they are told within seconds an
   expect((await stream.next('broadcast')).data).toMatchObject({ text: 'a new life', seq: 1 });
 });
 
-// After the gap the stream stood in the new inbox, but the next broadcast's id still named the place in the old one: who
-// came back with it was told of the same loss again, and got the whole mailbox again.
-test('an id that comes after a gap stands behind the gap in both logs', async () => {
+// After the gap the stream stood in the new inbox, but the id of the next broadcast still named the old position. A
+// client that reconnected with it got the same gap and the whole mailbox again.
+test('an id sent after a gap lies past the gap in both logs', async () => {
   const node = await startNode();
   const [alice, bob] = [await person(node, 'alice'), await person(node, 'bob')];
   const stream = await listen(bob);
@@ -186,7 +186,7 @@ test('an id that comes after a gap stands behind the gap in both logs', async ()
   expect(again.events[0]!.data).toMatchObject({ resumed: true, gap: false });
 });
 
-test('when a log lost its tail and grew again, a reader that saw the lost part is told, one before it is not', async () => {
+test('when a log lost its newest entries and grew again, only a client that saw the lost part gets a gap', async () => {
   const node = await startNode();
   const [alice, bob] = [await person(node, 'alice'), await person(node, 'bob')];
   const early = await listen(bob);
@@ -199,7 +199,7 @@ test('when a log lost its tail and grew again, a reader that saw the lost part i
   const afterLoss = late.lastEventId!;
   early.close();
   late.close();
-  // As if Redis had crashed without its last second: entry 2 is gone, and another took its number.
+  // As if Redis had crashed and lost its last second: entry 2 is gone, and another entry has its seq.
   const store = await testStore(node.prefix);
   const { list, meta } = store.keys.broadcasts;
   const [first = ''] = await store.commands.lrange(list, 0, 0);
@@ -221,7 +221,7 @@ test('when a log lost its tail and grew again, a reader that saw the lost part i
   expect((await fine.next('broadcast')).data.text).toBe('another 2');
 });
 
-test('the start of an empty log is a cursor too', async () => {
+test('the start of an empty log is a valid cursor', async () => {
   const node = await startNode();
   const [alice, bob] = [await person(node, 'alice'), await person(node, 'bob')];
   const stream = await listen(bob);
@@ -235,7 +235,7 @@ test('the start of an empty log is a cursor too', async () => {
 });
 
 test.each(['', ' ', ' \t ', ',', ', '])(
-  'an empty id (%j) is no id: the stream is new, and nothing is missing',
+  'an empty id (%j) counts as no id: the stream is new and reports no gap',
   async (empty) => {
     const node = await startNode();
     const [alice, bob] = [await person(node, 'alice'), await person(node, 'bob')];
@@ -253,7 +253,7 @@ test.each(['', ' ', ' \t ', ',', ', '])(
   },
 );
 
-test('an empty id in the header leaves the one in the query in force', async () => {
+test('an empty id in the header does not override the one in the query', async () => {
   const node = await startNode();
   const bob = await person(node, 'bob');
   const first = await listen(bob);

@@ -1,4 +1,4 @@
-/** The tail against a log that lies in an array: wake-ups come late, twice, or not at all. */
+/** The follower against a log in an array: notifications arrive late, twice, or not at all. */
 import fc from 'fast-check';
 import { describe, expect, test, vi } from 'vitest';
 import type { Entry, LogPart, Window } from '../../src/store/log/log-store.ts';
@@ -31,7 +31,7 @@ function memoryLog() {
       entries.push(entry);
       return { epoch, before, entry };
     },
-    /** What a crash without the last second does: the same life, a shorter log, and other messages after it. */
+    /** Like a crash that loses the last second: same epoch, a shorter log, and other messages after it. */
     loseTail(count: number): void {
       entries = entries.slice(0, Math.max(0, entries.length - count));
       life = '2';
@@ -80,7 +80,7 @@ function follow(log: ReturnType<typeof memoryLog>, keep = 0) {
 
 const upTo = (last: number) => Array.from({ length: last }, (_, index) => index + 1);
 
-test('whichever wake-ups are lost, late or doubled, every entry is taken once and in order', async () => {
+test('every entry is taken once and in order, whichever notifications are lost, late or duplicated', async () => {
   const fate = fc.constantFrom('heard', 'lost', 'late', 'twice');
   await fc.assert(
     fc.asyncProperty(fc.array(fate, { maxLength: 40 }), async (fates) => {
@@ -105,13 +105,13 @@ test('whichever wake-ups are lost, late or doubled, every entry is taken once an
   );
 });
 
-test('what is heard while the tail opens is neither lost nor taken twice', async () => {
+test('notifications during opening are neither lost nor taken twice', async () => {
   for (const before of [0, 1, 3]) {
     for (const during of [1, 2]) {
       const log = memoryLog();
       const { follower, seen, take } = follow(log);
       for (let n = 0; n < before; n += 1) log.append();
-      const early = log.append(); // written before the log is read, told while it is read
+      const early = log.append(); // written before the log is read, notified during the read
       const opening = follower.open();
       follower.hear(early);
       await opening;
@@ -125,7 +125,7 @@ test('what is heard while the tail opens is neither lost nor taken twice', async
   }
 });
 
-test('the very next entry costs no read, nor does one that was heard before', async () => {
+test('the next entry in order costs no read, nor does a duplicate', async () => {
   const log = memoryLog();
   const { follower, seen, take } = follow(log);
   await follower.open();
@@ -139,7 +139,7 @@ test('the very next entry costs no read, nor does one that was heard before', as
   expect(log.reads()).toBe(1);
 });
 
-test('a log that lost its tail and grew again past the old end is noticed, and the tail jumps', async () => {
+test('a log that lost its newest entries and grew past the old end is detected, and the follower jumps', async () => {
   const log = memoryLog();
   const { follower, seen, jumps, take } = follow(log);
   await follower.open();
@@ -148,7 +148,7 @@ test('a log that lost its tail and grew again past the old end is noticed, and t
   }
   take();
   log.loseTail(2);
-  for (let n = 0; n < 4; n += 1) log.append(); // 4', 5', 6', 7': nobody was told
+  for (let n = 0; n < 4; n += 1) log.append(); // 4', 5', 6', 7', without a notification
   const { end } = await log.read({ count: 0 });
   await follower.compare(end);
   take();
@@ -156,9 +156,9 @@ test('a log that lost its tail and grew again past the old end is noticed, and t
   expect(seen).toEqual(upTo(5));
 });
 
-// Redis crashed under `everysec` and came back without entry 5. Before this node was subscribed again another 5 was
-// appended; then it heard of 6, which follows 5, took it, and never knew that its 5 was not the log's.
-test('a log that lost its tail is noticed by the next wake-up, which names the entry before it', async () => {
+// Redis crashed under `everysec` and came back without entry 5. Before this node had subscribed again another 5 was
+// appended; then the node was notified of 6, which follows 5, took it, and never detected that its 5 was not the log's.
+test('a log that lost its newest entries is detected by the next notification, which names the previous entry', async () => {
   for (const regrown of [0, 1]) {
     const log = memoryLog();
     const { follower, seen, jumps, take } = follow(log);
@@ -166,7 +166,7 @@ test('a log that lost its tail is noticed by the next wake-up, which names the e
     for (let n = 0; n < 5; n += 1) follower.hear(log.append());
     take();
     log.loseTail(1);
-    if (regrown) log.append(); // another 5, told while nobody listened
+    if (regrown) log.append(); // another 5, published while nobody was subscribed
     follower.hear(log.append());
     await expect.poll(() => jumps).toEqual([5 + regrown]);
     take();
@@ -174,7 +174,7 @@ test('a log that lost its tail is noticed by the next wake-up, which names the e
   }
 });
 
-test('a log that was flushed and began anew is noticed by the next wake-up', async () => {
+test('a flushed and restarted log is detected by the next notification', async () => {
   const log = memoryLog();
   const { follower, seen, jumps, take } = follow(log);
   await follower.open();
@@ -191,7 +191,7 @@ test('a log that was flushed and began anew is noticed by the next wake-up', asy
   expect(seen).toEqual(upTo(3));
 });
 
-test('the newest entries are given from memory, older ones from the log', async () => {
+test('the newest entries are returned from memory, older ones from the log', async () => {
   const log = memoryLog();
   const { follower, take } = follow(log, 4);
   await follower.open();
@@ -206,7 +206,7 @@ test('the newest entries are given from memory, older ones from the log', async 
   expect(log.reads() - before).toBe(1);
 });
 
-test('a crowd that comes back to a node which remembers nothing costs one read, and misses nothing', async () => {
+test('many streams that reconnect to a node with empty memory cost one read and miss nothing', async () => {
   const log = memoryLog();
   for (let n = 0; n < 20; n += 1) log.append();
   const { follower, take } = follow(log, 10);
@@ -219,8 +219,8 @@ test('a crowd that comes back to a node which remembers nothing costs one read, 
   expect(log.reads()).toBe(1 + 1);
 });
 
-// With nothing to fill, the fill was over at once, and was then kept as one that is under way: for good.
-test('who comes back before there was anything keeps nobody later from the memory', async () => {
+// With nothing to fill, the fill ended immediately and was then recorded as permanently running.
+test('a stream that reconnects to an empty log does not block later reads from memory', async () => {
   const log = memoryLog();
   const { follower, take } = follow(log, 10);
   await follower.open();
@@ -237,7 +237,7 @@ test('who comes back before there was anything keeps nobody later from the memor
   expect(log.reads() - before).toBe(1);
 });
 
-test('a position that another node was told of earlier is looked up before it is called the future', async () => {
+test('a position that another node learned of earlier is looked up before it is treated as unknown', async () => {
   const log = memoryLog();
   const { follower } = follow(log);
   await follower.open();
@@ -248,11 +248,11 @@ test('a position that another node was told of earlier is looked up before it is
   expect(part.entries[0]?.seq).toBe(2);
 });
 
-describe('what a tail holds is bounded in bytes too', () => {
+describe('the memory of a follower is bounded in bytes', () => {
   const LONG = 'x'.repeat(16_000);
   const MOST = 8 * 1024 * 1024;
 
-  test('a turn takes what fits, and the frontier moves over nothing else', async () => {
+  test('a batch takes what fits, and the end moves past nothing else', async () => {
     const log = memoryLog();
     const { follower } = follow(log);
     await follower.open();
@@ -270,7 +270,7 @@ describe('what a tail holds is bounded in bytes too', () => {
     expect(follower.take(1_000)).toEqual([]);
   });
 
-  test('wake-ups that nobody has taken yet do not pile up, and none of them is missed', async () => {
+  test('pending notifications do not accumulate, and none is missed', async () => {
     const log = memoryLog();
     const { follower, seen, jumps, take } = follow(log);
     await follower.open();
@@ -285,7 +285,7 @@ describe('what a tail holds is bounded in bytes too', () => {
       expect(seen.length).toBe(2_000);
     });
     expect(seen).toEqual(upTo(2_000));
-    follower.hear(log.append()); // and it goes on
+    follower.hear(log.append()); // and it continues
     await vi.waitFor(() => {
       take();
       expect(seen.at(-1)).toBe(2_001);
@@ -293,11 +293,11 @@ describe('what a tail holds is bounded in bytes too', () => {
     expect(jumps).toEqual([]);
   });
 
-  test('a tail that is far behind reads no more than it may hold at once', async () => {
+  test('a follower that is far behind reads no more than its memory limit at once', async () => {
     const log = memoryLog();
     const { follower, seen, take } = follow(log);
     await follower.open();
-    for (let n = 0; n < 2_000; n += 1) log.append(LONG); // nobody was told
+    for (let n = 0; n < 2_000; n += 1) log.append(LONG); // without a notification
     await follower.refresh();
     expect(log.given()).toBeLessThan(1.1 * MOST + PLENTY);
     await vi.waitFor(() => {
@@ -307,7 +307,7 @@ describe('what a tail holds is bounded in bytes too', () => {
     expect(seen).toEqual(upTo(2_000));
   });
 
-  test('of what was delivered the newest is kept, as much as fits', async () => {
+  test('the newest delivered entries that fit are retained', async () => {
     const log = memoryLog();
     const { follower, take } = follow(log, 1_000);
     await follower.open();
@@ -322,7 +322,7 @@ describe('what a tail holds is bounded in bytes too', () => {
     expect(log.reads() - before, 'from the log').toBe(1);
   });
 
-  test('a crowd that comes back has no more read for it than may be kept', async () => {
+  test('reads for many reconnecting streams are bounded by the memory limit', async () => {
     const log = memoryLog();
     for (let n = 0; n < 2_000; n += 1) log.append(LONG);
     const { follower } = follow(log, 1_000);
@@ -337,7 +337,7 @@ describe('what a tail holds is bounded in bytes too', () => {
   });
 });
 
-test('what was evicted before a tail read it is one gap for the live streams, in its place', async () => {
+test('entries evicted before the follower read them become one gap for live streams, in order', async () => {
   const entries: Entry[] = [1, 2, 3, 4].map((seq) => ({
     seq,
     origin: seq === 2 || seq === 3 ? '!' : '-',

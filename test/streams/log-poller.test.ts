@@ -34,7 +34,7 @@ function watched(count: number) {
   return { sweep, looks, subscribers, away };
 }
 
-test('every inbox of a crowd has its turn, once in a round, and the broadcasts are looked at each time', async () => {
+test('every inbox is checked once per round, and the broadcasts each time', async () => {
   const { looks, subscribers } = watched(2_500);
   await vi.advanceTimersByTimeAsync(5_000);
   expect(looks.size).toBe(1 + 1_000);
@@ -49,14 +49,15 @@ test('every inbox of a crowd has its turn, once in a round, and the broadcasts a
   expect(looks.get('user0')).toBe(2);
 });
 
-test('after the subscriber was away all are looked at, at once', async () => {
+test('after the subscriber reconnects, every log is checked at once', async () => {
   const { sweep, looks } = watched(2_500);
   await sweep.all();
   expect(looks.size).toBe(2_501);
 });
 
-// The subscriber was back before the connection for commands: the look failed, and the next one came with the slow round.
-test('and again until Redis has answered, however often the subscriber comes back meanwhile', async () => {
+// The subscriber was back before the command connection: the check failed, and the next one came only with the slow
+// rotation.
+test('the check repeats until Redis has replied, even if the subscriber reconnects meanwhile', async () => {
   const { sweep, looks, away } = watched(300);
   away.times = 4;
   void sweep.all();
@@ -68,7 +69,7 @@ test('and again until Redis has answered, however often the subscriber comes bac
   expect([...looks.values()].every((times) => times === 1)).toBe(true);
 });
 
-test('but not by a node that stops', async () => {
+test('a stopping node does not repeat it', async () => {
   const { sweep, away } = watched(300);
   away.times = 100;
   void sweep.all();
@@ -77,8 +78,8 @@ test('but not by a node that stops', async () => {
   expect(away.times).toBe(99);
 });
 
-// A resync and a change that were told in one turn of the event loop: the later one replaced the earlier.
-test('presence that is told twice in a turn is written twice', async () => {
+// A resync and a change in one turn of the event loop: the later one replaced the earlier.
+test('two presence events in one turn are both written', async () => {
   const { hub, open } = await testHub();
   const res = await open('alice', 'all');
   res.drain();

@@ -1,4 +1,4 @@
-/** The nodePresence alone: what it says to a presence that can fail. */
+/** Node presence alone, over a presence store that can fail. */
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { StoreUnavailable } from '../../src/store/redis/client.ts';
 import { createNodePresence } from '../../src/streams/node-presence.ts';
@@ -54,7 +54,7 @@ function nodePresence() {
   return { made, arrivals, told, state };
 }
 
-test('who has a stream is announced once, and again when the node had been declared dead', async () => {
+test('an account with a stream is announced once, and again after the node was declared dead', async () => {
   const { made, arrivals, state } = nodePresence();
   await made.arrived('alice');
   await vi.advanceTimersByTimeAsync(2 * BEAT_MS);
@@ -64,9 +64,9 @@ test('who has a stream is announced once, and again when the node had been decla
   expect(arrivals).toEqual(['alice', 'alice']);
 });
 
-// A node was stopped for half a minute and swept. Its first heartbeat afterwards made it known again, but the answer,
-// that it had not been known, was lost with the connection; the second heartbeat heard that all was well.
-test('a heartbeat without an answer may have been the one that would have told: everybody is announced again', async () => {
+// A node was suspended for half a minute and evicted. Its first heartbeat made it known again, but the reply, that it
+// had been unknown, was lost with the connection; the second heartbeat reported no problem.
+test('after a heartbeat without a reply every account is announced again', async () => {
   const { made, arrivals, state } = nodePresence();
   await made.arrived('alice');
   state.isAway = true;
@@ -76,9 +76,9 @@ test('a heartbeat without an answer may have been the one that would have told: 
   expect(arrivals).toEqual(['alice', 'alice']);
 });
 
-// The first `leave` of all: Redis did not know the script. Between its answer and the script as a whole the account came
-// back, and Redis took the arrival first. Everybody was told that they had gone, and nobody that they were there.
-test('who comes back while Redis is told that they left is announced again afterwards', async () => {
+// On the first `leave` Redis did not know the script. Before the script was resent the account came back, and Redis
+// processed the join first. Every client saw the account leave and none saw it return.
+test('an account that returns while its leave is in progress is announced again afterwards', async () => {
   const { made, arrivals, state } = nodePresence();
   await made.arrived('alice');
   let taken = () => {};
@@ -95,7 +95,7 @@ test('who comes back while Redis is told that they left is announced again after
   expect(arrivals).toEqual(['alice', 'alice', 'alice']);
 });
 
-test('a node that learns from an arrival that it was declared dead beats at once', async () => {
+test('a node that learns from a join that it was declared dead sends a heartbeat immediately', async () => {
   const { made, arrivals, state } = nodePresence();
   await made.arrived('alice');
   Object.assign(state, { answers: 'unknown', isKnown: false });
@@ -105,8 +105,8 @@ test('a node that learns from an arrival that it was declared dead beats at once
   expect(arrivals.sort()).toEqual(['alice', 'alice', 'bob', 'bob']);
 });
 
-// Each change was told to everybody within 250 ms: above 12,000 streams the telling took longer than that.
-test('changes are gathered for 250 ms, and longer on a node with very many streams', async () => {
+// Each change was sent to every stream within 250 ms: above 12,000 streams the sending took longer than that.
+test('changes are collected for 250 ms, and longer on a node with very many streams', async () => {
   const { made, told, state } = nodePresence();
   made.hear('+alice');
   await vi.advanceTimersByTimeAsync(249);
@@ -121,9 +121,9 @@ test('changes are gathered for 250 ms, and longer on a node with very many strea
   expect(told.slice(1)).toEqual([{ online: [], offline: ['bob', 'alice'], total: 0 }]);
 });
 
-// Redis had no memory: it forgot who left, and could not take the moment when. The whole was tried again later, and whoever
-// came back before that was taken for announced: offline for everybody, for good.
-test('who comes back after a departure that was half done is announced', async () => {
+// Redis was out of memory: it recorded the leave, but could not store the time. The whole operation was retried later,
+// and an account that returned before that was considered announced: permanently offline for every client.
+test('an account that returns after a half-completed leave is announced', async () => {
   const { made, arrivals, state } = nodePresence();
   await made.arrived('alice');
   state.isFull = true;
@@ -133,9 +133,9 @@ test('who comes back after a departure that was half done is announced', async (
   expect(arrivals).toEqual(['alice', 'alice']);
 });
 
-// A node was stopped for half a minute. What it then read first was old: that its own people had gone. That they were back
-// was published while it had no subscriber; the list that devices fetched had them, and then came the old change.
-test('what was gathered before changes were missed is not told after the order to fetch the list', async () => {
+// A node was suspended for half a minute. It first read an old change: its own accounts had left. Their return was
+// published while it had no subscriber. Clients fetched a list that contained them, and then received the old change.
+test('changes collected before a resync are not sent after it', async () => {
   const { made, told, state } = nodePresence();
   made.hear('-alice');
   made.missed();
@@ -143,7 +143,7 @@ test('what was gathered before changes were missed is not told after the order t
   expect(told.splice(0)).toEqual([{ total: 0, resync: true }]);
   state.slowMs = 100;
   made.hear('-alice');
-  await vi.advanceTimersByTimeAsync(300); // gathered, and being counted
+  await vi.advanceTimersByTimeAsync(300); // collected, and being counted
   made.missed();
   await vi.advanceTimersByTimeAsync(1_000);
   expect(told).toEqual([{ total: 0, resync: true }]);

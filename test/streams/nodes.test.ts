@@ -5,7 +5,7 @@ import { call } from '../support/contract.ts';
 import { startProcess } from '../support/process.ts';
 import { cutSubscribers, testStore } from '../support/store.ts';
 
-test('what is posted on one node arrives on the streams of the other, in one order', async () => {
+test('a message posted on one node reaches the streams of the other, in the same order', async () => {
   const one = await startNode();
   const two = await startNode({}, { prefix: one.prefix });
   const [alice, bob] = [await person(one, 'alice'), await person(two, 'bob')];
@@ -39,7 +39,7 @@ test('what is posted on one node arrives on the streams of the other, in one ord
   }
 });
 
-test('an id from one node resumes on the other', async () => {
+test('an id from one node resumes on another', async () => {
   const one = await startNode();
   const two = await startNode({}, { prefix: one.prefix });
   const [alice, bob] = [await person(one, 'alice'), await person(one, 'bob')];
@@ -59,7 +59,7 @@ test('an id from one node resumes on the other', async () => {
   }
 });
 
-test('a logout ends the session’s streams and its token on every node, and no other session’s', async () => {
+test('a logout ends the streams and the token of its session on every node, and of no other session', async () => {
   const one = await startNode();
   const two = await startNode({}, { prefix: one.prefix });
   const bob = await person(one, 'bob');
@@ -72,7 +72,7 @@ test('a logout ends the session’s streams and its token on every node, and no 
   expect(other.isClosed).toBe(false);
 });
 
-test('when every wake-up is lost the streams still get everything, within seconds', async () => {
+test('streams receive everything within seconds even if every notification is lost', async () => {
   const node = await startNode();
   const [alice, bob] = [await person(node, 'alice'), await person(node, 'bob')];
   const stream = await listen(bob);
@@ -87,7 +87,7 @@ test('when every wake-up is lost the streams still get everything, within second
   expect(new Set(stream.messages().map(({ id }) => id)).size).toBe(20);
 }, 30_000);
 
-test('presence is right within 20 s after a node was killed', async () => {
+test('presence is correct within 20 s after a node was killed', async () => {
   const node = await startNode();
   const settings = { REDIS_URL: inject('redisUrl'), JWT_SECRET, KEY_PREFIX: node.prefix };
   const doomed = await startProcess(settings);

@@ -9,7 +9,7 @@ const onlineOf = async (who: { node: { url: string }; token: string }): Promise<
   return body.users.map(({ username }: { username: string }) => username).sort();
 };
 
-test('who opens a stream is online for everybody, on every node; who ends the last one is not, after a grace', async () => {
+test('an account is online on every node from its first stream until a grace period after its last', async () => {
   const node = await startNode();
   const second = await startNode({}, { prefix: node.prefix });
   const [alice, bob] = [await person(node, 'alice'), await person(second, 'bob')];
@@ -31,7 +31,7 @@ test('who opens a stream is online for everybody, on every node; who ends the la
   expect(Date.now() - Date.parse(body.lastSeenAt)).toBeLessThan(10_000);
 });
 
-test('a reconnect within the grace does not flicker, on the same node or another', async () => {
+test('a reconnect within the grace period causes no presence change, on the same node or another', async () => {
   const node = await startNode();
   const second = await startNode({}, { prefix: node.prefix });
   const [alice, bob] = [await person(node, 'alice'), await person(node, 'bob')];
@@ -50,7 +50,7 @@ test('a reconnect within the grace does not flicker, on the same node or another
   expect(await onlineOf(alice)).toEqual(['alice', 'bob']);
 }, 30_000);
 
-test('two sessions of one account are one person online', async () => {
+test('two sessions of one account count as one online account', async () => {
   const node = await startNode();
   const [alice, bob] = [await person(node, 'alice'), await person(node, 'bob')];
   const phone = await login(node, 'bob');
@@ -63,7 +63,7 @@ test('two sessions of one account are one person online', async () => {
   expect(watching.events.flatMap(({ data }) => data.offline ?? [])).toEqual([]);
 }, 30_000);
 
-test('a stream gets as much of presence as it asked for, and less where too many are online', async () => {
+test('a stream gets the presence detail it asked for, and less if too many accounts are online', async () => {
   const node = await startNode({ PRESENCE_FANOUT_LIMIT: '2' });
   const people = [];
   for (const name of ['a', 'b', 'c', 'd']) people.push(await person(node, name));
@@ -92,7 +92,7 @@ test('a stream gets as much of presence as it asked for, and less where too many
   expect(off.events.map(({ kind }) => kind)).toEqual(['ready']);
 });
 
-test('everybody online is listed once, whatever the size of a page', async () => {
+test('every online account is listed once, whatever the page size', async () => {
   const node = await startNode();
   const names = Array.from({ length: 30 }, (_, n) => `user${n}`);
   const people = [];

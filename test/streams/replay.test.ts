@@ -1,4 +1,4 @@
-/** The replay alone, over logs that lie in arrays and can fail. */
+/** The replay alone, over logs in arrays that can fail. */
 import { describe, expect, test } from 'vitest';
 import { type LogPart, START } from '../../src/store/log/log-store.ts';
 import { StoreUnavailable } from '../../src/store/redis/client.ts';
@@ -35,7 +35,7 @@ function log(epoch: string, count: number, text = '') {
     logGrew: () => {},
     logJumped: () => {},
   });
-  /** One more entry, and the live streams have it. */
+  /** Append one entry and deliver it to the live streams. */
   const append = () => {
     const entry = entryAt(entries.length + 1);
     entries.push(entry);
@@ -45,7 +45,7 @@ function log(epoch: string, count: number, text = '') {
   return { follower, state, append };
 }
 
-test('when Redis goes away between the two logs, nothing that was read from the first is passed over', async () => {
+test('an outage between the reads of the two logs does not skip what was read from the first', async () => {
   const [inbox, broadcasts] = [log('inboxlog', 3), log('broadlog', 3)];
   await inbox.follower.open();
   await broadcasts.follower.open();
@@ -70,9 +70,9 @@ test('when Redis goes away between the two logs, nothing that was read from the 
   expect(replay.isLevel()).toBe(true);
 });
 
-// Redis had lost its newest broadcasts, and more were sent while streams found out. A stream read up to 3 and was told
-// that it had missed what came up to 3; meanwhile the live streams got 4, and it joined them behind that: 4 never came.
-test('what is told as missing reaches to where the stream goes on', async () => {
+// Redis had lost its newest broadcasts, and more were sent while streams detected it. A stream read up to 3 and
+// reported a gap up to 3; meanwhile the live streams got 4, and it joined them behind that: 4 never came.
+test('the reported gap reaches the position where the stream continues', async () => {
   const [inbox, broadcasts] = [log('inboxlog', 0), log('broadlog', 3)];
   await inbox.follower.open();
   await broadcasts.follower.open();

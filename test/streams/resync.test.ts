@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { listen, person, startNode } from '../support/app.ts';
 import { cutSubscribers, testStore } from '../support/store.ts';
 
-test('after the subscriber was away, streams are told to fetch the list of who is online again', async () => {
+test('after the subscriber reconnects, streams get a resync and fetch the online list again', async () => {
   const node = await startNode();
   const stream = await listen(await person(node, 'alice'));
   await stream.next('presence');

@@ -1,4 +1,4 @@
-/** Back-pressure: a slow reader costs bounded memory and no message. */
+/** Back-pressure: a slow client costs bounded memory and loses no message. */
 import { expect, onTestFinished, test, vi } from 'vitest';
 import { listen, person, startNode, until } from '../support/app.ts';
 import { testHub } from '../support/hub.ts';
@@ -10,7 +10,7 @@ function numbersIn(text: string): number[] {
   return [...text.matchAll(/"text":"(\d+) /g)].map(([, number]) => Number(number));
 }
 
-test('what is queued for a socket that takes nothing stays within the limit, and it misses nothing', async () => {
+test('the queue of a socket that reads nothing stays within the limit, and the stream misses nothing', async () => {
   const maxStreamBytes = 100_000;
   const { logs, open, counts } = await testHub({ maxStreamBytes });
   const [stuck, healthy] = [await open('stuck'), await open('healthy')];
@@ -35,7 +35,7 @@ test('what is queued for a socket that takes nothing stays within the limit, and
   });
 });
 
-test('a reader that stops and goes on later gets everything in order, while others are served', async () => {
+test('a client that pauses and resumes gets everything in order, while others are served', async () => {
   const node = await startNode({ MAX_STREAM_BYTES: '65536', REPLAY_LIMIT: '10' });
   const [slow, quick] = [await person(node, 'slow'), await person(node, 'quick')];
   const [slowStream, quickStream] = [await listen(slow), await listen(quick)];
@@ -51,8 +51,8 @@ test('a reader that stops and goes on later gets everything in order, while othe
   expect(slowStream.events.map(({ kind }) => kind)).not.toContain('gap');
 }, 60_000);
 
-// All that came in one turn was one write, and an empty buffer took a write of any size: megabytes for each slow reader.
-test('a burst costs a reader that takes nothing no more than the limit and one message, and others miss nothing', async () => {
+// Everything in one batch was one write, and an empty buffer accepted a write of any size: megabytes per slow client.
+test('a burst costs a client that reads nothing at most the limit and one message, and others miss nothing', async () => {
   const maxStreamBytes = 64 * 1024;
   const { logs, open } = await testHub({ maxStreamBytes });
   const [stuck, healthy] = [await open('stuck'), await open('healthy')];
@@ -81,8 +81,8 @@ test('a burst costs a reader that takes nothing no more than the limit and one m
     );
 });
 
-// Each may hold its megabyte; as many as there are may not, together.
-test('very many that take nothing hold no more than 32 MiB together; who takes what comes misses nothing, nor do they later', async () => {
+// Each may buffer its megabyte, but not all of them together.
+test('thousands of stalled streams buffer at most 32 MiB together, and no stream misses a message', async () => {
   const most = 32 * 1024 * 1024;
   const { logs, open, counts } = await testHub({ maxStreamBytes: 1024 * 1024 });
   const stuck = await Promise.all(Array.from({ length: 48 }, (_, n) => open(`stuck-${n}`)));
@@ -116,7 +116,7 @@ test('very many that take nothing hold no more than 32 MiB together; who takes w
   for (const { taken } of [healthy, ...stuck]) expect(numbersIn(taken)).toEqual(all);
 });
 
-test('a large message for sockets that stand still is one block of bytes, however many hold it', async () => {
+test('a large message for stalled sockets is one shared buffer, however many streams hold it', async () => {
   const { logs, open } = await testHub();
   const sockets = await Promise.all(Array.from({ length: 3 }, (_, n) => open(`stuck-${n}`)));
   for (const socket of sockets) socket.drain();
@@ -132,7 +132,7 @@ test('a large message for sockets that stand still is one block of bytes, howeve
   for (const { taken } of sockets) expect(taken).toMatch(/"seq":2\}\nid: \S+~\S+\n\n$/);
 });
 
-test('a burst for one account is cut as well', async () => {
+test('a burst for one account is split as well', async () => {
   const maxStreamBytes = 64 * 1024;
   const { store, logs, open } = await testHub({ maxStreamBytes });
   await account(store, 'bob');
@@ -172,9 +172,9 @@ test('a broadcast and a direct message that are too large together are two write
   expect(socket.most).toBeLessThanOrEqual(maxStreamBytes + 13_000);
 });
 
-// Above its bytes, and yet below what node takes for full: the stream was behind and live again in one step, and only then
-// told that there had been something to skip.
-test('a stream that is behind and level in one step is told what it skipped', async () => {
+// Above its own limit, but below what Node considers full: the stream fell behind and became live again in one step,
+// and was informed of the skipped event only afterwards.
+test('a stream that falls behind and catches up in one step gets what it skipped', async () => {
   const { hub, open } = await testHub({ maxStreamBytes: 10 });
   const socket = await open('alice', 'all');
   socket.drain();

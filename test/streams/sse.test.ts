@@ -9,7 +9,7 @@ function parse(bytes: Buffer): EventSourceMessage[] {
   return events;
 }
 
-test('whatever text a message has, its frame is read as one event with that text', () => {
+test('a frame parses as one event with the exact text of its message', () => {
   const nasty = fc.oneof(
     fc.string({ unit: 'binary' }),
     fc.constantFrom(
@@ -41,6 +41,6 @@ test('only the last event of a burst carries the id', () => {
   ]);
 });
 
-test('a burst of events that have no place in a log carries none', () => {
+test('a burst of events without a log position carries no id', () => {
   expect(burst(block('presence', '{}'), undefined).toString()).toBe('event: presence\ndata: {}\n\n');
 });

@@ -5,7 +5,7 @@ import { call } from '../support/contract.ts';
 import { expectProblem, send } from '../support/http.ts';
 import { openStream } from '../support/stream.ts';
 
-test('a stream opens with the right headers, a retry of its own, and ready', async () => {
+test('a stream opens with the right headers, its own retry delay, and ready', async () => {
   const node = await startNode();
   const bob = await person(node, 'bob');
   const streams = [await listen(bob), await listen(bob), await listen(bob)];
@@ -35,7 +35,7 @@ test('a stream opens with the right headers, a retry of its own, and ready', asy
   expect(new Set(streams.map(({ retryMs }) => retryMs)).size).toBeGreaterThan(1);
 });
 
-test('broadcasts and direct messages arrive live, as they were answered', async () => {
+test('broadcasts and direct messages arrive live, identical to the POST responses', async () => {
   const node = await startNode();
   const [alice, bob] = [await person(node, 'alice'), await person(node, 'bob')];
   const stream = await listen(bob);
@@ -45,7 +45,7 @@ test('broadcasts and direct messages arrive live, as they were answered', async 
   expect((await stream.next('dm')).data).toEqual(direct.body);
 });
 
-test('a stream that comes back gets what it missed of both logs, once, and goes on live', async () => {
+test('a resumed stream gets what it missed from both logs once, and goes live', async () => {
   const node = await startNode();
   const [alice, bob] = [await person(node, 'alice'), await person(node, 'bob')];
   const stream = await listen(bob);
@@ -70,7 +70,7 @@ test('a stream that comes back gets what it missed of both logs, once, and goes 
   expect(texts.at(-1)).toBe('live again');
 });
 
-// `lastEventId` is what it was called before 0.1.0, and what some readers add by themselves.
+// `lastEventId` is the name used before 0.1.0, and the one that some clients add on their own.
 test.each(['after', 'lastEventId'])('the id may come in the query, as %s', async (parameter) => {
   const node = await startNode();
   const [alice, bob] = [await person(node, 'alice'), await person(node, 'bob')];
@@ -90,7 +90,7 @@ test.each(['after', 'lastEventId'])('the id may come in the query, as %s', async
   expect(text).toContain('"resumed":true');
 });
 
-test('a new stream begins with the mailbox and with broadcasts from now on', async () => {
+test('a new stream starts with the mailbox and with broadcasts from now on', async () => {
   const node = await startNode();
   const [alice, bob] = [await person(node, 'alice'), await person(node, 'bob')];
   await say(alice, 'before');
@@ -106,7 +106,7 @@ test('a new stream begins with the mailbox and with broadcasts from now on', asy
   expect(stream.messages().map(({ text }) => text)).toEqual(['2', '3', 'now']);
 });
 
-test('what a session sends is told to the other sessions of the account, not echoed to itself', async () => {
+test('a sent message reaches the other sessions of the account and is not echoed to its own session', async () => {
   const node = await startNode();
   const [alice, bob] = [await person(node, 'alice'), await person(node, 'bob')];
   const phone = await login(node, 'alice');
@@ -140,7 +140,7 @@ test('what a session sends is told to the other sessions of the account, not ech
   ).toEqual(['a note to myself', 'end']);
 });
 
-test('an acknowledgement is told to the other sessions', async () => {
+test('an acknowledgement is sent to the other sessions', async () => {
   const node = await startNode();
   const [alice, bob] = [await person(node, 'alice'), await person(node, 'bob')];
   const phone = await login(node, 'bob');
@@ -157,7 +157,7 @@ test('an acknowledgement is told to the other sessions', async () => {
   expect(phoneStream.events.map(({ kind }) => kind)).not.toContain('mailbox');
 });
 
-test('an account’s oldest stream is replaced when it opens too many', async () => {
+test('opening too many streams replaces the oldest stream of the account', async () => {
   const node = await startNode({ MAX_STREAMS_PER_ACCOUNT: '2' });
   const bob = await person(node, 'bob');
   const [first, second] = [await listen(bob), await listen(bob)];
@@ -167,7 +167,7 @@ test('an account’s oldest stream is replaced when it opens too many', async ()
   expect(second.isClosed).toBe(false);
 });
 
-test('a stream ends with its access token', async () => {
+test('a stream ends when its access token expires', async () => {
   const node = await startNode({ ACCESS_TTL_SECONDS: '2' });
   const bob = await person(node, 'bob');
   const stream = await listen(bob);
@@ -175,7 +175,7 @@ test('a stream ends with its access token', async () => {
   await until('it is closed', () => stream.isClosed);
 });
 
-test('a stream shows signs of life, as often as it says', async () => {
+test('a stream sends heartbeats at the interval it announces', async () => {
   const node = await startNode({ HEARTBEAT_SECONDS: '1' });
   const stream = await listen(await person(node, 'bob'));
   expect(stream.events[0]?.data.heartbeatMs).toBe(1_000);
@@ -183,7 +183,7 @@ test('a stream shows signs of life, as often as it says', async () => {
   expect(stream.events.map(({ kind }) => kind)).not.toContain('heartbeat');
 });
 
-test('who asks gets them as events, which have no id and move nothing', async () => {
+test('heartbeat=event sends events without an id that do not move the position', async () => {
   const node = await startNode({ HEARTBEAT_SECONDS: '1' });
   const bob = await person(node, 'bob');
   const stream = await openStream(node.url, bob.token, { presence: 'off', query: { heartbeat: 'event' } });
@@ -196,14 +196,14 @@ test('who asks gets them as events, which have no id and move nothing', async ()
   expect(stream.raw).toContain('event: heartbeat\ndata: {"kind":"heartbeat"}\n\n');
 });
 
-test('a heartbeat that is neither comment nor event is refused', async () => {
+test('a heartbeat mode other than comment or event is rejected', async () => {
   const node = await startNode();
   const { token } = await person(node, 'bob');
   const answer = await send(node, 'GET', '/v1/events?heartbeat=often', { token });
   expectProblem(answer, 'validation_failed', 'query/heartbeat');
 });
 
-test('wherever a replay is cut, the last id that was seen leads to all that was not', async () => {
+test('wherever a replay is cut, the last received id leads to everything missed', async () => {
   const node = await startNode();
   const [alice, bob] = [await person(node, 'alice'), await person(node, 'bob')];
   const stream = await listen(bob);

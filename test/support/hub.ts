@@ -1,4 +1,4 @@
-/** A hub alone, over a real Redis, with streams whose sockets the test holds in its hands. */
+/** A hub alone, over a real Redis, with streams whose sockets the test controls. */
 import { EventEmitter } from 'node:events';
 import type { Writable } from 'node:stream';
 import { onTestFinished } from 'vitest';
@@ -7,11 +7,11 @@ import { Hub, type HubOptions } from '../../src/streams/hub.ts';
 import type { PresenceMode } from '../../src/streams/stream.ts';
 import { testLogs, testStore } from './store.ts';
 
-/** A socket that takes nothing until it is drained. */
+/** A socket that accepts nothing until it is drained. */
 export class StuckSocket extends EventEmitter {
   destroyed = false;
   writableNeedDrain = false;
-  /** What was written and not taken yet. */
+  /** Written but not accepted yet. */
   queued: Buffer[] = [];
   taken = '';
   most = 0;

@@ -1,4 +1,4 @@
-/** The tests' Redis behind a proxy that can misbehave; it closes when the test ends. */
+/** The test Redis behind a proxy that can misbehave; it closes when the test ends. */
 import { inject, onTestFinished } from 'vitest';
 import { openProxy, type TcpProxy } from './tcp-proxy.ts';
 

@@ -1,4 +1,4 @@
-/** One Redis for all test files of a project; each test has a key prefix of its own. */
+/** One Redis for all test files of a project; each test has its own key prefix. */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

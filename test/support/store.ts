@@ -1,4 +1,4 @@
-/** The store alone, on a prefix of its own. */
+/** The store alone, under its own key prefix. */
 import { randomUUID } from 'node:crypto';
 import { v7 as uuidv7 } from 'uuid';
 import { inject, onTestFinished } from 'vitest';
@@ -49,13 +49,13 @@ export function draft(
   return { id, sid, key, jsonPrefix, limitedAs: from };
 }
 
-/** An account, as far as the scripts look. */
+/** An account with the fields that the scripts read. */
 export async function account(store: Store, ...usernames: string[]): Promise<void> {
   for (const username of usernames)
     await store.commands.hset(store.keys.account(username), { passwordHash: 'x' });
 }
 
-/** Cut what the nodes of this prefix listen with, and nobody else's. */
+/** Disconnect the subscribers of this prefix only. */
 export async function cutSubscribers(store: Store, prefix: string): Promise<void> {
   const list = String(await store.commands.client('LIST'));
   const found = list.split('\n').filter((line) => line.includes(` name=${prefix}subscriber `));

@@ -1,4 +1,4 @@
-/** A reader of the event stream as a stranger would write it: node:http and eventsource-parser. */
+/** A client of the event stream that is independent of Parley's code: node:http and eventsource-parser. */
 import http from 'node:http';
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import addFormats from 'ajv-formats';
@@ -12,14 +12,14 @@ export type StreamEvent = { kind: string; id: string | undefined; data: Data };
 export type StreamClient = {
   status: number;
   headers: http.IncomingHttpHeaders;
-  /** Everything that came so far, also what `next` has passed. */
+  /** Everything received so far, including events that `next` skipped. */
   events: StreamEvent[];
   retryMs: number | undefined;
-  /** The id that an EventSource would send when it comes back. */
+  /** The id that an EventSource would send when it reconnects. */
   lastEventId: string | undefined;
   isClosed: boolean;
   raw: string;
-  /** The next event of this kind that has not been taken yet; others in between are passed over. */
+  /** The next event of this kind that has not been returned yet; others in between are skipped. */
   next(kind: string, withinMs?: number): Promise<StreamEvent>;
   messages(): Data[];
   pause(): void;

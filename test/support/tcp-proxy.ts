@@ -1,32 +1,32 @@
 /**
- * A TCP proxy in front of Redis that can misbehave. It tells what a node listens with from what it asks with, by the
- * commands that pass. Nothing that it holds back is lost: like a bad network, it is late, or it breaks the connection.
+ * A TCP proxy in front of Redis that can misbehave. It distinguishes subscribers from command connections by the
+ * commands they send. It never loses withheld data: like a bad network, it delays it or breaks the connection.
  */
 import { once } from 'node:events';
 import { connect, createServer, type Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 
-/** `commands` are all that do not listen; `bulk` is the one of them for long reads. */
+/** `commands` are all connections that do not subscribe; `bulk` is the one of them for long reads. */
 export type Which = 'all' | 'subscriber' | 'commands' | 'bulk';
 
 export type TcpProxy = {
   url: string;
-  /** Connections that have subscribed hear nothing any more; new ones do. Nobody is told. */
+  /** Existing subscribers silently stop receiving; new ones work. */
   silenceSubscribers(): void;
-  /** Nothing comes out, of any connection, until it is false again. */
+  /** While true, no connection returns any data. */
   hang(isHanging: boolean): void;
-  /** Nothing passes in either direction, until it is false again. */
+  /** While true, nothing passes in either direction. */
   freeze(isFrozen: boolean): void;
-  /** Answers come so much later. */
+  /** Delays replies by this many milliseconds. */
   delay(ms: number, which?: Which): void;
-  /** Answers come in pieces of so many bytes, one a millisecond, and the server waits meanwhile. 0: as they are. */
+  /** Splits replies into chunks of this many bytes, one per millisecond, while the server waits. 0: unchanged. */
   drip(bytes: number, which?: Which): void;
-  /** Gone, as if Redis were down: connections end and new ones are not served, until it is false again. */
+  /** While true, as if Redis were down: connections end and new ones are refused. */
   refuse(isRefusing: boolean, which?: Which): void;
   cut(): void;
-  /** Like `cut`, by a reset instead of an end. */
+  /** Like `cut`, but with a reset. */
   reset(which: Which): void;
-  /** Connections made so far that have subscribed. */
+  /** Number of connections so far that have subscribed. */
   subscriberCount(): number;
   close(): void;
 };
@@ -38,7 +38,7 @@ type Pair = {
   isBulk: boolean;
   isSilent: boolean;
   held: Buffer[];
-  /** Answers that are on their way, in order; how many. */
+  /** Replies in transit, in order; and their number. */
   late: Promise<void>;
   lateCount: number;
 };
@@ -46,7 +46,7 @@ type Pair = {
 const isMeant = ({ isSubscriber, isBulk }: Pair, which: Which): boolean =>
   which === 'all' || (which === 'bulk' ? isBulk : isSubscriber === (which === 'subscriber'));
 
-/** `target`: a port of this machine, or the path of a unix socket. */
+/** `target`: a local port, or the path of a unix socket. */
 export async function openProxy(target: number | string): Promise<TcpProxy> {
   const pairs = new Set<Pair>();
   let [hanging, frozen] = [false, false];
@@ -100,7 +100,7 @@ export async function openProxy(target: number | string): Promise<TcpProxy> {
     pair.lateCount += 1;
     pair.late = pair.late.then(async () => {
       for (let at = 0; at < bytes.length && !pair.client.destroyed; ) {
-        const end = drops.bytes > 0 ? at + drops.bytes : bytes.length; // it may have ended meanwhile
+        const end = drops.bytes > 0 ? at + drops.bytes : bytes.length; // the connection may have ended meanwhile
         pair.client.write(bytes.subarray(at, end));
         at = end;
         await sleep(1);
