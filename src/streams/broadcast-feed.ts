@@ -28,8 +28,8 @@ export class BroadcastFeed {
     this.#pubsub = pubsub;
     const owner = {
       fetch: (window: Window) => logs.read(store.keys.broadcasts, window),
-      tailGrew: grew,
-      tailJumped: jumped,
+      logGrew: grew,
+      logJumped: jumped,
     };
     this.#newFollower = () => new LogFollower('broadcast', owner, replayLimit);
     this.follower = this.#newFollower();

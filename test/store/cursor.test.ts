@@ -55,13 +55,13 @@ test.each([
   ['the start of a log that is whole', START, log(1, 5), 'whole'],
   ['the start of a log that dropped its oldest', START, log(3, 5), 'trimmed'],
   [
-    'a position that is kept',
+    'a position the log still has',
     { epoch: 'e1', seq: 2, mark: 'aaaaaaaa' },
     log(1, 5, { 2: 'aaaaaaaa' }),
     'whole',
   ],
   [
-    'a position whose mark is not known',
+    'a position whose mark is unknown',
     { epoch: 'e1', seq: 2, mark: '' },
     log(1, 5, { 2: 'aaaaaaaa' }),
     'whole',
@@ -69,7 +69,7 @@ test.each([
   ['the last one that was dropped', { epoch: 'e1', seq: 2, mark: 'aaaaaaaa' }, log(3, 5), 'whole'],
   ['one that was dropped, and the next too', { epoch: 'e1', seq: 1, mark: 'aaaaaaaa' }, log(3, 5), 'trimmed'],
   [
-    'another life of the log',
+    'another epoch of the log',
     { epoch: 'e0', seq: 2, mark: 'aaaaaaaa' },
     log(1, 5, { 2: 'aaaaaaaa' }),
     'epoch',
@@ -77,11 +77,11 @@ test.each([
   ['a log that vanished', { epoch: 'e1', seq: 2, mark: 'aaaaaaaa' }, { ...log(1, 0), end: START }, 'epoch'],
   ['beyond the end', { epoch: 'e1', seq: 6, mark: 'aaaaaaaa' }, log(1, 5), 'future'],
   [
-    'a log that lost its tail and grew again',
+    'a log that lost its newest entries and grew again',
     { epoch: 'e1', seq: 2, mark: 'aaaaaaaa' },
     log(1, 5, { 2: 'bbbbbbbb' }),
     'lost',
   ],
-] as const)('%s: continuity is told', (_, at, part, expected) => {
+] as const)('%s: returns the expected continuity', (_, at, part, expected) => {
   expect(continuity(at, part, markOf)).toBe(expected);
 });

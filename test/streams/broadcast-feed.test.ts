@@ -31,7 +31,7 @@ test('a node is subscribed to broadcasts from its first stream to its last, and 
     const texts = [...second.taken.matchAll(/"text":"(.*?)"/g)].map(([, text]) => text);
     expect(texts).toEqual([`to both ${round}`, `to one ${round}`]);
     second.destroy();
-    await until('it is not told any more', async () => (await subscribers()) === 0);
+    await until('the node unsubscribes', async () => (await subscribers()) === 0);
     await say('nobody is here');
   }
 });

@@ -68,8 +68,8 @@ function follow(log: ReturnType<typeof memoryLog>, keep = 0) {
   const jumps: number[] = [];
   const owner = {
     fetch: log.read,
-    tailGrew: () => {},
-    tailJumped: () => jumps.push(follower.end.seq),
+    logGrew: () => {},
+    logJumped: () => jumps.push(follower.end.seq),
   };
   const follower: LogFollower = new LogFollower('broadcast', owner, keep);
   const take = () => {

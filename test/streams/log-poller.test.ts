@@ -6,7 +6,7 @@ import { createLogPoller } from '../../src/streams/log-poller.ts';
 import type { Subscriber } from '../../src/streams/subscriber.ts';
 import { testHub } from '../support/hub.ts';
 
-/** So many listen; what was looked at is counted by the log's name. */
+/** Subscribers with counted checks, by log name. */
 function watched(count: number) {
   vi.useFakeTimers();
   onTestFinished(() => void vi.useRealTimers());

@@ -77,13 +77,13 @@ test('a stream gets the presence detail it asked for, and less if too many accou
   const off = await listen(b, { presence: 'off' });
   const counting = await listen(c, { presence: 'count' });
   await until('three are counted', () => counting.events.some(({ data }) => data.total === 3));
-  await until('three are told', () => all.events.some(({ data }) => data.total === 3));
+  await until('the total of three arrives', () => all.events.some(({ data }) => data.total === 3));
   const late = await listen(d);
   expect(late.events[0]!.data.presence).toBe('count');
   await until('four are counted', () => counting.events.some(({ data }) => data.total === 4));
   for (const { kind, data } of counting.events)
     if (kind === 'presence') expect(Object.keys(data)).toEqual(['kind', 'total']);
-  await until('four are told', () => all.events.some(({ data }) => data.total === 4));
+  await until('the total of four arrives', () => all.events.some(({ data }) => data.total === 4));
   expect(all.events.find(({ kind, data }) => kind === 'presence' && data.total === 4)!.data).toEqual({
     kind: 'presence',
     total: 4,

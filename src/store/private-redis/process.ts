@@ -1,7 +1,7 @@
-// One process of the private Redis, from its start to its end. It has a session of its own, so that Ctrl-C in a terminal
-// does not reach it, and it goes when Parley goes, also after a SIGKILL: the one in WebAssembly by its standard input,
-// which ends then; a native one by its guard. Both are children of this process, which waits for them: a process that is
-// handed over to PID 1 stays there as a zombie if that is Parley.
+// One process of the private Redis, from start to exit. It has its own session, so Ctrl-C in a terminal does not reach
+// it, and it exits when Parley exits, even after a SIGKILL: the WebAssembly server because its standard input ends, a
+// native one through its guard. Both are children of this process, which reaps them: an orphan would stay a zombie if
+// Parley is PID 1.
 import { type ChildProcess, spawn } from 'node:child_process';
 import * as fs from 'node:fs';
 import { connect } from 'node:net';
@@ -21,12 +21,12 @@ export type ServerOptions = {
 /** `ended` resolves with the reason and the last lines of output. */
 export type Server = { ended: Promise<string> };
 
-const GOING_MS = 5_000; // for a server to flush its file and exit; then SIGKILL
-const SILENCE_MS = 30_000; // of a start; a server that reads a large file is not silent, it answers LOADING
+const GOING_MS = 5_000; // time for a server to flush its file and exit; then SIGKILL
+const SILENCE_MS = 30_000; // during start; a server that loads a large file is not silent, it replies LOADING
 
 /**
- * Waits on standard input, which ends when Parley does; then kills the server ($1): what was answered is on the disk. A
- * pid may have come to another process; when it was born (on Linux) tells.
+ * Waits on standard input, which ends when Parley exits, then kills the server ($1): acknowledged writes are on disk.
+ * The pid may belong to another process by now, so its start time is compared (on Linux).
  */
 const GUARD_SCRIPT = `
 trap '' TERM INT HUP
@@ -46,7 +46,7 @@ export async function startServerProcess(
   const child = spawn(command[0]!, command.slice(1), {
     detached: true,
     cwd: import.meta.dirname,
-    env: {}, // Parley's secrets are none of its business
+    env: {}, // Parley's secrets must not reach it
   });
   child.stdin.on('error', () => undefined); // `ended` reports a server that is gone already
   const words: string[] = [];
@@ -98,8 +98,8 @@ async function holdData(
   try {
     removeDrafts(dataDir);
     prepare();
-    // What the server writes a save to, whatever its settings say: as a directory it keeps it from saving, and so from
-    // ending by a signal that was sent to all processes at once (embedded.ts).
+    // A directory at the path of the server's dump file makes every save fail, whatever the settings, so that a signal
+    // sent to all processes at once cannot end the server (server.ts).
     fs.mkdirSync(unsaved, { mode: 0o700 });
     const guard = await startGuard(socket, pid);
     return [() => guard.kill('SIGKILL'), ...after];
@@ -133,14 +133,14 @@ async function untilItAnswers(socket: string, ended: Promise<string>, words: str
   }
 }
 
-/** Without a word in answer it goes; with one it does not. */
+/** Ask the server to shut down; no reply means that it will. */
 async function shutDown(socket: string): Promise<void> {
   if (!fs.existsSync(socket)) throw new Error('it does not listen yet');
   const answer = await ask(socket, 'SHUTDOWN NOSAVE', GOING_MS);
   if (answer) throw new Error(answer);
 }
 
-/** The first bytes of the answer, or nothing. */
+/** The first bytes of the reply, or an empty string. */
 function ask(path: string, command: string, patienceMs = 1_000): Promise<string> {
   return new Promise((done) => {
     const socket = connect(path, () => socket.write(`${command}\r\n`));

