@@ -18,7 +18,7 @@ function watched(count: number) {
   );
   const keys = { broadcasts: { meta: 'broadcasts' }, inbox: (name: string) => ({ meta: name }) };
   const away = { times: 0 };
-  const heads = async (metas: string[]) => {
+  const ends = async (metas: string[]) => {
     if (away.times > 0) {
       away.times -= 1;
       throw new StoreUnavailable('away');
@@ -27,7 +27,7 @@ function watched(count: number) {
     return metas.map(() => ({ epoch: '', seq: 0, mark: '' }));
   };
   const sweep = createLogPoller({
-    ...{ store: { keys } as unknown as Store, logs: { heads } as unknown as LogStore },
+    ...{ store: { keys } as unknown as Store, logs: { ends } as unknown as LogStore },
     ...{ broadcasts: { follower }, subscribers },
   });
   onTestFinished(() => sweep.stop());
