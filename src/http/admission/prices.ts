@@ -13,15 +13,15 @@ export type Price = {
   isToAll?: true;
 };
 
-/** Of whatever comes, also of what is nothing; taken from the networks alone. */
+/** Charged for every request, whatever it is, to the networks alone. */
 export const ENTRY_POINTS = 1;
-/** Of what was asked in vain (any other 4xx), beside that and of the networks alone: nobody honest does it all day. */
+/** Charged for a failed request (any 4xx but 429) in addition, to the networks alone: no legitimate client fails all day. */
 export const FAULT_POINTS = 9;
-/** Bytes for a point: an answer is read and copied, a body is parsed and checked, a broadcast is written to each stream (60 µs for 16 KB). */
+/** Bytes per point: a response is copied, a body parsed and checked, a broadcast written to each stream (60 µs for 16 KB). */
 export const ANSWER_BYTES = 2_048;
 export const BODY_BYTES = 1_024;
 export const FAN_OUT_BYTES = 8_192;
-/** What a body that does not fit costs beside that, as a multiple: no honest one is large and bad. */
+/** An invalid body costs this many times its bytes in addition: no legitimate client sends large invalid bodies. */
 export const BAD_BODY_FACTOR = 7;
 
 /** What operations of the same kind cost. */

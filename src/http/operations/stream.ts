@@ -3,7 +3,7 @@ import { type Price, WRITE } from '../admission/prices.ts';
 import type { Operations, Services } from './types.ts';
 
 export const streamPrices = {
-  // Until it is open. What it reads then is charged in addition, and waits for the points.
+  // The price of opening it. Its initial replay is charged in addition, and waits for points.
   openStream: { points: 20, places: 4, answerKiB: 0 },
   createTicket: WRITE,
 } satisfies Record<string, Price>;
