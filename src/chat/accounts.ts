@@ -1,4 +1,4 @@
-/** Accounts: register, and what is public or private of them. */
+/** Accounts: registration, and their public and private profiles. */
 import type { AccountRecord, AccountStore } from '../store/accounts.ts';
 import type { Limit } from '../store/log/log-store.ts';
 import type { PresenceStore } from '../store/presence.ts';

@@ -1,34 +1,34 @@
 /**
- * The rules for display names: one line that can be read, and that does not reach out of its place. Spaces are mapped as
- * the PRECIS Nickname profile has it (RFC 8266); the rest that is given back is as it was sent. docs/decisions/023. Pure.
+ * The rules for display names: one readable line that does not disturb the text around it. Spaces are mapped according
+ * to the PRECIS Nickname profile (RFC 8266); everything else is returned as sent. docs/decisions/023. Pure.
  */
 import stringWidth from 'fast-string-width';
 import { checkText } from './model.ts';
 import { invalid } from './problems.ts';
 import { kindOf } from './unicode.ts';
 
-/** Of a terminal's cells: 64 Chinese characters are as wide. */
+/** In terminal cells; 64 Chinese characters. */
 const MAX_WIDTH = 128;
 /** UTS 39, section 5.4. */
 const MANY_MARKS = /\p{M}{5}/u;
-/** Empty as a space is, though Unicode counts them among the symbols: BRAILLE PATTERN BLANK, a null notehead. */
+/** Look like spaces, although Unicode classifies some as symbols: BRAILLE PATTERN BLANK, a null notehead. */
 const BLANK = /[\p{Zs}\u2800\u{1d159}]/gu;
-/** Wider than the one cell that tables give them: ligatures of whole sentences, long dashes, cuneiform. */
+/** Wider than the one cell in the width tables: ligatures of whole sentences, long dashes, cuneiform. */
 const WIDE = /[\ufdf0-\ufdfd\u2e3a\u2e3b\u{12000}-\u{1254f}]/gu;
 const WIDE_CELLS = 8;
 
-/** An emoji with what belongs to it: its variation, skin, parts behind U+200D; or the flag of a region, spelled by tags. */
+/** An emoji with its variation selector, skin tone and U+200D parts, or a regional flag made of tags. */
 const part = '\\p{Extended_Pictographic}(?:[\\ufe0e\\ufe0f]|\\p{Emoji_Modifier})?';
 const EMOJI = new RegExp(
   `\\u{1f3f4}[\\u{e0030}-\\u{e0039}\\u{e0061}-\\u{e007a}]{3,6}\\u{e007f}|[0-9#*]\\ufe0f\\u20e3|${part}(?:\\u200d${part})*`,
   'gu',
 );
-/** Which form of an ideograph (辻󠄀) or of a Mongolian letter is meant. */
+/** Variation selectors after an ideograph (辻󠄀) or a Mongolian letter. */
 const VARIANT =
   /(\p{Unified_Ideograph})[\ufe00-\ufe02\u{e0100}-\u{e01ef}]|(\p{Script=Mongolian})[\u180b-\u180f]/gu;
 const HIDDEN = /[\p{Default_Ignorable_Code_Point}\p{Bidi_Control}\ufff9-\ufffb]/u;
 
-/** The name as it is kept: without spaces at the ends, one between words. Throws a problem for what is no name. */
+/** Returns the name to store: trimmed, with single spaces. Throws a problem if the name is not valid. */
 export function displayNameOf(input: string): string {
   checkText('/displayName', input);
   if (/[\t\n\r\u2028\u2029]/.test(input)) throw refused('must be one line');
@@ -49,7 +49,7 @@ const inWords = (character: string): string =>
 const widthOf = (name: string): number =>
   stringWidth(name) + (name.match(WIDE)?.length ?? 0) * (WIDE_CELLS - 1);
 
-/** Takes away U+200C and U+200D where scripts need them: behind a virama, and U+200C between letters that can join. */
+/** Removes U+200C and U+200D where scripts need them: after a virama, and U+200C between joining letters. */
 function withoutJoiners(name: string): string {
   const characters = [...name];
   const joins = (index: number, step: 1 | -1): boolean => {

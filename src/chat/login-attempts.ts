@@ -1,9 +1,9 @@
 /**
- * An attempt to log in: whether it may be made, the check, and how it is counted.
+ * Login attempts: rate limits, the password check, and counting.
  *
- * Failures are counted before the check, so that many at once cannot slip through, and given back if it was none. Who shares
- * a count: a network, over all accounts; all strangers to an account; each device that logged in to it before, alone.
- * Successes are counted by account and by network: they cost as much. An attempt that is refused is not counted at all.
+ * A failure is counted before the check, so that concurrent attempts cannot exceed the limit, and refunded if the attempt
+ * did not fail. Counts are kept per network (over all accounts), per account (over all unknown devices) and per known device.
+ * Successes are counted per account and network because they cost as much. A rejected attempt is not counted.
  */
 import type { AccountRecord, AccountStore } from '../store/accounts.ts';
 import type { Limit } from '../store/log/log-store.ts';
@@ -16,7 +16,7 @@ import { Problem, tooMany } from './problems.ts';
 import { hashOf } from './tokens.ts';
 import type { UsernameRegistry } from './username-registry.ts';
 
-/** A network stands for many people more often than an account does. */
+/** A network usually has many users, so its limit is higher than that of an account. */
 const NETWORK_FACTOR = 10;
 
 export type Credentials = { username: string; password: string; deviceToken?: string | undefined };
@@ -40,7 +40,7 @@ export function createLoginAttempts(options: {
       limit: { ...limit, max: limit.max * NETWORK_FACTOR * factor },
     }));
 
-  /** Networks come first. A device that is known does not share its network's counts: others could use them up. */
+  /** Networks come first. A known device does not share its network's counts, which others could exhaust. */
   function bucketsOf(who: string, device: string | undefined, networks: Network[]) {
     const own = { purpose: 'logged-in', who, limit: successLimit };
     if (device) {
@@ -55,7 +55,7 @@ export function createLoginAttempts(options: {
     };
   }
 
-  /** All but a failure is given back: a success, and what was not tried. */
+  /** Refunds the failure count unless the attempt failed. */
   async function counted(
     { failures, successes }: ReturnType<typeof bucketsOf>,
     attempt: () => Promise<boolean>,
@@ -71,7 +71,7 @@ export function createLoginAttempts(options: {
     return isGood;
   }
 
-  /** In a turn of its own, after the answer. If it cannot be done now, the next login does it. */
+  /** Runs after the response, with its own place in the queue. If it fails, the next login retries. */
   async function hashAgain(account: AccountRecord, password: string, networks: Network[]): Promise<void> {
     let place: Place | undefined;
     try {
@@ -92,7 +92,7 @@ export function createLoginAttempts(options: {
       signal?: AbortSignal,
     ): Promise<{ username: string; deviceToken: string }> {
       const username = await names.resolve(name);
-      // What cannot be a name is counted like one that nobody has.
+      // An invalid username is counted like an unknown one.
       const who = username ?? `?${hashOf(name).slice(0, 22)}`;
       const device = username && deviceToken ? devices.verify(deviceToken, username) : undefined;
       const place = passwords.enter({

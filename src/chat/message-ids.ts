@@ -1,9 +1,9 @@
-/** Ids of messages: UUID version 7 (RFC 9562), so that they sort by time. */
+/** Message ids: UUID version 7 (RFC 9562), so that they sort by time. */
 import { randomFillSync } from 'node:crypto';
 import { v7 } from 'uuid';
 
 const BYTES = 16;
-/** Random bytes for so many ids at once: a call for each would cost more than all else about it. */
+/** Random bytes for 256 ids: one call per id would cost more than everything else. */
 const pool = new Uint8Array(256 * BYTES);
 let used = pool.length;
 

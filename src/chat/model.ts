@@ -1,6 +1,5 @@
 /**
- * The words of the product as types (the contract's), and the rules for names and texts that JSON Schema cannot say.
- * Pure.
+ * Domain types from the contract, and the rules for names and texts that JSON Schema cannot express. Pure.
  */
 import type { components } from '../contract.d.ts';
 import { invalid, Problem } from './problems.ts';
@@ -15,22 +14,22 @@ export type Message = BroadcastMessage | DirectMessage;
 export type Gap = Schemas['Gap'];
 
 declare const value: unique symbol;
-/** The JSON text of a T. A message is written as it is stored, and never read on its way. */
+/** The JSON text of a T. A message is sent as stored, without being parsed. */
 export type Json<T> = string & { [value]: T };
 
-/** Who acts: what a valid access token says. */
+/** The caller, according to a valid access token. */
 export type Caller = { username: string; sid: string; expiresAtMs: number };
 
-/** Whose requests are counted together, and how many times a limit they have. */
+/** Requests with the same key share a limit, multiplied by the factor. */
 export type Network = { key: string; factor: number };
 
-/** Control characters but tab, LF and CR; and halves of surrogate pairs, which UTF-8 cannot carry. */
+/** Control characters except tab, LF and CR, and lone surrogates, which UTF-8 cannot encode. */
 const FORBIDDEN = /(?![\t\n\r])[\p{Cc}\p{Cs}]/u;
 
 export const unknownUser = (): Problem =>
   new Problem('unknown_user', 'There is no account with this username.');
 
-/** The contract's patterns mean the same in every language, so they can say little of characters beyond ASCII. */
+/** The contract's patterns must work in every language, so they cannot check non-ASCII characters. */
 export function checkText(pointer: string, text: string): void {
   if (!/\S/.test(text)) throw invalid(pointer, 'must not be only white space');
   const found = FORBIDDEN.exec(text)?.[0];

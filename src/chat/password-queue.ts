@@ -25,22 +25,22 @@ type Entry = Asker & {
   stop: (reason: unknown) => void;
 };
 
-/** Who comes first has the smallest share, then the least use of the own account, then came first. */
+/** Served in this order: smallest share, then least recent use by the account, then arrival. */
 type Ranked = { share: number; own: number; order: number };
 
 export const PLACES_PER_ACCOUNT = 2;
-/** Times a network's factor. */
+/** Multiplied by the network's factor. */
 export const PLACES_PER_NETWORK = 32;
 export const PLACES = 1_024;
-/** From the place to the end of the check: the rest of a request's 4.5 s is for what comes before and after. */
+/** From entering the queue to the end of the check. The rest of the 4.5 s per request is for other work. */
 const SERVED_WITHIN_MS = 4_250;
-/** What one account uses counts so many times: a network stands for several. */
+/** Weight of the use by one account: a network has several users. */
 const ACCOUNT_WEIGHT = 4;
-/** What somebody has used counts half after so long. */
+/** Recorded use decays by half in this time. */
 const HALF_LIFE_MS = 30_000;
-/** Of how many networks and accounts the use is known; the longest unused are forgotten. */
+/** Maximum number of networks and accounts tracked; the least recently used are evicted. */
 const USERS_KNOWN = 8_192;
-/** How much the last check says about how long the next takes. */
+/** Weight of the latest check in the moving average of the duration. */
 const SMOOTHING = 0.3;
 
 export const busy = () =>
@@ -54,7 +54,7 @@ export function createPasswordQueue({ threads, nowMs }: { threads: number; nowMs
   const used = createUse(nowMs);
   let running = 0;
   let order = 0;
-  /** What a check takes here, lately: one that begins later than this before the end would be for nothing. */
+  /** Moving average of the check duration: a check that starts later than this before the deadline would be wasted. */
   let usualMs = 0;
 
   const share = ({ networks, who }: Asker): number =>
@@ -71,7 +71,7 @@ export function createPasswordQueue({ threads, nowMs }: { threads: number; nowMs
     }
   }
 
-  /** Negative when `one` is served before `other`. */
+  /** Negative if `one` is served before `other`. */
   const byTurn = (one: Ranked, other: Ranked): number =>
     one.share - other.share || one.own - other.own || one.order - other.order;
 
@@ -79,7 +79,7 @@ export function createPasswordQueue({ threads, nowMs }: { threads: number; nowMs
     return { share: share(asker), own: used.by(asker.who ?? ''), order };
   }
 
-  /** Of those who wait, the one who is served first, or last. */
+  /** Returns the waiting entry that would be served first or last. */
   function waiting(which: 'first' | 'last'): (Ranked & { entry: Entry }) | undefined {
     let found: (Ranked & { entry: Entry }) | undefined;
     for (const entry of entries) {
@@ -90,7 +90,7 @@ export function createPasswordQueue({ threads, nowMs }: { threads: number; nowMs
     return found;
   }
 
-  /** Whether there is a place now: its owner leaves who would be served after the newcomer. */
+  /** Returns false if the queue is full and no waiting entry ranks after the new one; otherwise evicts the last. */
   function makeRoom(asker: Asker): boolean {
     if (entries.size < PLACES) return true;
     const last = waiting('last');
@@ -180,13 +180,13 @@ export function createPasswordQueue({ threads, nowMs }: { threads: number; nowMs
   };
 }
 
-/** An account's key has a space in it, a network's has none. */
+/** The key of an account contains a space; the key of a network does not. */
 const keysOf = ({ networks, who }: Asker): string[] => [
   ...(who === undefined ? [] : [who]),
   ...networks.map(({ key }) => key),
 ];
 
-/** Counts that fade. */
+/** Counters with exponential decay. */
 function createUse(nowMs: () => number) {
   const known = new Map<string, { amount: number; atMs: number }>();
   const by = (key: string): number => {
@@ -198,7 +198,7 @@ function createUse(nowMs: () => number) {
     count(keys: string[]): void {
       for (const key of keys) {
         const amount = by(key) + 1;
-        known.delete(key); // the order of the map is that of the last use
+        known.delete(key); // keeps the map in order of last use
         known.set(key, { amount, atMs: nowMs() });
       }
       for (const oldest of known.keys()) {

@@ -1,9 +1,9 @@
-/** What may be a password, and the one form in which it is hashed. */
+/** Password rules, and normalization before hashing. */
 import { readFileSync } from 'node:fs';
 import { invalid } from './problems.ts';
 
 const BYTES = { min: 8, max: 72 };
-/** Read at the start. In lower case; what the list is and where it is from stands in the file. */
+/** Loaded at startup; lower case. The file documents its source. */
 const COMMON: ReadonlySet<string> = new Set(
   readFileSync(new URL('./common-passwords.txt', import.meta.url), 'utf8')
     .split('\n')
@@ -11,16 +11,16 @@ const COMMON: ReadonlySet<string> = new Set(
 );
 
 /**
- * As RFC 8265 prepares an OpaqueString: NFC, and every space is the common one. Keyboards and systems differ in how
- * they write é or a space, and people cannot see it.
+ * Prepares an OpaqueString (RFC 8265): NFC, with every space mapped to U+0020. Keyboards and systems encode é and spaces
+ * differently, and users cannot see the difference.
  */
 export const preparePassword = (password: string): string =>
   password.normalize('NFC').replace(/\p{Zs}/gu, ' ');
 
-/** bcrypt would cut what is longer. */
+/** bcrypt truncates longer passwords. */
 export const isTooLong = (password: string): boolean => Buffer.byteLength(password) > BYTES.max;
 
-/** `username` in the canonical form. Throws what is wrong, in words for the person who chose it. */
+/** `username` is in canonical form. Throws a problem whose message the user can read. */
 export function checkNewPassword(password: string, username: string): void {
   const refuse = (why: string): never => {
     throw invalid('/password', why);
@@ -40,6 +40,6 @@ export function checkNewPassword(password: string, username: string): void {
     refuse('must not be the username');
 }
 
-/** What a guesser takes for the same: any case, full width. */
+/** Ignores case and character width, as password guessers do. */
 const folded = (text: string): string => text.normalize('NFKC').toLowerCase();
 const withoutSpaces = (text: string): string => text.replace(/\s/g, '');

@@ -1,7 +1,7 @@
 /**
- * The threads that bcrypt runs on. They are not libuv's, which serve files and DNS as well, and they have a lower priority
- * where a thread can have one, so that the event loop and Redis go first. A thread is started when all others are busy;
- * how many checks run at once is for the queue to say. One that ends is replaced, but not once its files are gone.
+ * Worker threads for bcrypt. They are separate from the libuv pool, which also serves files and DNS, and have a lower
+ * priority where the platform supports it, so that the event loop and Redis run first. A thread is started when all others
+ * are busy; the queue limits concurrency. A thread that exits is replaced, unless its files have been removed.
  */
 import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
@@ -20,7 +20,7 @@ export function createPasswordThreads(file = new URL('./password-thread.mjs', im
     const worker = new Worker(file, { execArgv: [] });
     const ending = new AbortController();
     const thread = { worker, ended: ending.signal };
-    worker.unref(); // the process may end while it waits for work
+    worker.unref(); // an idle thread must not keep the process alive
     worker.on('error', () => {}); // `once` rejects for the caller
     worker.on('exit', () => {
       ending.abort();
@@ -29,7 +29,7 @@ export function createPasswordThreads(file = new URL('./password-thread.mjs', im
     return thread;
   }
 
-  /** Rejects when the thread ends before it answers. The next job gets another one. */
+  /** Rejects if the thread exits before it replies. The next job uses another thread. */
   async function run(job: Job): Promise<unknown> {
     const thread = idle.pop() ?? start();
     thread.worker.postMessage(job);
@@ -39,7 +39,7 @@ export function createPasswordThreads(file = new URL('./password-thread.mjs', im
   }
 
   return {
-    /** So many threads, all that they need loaded: an upgrade may replace the files under a node that runs. */
+    /** Starts `count` threads and loads their modules: an upgrade may replace the files of a running node. */
     async start(count: number): Promise<void> {
       await Promise.all(Array.from({ length: count }, () => run({ password: '', cost: CHEAPEST })));
     },
@@ -48,5 +48,5 @@ export function createPasswordThreads(file = new URL('./password-thread.mjs', im
   };
 }
 
-/** Shared by all that check passwords in this process. */
+/** Shared by the whole process. */
 export const passwordThreads = createPasswordThreads();

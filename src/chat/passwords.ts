@@ -1,7 +1,6 @@
 /**
- * bcrypt, never on the event loop: on threads of its own (password-threads.ts), in fair turns (password-queue.ts). One
- * check for each core at a time. Workers share the cores, but each has one thread at least. What that costs others is
- * in decision 022.
+ * Runs bcrypt off the event loop, on dedicated threads (password-threads.ts) behind a fair queue (password-queue.ts).
+ * One check per core at a time. Workers share the cores, but each has at least one thread. Decision 022 has the cost.
  */
 import { randomBytes } from 'node:crypto';
 import { availableParallelism } from 'node:os';
@@ -10,7 +9,7 @@ import { type Asker, busy, createPasswordQueue, type Place } from './password-qu
 import { isTooLong, preparePassword } from './password-rules.ts';
 import { type PasswordThreads, passwordThreads } from './password-threads.ts';
 
-/** What is kept of an account's password. Hashes from before passwords were prepared are of what was typed. */
+/** The stored password of an account. Older hashes are of the password as typed, without preparation. */
 export type KeptPassword = { hash: string; isPrepared: boolean };
 
 export type Passwords = ReturnType<typeof createPasswords>;
@@ -18,7 +17,7 @@ export type PasswordsLog = { error(fields: { err: unknown }, message: string): v
 
 export function createPasswords(options: {
   cost: number;
-  /** How many processes share the cores. */
+  /** Number of processes that share the cores. */
   workers: number;
   log: PasswordsLog;
   threads?: PasswordThreads;
@@ -26,7 +25,7 @@ export function createPasswords(options: {
   const { cost, workers, log, threads = passwordThreads } = options;
   const atOnce = Math.max(1, Math.floor(availableParallelism() / workers));
   const queue = createPasswordQueue({ threads: atOnce, nowMs: () => performance.now() });
-  /** The most that a check costs: ours, or that of the costliest account that came by. */
+  /** The highest cost seen: the configured one, or that of an account with a costlier hash. */
   let ceiling = cost;
 
   async function compare(password: string, kept: KeptPassword | undefined): Promise<boolean> {
@@ -35,31 +34,31 @@ export function createPasswords(options: {
     const given = kept?.isPrepared === false ? password : preparePassword(password);
     const isSame = await threads.compare(given, own === undefined ? dummy(ceiling) : kept!.hash);
     if (isSame && own !== undefined && !isTooLong(given)) return true;
-    // A cheaper hash is filled up to what the costliest takes: 2^c + 2^c + 2^(c+1) + … = 2^ceiling.
+    // Pad a cheaper hash to the time of the costliest: 2^c + 2^c + 2^(c+1) + … = 2^ceiling.
     for (let more = own ?? ceiling; more < ceiling; more += 1) await threads.compare(given, dummy(more));
     return false;
   }
 
-  /** The check is lost with its thread. The client may try again. */
+  /** A check fails if its thread exits. The client may retry. */
   const failed = (error: unknown): never => {
     log.error({ err: error }, 'a thread for password checks ended');
     throw busy();
   };
 
   return {
-    /** Before the node listens. */
+    /** Call before the node listens. */
     start: () =>
       threads.start(atOnce).catch(() => {
         throw new Error('bcrypt could not be loaded in a thread. Run `npm ci` for this version of Node.');
       }),
 
-    /** Before anything else is done for an attempt. Leave the place when it is over. */
+    /** Call before any other work for an attempt, and call `leave` when it is over. */
     enter: (asker: Asker): Place => queue.enter(asker),
 
     hash: (place: Place, password: string, signal?: AbortSignal): Promise<string> =>
       place.run(() => threads.hash(preparePassword(password), cost).catch(failed), signal),
 
-    /** `kept` undefined: there is no such account. Every refusal costs the same work. */
+    /** `kept` is undefined for an unknown account. Every mismatch takes the same work. */
     matches: (
       place: Place,
       password: string,
@@ -67,7 +66,7 @@ export function createPasswords(options: {
       signal?: AbortSignal,
     ): Promise<boolean> => place.run(() => compare(password, kept).catch(failed), signal),
 
-    /** Whether a password that matched should be hashed again: another cost, or not prepared. */
+    /** Whether a matching password needs a new hash: its cost differs, or it was not prepared. */
     isOutdated: (password: string, { hash, isPrepared }: KeptPassword): boolean =>
       (costOf(hash) !== cost || !isPrepared) && !isTooLong(preparePassword(password)),
   };
@@ -77,7 +76,7 @@ function costOf(hash: string): number | undefined {
   try {
     return bcrypt.getRounds(hash);
   } catch {
-    return undefined; // nothing matches what is no hash
+    return undefined; // an invalid hash matches nothing
   }
 }
 

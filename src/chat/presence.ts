@@ -1,4 +1,4 @@
-/** Who is online, for people to read. */
+/** The list of online users. */
 import type { components } from '../contract.d.ts';
 import type { AccountStore } from '../store/accounts.ts';
 import type { PresenceStore } from '../store/presence.ts';

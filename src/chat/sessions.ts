@@ -1,4 +1,4 @@
-/** Sessions: login, refresh, logout, and who a token belongs to. */
+/** Sessions: login, refresh, logout, and token verification. */
 import { createHmac, type KeyObject } from 'node:crypto';
 import type { components } from '../contract.d.ts';
 import type { AccountStore } from '../store/accounts.ts';
@@ -21,9 +21,9 @@ export function createSessions(options: {
   presence: Presence;
   logins: LoginAttempts;
   tokens: Tokens;
-  /** Of one account. With one more, that which was not used for longest ends. */
+  /** Per account. One more login ends the least recently used session. */
   maxSessions: number;
-  /** Makes the token after one that was presented with a nonce. */
+  /** Derives the next token of a refresh with a nonce. */
   refreshKey: KeyObject;
   accessTtlSeconds: number;
   now: () => number;
@@ -31,7 +31,7 @@ export function createSessions(options: {
   const { store, accounts, presence, logins, tokens, maxSessions, refreshKey } = options;
   const { accessTtlSeconds, now } = options;
 
-  /** The same for every repeat, and known to nobody without the key. */
+  /** The same for every retry, and unpredictable without the key. */
   const nextSecret = (presentedHash: string, nonceHash: string): string =>
     createHmac('sha256', refreshKey).update(`${presentedHash} ${nonceHash}`).digest('base64url');
 
@@ -65,7 +65,7 @@ export function createSessions(options: {
       return { ...(await answer(username, sid, token)), deviceToken };
     },
 
-    /** `nonce`: proves that a repeat comes from the client that asked first; each repeat gets the same next token. */
+    /** `nonce` proves that a retry comes from the same client; every retry gets the same next token. */
     async refresh({
       refreshToken,
       nonce,

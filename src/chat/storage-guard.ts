@@ -1,4 +1,4 @@
-/** Whether there is room for what somebody wants to have stored. */
+/** Rejects writes when storage is full. */
 import { StoreFull } from '../store/redis/client.ts';
 import { Problem } from './problems.ts';
 
@@ -12,7 +12,7 @@ export function createStorageGuard(isFull: () => boolean) {
       retryAfterMs: RETRY_AFTER_MS,
     });
   return {
-    /** Do what stores something, or say that there is no room. */
+    /** Runs the write, or throws `storage_full`. */
     async store<T>(work: () => Promise<T>): Promise<T> {
       if (isFull()) throw full();
       try {

@@ -1,6 +1,6 @@
 /**
- * Tickets: for clients that cannot send a header with their stream. A ticket stands in a URL, and so it is worth little:
- * one stream, of a session that goes on, once, and soon. Only its hash is kept.
+ * Tickets, for clients that cannot send a header when they open a stream. A ticket is part of a URL, so it is short-lived
+ * and opens one stream, once, while its session lasts. Only its hash is stored.
  */
 import { createHash, randomBytes } from 'node:crypto';
 import type { components } from '../contract.d.ts';
@@ -26,7 +26,7 @@ export function createTickets(options: {
       return { ticket, expiresIn: TTL_SECONDS };
     },
 
-    /** Who may open a stream with it; never again. */
+    /** Returns the caller that the ticket was issued to. A ticket works only once. */
     async redeem(ticket: string): Promise<Caller> {
       const caller = await store.take(hashOf(ticket));
       if (!caller)

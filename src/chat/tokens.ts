@@ -1,6 +1,6 @@
 /**
  * Access tokens: JWT (RFC 7519) of type `at+jwt` (RFC 9068), HS256 and nothing else. jsonwebtoken checks `exp` only if
- * it is there and never looks at `typ`; here every claim is required. Refresh tokens are random; only their hash is kept.
+ * it is present and never checks `typ`; here every claim is required. Refresh tokens are random; only their hash is stored.
  */
 import { createHash, type KeyObject, randomBytes } from 'node:crypto';
 import jwt, { type VerifyOptions } from 'jsonwebtoken';
@@ -9,7 +9,7 @@ import { Problem } from './problems.ts';
 
 const ISSUER = 'parley';
 const TYPE = 'at+jwt';
-/** Tokens whose signature need not be checked again; about 4 MB. */
+/** Number of verified tokens to cache; about 4 MB. */
 const REMEMBERED = 10_000;
 const EXPECTED = {
   algorithms: ['HS256'],
@@ -22,7 +22,7 @@ export type RefreshToken = { username: string; sid: string; hash: string };
 export type Tokens = ReturnType<typeof createTokens>;
 
 /**
- * `secrets`: the first signs, all verify. KeyObjects, made once: given a string, jsonwebtoken first tries to parse it as a
+ * `secrets`: the first signs, all verify. They are KeyObjects, created once: given a string, jsonwebtoken first tries to parse it as a
  * public key, on every call.
  */
 export function createTokens(options: {
@@ -31,7 +31,7 @@ export function createTokens(options: {
   now: () => number;
 }) {
   const { secrets, accessTtlSeconds, now } = options;
-  const signing = secrets[0]!; // no list of secrets is empty
+  const signing = secrets[0]!; // the list is never empty
   const verified = new Map<string, Caller>();
 
   return {
@@ -46,7 +46,7 @@ export function createTokens(options: {
       });
     },
 
-    /** A token that was good stays good until it expires: its signature is checked once. */
+    /** A verified token stays valid until it expires, so its signature is checked once. */
     verify(token: string): Caller {
       const known = verified.get(token);
       if (known && known.expiresAtMs > now()) return known;
@@ -77,7 +77,7 @@ export function createTokens(options: {
         if (error instanceof jwt.TokenExpiredError) {
           throw new Problem('token_expired', 'The access token has expired: call refresh.');
         }
-        // Only then may another secret be the one; whatever else is wrong with it is wrong under all of them.
+        // Try the next secret only for a wrong signature; any other error is the same for all secrets.
         if (!(error instanceof Error && error.message === 'invalid signature')) break;
       }
     }
@@ -88,8 +88,8 @@ export function createTokens(options: {
 export const hashOf = (secret: string) => createHash('sha256').update(secret).digest('base64url');
 
 /**
- * `sid.username.secret`, the parts in base64url: it says by itself which session it refreshes.
- * `secret`: random unless given.
+ * `sid.username.secret`, the parts in base64url: it identifies the session it refreshes.
+ * `secret` is random by default.
  */
 export function newRefreshToken(
   username: string,

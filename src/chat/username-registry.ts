@@ -1,6 +1,6 @@
 /**
- * Usernames and the accounts that have them: which account a name means, and which names are taken. Accounts that were
- * made under other rules keep their names; what those look like is reserved for them before anybody new can register.
+ * Resolves usernames to accounts and reserves names. Accounts created under older rules keep their names; the skeletons
+ * of those names are reserved before new registrations are accepted.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { AccountRecord, AccountStore } from '../store/accounts.ts';
@@ -11,7 +11,7 @@ import { SKELETON_VERSION, skeletonDigest, usernamesOf } from './usernames.ts';
 export type UsernameRegistry = ReturnType<typeof createUsernameRegistry>;
 export type NamesLog = { info(message: string): void };
 
-/** More than once only if another registration came in between, or never finished. */
+/** A retry is needed only after a concurrent or unfinished registration. */
 const CLAIM_TRIES = 4;
 const AGAIN_AFTER_MS = 1_000;
 
@@ -19,7 +19,7 @@ export function createUsernameRegistry({ store, log }: { store: AccountStore; lo
   let isIndexed = false;
   let isStopped = false;
 
-  /** Runs a script that claims a skeleton until it answers for the holder that was presumed. */
+  /** Repeats the script that claims a skeleton until the expected holder matches. */
   async function settle<Outcome extends string>(
     claim: (presumed: string) => Promise<[Outcome] | ['alike', string]>,
   ): Promise<Outcome | 'alike'> {
@@ -37,7 +37,7 @@ export function createUsernameRegistry({ store, log }: { store: AccountStore; lo
     await settle((presumed) => store.claim({ username, skeleton, presumed }));
   }
 
-  /** Reads all accounts once, a part at a time. */
+  /** Reads all accounts once, in batches. */
   async function index(): Promise<void> {
     let count = 0;
     for (let cursor: string | undefined = '0'; cursor !== undefined && !isStopped; ) {
@@ -48,14 +48,14 @@ export function createUsernameRegistry({ store, log }: { store: AccountStore; lo
         cursor = part.cursor;
         if (cursor === undefined) await store.setSkeletonVersion(SKELETON_VERSION);
       } catch {
-        await sleep(AGAIN_AFTER_MS, undefined, { ref: false }); // Redis is away: from the same place again
+        await sleep(AGAIN_AFTER_MS, undefined, { ref: false }); // Redis is unreachable: retry from the same position
       }
     }
     isIndexed = !isStopped;
     if (isIndexed) log.info(`what the names of ${count} accounts look like is reserved for them`);
   }
 
-  /** The account that a name means, if there is one. No command for Redis, but for few names. */
+  /** Resolves a name to its account, if any. Most names need no Redis command. */
   async function resolve(name: string): Promise<string | undefined> {
     const [first, second] = usernamesOf(name);
     if (first === undefined || second === undefined) return first;
@@ -77,14 +77,14 @@ export function createUsernameRegistry({ store, log }: { store: AccountStore; lo
 
     resolve,
 
-    /** A name in a path: what cannot be a username is nobody's. */
+    /** Resolves a name in a path; an invalid username has no account. */
     async resolveOrUnknown(name: string): Promise<string> {
       const username = await resolve(name);
       if (username === undefined) throw unknownUser();
       return username;
     },
 
-    /** Before the password is hashed, which takes long. */
+    /** Call before hashing the password, which is slow. */
     async checkFree(username: string): Promise<void> {
       if (!isIndexed) {
         const detail = 'The names of older accounts are being read. Try again in a moment.';
@@ -100,7 +100,7 @@ export function createUsernameRegistry({ store, log }: { store: AccountStore; lo
       if (outcome !== 'created') throw outcome === 'taken' ? taken() : alike();
     },
 
-    /** At a login: an account that a node of another release made has not reserved what its name looks like. */
+    /** Call at login: an account created by a node of an older release has not reserved its skeleton. */
     async remember({ username, skeleton }: AccountRecord): Promise<void> {
       if (skeleton !== skeletonDigest(username)) await claim(username);
     },

@@ -1,12 +1,12 @@
 /**
  * The rules for usernames: PRECIS UsernameCaseMapped (RFC 8265), with case folding, and the mechanisms of UTS 39: one
- * script, no long runs of marks, and a skeleton that names which look the same share. docs/decisions/023. Pure.
+ * script, no long runs of marks, and one skeleton for all names that look alike. docs/decisions/023. Pure.
  */
 import { createHash } from 'node:crypto';
 import { invalid } from './problems.ts';
 import { fold, isIgnorable, isSoftDotted, type Kind, kindOf, lookAlikes } from './unicode.ts';
 
-/** Counts up with every change of the tables or of `skeleton`: then all accounts are read anew at the start. */
+/** Increment after any change of the tables or of `skeleton`; all accounts are then read again at startup. */
 export const SKELETON_VERSION = '1';
 
 const CANONICAL_ASCII = /^[a-z0-9][a-z0-9._-]{0,31}$/;
@@ -19,7 +19,7 @@ const NON_JOINER = '\u200c';
 const JOINER = '\u200d';
 /** UTS 39, section 5.4. */
 const MAX_MARKS = 4;
-/** What people write together in one name (UTS 39, Highly Restrictive). */
+/** Scripts that may be mixed in one name (UTS 39, Highly Restrictive). */
 const MIXED = [
   ['Latin', 'Han', 'Hiragana', 'Katakana'],
   ['Latin', 'Han', 'Bopomofo'],
@@ -29,8 +29,8 @@ const MIXED = [
 type Letter = Kind & { character: string };
 
 /**
- * The one form under which a name is known. `Hud`, `HUD` and the full-width `Ｈｕｄ` are one account, and so are
- * `Straße` and `STRASSE`. Undefined for what cannot be a username.
+ * The canonical form of a name. `Hud`, `HUD` and the full-width `Ｈｕｄ` are one account, and so are
+ * `Straße` and `STRASSE`. Undefined if the username is not valid.
  */
 export function canonicalUsername(name: string): string | undefined {
   if (CANONICAL_ASCII.test(name)) return name;
@@ -38,7 +38,7 @@ export function canonicalUsername(name: string): string | undefined {
   return refusal(canonical) === undefined ? canonical : undefined;
 }
 
-/** A name to register: as it is sent it must be of letters, too, not of signs that NFKC takes for letters (㍿). */
+/** A name to register must consist of letters as sent, not of symbols that NFKC maps to letters (㍿). */
 export function newUsername(name: string): string {
   if (CANONICAL_ASCII.test(name)) return name;
   if (!SENT.test(name)) throw invalid('/username', RULE);
@@ -84,7 +84,7 @@ function withoutDots(text: string): string {
 
 const last = (text: string): string => [...text.slice(-2)].at(-1) ?? ' ';
 
-/** The first rule that a canonical form breaks. */
+/** Returns the first rule that a canonical form violates. */
 function refusal(name: string): string | undefined {
   const characters = [...name];
   if (characters.length < 1 || characters.length > MAX_LENGTH) return RULE;
@@ -112,7 +112,7 @@ const inWords = (character: string): string =>
 const isMark = ({ category }: Letter): boolean => category === 'Mn' || category === 'Mc';
 const isAlphanumeric = (letter: Letter): boolean => letter.category !== 'P' && !isMark(letter);
 
-/** Contexts of RFC 5892, appendix A; and a mark stands on a letter or digit, not on punctuation. */
+/** Contexts of RFC 5892, appendix A; and a mark must follow a letter or digit, not punctuation. */
 function fitsThere(letters: Letter[], letter: Letter, index: number): boolean {
   const [before, after] = [letters[index - 1], letters[index + 1]];
   switch (letter.character) {
@@ -172,7 +172,7 @@ function isOfOneScript(letters: Letter[]): boolean {
   );
 }
 
-/** The zero of the digits that a character belongs to; none for a letter. */
+/** The zero of the digit set that a character belongs to; undefined for a letter. */
 function zeroOf({ category, character }: Letter): number[] {
   const point = character.codePointAt(0)!;
   return category === 'Nd' ? [point - digitValue(point)] : [];
@@ -185,7 +185,7 @@ function digitValue(point: number): number {
   return value;
 }
 
-/** The Bidi rule of RFC 5893, for names that have a letter that is written from right to left. */
+/** The Bidi rule of RFC 5893, for names with a right-to-left letter. */
 function isReadOneWay(letters: Letter[]): boolean {
   const has = (...kinds: string[]) => letters.some(({ bidi }) => kinds.includes(bidi));
   if (!has('R', 'AL', 'AN')) return true;
@@ -195,8 +195,8 @@ function isReadOneWay(letters: Letter[]): boolean {
 }
 
 /**
- * What a name looks like, as far as UTS 39 knows: names of one skeleton cannot be told apart, and the second is refused.
- * Also for names that were made before the rules above. `O` is an `o` here: people write names in capitals, too.
+ * The skeleton of a name (UTS 39): names with the same skeleton look alike, and the second one is rejected. Also applies to
+ * names older than the rules above. `O` counts as `o`, because names may be written in capitals.
  */
 export function skeleton(name: string): string {
   let text = folded(name);
@@ -215,7 +215,7 @@ export const skeletonDigest = (name: string): string =>
 /** Marks belong to the letters of many scripts (हिन्दी, ไทย). */
 const FORMER_USERNAME = /^[\p{L}\p{N}][\p{L}\p{M}\p{N}._-]{0,31}$/u;
 
-/** The form under which a name was known before these rules. Accounts of that time keep it. */
+/** The canonical form before these rules. Accounts created then keep it. */
 export function formerUsername(name: string): string | undefined {
   const canonical = name.normalize('NFKC').toLowerCase().normalize('NFKC');
   return FORMER_USERNAME.test(canonical) ? canonical : undefined;

@@ -10,7 +10,7 @@ const refused = (name: string): string | undefined => {
   return undefined;
 };
 
-describe('what people call themselves stays as they wrote it', () => {
+describe('displayNameOf returns a valid name unchanged', () => {
   test.each([
     'Alice L.',
     '"{}*:\\',
@@ -46,11 +46,9 @@ test.each([
   ['\u00a0Alice\u2003\u2002L', 'Alice L'],
   [`mallory${'\u3000'.repeat(50)}x`, 'mallory x'],
   ['\u2800Alice\u2800\u2800L', 'Alice L'],
-])('of spaces one is kept between words, and none at the ends: %j', (name, kept) =>
-  expect(displayNameOf(name)).toBe(kept),
-);
+])('collapses and trims spaces: %j', (name, kept) => expect(displayNameOf(name)).toBe(kept));
 
-describe('what is not seen, or reaches out of its place, is refused', () => {
+describe('rejects invisible characters and names that disturb the text around them', () => {
   test.each([
     ['line ends', 'Al\nice'],
     ['a tab', 'Al\tice'],

@@ -11,7 +11,7 @@ const refusal = (check: () => void) => {
 };
 const refusedAt = (pointer: string) => ({ code: 'validation_failed', errors: [{ pointer }] });
 
-describe('a text', () => {
+describe('checkText', () => {
   test.each([
     'tab\t, LF\n, CR\r, CRLF\r\n',
     '\u2028 and \u2029',
@@ -20,8 +20,8 @@ describe('a text', () => {
     'a\ufeff',
     '\u200b',
     'e\u0301',
-  ])('may hold %j', (text) => expect(refusal(() => checkText('/text', text))).toBe('accepted'));
-  test.each(['', ' ', '\t\r\n', '\u00a0', '\u3000', '\ufeff'])('must hold more than %j', (text) =>
+  ])('accepts %j', (text) => expect(refusal(() => checkText('/text', text))).toBe('accepted'));
+  test.each(['', ' ', '\t\r\n', '\u00a0', '\u3000', '\ufeff'])('rejects the blank text %j', (text) =>
     expect(refusal(() => checkText('/text', text))).toMatchObject(refusedAt('/text')),
   );
   test.each([
@@ -34,7 +34,7 @@ describe('a text', () => {
     ['\ud800', 'U+D800'],
     ['\udfff', 'U+DFFF'],
     ['\udc00\ud800', 'U+DC00'],
-  ])('must not hold %j, and is told that it was %s', (text, named) => {
+  ])('rejects %j and reports it as %s', (text, named) => {
     const problem = refusal(() => checkText('/text', `before ${text} after`));
     expect(problem).toMatchObject({
       code: 'validation_failed',

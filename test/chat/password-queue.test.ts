@@ -14,7 +14,7 @@ const site = (n: number) => [
   { key: '2001:db8:0::/48', factor: 16 },
 ];
 
-/** One check at a time, of 10 ms by a clock that the test moves. */
+/** Runs one check at a time, each taking 10 ms on a fake clock. */
 function oneThread(checkMs = 10) {
   let clockMs = 1_000;
   const queue = createPasswordQueue({ threads: 1, nowMs: () => clockMs });
@@ -34,7 +34,7 @@ function oneThread(checkMs = 10) {
       asked.catch(() => {});
       return asked;
     },
-    /** Lets so many checks end, one after the other. */
+    /** Completes this many checks in sequence. */
     async serve(count = 1) {
       for (let n = 0; n < count; n += 1) {
         await settled();
@@ -48,8 +48,8 @@ function oneThread(checkMs = 10) {
 
 const settled = () => new Promise<void>((resolve) => setImmediate(resolve));
 
-describe('turns', () => {
-  test('go to the network that has used the least: twenty who ask once pass one who keeps asking', async () => {
+describe('the order of checks', () => {
+  test('serves the least active network first: twenty single attempts pass a persistent attacker', async () => {
     const { queue, served, ask, serve } = oneThread();
     const attacker = () => ask('attacker', queue.enter({ networks: ipv4('10.0.0.1'), who: undefined }));
     for (let n = 0; n < 10; n += 1) void attacker();
@@ -66,7 +66,7 @@ describe('turns', () => {
     expect(served.slice(21, 31).filter((name) => name === 'attacker')).toHaveLength(5);
   });
 
-  test('go round between networks that have used the same', async () => {
+  test('alternates between networks with equal use', async () => {
     const { queue, served, ask, serve } = oneThread();
     for (let n = 0; n < 6; n += 1) void ask('a', queue.enter({ networks: ipv4('a'), who: undefined }));
     for (let n = 0; n < 3; n += 1) void ask('b', queue.enter({ networks: ipv4('b'), who: undefined }));
@@ -74,7 +74,7 @@ describe('turns', () => {
     expect(served.join('')).toBe('abababaaa');
   });
 
-  test('go round between the accounts of a network: one of them cannot take all', async () => {
+  test('alternates between the accounts of a network', async () => {
     const { queue, served, ask, serve } = oneThread();
     const attempt = (who: string) => void ask(who, queue.enter({ networks: ipv4('nat'), who: `nat ${who}` }));
     for (let n = 0; n < 4; n += 1) {
@@ -88,7 +88,7 @@ describe('turns', () => {
     expect(served.slice(4).join(' ')).toBe('loud x y z loud');
   });
 
-  test('of one account alone count several times: a network of many people is before a network of one who hurries', async () => {
+  test('serves a network with many accounts before a network with one busy account', async () => {
     const { queue, served, ask, serve } = oneThread();
     const loud = () => void ask('loud', queue.enter({ networks: ipv4('10.0.0.1'), who: '10.0.0.1 loud' }));
     loud();
@@ -103,7 +103,7 @@ describe('turns', () => {
     expect(served.slice(0, 25).filter((name) => name === 'loud').length).toBeLessThanOrEqual(6);
   });
 
-  test('of a whole IPv6 site weigh as much as its factor says, however many networks it is cut into', async () => {
+  test('weights an IPv6 site by its factor, however many networks it is split into', async () => {
     const { queue, served, ask, serve } = oneThread();
     for (let n = 0; n < 200; n += 1) void ask('site', queue.enter({ networks: site(n * 7), who: undefined }));
     await serve(100);
@@ -113,7 +113,7 @@ describe('turns', () => {
     expect(served.slice(-6).filter((name) => name === 'home')).toHaveLength(5);
   });
 
-  test('of a network that has used much go to those of its accounts that have used little', async () => {
+  test('serves the least active accounts of a busy network first', async () => {
     const { queue, served, ask, serve } = oneThread();
     const attempt = (who: string) => void ask(who, queue.enter({ networks: ipv4('nat'), who: `nat ${who}` }));
     for (let n = 0; n < 40; n += 1) {
@@ -125,7 +125,7 @@ describe('turns', () => {
     expect(served.slice(-4)).toEqual(['first', 'x', 'y', 'loud']);
   });
 
-  test('of an IPv6 site come before those of one address that has used more than one of its networks', async () => {
+  test('serves an IPv6 site before an address that has used more than one of its networks', async () => {
     const { queue, served, ask, serve } = oneThread();
     for (let n = 0; n < 48; n += 1) {
       void ask('site', queue.enter({ networks: site(n * 256), who: undefined }));
@@ -142,7 +142,7 @@ describe('turns', () => {
     expect(served.slice(-3)).toEqual(['running', 'site', 'home']);
   });
 
-  test('forget what was used, by half in 30 s', async () => {
+  test('halves recorded use every 30 s', async () => {
     const { queue, served, ask, serve } = oneThread(1_900);
     const enter = (key: string) => queue.enter({ networks: ipv4(key), who: undefined });
     for (let n = 0; n < 4; n += 1) {
@@ -162,7 +162,7 @@ describe('turns', () => {
   });
 });
 
-describe('a place', () => {
+describe('places in the queue', () => {
   const refusal = (enter: () => unknown) => {
     try {
       enter();
@@ -173,7 +173,7 @@ describe('a place', () => {
   };
   const waits = { code: 'too_many_requests', retryAfterSeconds: 1 };
 
-  test(`is given to an account ${PLACES_PER_ACCOUNT} times at most, and again after one was left`, () => {
+  test(`allows ${PLACES_PER_ACCOUNT} places per account, and another after one is released`, () => {
     const { queue } = oneThread();
     const enter = () => queue.enter({ networks: ipv4('a'), who: 'a alice' });
     const [first] = Array.from({ length: PLACES_PER_ACCOUNT }, enter);
@@ -185,7 +185,7 @@ describe('a place', () => {
     expect(refusal(enter)).toMatchObject(waits);
   });
 
-  test(`is given to a network ${PLACES_PER_NETWORK} times at most, to a wider one by its factor`, () => {
+  test(`allows ${PLACES_PER_NETWORK} places per network, multiplied by its factor`, () => {
     const { queue } = oneThread();
     const enter = (networks: { key: string; factor: number }[]) => () =>
       queue.enter({ networks, who: undefined });
@@ -196,7 +196,7 @@ describe('a place', () => {
     expect(refusal(enter(site(0xfff)))).toMatchObject(waits);
   });
 
-  test('is given however many wait: whether the turn comes in time is not guessed', async () => {
+  test('admits an attempt regardless of the expected wait', async () => {
     const { queue, ask, serve } = oneThread(700);
     const enter = () => queue.enter({ networks: ipv4('a'), who: undefined });
     void ask('a', enter());
@@ -205,7 +205,7 @@ describe('a place', () => {
     expect(refusal(enter)).toBe('entered');
   });
 
-  test(`is one of ${PLACES}: when all are taken, the attempt that would be served last gives way to one that comes sooner`, async () => {
+  test(`evicts the lowest-ranked attempt for a higher-ranked one when all ${PLACES} places are taken`, async () => {
     const { queue, ask, serve } = oneThread();
     const enter = (key: string) => queue.enter({ networks: ipv4(key), who: undefined });
     void ask('loud', enter('loud'));
@@ -222,7 +222,7 @@ describe('a place', () => {
     expect(refusal(() => enter('loud'))).toMatchObject({ code: 'busy' });
   });
 
-  test('is left by whoever has gone: the turn is that of the next', async () => {
+  test('skips an aborted attempt and serves the next one', async () => {
     const { queue, served, ask, serve } = oneThread();
     const [gone, before] = [new AbortController(), AbortSignal.abort(new Error('gone before'))];
     const enter = () => queue.enter({ networks: ipv4('a'), who: undefined });
@@ -237,7 +237,7 @@ describe('a place', () => {
     expect(served).toEqual(['first', 'next']);
   });
 
-  test('gives up a turn that comes too late, and is told so', async () => {
+  test('rejects an attempt with busy when its deadline passes', async () => {
     const { queue, served, ask, serve } = oneThread(1_990);
     void ask('slow', queue.enter({ networks: ipv4('a'), who: undefined }));
     await serve();

@@ -12,7 +12,7 @@ const refusal = (password: string, username = 'alice') => {
 };
 const refused = { code: 'validation_failed', errors: [{ pointer: '/password' }] };
 
-describe('a password has 8 to 72 bytes of UTF-8', () => {
+describe('password length: 8 to 72 bytes of UTF-8', () => {
   test.each([
     'xy'.repeat(4),
     'xy'.repeat(36),
@@ -20,22 +20,22 @@ describe('a password has 8 to 72 bytes of UTF-8', () => {
     'éè'.repeat(18),
     '字母'.repeat(12),
     '🔑🔒'.repeat(9),
-  ])('%j is accepted', (password) => expect(refusal(password)).toBe('accepted'));
+  ])('accepts %j', (password) => expect(refusal(password)).toBe('accepted'));
   test.each([
     ...['', 'xy'.repeat(3), `${'xy'.repeat(36)}x`, `${'éè'.repeat(18)}x`, `${'字母'.repeat(12)}x`],
     ...[`${'🔑🔒'.repeat(9)}x`, 'with a NUL\0 inside', 'half a pair \ud83d'],
-  ])('%j is refused', (password) => {
+  ])('rejects %j', (password) => {
     const problem = refusal(password);
     expect(problem).toMatchObject(refused);
     if (password) expect(JSON.stringify(problem)).not.toContain(password);
   });
-  test('as it is hashed: composed', () => {
+  test('measures the composed form, which is hashed', () => {
     expect(refusal('e\u0301e\u0300'.repeat(18))).toBe('accepted');
     expect(refusal('e\u0301e\u0300'.repeat(19))).toMatchObject(refused);
   });
 });
 
-describe('what is tried first is refused', () => {
+describe('passwords that are easy to guess', () => {
   test.each([
     'password',
     '12345678',
@@ -45,7 +45,7 @@ describe('what is tried first is refused', () => {
     'trustno1',
     '1q2w3e4r',
     'ｐａｓｓｗｏｒｄ',
-  ])('%j is among the most common', (password) =>
+  ])('rejects the common password %j', (password) =>
     expect(refusal(password)).toMatchObject({ ...refused, message: expect.stringMatching(/common/) }),
   );
   test.each([
@@ -59,7 +59,9 @@ describe('what is tried first is refused', () => {
     '\t\t\t\t\t\t\t\t',
     '\u200b\u200b\u200b',
     '\u3164\u3164\u3164',
-  ])('%j is one character, or blank', (password) => expect(refusal(password)).toMatchObject(refused));
+  ])('rejects %j, which is blank or one repeated character', (password) =>
+    expect(refusal(password)).toMatchObject(refused),
+  );
   test.each([
     ['wonderland', 'wonderland'],
     ['WonderLand', 'wonderland'],
@@ -69,7 +71,7 @@ describe('what is tried first is refused', () => {
     ['Alice Alice', 'alice'],
     ['ＷＯＮＤＥＲＬＡＮＤ', 'wonderland'],
     ['张三李四', '张三李四'],
-  ])('%j is the username %j', (password, username) =>
+  ])('rejects %j for the username %j', (password, username) =>
     expect(refusal(password, username)).toMatchObject({
       ...refused,
       message: expect.stringMatching(/username/),
@@ -82,10 +84,10 @@ describe('what is tried first is refused', () => {
     'a'.repeat(7) + 'b',
     'пароль\u202e\n',
     '   x    ',
-  ])('%j is accepted', (password) => expect(refusal(password)).toBe('accepted'));
+  ])('accepts %j', (password) => expect(refusal(password)).toBe('accepted'));
 });
 
-test('the list has 3,000 entries that a password could be, each once, and says where it is from', () => {
+test('the list of common passwords has 3,000 unique valid entries and names its source', () => {
   const lines = readFileSync(new URL('../../src/chat/common-passwords.txt', import.meta.url), 'utf8')
     .trimEnd()
     .split('\n');
@@ -98,7 +100,7 @@ test('the list has 3,000 entries that a password could be, each once, and says w
   expect(lines.slice(0, 5).join('\n')).toMatch(/zxcvbn[\s\S]*MIT/);
 });
 
-test('a password is prepared as RFC 8265 says: composed, and every space is the common one', () => {
+test('prepares passwords according to RFC 8265: composes letters and maps spaces to U+0020', () => {
   expect(preparePassword('e\u0301\u00a0\u3000x')).toBe('é  x');
   expect(preparePassword('ｆｕｌｌ')).toBe('ｆｕｌｌ');
 });

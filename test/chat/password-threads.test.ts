@@ -4,7 +4,7 @@ import { expect, onTestFinished, test, vi } from 'vitest';
 import { createPasswordThreads, passwordThreads } from '../../src/chat/password-threads.ts';
 import { createPasswords } from '../../src/chat/passwords.ts';
 
-/** The priority of each thread of this process, as Linux has it: 0 is usual, 5 is lower. */
+/** The priority of each thread of this process, according to Linux: 0 is normal, 5 is lower. */
 const priorities = (): number[] =>
   readdirSync('/proc/self/task').map((id) => {
     const stat = readFileSync(`/proc/self/task/${id}/stat`, 'utf8');
@@ -35,13 +35,13 @@ onLinux('a thread is used again, and as many are started as are busy at once', a
 const ends =
   'import { parentPort } from "node:worker_threads"; parentPort.on("message", () => process.exit())';
 
-test('a check whose thread ends is refused, not left open', async () => {
+test('rejects a check when its thread exits', async () => {
   const threads = createPasswordThreads(new URL(`data:text/javascript,${encodeURIComponent(ends)}`));
   await expect(threads.compare('correct horse', 'a hash')).rejects.toThrow();
   await expect(threads.compare('correct horse', 'a hash')).rejects.toThrow();
 });
 
-test('a thread that failed takes one check with it: that is `busy`, and the next one gets another thread', async () => {
+test('reports busy when a thread fails, and runs the next check on another thread', async () => {
   const log = { error: vi.fn() };
   const passwords = createPasswords({ cost: 4, workers: Number.POSITIVE_INFINITY, log });
   const checked = (hash: string) => {
@@ -58,5 +58,5 @@ test('a thread that failed takes one check with it: that is `busy`, and the next
   expect(await answers[2]).toBe(true);
 });
 
-/** bcrypt throws where there is no hash. */
+/** bcrypt throws if there is no hash. */
 const threadThatFails = () => createPasswordThreads().hash('correct horse', undefined as never) as never;

@@ -32,13 +32,13 @@ test('a password matches its own hash and nothing else', async () => {
   expect(await matches('', kept)).toBe(false);
 });
 
-test('where there is no account nothing matches, and neither where the hash is none', async () => {
+test('nothing matches an unknown account or an invalid hash', async () => {
   const { matches } = passwordsOf(COST);
   expect(await matches('nobody', undefined)).toBe(false);
   expect(await matches('nobody', 'not a hash')).toBe(false);
 });
 
-test('of a password beyond 72 bytes bcrypt sees only the first 72: it never matches', async () => {
+test('a password longer than 72 bytes, which bcrypt would truncate, never matches', async () => {
   const { hash, matches } = passwordsOf(COST);
   const kept = await hash(`${'xy'.repeat(36)}`);
   expect(await matches('xy'.repeat(36), kept)).toBe(true);
@@ -46,7 +46,7 @@ test('of a password beyond 72 bytes bcrypt sees only the first 72: it never matc
   expect(await matches(`${'xy'.repeat(36)}é`, kept)).toBe(false);
 });
 
-test('a password is the same however its letters and spaces are composed; one that was hashed as typed stays as it was', async () => {
+test('ignores how letters and spaces are composed, except for hashes of passwords as typed', async () => {
   const { hash, matches } = passwordsOf(COST);
   const [composed, decomposed] = ['crème\u00a0brûlée', 'cre\u0300me bru\u0302le\u0301e'];
   for (const kept of [await hash(composed), await hash(decomposed)])
@@ -56,7 +56,7 @@ test('a password is the same however its letters and spaces are composed; one th
   expect(await matches(composed, asTyped, false)).toBe(false);
 });
 
-test('a hash of another cost is outdated, and one of a password that was not prepared', async () => {
+test('reports a hash as outdated if its cost differs or the password was not prepared', async () => {
   const { isOutdated } = passwordsOf(6);
   const hash = await bcrypt.hash('correct horse', 6);
   expect(isOutdated('correct horse', { hash, isPrepared: true })).toBe(false);
@@ -65,7 +65,7 @@ test('a hash of another cost is outdated, and one of a password that was not pre
     expect(isOutdated('x', { hash: await bcrypt.hash('x', cost), isPrepared: true })).toBe(true);
 });
 
-/** How much bcrypt does: what a comparison costs doubles with each step. */
+/** The work of bcrypt: each cost step doubles it. */
 function countWork(): { rounds: number } {
   const done = { rounds: 0 };
   const compare = passwordThreads.compare;
@@ -81,20 +81,23 @@ test.each([
   ['lower', 4],
   ['the same', 7],
   ['higher', 9],
-])('a refusal costs the same work with an account of a %s cost as without one', async (_, cost) => {
-  const { matches } = passwordsOf(7);
-  const kept = await bcrypt.hash('correct horse', cost);
-  await matches('wrong', kept); // now it is known what the costliest account takes
-  const done = countWork();
-  const spent = async (attempt: () => Promise<boolean>) => {
-    done.rounds = 0;
-    expect(await attempt()).toBe(false);
-    return done.rounds;
-  };
-  const ofNobody = await spent(() => matches('wrong', undefined));
-  expect(ofNobody).toBe(2 ** Math.max(7, cost));
-  expect(await spent(() => matches('wrong', kept))).toBe(ofNobody);
-  expect(await spent(() => matches('wrong', kept, false))).toBe(ofNobody);
-  expect(await spent(() => matches(`${'x'.repeat(72)}y`, kept))).toBe(ofNobody);
-  expect(await matches('correct horse', kept)).toBe(true);
-});
+])(
+  'a mismatch takes the same work for an account with a %s cost as for an unknown account',
+  async (_, cost) => {
+    const { matches } = passwordsOf(7);
+    const kept = await bcrypt.hash('correct horse', cost);
+    await matches('wrong', kept); // now it is known what the costliest account takes
+    const done = countWork();
+    const spent = async (attempt: () => Promise<boolean>) => {
+      done.rounds = 0;
+      expect(await attempt()).toBe(false);
+      return done.rounds;
+    };
+    const ofNobody = await spent(() => matches('wrong', undefined));
+    expect(ofNobody).toBe(2 ** Math.max(7, cost));
+    expect(await spent(() => matches('wrong', kept))).toBe(ofNobody);
+    expect(await spent(() => matches('wrong', kept, false))).toBe(ofNobody);
+    expect(await spent(() => matches(`${'x'.repeat(72)}y`, kept))).toBe(ofNobody);
+    expect(await matches('correct horse', kept)).toBe(true);
+  },
+);

@@ -6,12 +6,12 @@ type CodeSchema = { enum: string[]; description: string; 'x-problems': object };
 const { document } = loadContract();
 const schema = document.components['schemas']!['ProblemCode'] as CodeSchema;
 
-describe('the problems of the code and of the contract are one table', () => {
+describe('the code and the contract define the same problems', () => {
   test('codes, statuses and titles', () => expect(schema['x-problems']).toEqual(PROBLEMS));
 
   test('the enum, in the same order', () => expect(schema.enum).toEqual(Object.keys(PROBLEMS)));
 
-  test('the table that people read', () => {
+  test('the documentation table matches', () => {
     const rows = [...schema.description.matchAll(/^\| `(\w+)` \| (\d{3}) \|/gm)];
     expect(rows.map(([, code, status]) => [code, Number(status)])).toEqual(
       Object.entries(PROBLEMS).map(([code, { status }]) => [code, status]),
@@ -19,7 +19,7 @@ describe('the problems of the code and of the contract are one table', () => {
   });
 });
 
-test('a wait is told in whole seconds, never shorter than it is', () => {
+test('rounds Retry-After up to whole seconds', () => {
   expect(tooMany(1, 'messages').retryAfterSeconds).toBe(1);
   expect(tooMany(1_000, 'messages').retryAfterSeconds).toBe(1);
   expect(tooMany(1_001, 'messages').retryAfterSeconds).toBe(2);

@@ -14,7 +14,7 @@ function tokensAt(nowMs: number, secrets = [secret('x')]) {
 describe('an access token', () => {
   const token = tokensAt(ISSUED_AT).issue({ username: '张三', sid });
 
-  test('says who calls, by which session, and until when', () => {
+  test('carries the username, the session and the expiry time', () => {
     expect(tokensAt(ISSUED_AT).verify(token)).toEqual({
       username: '张三',
       sid,
@@ -22,7 +22,7 @@ describe('an access token', () => {
     });
   });
 
-  test('holds up to its last moment, by the clock that all nodes share, and not beyond', () => {
+  test('is valid until it expires by the shared clock', () => {
     expect(tokensAt(ISSUED_AT + 59_999).verify(token).sid).toBe(sid);
     expect(() => tokensAt(ISSUED_AT + 60_000).verify(token)).toThrow(
       expect.objectContaining({ code: 'token_expired' }),
@@ -30,12 +30,12 @@ describe('an access token', () => {
   });
 });
 
-describe('while a secret is replaced', () => {
+describe('during secret rotation', () => {
   const who = { username: 'alice', sid };
   const [old, fresh] = [secret('o'), secret('f')];
   const issuedBy = (...secrets: (typeof old)[]) => tokensAt(ISSUED_AT, secrets).issue(who);
 
-  test('nodes that have both, in whatever order, accept the tokens of one another, and sign with their first', () => {
+  test('nodes with both secrets sign with the first and accept tokens signed with either', () => {
     for (const token of [issuedBy(old, fresh), issuedBy(fresh, old)])
       for (const secrets of [
         [old, fresh],
@@ -45,14 +45,14 @@ describe('while a secret is replaced', () => {
     expect(tokensAt(ISSUED_AT, [fresh]).verify(issuedBy(fresh, old)).username).toBe('alice');
   });
 
-  test('a token of a secret that was dropped is not accepted, nor one of a secret that never was', () => {
+  test('rejects tokens signed with a removed or unknown secret', () => {
     for (const token of [issuedBy(old, fresh), issuedBy(secret('n'))])
       expect(() => tokensAt(ISSUED_AT, [fresh]).verify(token)).toThrow(
         expect.objectContaining({ code: 'unauthenticated' }),
       );
   });
 
-  test('a token of the older secret that has expired is reported as expired, so that the client refreshes', () => {
+  test('reports an expired token of the old secret as expired, so that the client refreshes', () => {
     expect(() => tokensAt(ISSUED_AT + 60_000, [fresh, old]).verify(issuedBy(old))).toThrow(
       expect.objectContaining({ code: 'token_expired' }),
     );
@@ -70,7 +70,7 @@ describe('a refresh token', () => {
     },
   );
 
-  test('is never drawn twice', () => {
+  test('is unique', () => {
     const drawn = Array.from({ length: 100 }, () => newRefreshToken('alice', sid).token);
     expect(new Set(drawn).size).toBe(100);
   });
@@ -83,5 +83,5 @@ describe('a refresh token', () => {
     `${sid}..${'x'.repeat(43)}`,
     `${sid}.YQ.${'x'.repeat(44)}`,
     `${sid}.Y Q.${'x'.repeat(43)}`,
-  ])('%j is none', (text) => expect(parseRefreshToken(text)).toBeUndefined());
+  ])('rejects %j', (text) => expect(parseRefreshToken(text)).toBeUndefined());
 });

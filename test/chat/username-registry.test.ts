@@ -2,8 +2,8 @@ import { expect, test } from 'vitest';
 import { createUsernameRegistry } from '../../src/chat/username-registry.ts';
 import type { AccountStore } from '../../src/store/accounts.ts';
 
-// Through the door it is a matter of milliseconds, which no test can be sure to hit.
-test('nobody can register before the names of all older accounts were read', async () => {
+// Over HTTP the window is a few milliseconds, which a test cannot hit reliably.
+test('rejects registrations until the names of all older accounts have been read', async () => {
   let found = (_: { usernames: string[]; cursor: undefined }): void => {};
   const claimed: string[] = [];
   const store = {

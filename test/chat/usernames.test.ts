@@ -10,7 +10,7 @@ import {
   usernamesOf,
 } from '../../src/chat/usernames.ts';
 
-describe('a username is known by one form', () => {
+describe('canonicalUsername', () => {
   test.each([
     ['Hud', 'hud'],
     ['ＨＵＤ', 'hud'],
@@ -37,9 +37,9 @@ describe('a username is known by one form', () => {
     ['7', '7'],
     ['x'.repeat(32), 'x'.repeat(32)],
     ['𝒜'.repeat(32), 'a'.repeat(32)],
-  ])('%j is %j', (name, canonical) => expect(canonicalUsername(name)).toBe(canonical));
+  ])('maps %j to %j', (name, canonical) => expect(canonicalUsername(name)).toBe(canonical));
 
-  test('whatever the name, its form has that same form, also when the name came decomposed', () => {
+  test('is idempotent, also for decomposed names', () => {
     const point = fc.integer({ min: 0, max: 0x10ffff }).map((code) => String.fromCodePoint(code));
     const unit = fc.oneof(
       fc.constantFrom(...'aZ9éİßﬁΣ한ไ\u0301\u0307ー'),
@@ -56,7 +56,7 @@ describe('a username is known by one form', () => {
   });
 });
 
-describe('what cannot be a username', () => {
+describe('invalid usernames', () => {
   const names = ['', 'x'.repeat(33), '.dot', '-dash', '_underscore', '__proto__', '\u0301accent', '½', 'ﷺ'];
   const inside = [
     ...'{}*:/\\|@#?%&"\'<>,;~^`+=$!()[] \t\r\n\0',
@@ -67,7 +67,7 @@ describe('what cannot be a username', () => {
     '😀',
   ];
   test.each(names)('%j', (name) => expect(canonicalUsername(name)).toBeUndefined());
-  test.each(inside)('a name with %j in it, before it or behind it', (character) => {
+  test.each(inside)('rejects %j inside, before or after a name', (character) => {
     for (const name of [`al${character}ice`, `${character}alice`, `alice${character}`])
       expect(canonicalUsername(name)).toBeUndefined();
   });
@@ -82,7 +82,7 @@ const refused = (name: string): string | undefined => {
   return undefined;
 };
 
-describe('names as people have them', () => {
+describe('accepts real names', () => {
   test.each([
     ['Persian, with U+200C where it is seen', 'علی\u200cرضا'],
     ['Persian, a compound', 'نسترن\u200cزاده'],
@@ -148,7 +148,7 @@ describe('names as people have them', () => {
   });
 });
 
-describe('names that would not be told from others, or that reach out of their place', () => {
+describe('rejects names that are ambiguous or disturb the text around them', () => {
   test.each([
     ['a joiner that is not seen', 'ali\u200cce'],
     ['a joiner between Han', '张\u200d三'],
@@ -199,7 +199,7 @@ describe('names that would not be told from others, or that reach out of their p
   });
 });
 
-describe('names that look the same have one skeleton', () => {
+describe('skeleton', () => {
   test.each([
     ['alice', 'аӏісе'],
     ['alice', 'a1ice'],
@@ -229,7 +229,7 @@ describe('names that look the same have one skeleton', () => {
     ['alice', 'аlice'],
     ['a', 'ɑ'],
     ['g', 'ɡ'],
-  ])('%s and %s', (one, other) => expect(skeleton(one)).toBe(skeleton(other)));
+  ])('is the same for %s and %s', (one, other) => expect(skeleton(one)).toBe(skeleton(other)));
 
   test.each([
     ['alice', 'bob'],
@@ -239,11 +239,11 @@ describe('names that look the same have one skeleton', () => {
     ['user1', 'user2'],
     ['張三', '张三'],
     ['мир', 'миг'],
-  ])('but not %s and %s', (one, other) => expect(skeleton(one)).not.toBe(skeleton(other)));
+  ])('differs for %s and %s', (one, other) => expect(skeleton(one)).not.toBe(skeleton(other)));
 });
 
-/** Once for all: it takes seconds. What is unassigned or private is in no name. */
-test('every character of Unicode: forms and skeletons are stable, and names that are one in capitals look alike', () => {
+/** One test for all characters, because it takes seconds. Skips unassigned and private characters, which no name contains. */
+test('canonical forms and skeletons are stable for every Unicode character, and names equal in capitals share a skeleton', () => {
   const looks = new Map<string, string>();
   const wrong = [];
   for (let point = 0; point <= 0x10ffff; point += 1) {
@@ -271,7 +271,7 @@ const awkward = fc.oneof(
     .filter((each) => /[\p{L}\p{M}\p{N}]/u.test(each)),
 );
 
-test('of any text: the form is stable, holds nothing that is not seen but joiners, and its skeleton is stable', () => {
+test('for any text, form and skeleton are stable and the only invisible characters are joiners', () => {
   fc.assert(
     fc.property(fc.string({ unit: awkward, minLength: 1, maxLength: 8 }), (name) => {
       const canonical = canonicalUsername(name);
@@ -286,12 +286,12 @@ test('of any text: the form is stable, holds nothing that is not seen but joiner
   );
 }, 60_000);
 
-test('a sign that NFKC takes for letters is no name to register', () => {
+test('rejects registering a symbol that NFKC maps to letters', () => {
   expect(refused('㍿')).toBeDefined();
   expect(refused('a℡')).toBeDefined();
 });
 
-test('a name of ASCII is looked for once; where the former rules had another form, that one is first', () => {
+test('looks up an ASCII name once, and tries the form of the former rules first if it differs', () => {
   expect(usernamesOf('alice')).toEqual(['alice']);
   expect(usernamesOf('Alice')).toEqual(['alice']);
   expect(usernamesOf('张三')).toEqual(['张三']);
@@ -301,7 +301,7 @@ test('a name of ASCII is looked for once; where the former rules had another for
   expect(usernamesOf('{}')).toEqual([]);
 });
 
-test('what skeletons are made by changes only with their version: then accounts are read anew', () => {
+test('a change to the skeleton tables requires a new version, so that accounts are read again', () => {
   const rules = ['unicode-tables.ts', 'unicode.ts'].map((file) =>
     readFileSync(new URL(`../../src/chat/${file}`, import.meta.url)),
   );
@@ -309,7 +309,7 @@ test('what skeletons are made by changes only with their version: then accounts 
   expect({ [SKELETON_VERSION]: digest }).toEqual({ 1: 'c983bd12c8a5' });
 });
 
-test('the tables are those of Unicode 16, which this Node knows, and are what the script makes of the package', async () => {
+test('the tables are for Unicode 16, which this Node supports, and match the output of the script', async () => {
   expect(Number(process.versions['unicode'])).toBeGreaterThanOrEqual(16);
   const script = new URL('../../scripts/unicode-tables.mjs', import.meta.url).href;
   const { tables } = await import(script);
