@@ -1,6 +1,6 @@
 /**
  * Every test runs on the Redis that a newcomer gets (Valkey in WebAssembly), and where a redis-server is installed also
- * on that one. What is left out is said loudly; on CI nothing may be.
+ * on that one. Tests that are left out are reported loudly; CI leaves out none.
  */
 import { spawnSync } from 'node:child_process';
 import { defineConfig } from 'vitest/config';

@@ -16,6 +16,7 @@ const STEPS = [
   { name: 'contract', run: () => tool('redocly', 'lint', 'openapi.yaml') },
   { name: 'contract in other languages', run: () => tool('tsx', 'scripts/contract-check.ts') },
   { name: 'contract.d.ts', run: contractTypes },
+  { name: 'prose', run: () => tool('tsx', 'scripts/prose-check.mjs') },
 ];
 
 /** The committed types must match openapi.yaml. */

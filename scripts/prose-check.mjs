@@ -1,11 +1,11 @@
 // Finds phrases that read as translated, in comments, test names, texts and documents. The rules are few and literal: a
 // hit is always wrong. Prints file, line and what to write instead; exits with 1 if there is any hit.
-import { execFileSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 
 /** Generated or foreign files; the wording of the web page is changed together with its design. */
 const SKIPPED =
-  /^(src\/web|test\/web|src\/http\/docs|test\/foreign\/(?!.*\.ts$))|contract\.d\.ts$|package-lock|\.(json|svg|txt|lua\.bak)$|^scripts\/prose-check\.mjs$|^LICENSE/;
+  /(^|\/)node_modules\/|^(src\/web|test\/web|src\/http\/docs|test\/foreign\/(?!.*\.ts$)|test\/foreign\/generated)|contract\.d\.ts$|package-lock|\.(json|svg|txt|lua\.bak)$|^scripts\/prose-check\.mjs$|^LICENSE/;
 const TEXT = /\.(ts|mjs|js|lua|md|yaml|yml|sh|py|css|html)$|^\.env\.example$|^\.ci\/run$/;
 
 const RULES = [
@@ -30,8 +30,13 @@ const RULES = [
   [/\b(test|describe)(\.\w+)*\(\s*['"`](who|what) /, 'name the actor: "a client that …"'],
 ];
 
-const files = execFileSync('git', ['ls-files', '-co', '--exclude-standard'], { encoding: 'utf8' })
-  .split('\n')
+const ROOTS = ['src', 'test', 'bench', 'scripts', 'docs', 'examples', 'deploy', '.github', '.ci'];
+const files = [...ROOTS.filter((root) => existsSync(root)), '.']
+  .flatMap((root) =>
+    readdirSync(root, { recursive: root !== '.', withFileTypes: true })
+      .filter((entry) => entry.isFile())
+      .map((entry) => join(entry.parentPath, entry.name)),
+  )
   .filter((file) => TEXT.test(file) && !SKIPPED.test(file));
 let hits = 0;
 for (const file of files) {

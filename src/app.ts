@@ -54,11 +54,11 @@ export type App = {
   nodeId: string;
   address: AddressInfo;
   metricsAddress: AddressInfo | undefined;
-  /** Streams are told to come back, requests in flight end, sockets close. Within 10 s. */
+  /** Asks clients of streams to reconnect, finishes requests in flight and closes all sockets, within 10 s. */
   close(options?: { unreadyMs?: number }): Promise<void>;
 };
 
-/** So long readyz says no while the door is still open: what was on its way here is served. */
+/** How long readyz fails while the port is still open, so that requests on their way are served. */
 const UNREADY_MS = 500;
 /** How long requests in flight may take after the streams have gone. */
 const DRAIN_MS = 6_000;

@@ -58,7 +58,7 @@ export function createMetrics(openStreams: () => number) {
   const live = {
     deliveries: count('deliveries', 'Messages written to streams'),
     replays: count('replays', 'Of these, messages read again from a log'),
-    gaps: count('gaps', 'Gaps that readers were told of'),
+    gaps: count('gaps', 'Gaps reported to streams'),
     slow: count('slow_readers', 'Times that a stream fell behind because its socket did not drain'),
   };
   const cuts = count('cut_answers', 'Answers that were cut because they did not leave');

@@ -1,4 +1,4 @@
-/** What the values of settings may be: each parser throws the rule that a value breaks. Pure, but for `secretsFile`. */
+/** Parsers of settings: each throws the rule that a value breaks. Pure, but for `secretsFile`. */
 import { isIP } from 'node:net';
 import { availableParallelism } from 'node:os';
 import { domainToASCII } from 'node:url';

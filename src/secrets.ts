@@ -57,7 +57,7 @@ function secretsOf(list: string[]): Secrets {
 /** No random secret has these: they say that somebody was to put one here. */
 const PHRASES =
   /(change|replace|insert)[\W_]*(me|this|it|in|here|your|with|before)|place[\W_]*holder|your[\W_]*(own|super|very|secret|jwt|key|random|long|\d)/i;
-/** What placeholders are made of, and sequences. What is left without them must still be something. */
+/** Parts of placeholders, and sequences. A secret must have something left without them. */
 const WORDS =
   /secret|password|token|random|string|characters?|default|example|sample|production|development|insecure|private|signing|least|minimum|super|very|long|your|this|with|bytes?|bits|qwertyuiop|asdfghjkl|zxcvbnm/gi;
 const SHORT_WORDS =

@@ -77,7 +77,7 @@ describe('the arrow', () => {
     'hosts.ts',
     'contract.d.ts',
   ];
-  /** What a room may import beside itself. */
+  /** The modules that each module may import besides itself. */
   const VALUES: Record<string, string[]> = {
     'main.ts': ['app.ts', 'cluster/primary.ts', 'shutdown.ts', 'store', ...LEAVES],
     'cluster/primary.ts': LEAVES,
@@ -151,7 +151,7 @@ describe('the arrow', () => {
 });
 
 describe('packages', () => {
-  /** Who may import what: rooms or files. What is not listed is imported by nobody. */
+  /** The modules or files that may import each package. An unlisted package may not be imported. */
   const MAY: Record<string, string[]> = {
     express: ['http/server.ts', 'http/pages.ts'],
     'find-my-way': ['http/path-router.ts'],
@@ -203,7 +203,7 @@ test('nothing of the client or the web page needs Node: they run in browsers', (
   expect(wrong.map(show)).toEqual([]);
 });
 
-describe('who may touch what', () => {
+describe('restricted access', () => {
   const offenders = (pattern: RegExp, allowed: string[]): string[] =>
     modules.filter((file) => !allowed.includes(file) && pattern.test(code(file)));
 

@@ -23,7 +23,7 @@ function faultsOf(env: Record<string, string>): string[] {
 const settings = Object.entries<Setting<unknown>>(SETTINGS);
 const inCode = settings.map(([name, setting]) => [name, setting.default, setting.reason]);
 
-describe('what people read is what the code does', () => {
+describe('documented settings match the code', () => {
   test('.env.example has every setting, with its default and its reason, in the order of the table', () => {
     const file = readFileSync(new URL('../.env.example', import.meta.url), 'utf8');
     const inFile = [...file.matchAll(/^# (.+)\n(\w+)=(.*)$/gm)].map(([, reason, name, value]) => [
@@ -81,7 +81,7 @@ describe('reading the environment', () => {
     expect(readConfig({ PORT: ' 8080 ' }).PORT).toBe(8080);
   });
 
-  test('all faults are told at once, each with its rule and the value', () => {
+  test('reports all faults together, each with its rule and the value', () => {
     const env = {
       PORT: '70000',
       BCRYPT_COST: '3',

@@ -31,8 +31,8 @@ test('without a Redis it starts one of its own, says what a stop loses, and leav
   expect(await parley.exited).toBe(0);
 });
 
-// What node writes by itself (reports, heap snapshots) may hold secrets.
-test('what the process writes is closed to other users, whatever umask it was started with', async () => {
+// Files that Node writes by itself (reports, heap snapshots) may contain secrets.
+test('files written by the process are closed to other users, with any umask', async () => {
   const folder = emptyFolder();
   const settings = {
     ...WITHOUT_REDIS,
@@ -45,7 +45,7 @@ test('what the process writes is closed to other users, whatever umask it was st
   expect(statSync(join(folder, reports()[0]!)).mode & 0o077).toBe(0);
 });
 
-test('SIGTERM: readyz says no, streams are told to come back at moments of their own, and it ends in time', async () => {
+test('SIGTERM fails readyz, asks streams to reconnect at different moments, and ends the process in time', async () => {
   const parley = await startProcess({ ...WITHOUT_REDIS, DATA_DIR: join(emptyFolder(), 'data') });
   const node = { url: parley.url } as TestNode;
   const [alice, bob] = [await person(node, 'alice'), await person(node, 'bob')];
@@ -76,7 +76,7 @@ test('SIGTERM: readyz says no, streams are told to come back at moments of their
   agent.destroy();
 });
 
-test('a client that is busy while it stops gets every answer, and is told which one is its last', async () => {
+test('a client that sends during shutdown gets every response, and the last one says so', async () => {
   const parley = await startProcess({ ...WITHOUT_REDIS, DATA_DIR: join(emptyFolder(), 'data') });
   const agent = new http.Agent({ keepAlive: true, maxSockets: 1 });
   const livez = () =>
@@ -87,7 +87,10 @@ test('a client that is busy while it stops gets every answer, and is told which 
     });
   expect((await livez()).headers).toMatchObject({ connection: 'keep-alive', 'keep-alive': 'timeout=75' });
   parley.child.kill('SIGTERM');
-  await until('it is told', async () => (await livez()).headers.connection === 'close');
+  await until(
+    'the connection is announced as closing',
+    async () => (await livez()).headers.connection === 'close',
+  );
   agent.destroy();
   expect(await parley.exited).toBe(0);
 });
@@ -113,7 +116,7 @@ test('a request in flight is answered before the process ends, and its connectio
   expect(Date.now() - answeredAt).toBeLessThan(2_000);
 });
 
-test('all faults of the configuration are told at once, without secrets, and nothing starts', async () => {
+test('reports all configuration faults together, without secrets, and starts nothing', async () => {
   const parley = await startProcess({
     REDIS_URL: 'http://wrong',
     JWT_SECRET: 'too short',
@@ -147,7 +150,7 @@ test.skipIf(!hasNativeRedis)('an empty file of the secret ends the start with on
   expect(readFileSync(join(folder, 'jwt-secret'), 'utf8')).toBe('');
 });
 
-test('a Redis that is not there is told in one clear line', async () => {
+test('reports an unreachable Redis in one clear line', async () => {
   const parley = await startProcess({ REDIS_URL: 'redis://127.0.0.1:1', JWT_SECRET });
   expect(await parley.exited).toBe(1);
   expect(parley.output()).toMatch(/ECONNREFUSED/);

@@ -28,7 +28,7 @@ function emptyFolder(): string {
   return join(folder, 'data');
 }
 
-/** What alice has from bob, all pages. */
+/** All of alice's messages from bob, from all pages. */
 async function textsOf(bob: Person): Promise<string[]> {
   const texts: string[] = [];
   for (let before: number | undefined; ; ) {

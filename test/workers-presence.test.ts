@@ -24,10 +24,10 @@ test('a killed worker is replaced, more slowly each time; its people are offline
     '100',
     '200',
   ]);
-  const anew = await listenOn([...pids().keys()].at(-1)!, await person(node, 'carol'));
+  const reconnected = await listenOn([...pids().keys()].at(-1)!, await person(node, 'carol'));
   const hasLeft = () => watching.events.some(({ data }) => data.offline?.includes('bob'));
-  await until('bob is told to be offline', hasLeft, 20_000 - (Date.now() - killedAt));
+  await until('bob is reported offline', hasLeft, 20_000 - (Date.now() - killedAt));
   const { body } = await call(node, 'listOnline', { token: alice.token });
   expect(body.users.map(({ username }: { username: string }) => username).sort()).toEqual(['alice', 'carol']);
-  expect([watching.isClosed, anew.isClosed]).toEqual([false, false]);
+  expect([watching.isClosed, reconnected.isClosed]).toEqual([false, false]);
 }, 40_000);

@@ -15,7 +15,7 @@ function privateRedis(): Record<string, string> {
   return { PATH: '/nonexistent', REDIS_URL: '', JWT_SECRET: '', DATA_DIR: join(folder, 'data') };
 }
 
-test('who talks to one worker is heard on all, and what they count is one sum', async () => {
+test('a message sent to one worker reaches the streams of all, and their metrics are summed', async () => {
   const metricsPort = await freePort();
   const { node } = await startWorkers({ METRICS_PORT: String(metricsPort) });
   const [alice, bob] = [await person(node, 'alice'), await person(node, 'bob')];
@@ -35,7 +35,7 @@ test('who talks to one worker is heard on all, and what they count is one sum', 
   expect(metrics).toContain('parley_deliveries_total 8\n');
 });
 
-test('SIGTERM: streams of all workers are told to come back, and workers, Redis and primary end, in order', async () => {
+test('SIGTERM asks the streams of all workers to reconnect, then ends workers, Redis and primary in order', async () => {
   const { node, child, exited, output } = await startWorkers(privateRedis());
   const all = descendants(child.pid!);
   expect(all.length).toBeGreaterThan(2);
@@ -88,7 +88,7 @@ test('workers that have ended come back, one and then all, on the port that was 
   expect((await fetch(`${url}/readyz`)).status).toBe(200);
 });
 
-test('a port that is taken is told once, and nothing stays', async () => {
+test('reports a port that is in use once, and leaves nothing running', async () => {
   const { url } = await startWorkers();
   const second = await startProcess({ ...privateRedis(), WORKERS: '2', PORT: new URL(url).port });
   expect(await second.exited).toBe(1);

@@ -140,7 +140,7 @@ export function createMessages(options: {
   };
 }
 
-/** What a log remembers of an idempotency key: nobody can guess or collide with another account's. */
+/** The digest of an idempotency key that a log stores; it cannot collide with a key of another account. */
 function digest(caller: Caller, key: string | undefined): string {
   if (key === undefined) return '-';
   return createHash('sha256').update(`${caller.username}\0${key}`).digest('base64url').slice(0, 22);

@@ -1,6 +1,6 @@
 /**
  * Who is next to have a password checked. Checks are the one thing here that costs real time, so they take turns: next is
- * whoever's network has used the least lately, and within a network whose account has. A client that keeps asking
+ * the network that used the least lately, and within it the account that used the least. A client that keeps asking
  * waits behind those who ask once. Wider IPv6 networks count too, with as many shares as their factor says.
  *
  * A place is taken before anything else is done for an attempt. How long the wait will be is not guessed: an attempt whose

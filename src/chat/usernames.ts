@@ -11,7 +11,7 @@ export const SKELETON_VERSION = '1';
 
 const CANONICAL_ASCII = /^[a-z0-9][a-z0-9._-]{0,31}$/;
 const MAX_LENGTH = 32;
-/** What a name is sent as; then come the rules. Marks belong to the letters of many scripts (हिन्दी, ไทย). */
+/** The characters that a name may consist of before the rules apply. Marks belong to the letters of many scripts (हिन्दी, ไทย). */
 const SENT =
   /^[\p{L}\p{N}\u06fd\u06fe](?:[\p{L}\p{M}\p{N}._\-\u00b7\u0375\u0387\u05f3\u05f4\u06fd\u06fe\u0f0b\u30fb\uff65]|\u200c|\u200d){0,31}$/u;
 const RULE = 'must be 1 to 32 letters, digits, dots, dashes or underscores, the first a letter or digit';

@@ -2,7 +2,7 @@
  * The primary: several nodes on one port (node:cluster), each a process of its own. It holds the port and hands every
  * connection to the next worker; what is said on it is the worker's alone. It starts a worker again that ended.
  *
- * Refuses to begin unless all workers listen: what keeps one from it is told once, and ends the rest.
+ * Starts only if all workers listen: the first failure is reported once, and ends the others.
  * A primary that dies takes its workers along: node ends a worker that has lost its primary.
  * Known limit: what a node keeps for itself (streams of an account, the queue before bcrypt) counts per worker.
  */
@@ -18,14 +18,14 @@ import { createMetricsServer, createSharedMetrics } from '../metrics.ts';
 
 /** An argument for the worker: what Redis forgets is known, and no reason for a warning. */
 export const EPHEMERAL = '--ephemeral';
-/** What a worker says first: it listens, or why it cannot. */
+/** The first message of a worker: that it listens, or why it cannot. */
 export type Report = { address: AddressInfo; nodeId: string } | { problem: string };
 
 type Running = { address: AddressInfo; ended: Promise<string> };
 
 /** Between an end and the next start. */
 const PAUSE_MS = { shortest: 100, longest: 5_000, forgottenAfter: 60_000 };
-/** A worker that was told to end and still runs is stuck: before the primary's own time is up. */
+/** A worker that still runs this long after SIGTERM is stuck. Shorter than the primary's own limit. */
 const STUCK_AFTER_MS = 9_000;
 
 export async function startPrimary(options: AppOptions): Promise<Pick<App, 'address' | 'close'>> {
@@ -101,7 +101,7 @@ async function freePort(host: string): Promise<number> {
   return port;
 }
 
-/** Its own problem is told by `Report`; whatever else goes wrong with a worker ends it. */
+/** A worker reports its own problem with `Report`; any other failure ends it. */
 function endOf(worker: Worker): Promise<string> {
   worker.on('error', () => {}); // it could not be reached: it is gone
   return new Promise((resolve) => {
@@ -116,7 +116,7 @@ async function reportOf(worker: Worker): Promise<Report> {
   return said!;
 }
 
-/** All are told, and each says goodbye to its streams; in a terminal Ctrl-C has told them already. */
+/** Signals all workers, and each says goodbye to its streams; in a terminal Ctrl-C has reached them already. */
 async function endAll(all: Map<Worker, Promise<string>>): Promise<void> {
   const kill = (signal: NodeJS.Signals) => {
     for (const worker of all.keys()) worker.process.kill(signal);

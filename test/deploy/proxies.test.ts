@@ -188,7 +188,7 @@ for (const proxy of PROXIES) {
 }
 
 const nginx = PROXIES[0]!;
-/** What somebody else's panel or ingress has: nothing but where to go. It passes X-Forwarded-For on as it came. */
+/** As a hosting panel or an ingress configures it: only the upstream. It passes X-Forwarded-For on unchanged. */
 const plain = 'server { listen 8080; location / { proxy_pass http://127.0.0.1:3000; } }';
 
 describe.skipIf(!isThere(nginx))('nginx behind nginx', () => {

@@ -18,7 +18,7 @@ const QUIET = [
   '--disable-component-update',
   '--disable-sync',
 ];
-/** What the browser itself says of an answer that is a problem, or of none: the page shows it to people. */
+/** Messages of the browser itself about a failed request; the page reports those failures to its user. */
 const EXPECTED = /^Failed to load resource/;
 
 /** One browser for all tests of a file. */

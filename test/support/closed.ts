@@ -1,6 +1,6 @@
 /**
- * The contract leaves answers and events open, so that they may grow. What this server answers must be in the contract all
- * the same: for the tests every object has the fields that it is said to have, and no more.
+ * The contract leaves responses and events open, so that they may grow. This server must still send only fields that are
+ * in the contract, so the tests close every object.
  */
 import { type Document, loadContract } from '../../src/http/openapi.ts';
 

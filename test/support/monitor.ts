@@ -18,7 +18,7 @@ export async function watchCommands(store: Store, prefix: string) {
   socket.write('MONITOR\r\n');
   await once(lines, 'line');
   return {
-    /** What was done meanwhile; waits until Redis has told all of it. */
+    /** The commands since then; waits until Redis has reported all of them. */
     async during(work: () => Promise<unknown>): Promise<string[][]> {
       const end = `${prefix}the end`;
       seen = [];
