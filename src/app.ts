@@ -1,12 +1,10 @@
-/** One node, put together: store, rules, streams, HTTP. And how it starts and stops. */
+/** Composes a node from store, rules, streams and HTTP, starts it and shuts it down. */
 import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createAccounts } from './chat/accounts.ts';
-
 import { createDeviceTokens } from './chat/device-tokens.ts';
 import { createLoginAttempts } from './chat/login-attempts.ts';
-
 import { createMailbox } from './chat/mailbox.ts';
 import { createMessages } from './chat/messages.ts';
 import { createPasswords } from './chat/passwords.ts';
@@ -42,7 +40,7 @@ import { rejectStream } from './streams/rejected-stream.ts';
 export type AppOptions = {
   config: Config;
   redisUrl: string;
-  /** The Redis keeps nothing over a restart, and that is known. */
+  /** Redis keeps no data over a restart, and the user has been warned. */
   isEphemeral?: boolean;
   secrets: Secrets;
   log: Logger;
@@ -188,10 +186,14 @@ export async function startApp(options: AppOptions): Promise<App> {
       }),
       mailbox: createMailbox({ logs, positionOf: (eventId) => parseCursor(eventId)?.inbox }),
       checkReady: async () => {
-        if (isClosing) throw new Problem('unavailable', 'This node is going down.', { retryAfterMs: 1_000 });
-        if (!store.isConnected()) throw new Problem('unavailable', 'Redis is away.', { retryAfterMs: 1_000 });
+        if (isClosing)
+          throw new Problem('unavailable', 'This node is shutting down.', { retryAfterMs: 1_000 });
+        if (!store.isConnected())
+          throw new Problem('unavailable', 'Redis is not connected.', { retryAfterMs: 1_000 });
         if (!pubsub.isHearing())
-          throw new Problem('unavailable', 'Redis tells this node nothing.', { retryAfterMs: 1_000 });
+          throw new Problem('unavailable', 'The Redis subscription is not receiving messages.', {
+            retryAfterMs: 1_000,
+          });
         await answersInTime(store.attempt(store.commands.ping()));
       },
     },
@@ -240,7 +242,7 @@ export async function startApp(options: AppOptions): Promise<App> {
 async function answersInTime(ping: Promise<unknown>): Promise<void> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<never>((_, reject) => {
-    const problem = new Problem('unavailable', 'Redis does not answer.', { retryAfterMs: 1_000 });
+    const problem = new Problem('unavailable', 'Redis does not respond.', { retryAfterMs: 1_000 });
     timer = setTimeout(() => reject(problem), READY_WITHIN_MS);
   });
   await Promise.race([ping, late]).finally(() => clearTimeout(timer));

@@ -1,4 +1,4 @@
-/** `npm start` where only the production dependencies are installed: what is built is run, or one sentence says what to do. */
+/** `npm start` with production dependencies only: it runs dist/, or prints the command that builds it. */
 import { spawnSync } from 'node:child_process';
 import { cpSync, mkdirSync, mkdtempSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -39,24 +39,24 @@ function start() {
   return { status, stdout: stdout.trim(), stderr: stderr.trim() };
 }
 
-test('without a dist/ one sentence says what to run, and nothing else is printed', () => {
+test('without dist/ it prints the command to run, and nothing else', () => {
   expect(start()).toEqual({
     status: 1,
     stdout: '',
-    stderr: expect.stringMatching(/^There is no dist\/.* Run: npm ci --include=dev && npm run build$/),
+    stderr: expect.stringMatching(/^dist\/ does not exist.* Run: npm ci --include=dev && npm run build$/),
   });
 });
 
-test('a dist/ that is newer than the sources is run', () => {
+test('runs a dist/ that is newer than the sources', () => {
   builtAt(new Date(Date.now() + 60_000));
   expect(start()).toEqual({ status: 0, stdout: 'it runs', stderr: '' });
 });
 
-test('a dist/ that may be older is run too, and that is said', () => {
+test('runs a dist/ that may be out of date, and warns', () => {
   builtAt(new Date(0));
   expect(start()).toEqual({
     status: 0,
     stdout: 'it runs',
-    stderr: expect.stringMatching(/^dist\/ may be older than src\/.*npm ci --include=dev && npm run build$/),
+    stderr: expect.stringMatching(/^dist\/ may be out of date: .* npm ci --include=dev && npm run build$/),
   });
 });

@@ -1,6 +1,6 @@
 /**
- * One worker: a node in a process that the primary started (`workers.ts`) and that ends with it. Where Redis is, the
- * secret and the port are the primary's to say, in the environment; the rest is configured as for every node.
+ * One worker: a node in a process that `primary.ts` starts and that ends with it. The primary passes the address of Redis,
+ * the secret and the port in the environment; everything else is configured as for any node.
  */
 import { startApp } from '../app.ts';
 import { readConfig } from '../config.ts';
