@@ -188,7 +188,7 @@ describe('the budget of a network', () => {
   });
 
   test('when exceeded, a stream gets a goodbye with a reconnect delay, and a ticket stays valid', async () => {
-    const node = await startNode({ NETWORK_BUDGET: '60/20' });
+    const node = await startNode({ NETWORK_BUDGET: '60/2000' });
     const alice = await person(node, 'alice');
     const { body } = await call(node, 'createTicket', { token: alice.token });
     while ((await request(node, { path: '/livez' })).status === 200);
