@@ -1,6 +1,6 @@
 /** The replay alone, over logs in arrays that can fail. */
 import { describe, expect, test } from 'vitest';
-import { type LogPart, START } from '../../src/store/log/log-store.ts';
+import { type LogPart, type Position, START } from '../../src/store/log/log-store.ts';
 import { StoreUnavailable } from '../../src/store/redis/client.ts';
 import { LogFollower } from '../../src/streams/log-follower.ts';
 import { Replay } from '../../src/streams/replay.ts';
@@ -45,21 +45,24 @@ function log(epoch: string, count: number, text = '') {
   return { follower, state, append };
 }
 
-test('an outage between the reads of the two logs does not skip what was read from the first', async () => {
-  const [inbox, broadcasts] = [log('inboxlog', 3), log('broadlog', 3)];
+type Log = ReturnType<typeof log>;
+
+/** A replay that starts at the beginning of the inbox, and at `from` in the broadcasts. */
+async function openReplay({ inbox, broadcasts }: { inbox: Log; broadcasts: Log }, from: Position = START) {
   await inbox.follower.open();
   await broadcasts.follower.open();
   const source = {
     username: 'bob',
     followers: { inbox: inbox.follower, broadcasts: broadcasts.follower },
-    replayLimit: 100,
+    replayLimit: 10_000,
     mailboxStart: async () => START,
   };
-  const replay = new Replay(source, {
-    sid: 's',
-    at: { inbox: START, broadcasts: START },
-    mailboxUntil: 0,
-  });
+  return new Replay(source, { sid: 's', at: { inbox: START, broadcasts: from }, mailboxUntil: 0 });
+}
+
+test('an outage between the reads of the two logs does not skip what was read from the first', async () => {
+  const [inbox, broadcasts] = [log('inboxlog', 3), log('broadlog', 3)];
+  const replay = await openReplay({ inbox, broadcasts });
   broadcasts.state.failing = true;
   await expect(replay.next()).rejects.toBeInstanceOf(StoreUnavailable);
   broadcasts.state.failing = false;
@@ -74,19 +77,7 @@ test('an outage between the reads of the two logs does not skip what was read fr
 // reported a gap up to 3; meanwhile the live streams got 4, and it joined them behind that: 4 never came.
 test('the reported gap reaches the position where the stream continues', async () => {
   const [inbox, broadcasts] = [log('inboxlog', 0), log('broadlog', 3)];
-  await inbox.follower.open();
-  await broadcasts.follower.open();
-  const source = {
-    username: 'bob',
-    followers: { inbox: inbox.follower, broadcasts: broadcasts.follower },
-    replayLimit: 100,
-    mailboxStart: async () => START,
-  };
-  const replay = new Replay(source, {
-    sid: 's',
-    at: { inbox: START, broadcasts: { epoch: 'lostlife', seq: 2, mark: '00000009' } },
-    mailboxUntil: 0,
-  });
+  const replay = await openReplay({ inbox, broadcasts }, { epoch: 'lostlife', seq: 2, mark: '00000009' });
   broadcasts.state.afterRead = () => {
     broadcasts.state.afterRead = () => {};
     broadcasts.append();
@@ -101,15 +92,7 @@ describe('a batch', () => {
 
   async function behind(count: number, text: string) {
     const logs = { inbox: log('inboxlog', count, text), broadcasts: log('broadlog', count, text) };
-    await logs.inbox.follower.open();
-    await logs.broadcasts.follower.open();
-    const source = {
-      username: 'bob',
-      followers: { inbox: logs.inbox.follower, broadcasts: logs.broadcasts.follower },
-      replayLimit: 10_000,
-      mailboxStart: async () => START,
-    };
-    const replay = new Replay(source, { sid: 's', at: { inbox: START, broadcasts: START }, mailboxUntil: 0 });
+    const replay = await openReplay(logs);
     return { ...logs, replay };
   }
 
