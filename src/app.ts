@@ -34,7 +34,7 @@ import { createPubSub } from './store/redis/pubsub.ts';
 import { createSessionStore } from './store/sessions.ts';
 import { createTicketStore } from './store/tickets.ts';
 import { Hub } from './streams/hub.ts';
-import { createNodePresence } from './streams/node-presence.ts';
+import { NodePresence } from './streams/node-presence.ts';
 import { rejectStream } from './streams/rejected-stream.ts';
 
 export type AppOptions = {
@@ -98,14 +98,14 @@ export async function startApp(options: AppOptions): Promise<App> {
     log,
   });
   const storage = createStorageGuard(memory.isFull);
-  const nodePresence = createNodePresence({
+  const nodePresence = new NodePresence({
     presence: presenceStore,
     accounts: accountStore,
     now,
-    onChange: (change) => hub.tellPresence(change),
+    onChange: (change) => hub.sendPresence(change),
     streams: () => hub.size,
-    onBeat: async () => {
-      await Promise.all([sessionStore.sync(), memory.look()]);
+    onHeartbeat: async () => {
+      await Promise.all([sessionStore.sync(), memory.check()]);
     },
   });
   const hub = new Hub({
@@ -121,7 +121,7 @@ export async function startApp(options: AppOptions): Promise<App> {
     },
     heartbeatSeconds: config.HEARTBEAT_SECONDS,
     isRevoked: sessionStore.isRevoked,
-    counted: metrics ? metrics.counted : () => {},
+    count: metrics ? metrics.counted : () => {},
   });
   sessionStore.onRevoked((sid) => hub.endSession(sid));
 
@@ -190,7 +190,7 @@ export async function startApp(options: AppOptions): Promise<App> {
           throw new Problem('unavailable', 'This node is shutting down.', { retryAfterMs: 1_000 });
         if (!store.isConnected())
           throw new Problem('unavailable', 'Redis is not connected.', { retryAfterMs: 1_000 });
-        if (!pubsub.isHearing())
+        if (!pubsub.isReceiving())
           throw new Problem('unavailable', 'The Redis subscription is not receiving messages.', {
             retryAfterMs: 1_000,
           });
@@ -199,17 +199,17 @@ export async function startApp(options: AppOptions): Promise<App> {
     },
   });
 
-  // Listen first, read second: what is published in between is heard.
-  await pubsub.listen(keys.channels.presence, nodePresence.hear);
-  await pubsub.listen(keys.channels.revoked, sessionStore.hear);
+  // Subscribe first, read second: nothing published in between is lost.
+  await pubsub.subscribe(keys.channels.presence, (payload) => nodePresence.receiveChange(payload));
+  await pubsub.subscribe(keys.channels.revoked, sessionStore.receiveRevocation);
   await pubsub.start(() => {
-    // After the subscriber was away: what was missed is read.
+    // The subscriber was disconnected: read what it missed.
     void hub.poll();
-    nodePresence.missed();
+    nodePresence.resync();
     sessionStore.sync().catch(() => {});
   });
   await passwords.start();
-  await names.start(); // before the nodePresence: it looks whether any node was ever here
+  await names.start(); // before the first heartbeat, which would hide that no node has ever run here
   await nodePresence.start();
   const address = await listen(server, config.PORT, config.HOST);
   if (isWorker) metrics?.share();

@@ -28,7 +28,7 @@ export function createMailbox(options: {
       let part = await logs.mailbox(username, after ?? 0, limit, signal);
       let [evictedFrom, evictedTo] = [part?.evictedFrom ?? 0, part?.evictedTo ?? 0];
       while (part?.hasMore && part.messages.length === 0) {
-        part = await logs.mailbox(username, part.lookedTo, limit, signal);
+        part = await logs.mailbox(username, part.scannedTo, limit, signal);
         evictedFrom ||= part?.evictedFrom ?? 0;
         evictedTo = part?.evictedTo || evictedTo;
       }

@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import type { components } from '../contract.d.ts';
 import type { AccountStore } from '../store/accounts.ts';
 import type { ConversationStore, ListPlace } from '../store/conversations.ts';
-import type { Appended, Draft, LogPart, LogStore, Window } from '../store/log/log-store.ts';
+import type { AppendResult, Draft, LogPart, LogStore, Window } from '../store/log/log-store.ts';
 import type { Keys } from '../store/redis/keys.ts';
 import { newMessageId } from './message-ids.ts';
 import {
@@ -60,7 +60,7 @@ export function createMessages(options: {
   }
 
   /** The stored lines are messages of their log: only this server writes them. */
-  function settle<M extends Message>(kind: M['kind'], appended: Appended, text: string): Sent<M> {
+  function settle<M extends Message>(kind: M['kind'], appended: AppendResult, text: string): Sent<M> {
     if (appended.outcome === 'unknown') throw unknownUser();
     if (appended.outcome === 'mailbox_full') throw new Problem(appended.outcome, MAILBOX_FULL);
     if (appended.outcome === 'quota_exceeded') throw new Problem(appended.outcome, QUOTA_EXCEEDED);
@@ -93,7 +93,7 @@ export function createMessages(options: {
       request: PageRequest,
       signal?: AbortSignal,
     ): Promise<Page<BroadcastMessage>> {
-      return page(await logs.read(keys.broadcasts, { ...windowOf(request), by, signal }), request);
+      return page(await logs.read(keys.broadcasts, { ...windowOf(request), requester: by, signal }), request);
     },
 
     async conversation(
@@ -104,7 +104,7 @@ export function createMessages(options: {
     ): Promise<Page<DirectMessage>> {
       const other = await names.resolveOrUnknown(name);
       const [part, exists] = await Promise.all([
-        logs.read(keys.conversation(by, other), { ...windowOf(request), by, signal }),
+        logs.read(keys.conversation(by, other), { ...windowOf(request), requester: by, signal }),
         accounts.exists(other),
       ]);
       if (!exists) throw unknownUser();

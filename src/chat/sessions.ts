@@ -59,7 +59,7 @@ export function createSessions(options: {
       const { token, hash } = newRefreshToken(username, sid);
       const [beyond] = await Promise.all([
         store.open({ username, sid, refreshHash: hash, device: input.device ?? '', max: maxSessions }),
-        accounts.seen(username, new Date(now()).toISOString()),
+        accounts.setLastSeen(username, new Date(now()).toISOString()),
       ]);
       await Promise.all(beyond.map((oldest) => store.end(username, oldest)));
       return { ...(await answer(username, sid, token)), deviceToken };

@@ -90,7 +90,7 @@ export function createUsernameRegistry({ store, log }: { store: AccountStore; lo
         const detail = 'The names of older accounts are being read. Try again in a moment.';
         throw new Problem('unavailable', detail, { retryAfterMs: AGAIN_AFTER_MS });
       }
-      const holder = await store.holder(username, skeletonDigest(username));
+      const holder = await store.findHolder(username, skeletonDigest(username));
       if (holder !== undefined) throw holder === username ? taken() : alike();
     },
 

@@ -49,7 +49,7 @@ export function createAccountStore({ keys, commands, run, attempt }: Store) {
     },
 
     /** The account that has this username, or one that looks the same. */
-    async holder(username: string, skeleton: string): Promise<string | undefined> {
+    async findHolder(username: string, skeleton: string): Promise<string | undefined> {
       const [isTaken, holder] = await attempt(
         Promise.all([
           commands.exists(keys.account(username)),
@@ -103,7 +103,7 @@ export function createAccountStore({ keys, commands, run, attempt }: Store) {
       return run('account-update', [keys.account(username)], ['displayName', displayName]);
     },
 
-    async seen(username: string, at: string): Promise<void> {
+    async setLastSeen(username: string, at: string): Promise<void> {
       await run('account-update', [keys.account(username)], ['lastSeenAt', at]);
     },
 

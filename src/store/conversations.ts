@@ -1,6 +1,6 @@
 /** The conversations of an account, newest first, in pages. See lua/lib/conversations.lua for the data structure. */
 import { parseEntry, READ_BYTES } from './log/log-store.ts';
-import type { Asker, Store } from './redis/client.ts';
+import type { Requester, Store } from './redis/client.ts';
 
 /** A conversation, and its position in the list: a time (epoch ms) that is unique within the list. */
 export type Listed = { other: string; at: number };
@@ -18,7 +18,7 @@ export type ConversationStore = ReturnType<typeof createConversationStore>;
 
 export function createConversationStore({ keys, bulk, runBulk, run }: Store) {
   /** Conversations written by a release that had no list, newest first. */
-  async function unlinked(key: string, asker: Asker): Promise<string[]> {
+  async function unlinked(key: string, asker: Requester): Promise<string[]> {
     const found: Listed[] = [];
     let cursor = '0';
     do {
@@ -31,7 +31,7 @@ export function createConversationStore({ keys, bulk, runBulk, run }: Store) {
     return [...new Set(found.map(({ other }) => other))];
   }
 
-  async function adopt(key: string, asker: Asker): Promise<void> {
+  async function adopt(key: string, asker: Requester): Promise<void> {
     const others = await unlinked(key, asker);
     for (let i = 0; i < others.length; i += ADOPTED_AT_ONCE) {
       asker.signal?.throwIfAborted();
@@ -48,7 +48,7 @@ export function createConversationStore({ keys, bulk, runBulk, run }: Store) {
       signal?: AbortSignal,
     ): Promise<ListPart> {
       const key = keys.inbox(username).conversations;
-      const asker = { by: username, signal };
+      const asker = { name: username, signal };
       const listed: Listed[] = [];
       let hasAdopted = false;
       let [before, from] = [place?.before, place?.from];
@@ -76,7 +76,7 @@ export function createConversationStore({ keys, bulk, runBulk, run }: Store) {
     async newest(username: string, others: string[], signal?: AbortSignal): Promise<string[]> {
       if (others.length === 0) return [];
       const lists = others.map((other) => keys.conversation(username, other).list);
-      const entries = await runBulk({ by: username, signal }, 'log-newest', lists, [READ_BYTES]);
+      const entries = await runBulk({ name: username, signal }, 'log-newest', lists, [READ_BYTES]);
       return entries.map((entry) => (entry === '' ? '' : parseEntry(0, entry).message));
     },
   };

@@ -34,7 +34,7 @@ export function createMemoryWatermark(
     isFull: (): boolean => isFull,
 
     /** Never fails: if the memory use is unknown, Parley continues, and Redis itself reports when it is full. */
-    async look(): Promise<void> {
+    async check(): Promise<void> {
       const info = await store.attempt(store.commands.info(SECTION)).catch(() => '');
       const field = (name: string) => Number(new RegExp(`^${name}:(\\d+)`, 'm').exec(info)?.[1] ?? 0);
       const [used, most] = [field('used_memory'), field('maxmemory')];

@@ -80,7 +80,7 @@ export function createSessionStore(store: Store, options: { accessTtlMs: number;
     },
 
     /** Handle a message of the `revoked` channel: `sid deadAt`. */
-    hear(payload: string): void {
+    receiveRevocation(payload: string): void {
       const [sid = '', deadAt = '0'] = payload.split(' ');
       changes += 1;
       learn(sid, Number(deadAt));

@@ -4,28 +4,28 @@
  */
 import { formatPosition } from '../store/log/cursor.ts';
 import type { Position } from '../store/log/log-store.ts';
-import type { Framed } from './log-follower.ts';
+import type { FramedEntry } from './log-follower.ts';
 import { burst, glue, LARGE_BYTES, pieces } from './sse.ts';
 import type { Stream } from './stream.ts';
 import type { Subscriber } from './subscriber.ts';
 
 /** Upper bound for all writes of one batch: nothing else runs meanwhile, but many small writes take longer in total. */
-const TURN_BYTES = 32 * 1024 * 1024;
+const MAX_TURN_BYTES = 32 * 1024 * 1024;
 /** Lower bound per stream: the write call itself costs about as much as copying this many bytes. */
-const LEAST_BYTES = 8 * 1024;
+const MIN_STREAM_BYTES = 8 * 1024;
 
 export const batchBytes = (maxStreamBytes: number, audience: number): number =>
-  Math.min(maxStreamBytes / 2, Math.max(LEAST_BYTES, TURN_BYTES / audience));
+  Math.min(maxStreamBytes / 2, Math.max(MIN_STREAM_BYTES, MAX_TURN_BYTES / audience));
 
 /** After a long turn, fan-out waits as long as the turn took, so that it uses at most half of the event loop. */
 const LONG_TURN_MS = 5;
-const LONGEST_REST_MS = 15;
+const MAX_PAUSE_MS = 15;
 
 /** The time before which the next batch must not start. */
 export function pauseAfter(startedAtMs: number): number {
   const nowMs = performance.now();
   const tookMs = nowMs - startedAtMs;
-  return tookMs < LONG_TURN_MS ? 0 : nowMs + Math.min(LONGEST_REST_MS, tookMs);
+  return tookMs < LONG_TURN_MS ? 0 : nowMs + Math.min(MAX_PAUSE_MS, tookMs);
 }
 
 /**
@@ -39,7 +39,7 @@ export type PresenceUpdate = { all: PresenceBytes; count: PresenceBytes };
 export const presenceBytes = (block: Buffer): PresenceBytes => ({ block, alone: burst(block, undefined) });
 
 export type Batch = {
-  broadcasts: Framed[];
+  broadcasts: FramedEntry[];
   /** All broadcasts concatenated, for every stream whose session sent none of them. */
   shared: Buffer | undefined;
   /** The sessions that sent at least one of them. */
@@ -51,7 +51,7 @@ export type Batch = {
 };
 
 export function createBatch(
-  broadcasts: Framed[],
+  broadcasts: FramedEntry[],
   end: Position,
   presence: PresenceUpdate | undefined,
 ): Batch {
@@ -85,9 +85,13 @@ export function writeBatch(stream: Stream, subscriber: Subscriber, batch: Batch)
 
   if (blocks.length > 0) {
     const id = blocks.length > withoutId ? `${subscriber.idPart}~${batch.idPart}` : undefined;
-    const isAlone = presence && blocks.length === 1;
-    const isKept = stream.isSlow && blocks.some(({ length }) => length >= LARGE_BYTES);
-    const bytes = isAlone ? presence.alone : isKept ? pieces(blocks, id) : burst(glue(blocks), id);
+    const isOnlyPresence = presence && blocks.length === 1;
+    const sharesLarge = stream.isSlow && blocks.some(({ length }) => length >= LARGE_BYTES);
+    const bytes = isOnlyPresence
+      ? presence.alone
+      : sharesLarge
+        ? pieces(blocks, id)
+        : burst(glue(blocks), id);
     if (!stream.hasRoom(bytes, messages)) {
       stream.skip(ack, presence !== undefined); // before fallBehind, which may make the stream live again immediately
       stream.fallBehind('slow');
@@ -100,7 +104,7 @@ export function writeBatch(stream: Stream, subscriber: Subscriber, batch: Batch)
 }
 
 /** Append the entries that other sessions sent. */
-function pushOthers(blocks: Buffer[], entries: Framed[], sid: string): number {
+function pushOthers(blocks: Buffer[], entries: FramedEntry[], sid: string): number {
   let count = 0;
   for (const { origin, block } of entries) {
     if (origin === sid) continue;

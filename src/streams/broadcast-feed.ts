@@ -6,7 +6,7 @@ import type { LogStore, Window } from '../store/log/log-store.ts';
 import type { Store } from '../store/redis/client.ts';
 import type { PubSub } from '../store/redis/pubsub.ts';
 import { LogFollower, type LogFollowerOwner } from './log-follower.ts';
-import { hearEntry } from './subscriber.ts';
+import { receiveEntry } from './subscriber.ts';
 
 export class BroadcastFeed {
   follower: LogFollower;
@@ -20,16 +20,16 @@ export class BroadcastFeed {
     pubsub: PubSub;
     logs: LogStore;
     replayLimit: number;
-    grew: LogFollowerOwner['logGrew'];
-    jumped: LogFollowerOwner['logJumped'];
+    logGrew: LogFollowerOwner['logGrew'];
+    logJumped: LogFollowerOwner['logJumped'];
   }) {
-    const { store, pubsub, logs, replayLimit, grew, jumped } = options;
+    const { store, pubsub, logs, replayLimit, logGrew, logJumped } = options;
     this.#store = store;
     this.#pubsub = pubsub;
     const owner = {
       fetch: (window: Window) => logs.read(store.keys.broadcasts, window),
-      logGrew: grew,
-      logJumped: jumped,
+      logGrew,
+      logJumped,
     };
     this.#newFollower = () => new LogFollower('broadcast', owner, replayLimit);
     this.follower = this.#newFollower();
@@ -38,7 +38,7 @@ export class BroadcastFeed {
   /** Resolves when the follower has reached the end of the log. Throws StoreUnavailable; the next call tries again. */
   open(): Promise<void> {
     const { follower } = this;
-    this.#opened ??= this.#listen(follower).catch((error) => {
+    this.#opened ??= this.#subscribe(follower).catch((error) => {
       if (this.follower === follower) this.#opened = undefined;
       throw error;
     });
@@ -48,14 +48,14 @@ export class BroadcastFeed {
   /** The last stream is gone. A follower that is still opening is left to finish on its own. */
   close(): void {
     this.#opened = undefined;
-    this.#pubsub.forget(this.#store.keys.channels.broadcasts);
+    this.#pubsub.unsubscribe(this.#store.keys.channels.broadcasts);
     this.follower = this.#newFollower();
   }
 
   /** Subscribe first, then read: see Subscriber.mailbox. */
-  async #listen(follower: LogFollower): Promise<void> {
-    await this.#pubsub.listen(this.#store.keys.channels.broadcasts, (payload) =>
-      hearEntry(follower, payload),
+  async #subscribe(follower: LogFollower): Promise<void> {
+    await this.#pubsub.subscribe(this.#store.keys.channels.broadcasts, (payload) =>
+      receiveEntry(follower, payload),
     );
     await follower.open();
   }

@@ -3,18 +3,18 @@
  * MAX_STREAM_BYTES, but not thousands of them together: above the shared limit, only streams with an empty buffer may
  * write.
  */
-const MOST_BYTES = 32 * 1024 * 1024;
+const MAX_BYTES = 32 * 1024 * 1024;
 /** With many streams the shared limit grows: this much per stream. */
-const EACH_BYTES = 8 * 1024;
+const BYTES_PER_STREAM = 8 * 1024;
 
 export type BufferedBytes = ReturnType<typeof createBufferedBytes>;
 
 export function createBufferedBytes(streams: () => number) {
   let sum = 0;
   return {
-    changed(bytes: number): void {
+    add(bytes: number): void {
       sum += bytes;
     },
-    hasRoom: (bytes: number): boolean => sum + bytes <= Math.max(MOST_BYTES, EACH_BYTES * streams()),
+    hasRoom: (bytes: number): boolean => sum + bytes <= Math.max(MAX_BYTES, BYTES_PER_STREAM * streams()),
   };
 }

@@ -42,9 +42,9 @@ export type HubOptions = {
     presenceFanoutLimit: number;
   };
   heartbeatSeconds: number;
-  nodePresence: { arrived(username: string): Promise<void>; left(username: string): void; total(): number };
+  nodePresence: { join(username: string): Promise<void>; leave(username: string): void; total(): number };
   isRevoked: (sid: string) => boolean;
-  counted: StreamHost['count'];
+  count: StreamHost['count'];
 };
 
 export class Hub {
@@ -59,17 +59,17 @@ export class Hub {
   #isScheduled = false;
   #isClosing = false;
   #second = 0;
-  #restUntilMs = 0;
+  #pauseUntilMs = 0;
   #audience = 1; // number of streams that received the last broadcasts
 
   constructor(options: HubOptions) {
-    const { store, pubsub, logs, nodePresence, limits, counted } = options;
+    const { store, pubsub, logs, nodePresence, limits, count: counted } = options;
     this.#options = options;
     const { maxStreamBytes: maxBytes, replayLimit } = limits;
     const broadcasts = new BroadcastFeed({
       ...{ store, pubsub, logs, replayLimit },
-      grew: () => this.#schedule(),
-      jumped: () => {
+      logGrew: () => this.#schedule(),
+      logJumped: () => {
         for (const stream of this.streams()) stream.fallBehind('jump');
       },
     });
@@ -107,7 +107,7 @@ export class Hub {
       const [mailbox] = await Promise.all([
         subscriber.mailbox(),
         this.#broadcasts.open(),
-        nodePresence.arrived(request.username),
+        nodePresence.join(request.username),
       ]);
       const cursor = request.lastEventId === undefined ? undefined : parseCursor(request.lastEventId);
       const replay = new Replay(subscriber, {
@@ -126,7 +126,7 @@ export class Hub {
         gap: gaps.length > 0 || mailbox.evictedAt > replay.at.inbox.seq,
         unread: mailbox.unread,
         online: nodePresence.total(),
-        presence: this.#served(request.presence),
+        presence: this.#presenceModeFor(request.presence),
         heartbeatMs: heartbeatSeconds * 1_000,
       });
       const stream = new Stream(subscriber, answer.begin(), {
@@ -152,21 +152,21 @@ export class Hub {
     for (const stream of [...this.streams()]) if (stream.sid === sid) stream.end('revoked');
   }
 
-  tellPresence({ total, ...changes }: PresenceChange): void {
+  sendPresence({ total, ...changes }: PresenceChange): void {
     if (this.#presence) this.#flush(); // write the pending event first, so that neither replaces the other
-    const isCrowd = total > this.#options.limits.presenceFanoutLimit;
+    const isAboveLimit = total > this.#options.limits.presenceFanoutLimit;
     const count = presenceBytes(ownBlock({ kind: 'presence', total }));
-    const all = isCrowd ? count : presenceBytes(ownBlock({ kind: 'presence', ...changes, total }));
+    const all = isAboveLimit ? count : presenceBytes(ownBlock({ kind: 'presence', ...changes, total }));
     this.#presence = { all, count };
     this.#schedule();
   }
 
   /** After the Redis subscriber reconnects: read what it missed. */
   poll(): Promise<void> {
-    return this.#poller.all();
+    return this.#poller.checkAll();
   }
 
-  /** Tell every stream to reconnect, to this node or another, after a random delay. */
+  /** End every stream; clients reconnect, to this node or another, after a random delay. */
   stop(): void {
     this.#isClosing = true;
     clearInterval(this.#clock);
@@ -175,8 +175,8 @@ export class Hub {
   }
 
   #subscriberOf(username: string): Subscriber {
-    const known = this.#subscribers.get(username);
-    if (known) return known;
+    const existing = this.#subscribers.get(username);
+    if (existing) return existing;
     const subscriber = new Subscriber(username, this.#host);
     this.#subscribers.set(username, subscriber);
     return subscriber;
@@ -187,19 +187,19 @@ export class Hub {
     if (isNeeded || this.#subscribers.get(subscriber.username) !== subscriber) return;
     this.#subscribers.delete(subscriber.username);
     subscriber.close();
-    this.#options.nodePresence.left(subscriber.username);
+    this.#options.nodePresence.leave(subscriber.username);
     if (this.#subscribers.size === 0) this.#broadcasts.close();
   }
 
-  #served(asked: PresenceMode): PresenceMode {
+  #presenceModeFor(requested: PresenceMode): PresenceMode {
     const { nodePresence, limits } = this.#options;
-    return asked === 'all' && nodePresence.total() > limits.presenceFanoutLimit ? 'count' : asked;
+    return requested === 'all' && nodePresence.total() > limits.presenceFanoutLimit ? 'count' : requested;
   }
 
   #schedule(): void {
     if (this.#isScheduled) return;
     this.#isScheduled = true;
-    const waitMs = this.#restUntilMs - performance.now();
+    const waitMs = this.#pauseUntilMs - performance.now();
     if (waitMs <= 0) setImmediate(() => this.#flush());
     else setTimeout(() => this.#flush(), waitMs);
   }
@@ -208,14 +208,14 @@ export class Hub {
     this.#isScheduled = false;
     const startedAtMs = performance.now();
     const { follower } = this.#broadcasts;
-    const most = batchBytes(this.#options.limits.maxStreamBytes, this.#audience);
-    const broadcasts = follower.take(most);
+    const maxBytes = batchBytes(this.#options.limits.maxStreamBytes, this.#audience);
+    const broadcasts = follower.take(maxBytes);
     const scheduled = this.#scheduled;
     const presence = this.#presence;
     this.#scheduled = new Set();
     this.#presence = undefined;
     if (this.#subscribers.size === 0) return;
-    for (const subscriber of scheduled) subscriber.gather(most);
+    for (const subscriber of scheduled) subscriber.takeEntries(maxBytes);
     const batch = createBatch(broadcasts, follower.end, presence);
     const subscribers = batch.shared || presence ? this.#subscribers.values() : scheduled;
     let [deliveries, audience] = [0, 0];
@@ -225,12 +225,12 @@ export class Hub {
     }
     if (batch.shared) this.#audience = Math.max(1, audience);
     for (const subscriber of scheduled) {
-      subscriber.settle();
+      subscriber.clearBatch();
       if (subscriber.follower.hasMore) this.#host.scheduleDelivery(subscriber);
     }
-    this.#restUntilMs = pauseAfter(startedAtMs);
+    this.#pauseUntilMs = pauseAfter(startedAtMs);
     if (follower.hasMore) this.#schedule();
-    this.#options.counted('deliveries', deliveries);
+    this.#options.count('deliveries', deliveries);
   }
 
   #tick(): void {

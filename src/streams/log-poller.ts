@@ -9,10 +9,10 @@ import { type Store, StoreUnavailable } from '../store/redis/client.ts';
 import type { LogFollower } from './log-follower.ts';
 import type { Subscriber } from './subscriber.ts';
 
-const SWEEP_MS = 5_000;
-const INBOXES_A_TIME = 1_000;
-const ENDS_AT_ONCE = 200;
-const AGAIN_MS = 500;
+const CHECK_MS = 5_000;
+const INBOXES_PER_CHECK = 1_000;
+const ENDS_PER_CALL = 200;
+const RETRY_MS = 500;
 
 export function createLogPoller(options: {
   store: Store;
@@ -27,27 +27,27 @@ export function createLogPoller(options: {
   let round = 0;
 
   /** The next subscribers in the rotation; starts over at the end. */
-  function next(): Subscriber[] {
-    const some: Subscriber[] = [];
-    while (some.length < INBOXES_A_TIME) {
+  function nextBatch(): Subscriber[] {
+    const batch: Subscriber[] = [];
+    while (batch.length < INBOXES_PER_CHECK) {
       const { value, done } = rotation.next();
       if (done) {
         rotation = subscribers.values();
         break;
       }
-      some.push(value);
+      batch.push(value);
     }
-    return some;
+    return batch;
   }
 
-  /** False if Redis is unavailable, in which case some may not have been checked. */
-  async function look(some: Subscriber[]): Promise<boolean> {
-    const followers = [broadcasts.follower, ...some.map((subscriber) => subscriber.follower)];
+  /** Returns false if Redis is unavailable, in which case some may not have been checked. */
+  async function check(batch: Subscriber[]): Promise<boolean> {
+    const followers = [broadcasts.follower, ...batch.map((subscriber) => subscriber.follower)];
     const { keys } = store;
-    const metas = [keys.broadcasts.meta, ...some.map(({ username }) => keys.inbox(username).meta)];
+    const metas = [keys.broadcasts.meta, ...batch.map(({ username }) => keys.inbox(username).meta)];
     try {
-      for (let i = 0; i < followers.length; i += ENDS_AT_ONCE) {
-        const ends = await logs.ends(metas.slice(i, i + ENDS_AT_ONCE));
+      for (let i = 0; i < followers.length; i += ENDS_PER_CALL) {
+        const ends = await logs.ends(metas.slice(i, i + ENDS_PER_CALL));
         await Promise.all(ends.map((end, index) => followers[i + index]!.compare(end)));
       }
       return true;
@@ -57,16 +57,16 @@ export function createLogPoller(options: {
     }
   }
 
-  async function all(): Promise<void> {
+  async function checkAll(): Promise<void> {
     round += 1;
-    const thisRound = round;
-    while (thisRound === round && !(await look([...subscribers.values()])))
-      await new Promise((resolve) => setTimeout(resolve, AGAIN_MS).unref());
+    const ownRound = round;
+    while (ownRound === round && !(await check([...subscribers.values()])))
+      await new Promise((resolve) => setTimeout(resolve, RETRY_MS).unref());
   }
 
-  const timer = setInterval(() => void look(next()), SWEEP_MS);
+  const timer = setInterval(() => void check(nextBatch()), CHECK_MS);
   return {
-    all,
+    checkAll,
     stop(): void {
       round += 1;
       clearInterval(timer);

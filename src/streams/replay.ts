@@ -57,14 +57,14 @@ export class Replay {
     this.#mailboxUntil = mailboxUntil;
   }
 
-  /** True when this stream has reached the position of the live streams. */
+  /** Whether this stream has reached the position of the live streams. */
   isLevel(): boolean {
     return !this.#evicted && this.#isLevel();
   }
 
   #isLevel(): boolean {
     const { inbox, broadcasts } = this.#source.followers;
-    return stands(this.at.inbox, inbox.end) && stands(this.at.broadcasts, broadcasts.end);
+    return isAt(this.at.inbox, inbox.end) && isAt(this.at.broadcasts, broadcasts.end);
   }
 
   /** Verify both positions before the first byte is sent, and skip what exceeds the replay limit. */
@@ -80,14 +80,14 @@ export class Replay {
   async next(room = BATCH_BYTES): Promise<ReplayChunk> {
     const [before, evicted] = [this.at, this.#evicted];
     const { followers } = this.#source;
-    const most = Math.min(room, BATCH_BYTES);
+    const maxBytes = Math.min(room, BATCH_BYTES);
     try {
-      const isShared = !stands(this.at.broadcasts, followers.broadcasts.end);
-      const inbox = await this.#step('inbox', isShared ? most / 2 : most, true);
-      const broadcasts = await this.#step('broadcasts', most - inbox.bytes, inbox.bytes === 0);
+      const isShared = !isAt(this.at.broadcasts, followers.broadcasts.end);
+      const inbox = await this.#step('inbox', isShared ? maxBytes / 2 : maxBytes, true);
+      const broadcasts = await this.#step('broadcasts', maxBytes - inbox.bytes, inbox.bytes === 0);
       const blocks = [...inbox.blocks, ...broadcasts.blocks];
       // The id that is about to be written lies past the tombstones, so they must be reported by then.
-      const evicted = blocks.length > 0 || this.#isLevel() ? this.#tellEvicted() : [];
+      const evicted = blocks.length > 0 || this.#isLevel() ? this.#takeEvictedGap() : [];
       return {
         blocks: [...blocks, ...evicted],
         messages: inbox.messages + broadcasts.messages,
@@ -101,32 +101,32 @@ export class Replay {
     }
   }
 
-  /** `must`: return the first entry whatever its size. */
-  async #step(name: LogName, most: number, must: boolean): Promise<ReplayChunk> {
+  /** `mustAdvance`: return the first entry whatever its size. */
+  async #step(name: LogName, maxBytes: number, mustAdvance: boolean): Promise<ReplayChunk> {
     const follower = this.#source.followers[name];
-    if (stands(this.at[name], follower.end) || (most <= 0 && !must)) return NO_BATCH;
-    const part = await follower.from(this.at[name].seq, BATCH_ENTRIES, most, this.#source.username);
-    const gap = await this.#judge(name, part);
+    if (isAt(this.at[name], follower.end) || (maxBytes <= 0 && !mustAdvance)) return NO_BATCH;
+    const part = await follower.readFrom(this.at[name].seq, BATCH_ENTRIES, maxBytes, this.#source.username);
+    const gap = await this.#skipGap(name, part);
     if (gap) {
-      const blocks = [...this.#tellEvicted(), ownBlock({ kind: 'gap', ...gap })];
+      const blocks = [...this.#takeEvictedGap(), ownBlock({ kind: 'gap', ...gap })];
       return { blocks, messages: 0, gaps: blocks.length, bytes: glue(blocks).length };
     }
     const { seq } = this.at[name];
-    const fresh = part.entries.filter((entry) => entry.seq > seq && entry.seq <= follower.end.seq);
-    if (fresh.length === 0) await setImmediate(); // ahead of this node: its own notification is on the way
+    const newEntries = part.entries.filter((entry) => entry.seq > seq && entry.seq <= follower.end.seq);
+    if (newEntries.length === 0) await setImmediate(); // ahead of this node: its own notification is on the way
     const blocks: Buffer[] = [];
     let [bytes, gaps] = [0, 0];
-    for (const entry of fresh) {
+    for (const entry of newEntries) {
       if (isTombstone(entry)) {
         this.#move(name, { epoch: part.end.epoch, seq: entry.seq, mark: markOf(entry.message) });
         this.#evicted = { from: this.#evicted?.from ?? entry.seq, to: entry.seq };
         continue;
       }
-      const isOld = name === 'inbox' && entry.origin !== '-' && entry.seq <= this.#mailboxUntil;
-      const isWanted = !isOld && entry.origin !== this.#sid;
-      if (isWanted && (bytes > 0 || !must) && bytes + entry.block.length > most) break;
+      const isOldCopy = name === 'inbox' && entry.origin !== '-' && entry.seq <= this.#mailboxUntil;
+      const isWanted = !isOldCopy && entry.origin !== this.#sid;
+      if (isWanted && (bytes > 0 || !mustAdvance) && bytes + entry.block.length > maxBytes) break;
       this.#move(name, { epoch: part.end.epoch, seq: entry.seq, mark: markOf(entry.message) });
-      const evicted = this.#tellEvicted();
+      const evicted = this.#takeEvictedGap();
       blocks.push(...evicted);
       gaps += evicted.length;
       if (!isWanted) continue;
@@ -136,7 +136,7 @@ export class Replay {
     return { blocks, messages: blocks.length - gaps, gaps, bytes };
   }
 
-  #tellEvicted(): Buffer[] {
+  #takeEvictedGap(): Buffer[] {
     const run = this.#evicted;
     this.#evicted = undefined;
     return run ? [evictedBlock(run.from, run.to)] : [];
@@ -145,10 +145,10 @@ export class Replay {
   async #verify(name: LogName): Promise<Gap[]> {
     const gaps: Gap[] = [];
     const follower = this.#source.followers[name];
-    if (stands(this.at[name], follower.end)) return gaps;
-    const gap = await this.#judge(
+    if (isAt(this.at[name], follower.end)) return gaps;
+    const gap = await this.#skipGap(
       name,
-      await follower.from(this.at[name].seq, 1, BATCH_BYTES, this.#source.username),
+      await follower.readFrom(this.at[name].seq, 1, BATCH_BYTES, this.#source.username),
     );
     if (gap) gaps.push(gap);
     const { seq, epoch } = this.at[name];
@@ -160,8 +160,8 @@ export class Replay {
     return gaps;
   }
 
-  /** The log does not continue from this position: move to what exists, and describe the gap. */
-  async #judge(name: LogName, part: FramedPart): Promise<Gap | undefined> {
+  /** If the log does not continue from this position, move to what exists and return the gap. */
+  async #skipGap(name: LogName, part: FramedPart): Promise<Gap | undefined> {
     const at = this.at[name];
     const reason = continuity(at, part, markOf);
     if (reason === 'whole') return undefined;
@@ -190,9 +190,9 @@ export class Replay {
 }
 
 /** Gaps of a stream that starts with the mailbox: its id was not a valid cursor, or the inbox overflowed. */
-export function freshGaps(unreadable: boolean, droppedFrom: number | undefined, start: number): Gap[] {
+export function freshGaps(isUnreadable: boolean, droppedFrom: number | undefined, start: number): Gap[] {
   const gaps: Gap[] = [];
-  for (const log of unreadable ? (['inbox', 'broadcasts'] as const) : []) {
+  for (const log of isUnreadable ? (['inbox', 'broadcasts'] as const) : []) {
     gaps.push({ log, from: null, to: null, reason: 'unreadable', history: HISTORY[log] });
   }
   if (droppedFrom !== undefined) {
@@ -201,7 +201,7 @@ export function freshGaps(unreadable: boolean, droppedFrom: number | undefined, 
   return gaps;
 }
 
-function stands(at: Position, end: Position): boolean {
+function isAt(at: Position, end: Position): boolean {
   if (at.seq !== end.seq) return false;
   return at.seq === 0 || (at.epoch === end.epoch && (at.mark === '' || at.mark === end.mark));
 }

@@ -50,7 +50,7 @@ const STALLED_AFTER_MS = 30_000;
 /** Time for a goodbye to be sent before the socket is destroyed. */
 const GOODBYE_MS = 2_000;
 const STORE_RETRY_MS = 1_000;
-const LONGEST_WAIT_MS = 1_000;
+const MAX_WAIT_MS = 1_000;
 /** Clients that lost their server together must reconnect spread out, but all within 5 s. */
 export const retryMs = (): number => 1_000 + Math.floor(Math.random() * 3_000);
 
@@ -68,7 +68,7 @@ export class Stream {
   /** Set until the stream has caught up for the first time: later replays are not the fault of the client. */
   #meter: ReplayBudget | undefined;
   /** The bytes of its queue that are included in the shared sum. */
-  #counted = 0;
+  #countedBytes = 0;
   #skippedPresence = false;
   #mailbox: Buffer | undefined;
   #stalled: { length: number; sinceMs: number } | undefined;
@@ -169,8 +169,8 @@ export class Stream {
   #close(): void {
     if (this.state === 'closed') return;
     this.state = 'closed';
-    this.#host.queued.changed(-this.#counted);
-    this.#counted = 0;
+    this.#host.queued.add(-this.#countedBytes);
+    this.#countedBytes = 0;
     this.#host.closed(this);
   }
 
@@ -178,8 +178,8 @@ export class Stream {
   #measure(): number {
     const length = this.#out.writableLength;
     if (this.state !== 'closed') {
-      this.#host.queued.changed(length - this.#counted);
-      this.#counted = length;
+      this.#host.queued.add(length - this.#countedBytes);
+      this.#countedBytes = length;
     }
     return length;
   }
@@ -189,7 +189,7 @@ export class Stream {
       const waitMs = this.#meter?.waitMs() ?? 0;
       if (this.#out.writableNeedDrain) await drained(this.#out);
       else if (this.replay.isLevel()) this.#goLive();
-      else if (waitMs > 0) await sleep(Math.min(waitMs, LONGEST_WAIT_MS), undefined, { ref: false });
+      else if (waitMs > 0) await sleep(Math.min(waitMs, MAX_WAIT_MS), undefined, { ref: false });
       else {
         try {
           const queued = this.#measure();

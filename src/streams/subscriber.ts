@@ -16,7 +16,7 @@ import type { Store } from '../store/redis/client.ts';
 import type { InboxKeys } from '../store/redis/keys.ts';
 import type { PubSub } from '../store/redis/pubsub.ts';
 import type { BufferedBytes } from './buffered-bytes.ts';
-import { type Framed, LogFollower, type LogFollowerOwner } from './log-follower.ts';
+import { type FramedEntry, LogFollower, type LogFollowerOwner } from './log-follower.ts';
 import type { ReplaySource } from './replay.ts';
 import { ownBlock } from './sse.ts';
 import type { Count, Stream, StreamHost } from './stream.ts';
@@ -48,8 +48,8 @@ export type SubscriberHost = {
   streamClosed(subscriber: Subscriber): void;
 };
 
-const NOTHING: never[] = [];
-const DONE = Promise.resolve();
+const NO_ENTRIES: never[] = [];
+const RESOLVED = Promise.resolve();
 
 /**
  * Implements what its follower, its streams and their replays need. Methods instead of closures: there is one
@@ -62,14 +62,11 @@ export class Subscriber implements LogFollowerOwner, StreamHost, ReplaySource {
   /** Streams that are being opened also need the subscriber. */
   opening = 0;
   /** For the current batch: new entries, and the inbox half of the `id:`. */
-  entries: Framed[] = NOTHING;
-  acks: { sid: string; block: Buffer }[] = NOTHING;
+  entries: FramedEntry[] = NO_ENTRIES;
+  acks: { sid: string; block: Buffer }[] = NO_ENTRIES;
   idPart = '0';
   readonly #host: SubscriberHost;
-  /**
-   * Pinned: a subscriber, and any reads of its ended streams, stay with the follower it was created with, even if the
-   * hub opens a new one.
-   */
+  /** A subscriber stays with the follower it was created with, even if the hub opens a new one. */
   readonly #broadcasts: LogFollower;
   readonly #subscribed: Promise<void>;
   #opened: Promise<unknown> | undefined;
@@ -79,7 +76,7 @@ export class Subscriber implements LogFollowerOwner, StreamHost, ReplaySource {
     this.#host = host;
     this.#broadcasts = host.broadcasts.follower;
     this.follower = new LogFollower('dm', this);
-    this.#subscribed = host.pubsub.listen(this.#keys().channel, (payload) => this.#hear(payload));
+    this.#subscribed = host.pubsub.subscribe(this.#keys().channel, (payload) => this.#receive(payload));
   }
 
   get followers(): ReplaySource['followers'] {
@@ -146,18 +143,18 @@ export class Subscriber implements LogFollowerOwner, StreamHost, ReplaySource {
   }
 
   /** Take the pending entries that fit into `maxBytes`; `end` moves past them. */
-  gather(maxBytes: number): void {
+  takeEntries(maxBytes: number): void {
     this.entries = this.follower.take(maxBytes);
     this.idPart = formatPosition(this.follower.end);
   }
 
-  settle(): void {
-    this.entries = NOTHING;
-    this.acks = NOTHING;
+  clearBatch(): void {
+    this.entries = NO_ENTRIES;
+    this.acks = NO_ENTRIES;
   }
 
   close(): void {
-    this.#host.pubsub.forget(this.#keys().channel);
+    this.#host.pubsub.unsubscribe(this.#keys().channel);
   }
 
   #keys(): InboxKeys {
@@ -168,15 +165,15 @@ export class Subscriber implements LogFollowerOwner, StreamHost, ReplaySource {
     const opening = this.follower.open();
     this.#opened = opening;
     const part = await opening;
-    this.#opened = DONE; // do not retain what was read
+    this.#opened = RESOLVED; // do not retain what was read
     this.idPart = formatPosition(this.follower.end);
     return part;
   }
 
   /** Handle `entry epoch seq before origin note json` or `ack sid unread messageId`. */
-  #hear(payload: string): void {
+  #receive(payload: string): void {
     if (!payload.startsWith('ack ')) {
-      hearEntry(this.follower, payload);
+      receiveEntry(this.follower, payload);
       return;
     }
     const [, sid = '', unread = '0', upTo = ''] = payload.split(' ', 4);
@@ -190,8 +187,8 @@ export class Subscriber implements LogFollowerOwner, StreamHost, ReplaySource {
  * Handle `entry epoch seq before origin note json`, published by the script that appended. `before` is `-` for the
  * first entry.
  */
-export function hearEntry(follower: LogFollower, payload: string): void {
+export function receiveEntry(follower: LogFollower, payload: string): void {
   const [word = '', epoch = '', seq = '', before = ''] = payload.split(' ', 4);
   const raw = payload.slice(word.length + epoch.length + seq.length + before.length + 4);
-  follower.hear({ epoch, before: before === '-' ? '' : before, entry: parseEntry(Number(seq), raw) });
+  follower.receive({ epoch, before: before === '-' ? '' : before, entry: parseEntry(Number(seq), raw) });
 }

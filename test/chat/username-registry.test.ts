@@ -17,7 +17,7 @@ test('rejects registrations until the names of all older accounts have been read
       claimed.push(username);
       return ['claimed'];
     },
-    holder: async () => undefined,
+    findHolder: async () => undefined,
   } as unknown as AccountStore;
   const names = createUsernameRegistry({ store, log: { info: () => {} } });
   await names.start();

@@ -101,7 +101,7 @@ export const MUTANTS: Mutant[] = [
     fault: 'silent-subscriber',
     seconds: 30,
     expects: ['delivered in time'],
-    patches: [['streams/log-poller.js', 'void look(next())', 'undefined']],
+    patches: [['streams/log-poller.js', 'void check(nextBatch())', 'undefined']],
   },
   {
     guard: 'the probe of a silent subscription',
@@ -157,21 +157,23 @@ export const MUTANTS: Mutant[] = [
     fault: 'stop-node-30',
     seconds: 34,
     expects: [PRESENCE],
-    patches: [['streams/node-presence.js', 'if (!known)', 'if (false)']],
+    patches: [['streams/node-presence.js', 'if (!isKnown)', 'if (false)']],
   },
   {
     guard: 'a node takes a new id when Redis is a new process',
     fault: 'old-snapshot',
     seconds: 20,
     expects: [PRESENCE],
-    patches: [['store/presence.js', 'answer.redis === (redisProcess ?? answer.redis)', 'true']],
+    patches: [['store/presence.js', 'reply.redis === (redisProcess ?? reply.redis)', 'true']],
   },
   {
     guard: 'devices are notified of missed presence changes',
     fault: 'drop-subscriber',
     seconds: 30,
     expects: [PRESENCE],
-    patches: [['streams/node-presence.js', 'onChange({ total, resync: true });', '']],
+    patches: [
+      ['streams/node-presence.js', 'this.#options.onChange({ total: this.#total, resync: true });', ''],
+    ],
   },
   {
     guard: 'nothing is written to a stream whose socket does not drain',

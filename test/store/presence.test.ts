@@ -10,22 +10,22 @@ test('a partly evicted node announces every account again', async () => {
   const store = await testStore();
   const { keys } = store;
   const back = createPresenceStore(store, 'n-back');
-  await back.beat();
-  await back.arrive('alice');
+  await back.sendHeartbeat();
+  await back.join('alice');
   await store.run('presence-evict', [keys.onlineOf('alice'), keys.nodes], [keys.channels.presence, 'n-back']);
   expect(await back.total()).toBe(0);
-  expect(await back.beat()).toMatchObject({ known: false });
-  expect(await back.beat()).toMatchObject({ known: true });
+  expect(await back.sendHeartbeat()).toMatchObject({ isKnown: false });
+  expect(await back.sendHeartbeat()).toMatchObject({ isKnown: true });
 });
 
 test('a node that was declared dead cannot announce an account before its next heartbeat', async () => {
   const store = await testStore();
   const [back, other] = [createPresenceStore(store, 'n-back'), createPresenceStore(store, 'n-other')];
-  await back.beat();
-  expect(await back.arrive('alice')).toBe('came');
+  await back.sendHeartbeat();
+  expect(await back.join('alice')).toBe('online');
   expect(await other.evict(['n-back'])).toEqual(['alice']);
-  expect(await back.arrive('bob')).toBe('unknown');
+  expect(await back.join('bob')).toBe('unknown');
   expect(await other.total()).toBe(0);
-  expect(await back.beat()).toMatchObject({ known: false });
-  expect(await back.arrive('bob')).toBe('came');
+  expect(await back.sendHeartbeat()).toMatchObject({ isKnown: false });
+  expect(await back.join('bob')).toBe('online');
 });

@@ -20,10 +20,10 @@ test('a listener receives published messages until it is removed', async () => {
   const { store, pubsub } = await pubsubOver(inject('redisUrl'));
   const heard: string[] = [];
   await pubsub.start(() => {});
-  await pubsub.listen('channel', (payload) => heard.push(payload));
+  await pubsub.subscribe('channel', (payload) => heard.push(payload));
   await store.commands.publish('channel', 'one');
   await until('it is heard', () => heard.length === 1);
-  pubsub.forget('channel');
+  pubsub.unsubscribe('channel');
   await until('nobody listens', async () => (await store.commands.publish('channel', 'two')) === 0);
   expect(heard).toEqual(['one']);
 });
@@ -36,7 +36,7 @@ test('after a disconnect every channel is subscribed again, and the owners are n
   await pubsub.start(() => {
     restored += 1;
   });
-  await pubsub.listen('channel', (payload) => heard.push(payload));
+  await pubsub.subscribe('channel', (payload) => heard.push(payload));
   expect(restored).toBe(1);
   proxy.cut();
   await until('it was restored', () => restored === 2);
@@ -54,12 +54,12 @@ test('a subscriber that is connected but receives nothing is detected within 10 
   await pubsub.start(() => {
     restored += 1;
   });
-  await pubsub.listen('channel', (payload) => heard.push(payload));
+  await pubsub.subscribe('channel', (payload) => heard.push(payload));
   proxy.silenceSubscribers();
   await store.commands.publish('channel', 'lost');
   await until('it was restored', () => restored === 2, 10_000);
   expect(warnings).toContain('redis (subscriber): connected but silent; connecting again');
-  expect(pubsub.isHearing()).toBe(true);
+  expect(pubsub.isReceiving()).toBe(true);
   await store.commands.publish('channel', 'found');
   await until('it is heard', () => heard.length > 0);
   expect(heard).toEqual(['found']);

@@ -91,8 +91,8 @@ async function byHand() {
   const broadcasts = new BroadcastFeed({
     store,
     pubsub: {
-      listen: async () => void calls.push('listen'),
-      forget: () => void calls.push('forget'),
+      subscribe: async () => void calls.push('subscribe'),
+      unsubscribe: () => void calls.push('unsubscribe'),
     } as never,
     logs: {
       read: () => {
@@ -103,8 +103,8 @@ async function byHand() {
       },
     } as unknown as LogStore,
     replayLimit: 10,
-    grew: () => {},
-    jumped: () => {},
+    logGrew: () => {},
+    logJumped: () => {},
   });
   const part = (seq: number): LogPart => {
     const head = seq === 0 ? START : { epoch: 'e', seq, mark: 'm' };
@@ -119,7 +119,7 @@ test('concurrent callers share one opening, which subscribes first and reads sec
   await vi.waitFor(() => expect(reads).toHaveLength(1));
   reads[0]!.answer(part(7));
   await Promise.all([...all, broadcasts.open()]);
-  expect(calls).toEqual(['listen', 'read']);
+  expect(calls).toEqual(['subscribe', 'read']);
   expect(broadcasts.follower.end.seq).toBe(7);
 });
 
@@ -149,5 +149,5 @@ test('an abandoned opening does not disturb the next one', async () => {
   await expect(abandoned).rejects.toThrow(StoreUnavailable);
   await broadcasts.open(); // it is open, and stays so
   expect(broadcasts.follower.end.seq).toBe(8);
-  expect(calls).toEqual(['listen', 'read', 'forget', 'listen', 'read']);
+  expect(calls).toEqual(['subscribe', 'read', 'unsubscribe', 'subscribe', 'read']);
 });

@@ -2,7 +2,7 @@
 import fc from 'fast-check';
 import { describe, expect, test, vi } from 'vitest';
 import type { Entry, LogPart, Window } from '../../src/store/log/log-store.ts';
-import { LogFollower, type WakeUp } from '../../src/streams/log-follower.ts';
+import { type EntryNotification, LogFollower } from '../../src/streams/log-follower.ts';
 
 const PLENTY = 256 * 1024;
 
@@ -20,7 +20,7 @@ function memoryLog() {
   return {
     /** How many bytes were read. */
     given: () => given,
-    append(text = ''): WakeUp {
+    append(text = ''): EntryNotification {
       const before = markAt(entries.at(-1));
       const seq = entries.length + 1;
       const entry = {
@@ -42,7 +42,13 @@ function memoryLog() {
     },
     /** How often it was read. */
     reads: () => reads,
-    async read({ after, before = Number.POSITIVE_INFINITY, count, maxBytes = PLENTY, least = 1 }: Window) {
+    async read({
+      after,
+      before = Number.POSITIVE_INFINITY,
+      count,
+      maxBytes = PLENTY,
+      minEntries: least = 1,
+    }: Window) {
       reads += 1;
       await Promise.resolve();
       const last = entries.at(-1);
@@ -87,16 +93,16 @@ test('every entry is taken once and in order, whichever notifications are lost, 
       const log = memoryLog();
       const { follower, seen, jumps, take } = follow(log);
       await follower.open();
-      const late: WakeUp[] = [];
+      const late: EntryNotification[] = [];
       for (const each of fates) {
         const wakeUp = log.append();
-        if (each === 'heard' || each === 'twice') follower.hear(wakeUp);
-        if (each === 'twice') follower.hear(wakeUp);
+        if (each === 'heard' || each === 'twice') follower.receive(wakeUp);
+        if (each === 'twice') follower.receive(wakeUp);
         if (each === 'late') late.push(wakeUp);
         if (wakeUp.entry.seq % 3 === 0) await Promise.resolve();
         if (wakeUp.entry.seq % 5 === 0) take();
       }
-      for (const wakeUp of late) follower.hear(wakeUp);
+      for (const wakeUp of late) follower.receive(wakeUp);
       await follower.refresh();
       take();
       expect(seen).toEqual(upTo(fates.length));
@@ -113,10 +119,10 @@ test('notifications during opening are neither lost nor taken twice', async () =
       for (let n = 0; n < before; n += 1) log.append();
       const early = log.append(); // written before the log is read, notified during the read
       const opening = follower.open();
-      follower.hear(early);
+      follower.receive(early);
       await opening;
       for (let n = 0; n < during; n += 1) {
-        follower.hear(log.append());
+        follower.receive(log.append());
       }
       await follower.refresh();
       take();
@@ -131,8 +137,8 @@ test('the next entry in order costs no read, nor does a duplicate', async () => 
   await follower.open();
   for (let n = 0; n < 10; n += 1) {
     const wakeUp = log.append();
-    follower.hear(wakeUp);
-    follower.hear(wakeUp);
+    follower.receive(wakeUp);
+    follower.receive(wakeUp);
   }
   take();
   expect(seen).toEqual(upTo(10));
@@ -144,7 +150,7 @@ test('a log that lost its newest entries and grew past the old end is detected, 
   const { follower, seen, jumps, take } = follow(log);
   await follower.open();
   for (let n = 0; n < 5; n += 1) {
-    follower.hear(log.append());
+    follower.receive(log.append());
   }
   take();
   log.loseTail(2);
@@ -163,11 +169,11 @@ test('a log that lost its newest entries is detected by the next notification, w
     const log = memoryLog();
     const { follower, seen, jumps, take } = follow(log);
     await follower.open();
-    for (let n = 0; n < 5; n += 1) follower.hear(log.append());
+    for (let n = 0; n < 5; n += 1) follower.receive(log.append());
     take();
     log.loseTail(1);
     if (regrown) log.append(); // another 5, published while nobody was subscribed
-    follower.hear(log.append());
+    follower.receive(log.append());
     await expect.poll(() => jumps).toEqual([5 + regrown]);
     take();
     expect(seen).toEqual(upTo(5));
@@ -179,13 +185,13 @@ test('a flushed and restarted log is detected by the next notification', async (
   const { follower, seen, jumps, take } = follow(log);
   await follower.open();
   for (let n = 0; n < 3; n += 1) {
-    follower.hear(log.append());
+    follower.receive(log.append());
   }
   take();
   log.flush();
   let last = log.append();
   while (last.entry.seq < 4) last = log.append(); // 4 follows 3, but it is another log's
-  follower.hear(last);
+  follower.receive(last);
   await expect.poll(() => jumps).toContain(4);
   take();
   expect(seen).toEqual(upTo(3));
@@ -196,13 +202,15 @@ test('the newest entries are returned from memory, older ones from the log', asy
   const { follower, take } = follow(log, 4);
   await follower.open();
   for (let n = 0; n < 20; n += 1) {
-    follower.hear(log.append());
+    follower.receive(log.append());
     take();
   }
   const before = log.reads();
-  expect((await follower.from(18, 10, PLENTY, 'bob')).entries.map(({ seq }) => seq)).toEqual([18, 19, 20]);
+  expect((await follower.readFrom(18, 10, PLENTY, 'bob')).entries.map(({ seq }) => seq)).toEqual([
+    18, 19, 20,
+  ]);
   expect(log.reads() - before).toBe(0);
-  expect((await follower.from(2, 3, PLENTY, 'bob')).entries.map(({ seq }) => seq)).toEqual([2, 3, 4]);
+  expect((await follower.readFrom(2, 3, PLENTY, 'bob')).entries.map(({ seq }) => seq)).toEqual([2, 3, 4]);
   expect(log.reads() - before).toBe(1);
 });
 
@@ -211,8 +219,8 @@ test('many streams that reconnect to a node with empty memory cost one read and 
   for (let n = 0; n < 20; n += 1) log.append();
   const { follower, take } = follow(log, 10);
   await follower.open();
-  const crowd = Array.from({ length: 50 }, (_, n) => follower.from(1 + (n % 20), 100, PLENTY, 'bob'));
-  follower.hear(log.append());
+  const crowd = Array.from({ length: 50 }, (_, n) => follower.readFrom(1 + (n % 20), 100, PLENTY, 'bob'));
+  follower.receive(log.append());
   take(); // while the read is under way
   for (const [n, { entries }] of (await Promise.all(crowd)).entries())
     expect(entries.map(({ seq }) => seq)).toEqual(upTo(21).slice(n % 20));
@@ -224,16 +232,16 @@ test('a stream that reconnects to an empty log does not block later reads from m
   const log = memoryLog();
   const { follower, take } = follow(log, 10);
   await follower.open();
-  follower.hear(log.append());
+  follower.receive(log.append());
   take();
-  await follower.from(0, 100, PLENTY, 'bob'); // from the start of the log: there is nothing before what is in memory
+  await follower.readFrom(0, 100, PLENTY, 'bob'); // from the start of the log: there is nothing before what is in memory
   log.flush();
   for (let n = 0; n < 3; n += 1) log.append();
   await follower.refresh(); // a new log: what was in memory is forgotten
-  follower.hear(log.append());
+  follower.receive(log.append());
   take();
   const before = log.reads();
-  for (let n = 0; n < 10; n += 1) await follower.from(2, 100, PLENTY, 'bob');
+  for (let n = 0; n < 10; n += 1) await follower.readFrom(2, 100, PLENTY, 'bob');
   expect(log.reads() - before).toBe(1);
 });
 
@@ -243,7 +251,7 @@ test('a position that another node learned of earlier is looked up before it is 
   await follower.open();
   log.append();
   log.append();
-  const part = await follower.from(2, 1, PLENTY, 'bob');
+  const part = await follower.readFrom(2, 1, PLENTY, 'bob');
   expect(part.end.seq).toBe(2);
   expect(part.entries[0]?.seq).toBe(2);
 });
@@ -256,13 +264,13 @@ describe('the memory of a follower is bounded in bytes', () => {
     const log = memoryLog();
     const { follower } = follow(log);
     await follower.open();
-    for (const size of [100, 100, 50_000, 100, 100]) follower.hear(log.append('x'.repeat(size)));
+    for (const size of [100, 100, 50_000, 100, 100]) follower.receive(log.append('x'.repeat(size)));
     const turns = [];
     while (follower.hasMore) {
       const taken = follower.take(1_000).map(({ seq }) => seq);
       turns.push(taken);
       expect(follower.end.seq).toBe(taken.at(-1));
-      expect((await follower.from(follower.end.seq, 100, PLENTY, 'bob')).entries.at(-1)!.seq).toBe(
+      expect((await follower.readFrom(follower.end.seq, 100, PLENTY, 'bob')).entries.at(-1)!.seq).toBe(
         follower.end.seq,
       );
     }
@@ -274,7 +282,7 @@ describe('the memory of a follower is bounded in bytes', () => {
     const log = memoryLog();
     const { follower, seen, jumps, take } = follow(log);
     await follower.open();
-    for (let n = 0; n < 2_000; n += 1) follower.hear(log.append(LONG)); // 32 MB
+    for (let n = 0; n < 2_000; n += 1) follower.receive(log.append(LONG)); // 32 MB
     let held = 0;
     for (const { block } of follower.take()) held += block.length;
     expect(held).toBeLessThan(MOST + 100_000);
@@ -285,7 +293,7 @@ describe('the memory of a follower is bounded in bytes', () => {
       expect(seen.length).toBe(2_000);
     });
     expect(seen).toEqual(upTo(2_000));
-    follower.hear(log.append()); // and it continues
+    follower.receive(log.append()); // and it continues
     await vi.waitFor(() => {
       take();
       expect(seen.at(-1)).toBe(2_001);
@@ -312,13 +320,13 @@ describe('the memory of a follower is bounded in bytes', () => {
     const { follower, take } = follow(log, 1_000);
     await follower.open();
     for (let n = 0; n < 2_000; n += 1) {
-      follower.hear(log.append(LONG));
+      follower.receive(log.append(LONG));
       take();
     }
     const before = log.reads();
-    await follower.from(2_000 - Math.floor(MOST / 16_200), 10, PLENTY, 'bob');
+    await follower.readFrom(2_000 - Math.floor(MOST / 16_200), 10, PLENTY, 'bob');
     expect(log.reads() - before, 'from memory').toBe(0);
-    await follower.from(2_000 - Math.ceil((1.5 * MOST) / 16_000) - 1, 10, PLENTY, 'bob');
+    await follower.readFrom(2_000 - Math.ceil((1.5 * MOST) / 16_000) - 1, 10, PLENTY, 'bob');
     expect(log.reads() - before, 'from the log').toBe(1);
   });
 
@@ -327,12 +335,12 @@ describe('the memory of a follower is bounded in bytes', () => {
     for (let n = 0; n < 2_000; n += 1) log.append(LONG);
     const { follower } = follow(log, 1_000);
     await follower.open();
-    await Promise.all(Array.from({ length: 20 }, () => follower.from(1_990, 100, PLENTY, 'bob')));
+    await Promise.all(Array.from({ length: 20 }, () => follower.readFrom(1_990, 100, PLENTY, 'bob')));
     expect(log.given()).toBeLessThan(MOST + 2 * PLENTY);
     const before = log.reads();
-    await follower.from(1_700, 100, PLENTY, 'bob');
+    await follower.readFrom(1_700, 100, PLENTY, 'bob');
     expect(log.reads() - before, 'from memory').toBe(0);
-    for (let n = 0; n < 5; n += 1) await follower.from(5, 3, PLENTY, 'bob');
+    for (let n = 0; n < 5; n += 1) await follower.readFrom(5, 3, PLENTY, 'bob');
     expect(log.given(), 'too old: read by itself').toBeLessThan(MOST + 3 * PLENTY);
   });
 });

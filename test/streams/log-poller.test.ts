@@ -7,75 +7,75 @@ import type { Subscriber } from '../../src/streams/subscriber.ts';
 import { testHub } from '../support/hub.ts';
 
 /** Subscribers with counted checks, by log name. */
-function watched(count: number) {
+function watchedPoller(count: number) {
   vi.useFakeTimers();
   onTestFinished(() => void vi.useRealTimers());
-  const looks = new Map<string, number>();
+  const checks = new Map<string, number>();
   const follower = { compare: async () => {} } as unknown as LogFollower;
   const names = Array.from({ length: count }, (_, index) => `user${index}`);
   const subscribers = new Map(
     names.map((username) => [username, { username, follower } as unknown as Subscriber]),
   );
   const keys = { broadcasts: { meta: 'broadcasts' }, inbox: (name: string) => ({ meta: name }) };
-  const away = { times: 0 };
+  const outage = { times: 0 };
   const ends = async (metas: string[]) => {
-    if (away.times > 0) {
-      away.times -= 1;
+    if (outage.times > 0) {
+      outage.times -= 1;
       throw new StoreUnavailable('away');
     }
-    for (const meta of metas) looks.set(meta, (looks.get(meta) ?? 0) + 1);
+    for (const meta of metas) checks.set(meta, (checks.get(meta) ?? 0) + 1);
     return metas.map(() => ({ epoch: '', seq: 0, mark: '' }));
   };
-  const sweep = createLogPoller({
+  const poller = createLogPoller({
     ...{ store: { keys } as unknown as Store, logs: { ends } as unknown as LogStore },
     ...{ broadcasts: { follower }, subscribers },
   });
-  onTestFinished(() => sweep.stop());
-  return { sweep, looks, subscribers, away };
+  onTestFinished(() => poller.stop());
+  return { poller, checks, subscribers, outage };
 }
 
 test('every inbox is checked once per round, and the broadcasts each time', async () => {
-  const { looks, subscribers } = watched(2_500);
+  const { checks, subscribers } = watchedPoller(2_500);
   await vi.advanceTimersByTimeAsync(5_000);
-  expect(looks.size).toBe(1 + 1_000);
+  expect(checks.size).toBe(1 + 1_000);
   subscribers.delete('user7');
   subscribers.delete('user1100');
   await vi.advanceTimersByTimeAsync(10_000);
-  expect(looks.get('broadcasts')).toBe(3);
-  looks.delete('broadcasts');
-  expect(looks.size).toBe(2_499);
-  expect([...looks.values()].every((times) => times === 1)).toBe(true);
+  expect(checks.get('broadcasts')).toBe(3);
+  checks.delete('broadcasts');
+  expect(checks.size).toBe(2_499);
+  expect([...checks.values()].every((times) => times === 1)).toBe(true);
   await vi.advanceTimersByTimeAsync(5_000);
-  expect(looks.get('user0')).toBe(2);
+  expect(checks.get('user0')).toBe(2);
 });
 
 test('after the subscriber reconnects, every log is checked at once', async () => {
-  const { sweep, looks } = watched(2_500);
-  await sweep.all();
-  expect(looks.size).toBe(2_501);
+  const { poller, checks } = watchedPoller(2_500);
+  await poller.checkAll();
+  expect(checks.size).toBe(2_501);
 });
 
 // The subscriber was back before the command connection: the check failed, and the next one came only with the slow
 // rotation.
 test('the check repeats until Redis has replied, even if the subscriber reconnects meanwhile', async () => {
-  const { sweep, looks, away } = watched(300);
-  away.times = 4;
-  void sweep.all();
-  void sweep.all();
+  const { poller, checks, outage } = watchedPoller(300);
+  outage.times = 4;
+  void poller.checkAll();
+  void poller.checkAll();
   await vi.advanceTimersByTimeAsync(1_400);
-  expect(looks.size).toBe(0);
+  expect(checks.size).toBe(0);
   await vi.advanceTimersByTimeAsync(200);
-  expect(looks.size).toBe(301);
-  expect([...looks.values()].every((times) => times === 1)).toBe(true);
+  expect(checks.size).toBe(301);
+  expect([...checks.values()].every((times) => times === 1)).toBe(true);
 });
 
-test('a stopping node does not repeat it', async () => {
-  const { sweep, away } = watched(300);
-  away.times = 100;
-  void sweep.all();
-  sweep.stop();
+test('a stopping node does not repeat the check', async () => {
+  const { poller, outage } = watchedPoller(300);
+  outage.times = 100;
+  void poller.checkAll();
+  poller.stop();
   await vi.advanceTimersByTimeAsync(60_000);
-  expect(away.times).toBe(99);
+  expect(outage.times).toBe(99);
 });
 
 // A resync and a change in one turn of the event loop: the later one replaced the earlier.
@@ -83,8 +83,8 @@ test('two presence events in one turn are both written', async () => {
   const { hub, open } = await testHub();
   const res = await open('alice', 'all');
   res.drain();
-  hub.tellPresence({ total: 2, resync: true });
-  hub.tellPresence({ total: 2, online: ['bob'], offline: [] });
+  hub.sendPresence({ total: 2, resync: true });
+  hub.sendPresence({ total: 2, online: ['bob'], offline: [] });
   await vi.waitFor(() => {
     res.drain();
     expect(res.taken).toContain('"resync":true');

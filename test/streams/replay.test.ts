@@ -19,7 +19,7 @@ function log(epoch: string, count: number, text = '') {
       after = 0,
       count: most,
       maxBytes = Number.POSITIVE_INFINITY,
-      least = 1,
+      minEntries: least = 1,
     }): Promise<LogPart> => {
       if (state.failing) throw new StoreUnavailable('away');
       const head = { epoch, seq: entries.length, mark: markAt(entries.length) };
@@ -39,7 +39,7 @@ function log(epoch: string, count: number, text = '') {
   const append = () => {
     const entry = entryAt(entries.length + 1);
     entries.push(entry);
-    follower.hear({ epoch, before: markAt(entry.seq - 1), entry });
+    follower.receive({ epoch, before: markAt(entry.seq - 1), entry });
     follower.take();
   };
   return { follower, state, append };

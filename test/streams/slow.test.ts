@@ -180,7 +180,7 @@ test('a stream that falls behind and catches up in one step gets what it skipped
   socket.drain();
   await vi.waitFor(() => expect([...hub.streams()].map(({ state }) => state)).toEqual(['live']));
   socket.queued.push(Buffer.from('not taken yet'));
-  hub.tellPresence({ total: 2, online: ['bob'], offline: [] });
+  hub.sendPresence({ total: 2, online: ['bob'], offline: [] });
   await vi.waitFor(() => {
     expect(socket.queued.join('')).toContain('"resync":true');
   });

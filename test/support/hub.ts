@@ -50,7 +50,7 @@ export async function testHub(limits: Partial<HubOptions['limits']> = {}) {
     store,
     pubsub,
     logs,
-    nodePresence: { arrived: async () => {}, left: () => {}, total: () => 0 },
+    nodePresence: { join: async () => {}, leave: () => {}, total: () => 0 },
     limits: {
       maxStreamBytes: 64 * 1024,
       maxStreamsPerAccount: 16,
@@ -60,7 +60,7 @@ export async function testHub(limits: Partial<HubOptions['limits']> = {}) {
     },
     heartbeatSeconds: 25,
     isRevoked: () => false,
-    counted: (what, count) => {
+    count: (what, count) => {
       counts[what] += count;
     },
   });

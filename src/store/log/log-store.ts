@@ -34,9 +34,9 @@ export type Window = {
   before?: number;
   count: number;
   maxBytes?: number;
-  least?: number;
+  minEntries?: number;
   /** On whose behalf, see `Asker`. Defaults to the list itself. */
-  by?: string;
+  requester?: string;
   signal?: AbortSignal | undefined;
 };
 /** Maximum bytes per read: 10,000 entries of 16 KB would be 160 MB. */
@@ -46,7 +46,7 @@ export const READ_BYTES = 256 * 1024;
 export type MailboxPart = {
   state: Pick<InboxState, 'acked' | 'unread' | 'overflowed'>;
   first: number;
-  lookedTo: number;
+  scannedTo: number;
   /** Seq of the first and the last tombstone that were passed; 0 if none. */
   evictedFrom: number;
   evictedTo: number;
@@ -63,7 +63,7 @@ export type Draft = {
   jsonPrefix: string;
   limitedAs: string;
 };
-export type Appended =
+export type AppendResult =
   | { outcome: 'appended' | 'replayed'; message: string }
   | { outcome: 'limited'; waitMs: number }
   | { outcome: 'unknown' }
@@ -111,13 +111,21 @@ export function createLogStore(
 
   async function read(
     log: { list: string; meta: string },
-    { after, before, count, maxBytes = READ_BYTES, least = 1, by = log.list, signal }: Window,
+    {
+      after,
+      before,
+      count,
+      maxBytes = READ_BYTES,
+      minEntries: least = 1,
+      requester: by = log.list,
+      signal,
+    }: Window,
   ): Promise<LogPart> {
     const where = [log.list, log.meta];
     const window = [after ?? '', before ?? '', count, maxBytes, least];
     // Reading only the end is cheap: it does not queue behind anyone's page.
     const reading =
-      count === 0 ? run('log-read', where, window) : runBulk({ by, signal }, 'log-read', where, window);
+      count === 0 ? run('log-read', where, window) : runBulk({ name: by, signal }, 'log-read', where, window);
     const [flat, start, raw] = await reading;
     const meta = fieldsOf(flat);
     return {
@@ -151,7 +159,7 @@ export function createLogStore(
     read,
     ends,
 
-    async broadcast(draft: Draft): Promise<Appended> {
+    async broadcast(draft: Draft): Promise<AppendResult> {
       const [outcome, detail] = await run(
         'broadcast-append',
         [...logKeys(keys.broadcasts), keys.limit('send', draft.limitedAs)],
@@ -174,7 +182,7 @@ export function createLogStore(
         : { outcome, message: stored(outcome, detail) };
     },
 
-    async direct(from: string, to: string, draft: Draft): Promise<Appended> {
+    async direct(from: string, to: string, draft: Draft): Promise<AppendResult> {
       const [sender, reader] = [keys.inbox(from), keys.inbox(to)];
       const reply = await inboxes.counted([from, to], () =>
         run(
@@ -208,7 +216,7 @@ export function createLogStore(
       const place = typeof after === 'string' ? [after, 0] : ['', after];
       const where = [inbox.list, inbox.meta, inbox.ids];
       const args = [...place, count, READ_BYTES];
-      const asker = { by: username, signal };
+      const asker = { name: username, signal };
       const reply = await inboxes.counted(
         [username],
         () => runBulk(asker, 'inbox-read', where, args),
@@ -218,7 +226,7 @@ export function createLogStore(
       const [, first, acked, unread, overflowed, lookedTo, hasMore, messages, evictedFrom, evictedTo] = reply;
       const state = { acked, unread, overflowed: overflowed === 1 };
       const evicted = { evictedFrom, evictedTo };
-      return { state, first, lookedTo, ...evicted, hasMore: hasMore === 1, messages };
+      return { state, first, scannedTo: lookedTo, ...evicted, hasMore: hasMore === 1, messages };
     },
   };
 }

@@ -4,13 +4,13 @@
 -- KEYS  1 online shard  2 nodes
 -- ARGV  1 channel  2… dead node ids
 -- Replies {usernames that went offline}
-local gone, went = {}, {}
+local evicted, offline = {}, {}
 for i = 2, #ARGV do
-  gone[ARGV[i]] = true
+  evicted[ARGV[i]] = true
   if redis.call('HEXISTS', KEYS[2], ARGV[i]) == 1 then redis.call('HSET', KEYS[2], ARGV[i], 0) end
 end
 local all = redis.call('HGETALL', KEYS[1])
 for i = 1, #all, 2 do
-  if depart(KEYS[1], all[i], all[i + 1], gone, ARGV[1]) then went[#went + 1] = all[i] end
+  if depart(KEYS[1], all[i], all[i + 1], evicted, ARGV[1]) then offline[#offline + 1] = all[i] end
 end
-return went
+return offline

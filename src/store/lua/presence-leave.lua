@@ -2,7 +2,7 @@
 -- Record that an account's last stream on a node has ended.
 -- KEYS  1 online shard
 -- ARGV  1 username  2 node id  3 channel
--- Replies 'went' (offline everywhere now) | 'still'
+-- Replies 'offline' (on every node) | 'unchanged'
 local value = redis.call('HGET', KEYS[1], ARGV[1])
-if value and depart(KEYS[1], ARGV[1], value, { [ARGV[2]] = true }, ARGV[3]) then return 'went' end
-return 'still'
+if value and depart(KEYS[1], ARGV[1], value, { [ARGV[2]] = true }, ARGV[3]) then return 'offline' end
+return 'unchanged'

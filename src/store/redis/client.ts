@@ -18,7 +18,7 @@ export class StoreFull extends StoreUnavailable {}
 export type StoreLog = { info(message: string): void; warn(message: string): void };
 
 /** On whose behalf a read runs (waiting readers are served in turns), and whether that caller still waits. */
-export type Asker = { by: string; signal?: AbortSignal | undefined };
+export type Requester = { name: string; signal?: AbortSignal | undefined };
 
 export type Store = {
   keys: Keys;
@@ -37,9 +37,9 @@ export type Store = {
    * For reads of up to 256 KiB, a few at a time, on their own connection. Not for writes: their order would be
    * undefined.
    */
-  bulk<T>(asker: Asker, work: (bulk: Redis) => Promise<T>): Promise<T>;
+  bulk<T>(asker: Requester, work: (bulk: Redis) => Promise<T>): Promise<T>;
   runBulk<Name extends ScriptName>(
-    asker: Asker,
+    asker: Requester,
     name: Name,
     keys: string[],
     args?: (string | number)[],
@@ -147,7 +147,7 @@ export async function openStore(options: {
     }
   }
   const turns = createFairTurns(BULK_AT_ONCE);
-  function inTurn<T>({ by, signal }: Asker, work: (bulk: Redis) => Promise<T>): Promise<T> {
+  function inTurn<T>({ name: by, signal }: Requester, work: (bulk: Redis) => Promise<T>): Promise<T> {
     return turns.run(by, signal, () => attempt(work(bulk)));
   }
   return {

@@ -61,17 +61,17 @@ export function createPubSub(store: Store, nodeId: string, log: { warn(message: 
      * Resolves when Redis has accepted the subscription, or has failed to: then `restore` retries later and calls
      * onRestored.
      */
-    async listen(channel: string, listener: (payload: string) => void): Promise<void> {
+    async subscribe(channel: string, listener: (payload: string) => void): Promise<void> {
       listeners.set(channel, listener);
       await subscriber.subscribe(channel).catch(() => {});
     },
 
-    forget(channel: string): void {
+    unsubscribe(channel: string): void {
       listeners.delete(channel);
       subscriber.unsubscribe(channel).catch(() => {});
     },
 
-    isHearing: (): boolean => performance.now() - heardAt < SILENT_AFTER_MS,
+    isReceiving: (): boolean => performance.now() - heardAt < SILENT_AFTER_MS,
     stop: (): void => clearInterval(timer),
   };
 }

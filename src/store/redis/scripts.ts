@@ -47,8 +47,8 @@ export type ScriptReplies = {
   'limit-take': number;
   'limit-settle': 'settled';
   'session-open': string[];
-  'presence-join': 'came' | 'here' | 'unknown';
-  'presence-leave': 'went' | 'still';
+  'presence-join': 'online' | 'unchanged' | 'unknown';
+  'presence-leave': 'offline' | 'unchanged';
   'presence-evict': string[];
   'node-heartbeat': [now: number, known: 0 | 1, run: string, ...dead: string[]];
 };
