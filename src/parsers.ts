@@ -2,8 +2,8 @@
 import { isIP } from 'node:net';
 import { availableParallelism } from 'node:os';
 import { domainToASCII } from 'node:url';
+import type { RateLimit } from './rate-limit.ts';
 import { BadSecret, parseSecrets, type Secrets, secretsFromFile } from './secrets.ts';
-import type { Limit } from './store/log/log-store.ts';
 
 /** More than any machine has a use for. */
 const MAX_WORKERS = 256;
@@ -35,7 +35,7 @@ export function connections(value: string): number | 'auto' {
   return Number(value);
 }
 
-export function limit(value: string): Limit {
+export function limit(value: string): RateLimit {
   const [, max, seconds] = /^(\d{1,6})\/(\d{1,6})$/.exec(value === '0' ? '0/1' : value) ?? [];
   if (seconds === undefined || Number(seconds) === 0)
     throw new Rule('count/seconds, such as 50/10, or 0 for no limit');

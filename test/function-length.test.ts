@@ -8,7 +8,6 @@ const MAX_LINES = 60;
 const NOT_SPLIT_YET = [
   'bench/figures/soak.ts soak',
   'bench/figures/workers.ts workers',
-  'src/app.ts startApp',
   'src/chat/accounts.ts createAccounts',
   'src/chat/login-attempts.ts createLoginAttempts',
   'src/chat/messages.ts createMessages',

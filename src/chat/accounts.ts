@@ -1,6 +1,7 @@
 /** Accounts: registration, and their public and private profiles. */
+
+import type { RateLimit } from '../rate-limit.ts';
 import type { AccountRecord, AccountStore } from '../store/accounts.ts';
-import type { Limit } from '../store/log/log-store.ts';
 import type { PresenceStore } from '../store/presence.ts';
 import type { RateLimitStore } from '../store/rate-limits.ts';
 import { displayNameOf } from './display-names.ts';
@@ -23,7 +24,7 @@ export function createAccounts(options: {
   names: UsernameRegistry;
   presence: PresenceStore;
   limits: RateLimitStore;
-  registerLimit: Limit;
+  registerLimit: RateLimit;
   passwords: Passwords;
   storage: StorageGuard;
   now: () => number;

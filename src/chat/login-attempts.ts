@@ -5,8 +5,9 @@
  * did not fail. Counts are kept per network (over all accounts), per account (over all unknown devices) and per known device.
  * Successes are counted per account and network because they cost as much. A rejected attempt is not counted.
  */
+
+import type { RateLimit } from '../rate-limit.ts';
 import type { AccountRecord, AccountStore } from '../store/accounts.ts';
-import type { Limit } from '../store/log/log-store.ts';
 import type { Bucket, RateLimitStore } from '../store/rate-limits.ts';
 import type { DeviceTokens } from './device-tokens.ts';
 import type { Network } from './model.ts';
@@ -26,14 +27,14 @@ export function createLoginAttempts(options: {
   accounts: AccountStore;
   names: UsernameRegistry;
   limits: RateLimitStore;
-  failureLimit: Limit;
-  successLimit: Limit;
+  failureLimit: RateLimit;
+  successLimit: RateLimit;
   passwords: Passwords;
   devices: DeviceTokens;
 }) {
   const { accounts, names, limits, failureLimit, successLimit, passwords, devices } = options;
 
-  const ofNetworks = (purpose: string, networks: Network[], limit: Limit): Bucket[] =>
+  const ofNetworks = (purpose: string, networks: Network[], limit: RateLimit): Bucket[] =>
     networks.map(({ key, factor }) => ({
       purpose,
       who: key,

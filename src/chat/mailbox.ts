@@ -1,6 +1,7 @@
 /** The mailbox: the unacknowledged messages in an account's inbox, except copies of messages the account sent itself. */
 import type { components } from '../contract.d.ts';
-import type { LogStore, Position } from '../store/log/log-store.ts';
+import { parseCursor } from '../store/log/cursor.ts';
+import type { LogStore } from '../store/log/log-store.ts';
 import type { Caller, DirectMessage } from './model.ts';
 import { Problem } from './problems.ts';
 
@@ -9,13 +10,7 @@ export type Mailbox = ReturnType<typeof createMailbox>;
 
 const unknownMessage = () => new Problem('unknown_message', 'The inbox holds no message with this id.');
 
-export function createMailbox(options: {
-  logs: LogStore;
-  /** The inbox position in a stream event id; undefined if the value is not an event id. */
-  positionOf: (eventId: string) => Position | undefined;
-}) {
-  const { logs, positionOf } = options;
-
+export function createMailbox({ logs }: { logs: LogStore }) {
   return {
     /** Oldest first. `after`: the id of the last message of the previous page. */
     async list(
@@ -48,7 +43,7 @@ export function createMailbox(options: {
 
     /** Acknowledge everything up to a message id or an event id; returns the number of unread messages that remain. */
     async ack(caller: Caller, upTo: string, signal?: AbortSignal): Promise<{ unread: number }> {
-      const unread = await logs.ack(caller.username, caller.sid, positionOf(upTo) ?? upTo, signal);
+      const unread = await logs.ack(caller.username, caller.sid, parseCursor(upTo)?.inbox ?? upTo, signal);
       if (unread === undefined) throw unknownMessage();
       return { unread };
     },

@@ -1,8 +1,8 @@
 /** Turns anything that was thrown into a problem, and sends it as application/problem+json (RFC 9457). */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { PROBLEMS, Problem, type ProblemCode } from '../chat/problems.ts';
+import { storeProblem } from '../chat/store-problem.ts';
 import type { components } from '../contract.d.ts';
-import { StoreUnavailable } from '../store/redis/client.ts';
 
 /** Errors that Express throws for faults of the client, by status. */
 const CLIENT_ERRORS: Record<number, [ProblemCode, string]> = {
@@ -18,10 +18,8 @@ const OTHER_CLIENT_ERROR: [ProblemCode, string] = [
 
 export function toProblem(error: unknown): Problem {
   if (error instanceof Problem) return error;
-  if (error instanceof StoreUnavailable) {
-    const detail = 'Redis is not responding. Repeat the request; a send with the same Idempotency-Key.';
-    return new Problem('unavailable', detail, { retryAfterMs: 1_000 });
-  }
+  const unavailable = storeProblem(error);
+  if (unavailable) return unavailable;
   if (error instanceof URIError)
     return new Problem('not_found', 'The path is not valid. Send it as percent-encoded UTF-8.');
   const status =

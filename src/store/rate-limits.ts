@@ -2,11 +2,11 @@
  * Token buckets for attempts that must be limited: a burst of the full limit, then evenly spaced. Sends are counted in
  * their own scripts instead (see lua/lib/limit.lua).
  */
-import type { Limit } from './log/log-store.ts';
+import type { RateLimit } from '../rate-limit.ts';
 import type { Store } from './redis/client.ts';
 
 /** Owner and purpose of a bucket. A limit of 0 disables it. */
-export type Bucket = { purpose: string; who: string; limit: Limit };
+export type Bucket = { purpose: string; who: string; limit: RateLimit };
 export type RateLimitStore = ReturnType<typeof createRateLimitStore>;
 
 export function createRateLimitStore({ keys, run }: Store) {

@@ -10,18 +10,25 @@ const REPEAT_GRACE_MS = 30_000;
 
 export type SessionStore = ReturnType<typeof createSessionStore>;
 
-export function createSessionStore(store: Store, options: { accessTtlMs: number; refreshTtlMs: number }) {
+export function createSessionStore(
+  store: Store,
+  options: {
+    accessTtlMs: number;
+    refreshTtlMs: number;
+    /** Called once per session that ended, on this node or another. */
+    onRevoked: (sid: string) => void;
+  },
+) {
   const { keys, commands, run, attempt, now } = store;
-  const { accessTtlMs, refreshTtlMs } = options;
+  const { accessTtlMs, refreshTtlMs, onRevoked } = options;
   /** sid → epoch ms at which its last access token expires. */
   const revoked = new Map<string, number>();
   let changes = 0;
-  let listener: (sid: string) => void = () => {};
 
   function learn(sid: string, deadAt: number): void {
     if (revoked.has(sid)) return;
     revoked.set(sid, deadAt);
-    listener(sid);
+    onRevoked(sid);
   }
 
   return {
@@ -74,10 +81,6 @@ export function createSessionStore(store: Store, options: { accessTtlMs: number;
     },
 
     isRevoked: (sid: string): boolean => revoked.has(sid),
-
-    onRevoked(callback: (sid: string) => void): void {
-      listener = callback;
-    },
 
     /** Handle a message of the `revoked` channel: `sid deadAt`. */
     receiveRevocation(payload: string): void {

@@ -26,12 +26,14 @@ import { ownBlock } from './sse.ts';
 import { type PresenceMode, Stream, type StreamHost } from './stream.ts';
 import type { StreamAnswer, StreamRequest } from './stream-request.ts';
 import { Subscriber, type SubscriberHost } from './subscriber.ts';
+import type { Subscribers } from './subscribers.ts';
 
 const TICK_MS = 1_000;
 /** Stalled sockets are checked once every this many ticks. */
 const STALLED_EVERY = 5;
 
 export type HubOptions = {
+  subscribers: Subscribers;
   store: Store;
   pubsub: PubSub;
   logs: LogStore;
@@ -49,7 +51,7 @@ export type HubOptions = {
 
 export class Hub {
   readonly #options: HubOptions;
-  readonly #subscribers = new Map<string, Subscriber>();
+  readonly #subscribers: Subscribers;
   readonly #broadcasts: BroadcastFeed;
   readonly #host: SubscriberHost;
   readonly #poller: ReturnType<typeof createLogPoller>;
@@ -63,19 +65,20 @@ export class Hub {
   #audience = 1; // number of streams that received the last broadcasts
 
   constructor(options: HubOptions) {
-    const { store, pubsub, logs, nodePresence, limits, count: counted } = options;
+    const { subscribers, store, pubsub, logs, nodePresence, limits, count } = options;
     this.#options = options;
+    this.#subscribers = subscribers;
     const { maxStreamBytes: maxBytes, replayLimit } = limits;
     const broadcasts = new BroadcastFeed({
       ...{ store, pubsub, logs, replayLimit },
       logGrew: () => this.#schedule(),
       logJumped: () => {
-        for (const stream of this.streams()) stream.fallBehind('jump');
+        for (const stream of subscribers.streams()) stream.fallBehind('jump');
       },
     });
     this.#broadcasts = broadcasts;
     this.#host = {
-      ...{ store, pubsub, logs, broadcasts, count: counted, maxBytes, replayLimit },
+      ...{ store, pubsub, logs, broadcasts, count, maxBytes, replayLimit },
       queued: createBufferedBytes(() => this.#audience),
       presenceTotal: () => nodePresence.total(),
       scheduleDelivery: (subscriber) => {
@@ -84,18 +87,13 @@ export class Hub {
       },
       streamClosed: (subscriber) => this.#release(subscriber),
     };
-    this.#poller = createLogPoller({ store, logs, broadcasts, subscribers: this.#subscribers });
+    this.#poller = createLogPoller({ store, logs, broadcasts, subscribers });
     this.#clock = setInterval(() => this.#tick(), TICK_MS);
   }
 
-  *streams(): Generator<Stream> {
-    for (const subscriber of this.#subscribers.values()) yield* subscriber.streams;
-  }
-
+  /** Number of open streams. */
   get size(): number {
-    let size = 0;
-    for (const subscriber of this.#subscribers.values()) size += subscriber.streams.length;
-    return size;
+    return this.#subscribers.streamCount;
   }
 
   /** Open a stream on a response whose headers have not been sent. Throws StoreUnavailable before the first byte. */
@@ -149,7 +147,7 @@ export class Hub {
 
   /** End the streams of a session. */
   endSession(sid: string): void {
-    for (const stream of [...this.streams()]) if (stream.sid === sid) stream.end('revoked');
+    for (const stream of [...this.#subscribers.streams()]) if (stream.sid === sid) stream.end('revoked');
   }
 
   sendPresence({ total, ...changes }: PresenceChange): void {
@@ -171,7 +169,7 @@ export class Hub {
     this.#isClosing = true;
     clearInterval(this.#clock);
     this.#poller.stop();
-    for (const stream of [...this.streams()]) stream.end('shutdown');
+    for (const stream of [...this.#subscribers.streams()]) stream.end('shutdown');
   }
 
   #subscriberOf(username: string): Subscriber {

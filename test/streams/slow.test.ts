@@ -175,10 +175,10 @@ test('a broadcast and a direct message that are too large together are two write
 // Above its own limit, but below what Node considers full: the stream fell behind and became live again in one step,
 // and was informed of the skipped event only afterwards.
 test('a stream that falls behind and catches up in one step gets what it skipped', async () => {
-  const { hub, open } = await testHub({ maxStreamBytes: 10 });
+  const { subscribers, hub, open } = await testHub({ maxStreamBytes: 10 });
   const socket = await open('alice', 'all');
   socket.drain();
-  await vi.waitFor(() => expect([...hub.streams()].map(({ state }) => state)).toEqual(['live']));
+  await vi.waitFor(() => expect([...subscribers.streams()].map(({ state }) => state)).toEqual(['live']));
   socket.queued.push(Buffer.from('not taken yet'));
   hub.sendPresence({ total: 2, online: ['bob'], offline: [] });
   await vi.waitFor(() => {

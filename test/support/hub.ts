@@ -5,6 +5,7 @@ import { onTestFinished } from 'vitest';
 import { createPubSub } from '../../src/store/redis/pubsub.ts';
 import { Hub, type HubOptions } from '../../src/streams/hub.ts';
 import type { PresenceMode } from '../../src/streams/stream.ts';
+import { Subscribers } from '../../src/streams/subscribers.ts';
 import { testLogs, testStore } from './store.ts';
 
 /** A socket that accepts nothing until it is drained. */
@@ -46,7 +47,9 @@ export async function testHub(limits: Partial<HubOptions['limits']> = {}) {
   const logs = testLogs(store, { broadcasts: 10_000 });
   const pubsub = createPubSub(store, 'n-test', { warn: () => {} });
   const counts = { deliveries: 0, replays: 0, gaps: 0, slow: 0 };
+  const subscribers = new Subscribers();
   const hub = new Hub({
+    subscribers,
     store,
     pubsub,
     logs,
@@ -82,5 +85,5 @@ export async function testHub(limits: Partial<HubOptions['limits']> = {}) {
     });
     return socket;
   };
-  return { store, logs, pubsub, hub, counts, open };
+  return { store, logs, pubsub, subscribers, hub, counts, open };
 }

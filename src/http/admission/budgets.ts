@@ -3,10 +3,10 @@
  * in flight. They are kept in the memory of this node, in bounded number: a budget with a full bucket and nothing in
  * flight holds no information, so it is forgotten.
  */
-import type { Limit } from '../../store/log/log-store.ts';
+import type { RateLimit } from '../../rate-limit.ts';
 import { Semaphore } from './semaphore.ts';
 
-export type BudgetLimits = { budget: Limit; inFlight: number };
+export type BudgetLimits = { budget: RateLimit; inFlight: number };
 
 /** How many requests may wait, as a multiple of those that may be in flight. */
 const QUEUE_FACTOR = 4;

@@ -2,6 +2,7 @@
  * The three uses of a log: broadcasts, conversations, inboxes. Owns the entry format, position arithmetic, and the
  * scripts that append. Every write is one script, so it happens completely or not at all.
  */
+import type { RateLimit } from '../../rate-limit.ts';
 import { createInboxes, type InboxState, inboxKeys } from '../inboxes.ts';
 import type { Store } from '../redis/client.ts';
 import type { LogKeys } from '../redis/keys.ts';
@@ -80,7 +81,6 @@ export type Retention = {
   inboxBytes: number;
   accountBytes: number;
 };
-export type Limit = { max: number; windowMs: number };
 
 /** `{"id":"` and a UUID: where the id, and its last eight characters, stand in a message's JSON. */
 const ID_AT = 7;
@@ -104,7 +104,7 @@ export type LogStore = ReturnType<typeof createLogStore>;
 
 export function createLogStore(
   store: Store,
-  options: { retention: Retention; sendLimit: Limit; newEpoch: () => string },
+  options: { retention: Retention; sendLimit: RateLimit; newEpoch: () => string },
 ) {
   const { keys, run, runBulk } = store;
   const { retention, sendLimit, newEpoch } = options;

@@ -1,0 +1,54 @@
+/** Everything that this node stores in Redis or receives from it, on one pair of connections. */
+import { type Config, retentionOf } from './config.ts';
+import type { Logger } from './logger.ts';
+import { createAccountStore } from './store/accounts.ts';
+import { createConversationStore } from './store/conversations.ts';
+import { createLogStore } from './store/log/log-store.ts';
+import { createMemoryWatermark } from './store/memory-watermark.ts';
+import { createPresenceStore } from './store/presence.ts';
+import { createRateLimitStore } from './store/rate-limits.ts';
+import { openStore } from './store/redis/client.ts';
+import { createPubSub } from './store/redis/pubsub.ts';
+import { createSessionStore } from './store/sessions.ts';
+import { createTicketStore } from './store/tickets.ts';
+
+const DAY_MS = 86_400_000;
+
+export type Stores = Awaited<ReturnType<typeof openStores>>;
+
+export async function openStores(options: {
+  config: Config;
+  redisUrl: string;
+  isEphemeral: boolean;
+  nodeId: string;
+  newEpoch: () => string;
+  onSessionEnded: (sid: string) => void;
+  log: Logger;
+}) {
+  const { config, redisUrl, isEphemeral, nodeId, newEpoch, onSessionEnded, log } = options;
+  const redis = await openStore({ url: redisUrl, prefix: config.KEY_PREFIX, log, ephemeral: isEphemeral });
+  return {
+    redis,
+    accounts: createAccountStore(redis),
+    conversations: createConversationStore(redis),
+    sessions: createSessionStore(redis, {
+      accessTtlMs: config.ACCESS_TTL_SECONDS * 1_000,
+      refreshTtlMs: config.REFRESH_TTL_DAYS * DAY_MS,
+      onRevoked: onSessionEnded,
+    }),
+    tickets: createTicketStore(redis),
+    presence: createPresenceStore(redis, nodeId),
+    limits: createRateLimitStore(redis),
+    logs: createLogStore(redis, {
+      retention: retentionOf(config),
+      sendLimit: config.SEND_LIMIT,
+      newEpoch,
+    }),
+    pubsub: createPubSub(redis, nodeId, log),
+    memory: createMemoryWatermark(redis, {
+      markPercent: config.HIGH_WATER_PERCENT,
+      maxMemory: config.REDIS_MAXMEMORY,
+      log,
+    }),
+  };
+}
