@@ -8,6 +8,7 @@ WORKDIR /app
 # Only for a build behind a proxy that has a certificate authority of its own: a file that is mounted during the build.
 ARG NODE_EXTRA_CA_CERTS
 COPY package.json package-lock.json ./
+COPY clients clients
 RUN npm ci --no-audit --no-fund --no-update-notifier
 COPY tsconfig.json tsconfig.build.json openapi.yaml LICENSE ./
 COPY scripts scripts
@@ -18,7 +19,7 @@ FROM ${NODE_IMAGE} AS dependencies
 WORKDIR /app
 ARG NODE_EXTRA_CA_CERTS
 COPY package.json package-lock.json ./
-RUN npm ci --omit=dev --no-audit --no-fund --no-update-notifier && rm -rf node_modules/.cache
+RUN npm ci --omit=dev --workspaces=false --no-audit --no-fund --no-update-notifier && rm -rf node_modules/.cache
 
 # Only the node program: no npm, no headers, no build tools.
 FROM ${BASE_IMAGE}

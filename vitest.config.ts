@@ -3,6 +3,7 @@
  * on that one. Tests that are left out are reported loudly; CI leaves out none.
  */
 import { spawnSync } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vitest/config';
 import { CHROMIUM, hasChromium } from './test/support/chromium.ts';
 
@@ -21,6 +22,7 @@ if (!hasChromium) {
 }
 
 const shared = {
+  alias: { '@parley-chat/client': fileURLToPath(new URL('clients/sdk/src/index.ts', import.meta.url)) },
   isolate: false, // each test starts its own node; reloading every module for every file took half the run
   globalSetup: 'test/support/redis.ts',
   testTimeout: 60_000, // a machine that is busy is no fault

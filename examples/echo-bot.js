@@ -1,5 +1,5 @@
-// Replies to every direct message with the same text. In a clone: npm run build && node examples/echo-bot.js [URL]
-import { createParley } from 'parley/client';
+// Replies to every direct message with the same text. In a clone: npm run build -w @parley-chat/client && node examples/echo-bot.js [URL]
+import { createParley } from '@parley-chat/client';
 
 const parley = createParley({ baseUrl: process.argv[2] ?? 'http://127.0.0.1:3000' });
 const credentials = { username: 'echo', password: process.env.PARLEY_PASSWORD ?? 'correct horse battery' };

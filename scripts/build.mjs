@@ -1,6 +1,7 @@
-// Builds dist/: compiles src and copies the files that are read at run time. Does nothing if no source has changed. The new
-// folder is built beside the old one and then renamed, because a server may be running from dist/. If only the production
-// dependencies are installed, an existing dist/ is used unchanged.
+// Builds dist/, the package of the server: compiles src, bundles the web page and the terminal client, and copies the files
+// that are read at run time. Does nothing if no source has changed. The new folder is built beside the old one and then
+// renamed, because a server may be running from dist/. If only the production dependencies are installed, an existing dist/ is
+// used unchanged.
 import { execFileSync } from 'node:child_process';
 import {
   chmodSync,
@@ -14,7 +15,19 @@ import {
   writeFileSync,
 } from 'node:fs';
 
-const SOURCES = ['src', 'scripts', 'openapi.yaml', 'tsconfig.json', 'tsconfig.build.json', 'package.json'];
+const SOURCES = [
+  'src',
+  'clients/sdk/src',
+  'clients/cli/src',
+  'clients/web/src',
+  'clients/web/index.html',
+  'clients/web/icon.svg',
+  'scripts',
+  'openapi.yaml',
+  'tsconfig.json',
+  'tsconfig.build.json',
+  'package.json',
+];
 const BUILT = 'dist/built';
 
 function changedAtMs(path) {
@@ -28,19 +41,18 @@ const canBuild = () =>
   ['.bin/tsc', 'esbuild', 'swagger-ui-dist'].every((each) => existsSync(`node_modules/${each}`));
 
 async function build(folder) {
-  const { bundlePage, copyReference } = await import('./page.mjs');
+  const { bundleCli, bundlePage, copyReference } = await import('./bundle.mjs');
   execFileSync('node_modules/.bin/tsc', ['-p', 'tsconfig.build.json', '--outDir', folder], {
     stdio: 'inherit',
   });
-  cpSync('src/contract.d.ts', `${folder}/contract.d.ts`); // imported by the types of parley/client
   for (const file of ['common-passwords.txt', 'password-thread.mjs'])
     cpSync(`src/chat/${file}`, `${folder}/chat/${file}`);
   cpSync('src/store/lua', `${folder}/store/lua`, { recursive: true });
   cpSync('src/http/docs', `${folder}/http/docs`, { recursive: true });
-  for (const file of ['index.html', 'icon.svg']) cpSync(`src/web/${file}`, `${folder}/web/${file}`);
-  await bundlePage(`${folder}/web`);
+  for (const file of ['index.html', 'icon.svg']) cpSync(`clients/web/${file}`, `${folder}/web/${file}`);
+  await Promise.all([bundlePage(`${folder}/web`), bundleCli(`${folder}/cli`)]);
   copyReference(`${folder}/http/docs`);
-  chmodSync(`${folder}/terminal/main.js`, 0o755); // the command `parley`
+  chmodSync(`${folder}/cli/main.js`, 0o755); // the command `parley`
 }
 
 function swap(fresh, old) {

@@ -6,7 +6,7 @@ import { once } from 'node:events';
 import { watch } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { bundlePage, copyReference } from './page.mjs';
+import { bundlePage, copyReference } from './bundle.mjs';
 
 process.chdir(fileURLToPath(new URL('..', import.meta.url)));
 
@@ -28,8 +28,8 @@ const FIXED = {
   DATA_DIR: '.data/dev',
 };
 
-/** What the build writes into src. */
-const GENERATED = /\.min\.|swagger-ui|LICENSE|NOTICE/;
+/** What the builds write beside the sources. */
+const GENERATED = /\.min\.|swagger-ui|LICENSE|NOTICE|\/dist\//;
 const SETTLE_MS = 150;
 
 let server;
@@ -107,7 +107,7 @@ curl -N ${url}/v1/events -H "Authorization: Bearer $BOB"
 curl ${url}/v1/dm/bob -H "Authorization: Bearer $ALICE" ${json} -d '{"text":"Hello, Bob"}'
 curl ${url}/v1/broadcasts -H "Authorization: Bearer $ALICE" ${json} -d '{"text":"Hello, all"}'
 
-  Watching src/ and openapi.yaml.
+  Watching src/, clients/ and openapi.yaml.
 `;
   process.stdout.write(text === printed ? '  The tokens are still valid.\n' : text);
   printed = text;
@@ -124,7 +124,7 @@ async function restart() {
     changed.clear();
     process.stdout.write(`\ndev: ${files.join(', ')} changed\n`);
     try {
-      if (files.some((file) => /^src\/(web|client)\//.test(file))) await bundlePage('src/web');
+      if (files.some((file) => /^clients\/(web|sdk)\//.test(file))) await bundlePage('clients/web');
       await stop();
       start();
     } catch (error) {
@@ -146,8 +146,9 @@ for (const signal of ['SIGINT', 'SIGTERM']) {
     process.exit(0);
   });
 }
-await bundlePage('src/web');
+await bundlePage('clients/web');
 copyReference('src/http/docs');
-watch('src', { recursive: true }, (_, file) => file && onChange(`src/${file}`));
+for (const folder of ['src', 'clients'])
+  watch(folder, { recursive: true }, (_, file) => file && onChange(`${folder}/${file}`));
 watch('.', (_, file) => file === 'openapi.yaml' && onChange(file)); // the folder: editors replace files
 start();

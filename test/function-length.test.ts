@@ -8,15 +8,23 @@ const MAX_LINES = 60;
 const NOT_SPLIT_YET = [
   'bench/figures/soak.ts soak',
   'bench/figures/workers.ts workers',
+  'clients/cli/src/chat.ts chat',
+  'clients/cli/src/live-state.ts openLiveState',
+  'clients/cli/src/screen.ts openScreen',
+  'clients/cli/src/slash-commands.ts createCommands',
+  'clients/sdk/src/events.ts openEvents',
+  'clients/sdk/src/parley.ts createParley',
+  'clients/sdk/src/session.ts createSessions',
+  'clients/web/src/conversation-list.ts showConversations',
+  'clients/web/src/event-handlers.ts startEventHandlers',
+  'clients/web/src/message-list.ts showMessages',
+  'clients/web/src/people-list.ts showPeople',
   'src/chat/accounts.ts createAccounts',
   'src/chat/login-attempts.ts createLoginAttempts',
   'src/chat/messages.ts createMessages',
   'src/chat/password-queue.ts createPasswordQueue',
   'src/chat/sessions.ts createSessions',
   'src/chat/username-registry.ts createUsernameRegistry',
-  'src/client/events.ts openEvents',
-  'src/client/parley.ts createParley',
-  'src/client/session.ts createSessions',
   'src/cluster/primary.ts startPrimary',
   'src/metrics.ts createMetrics',
   'src/store/accounts.ts createAccountStore',
@@ -26,14 +34,6 @@ const NOT_SPLIT_YET = [
   'src/store/redis/client.ts openStore',
   'src/store/redis/pubsub.ts createPubSub',
   'src/store/sessions.ts createSessionStore',
-  'src/terminal/chat.ts chat',
-  'src/terminal/live-state.ts openLiveState',
-  'src/terminal/screen.ts openScreen',
-  'src/terminal/slash-commands.ts createCommands',
-  'src/web/conversation-list.ts showConversations',
-  'src/web/event-handlers.ts startEventHandlers',
-  'src/web/message-list.ts showMessages',
-  'src/web/people-list.ts showPeople',
   'test/fault/node.ts startNode',
   'test/fault/people.ts gather',
   'test/fault/reader.ts anonymous',
@@ -46,11 +46,12 @@ const NOT_SPLIT_YET = [
 ];
 
 const ROOT = new URL('..', import.meta.url).pathname;
-const files = ['src', 'test', 'bench', 'scripts'].flatMap((folder) =>
+const files = ['src', 'clients', 'test', 'bench', 'scripts'].flatMap((folder) =>
   readdirSync(join(ROOT, folder), { recursive: true, encoding: 'utf8' })
     .map((file) => `${folder}/${file}`)
     .filter(
-      (file) => /(?<!\.test|contract\.d)\.ts$/.test(file) && !/node_modules|foreign\/generated/.test(file),
+      (file) =>
+        /(?<!\.test|contract\.d)\.ts$/.test(file) && !/node_modules|\/dist\/|foreign\/generated/.test(file),
     ),
 );
 

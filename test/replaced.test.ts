@@ -40,7 +40,7 @@ async function statuses(
 test('an upgrade that moves the sources away is no fault of the store, nor of anything else', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'parley-replaced-'));
   onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
-  for (const each of ['src', 'openapi.yaml', 'package.json', 'tsconfig.json'])
+  for (const each of ['src', 'clients', 'openapi.yaml', 'package.json', 'tsconfig.json'])
     cpSync(join(ROOT, each), join(folder, each), { recursive: true });
   symlinkSync(join(ROOT, 'node_modules'), join(folder, 'node_modules'));
   const prefix = `test-replaced-${process.pid}:`;
@@ -48,6 +48,7 @@ test('an upgrade that moves the sources away is no fault of the store, nor of an
   const parley = await startProcess(settings, folder, join(folder, 'src/main.ts'));
   const node = { url: parley.url, prefix } as TestNode;
   renameSync(join(folder, 'src'), join(folder, 'src.old'));
+  renameSync(join(folder, 'clients'), join(folder, 'clients.old'));
   renameSync(join(folder, 'openapi.yaml'), join(folder, 'openapi.old'));
   await person(node, 'bob');
   const { token } = await person(node, 'alice');

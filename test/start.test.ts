@@ -11,7 +11,14 @@ let folder: string;
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), 'parley-start-'));
   onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
-  for (const each of ['scripts', 'openapi.yaml', 'package.json', 'tsconfig.json', 'tsconfig.build.json'])
+  for (const each of [
+    'clients',
+    'scripts',
+    'openapi.yaml',
+    'package.json',
+    'tsconfig.json',
+    'tsconfig.build.json',
+  ])
     cpSync(join(ROOT, each), join(folder, each), { recursive: true });
   mkdirSync(join(folder, 'src'));
   mkdirSync(join(folder, 'node_modules')); // nothing that builds is in it

@@ -18,7 +18,7 @@ export function createPages({ yaml, document }: Contract, hstsSeconds: number) {
   const noCache = { 'Cache-Control': 'no-cache' };
   router.get('/openapi.yaml', (_req, res) => void res.type('application/yaml').set(noCache).send(yaml));
   router.get('/openapi.json', (_req, res) => void res.type('application/json').set(noCache).send(json));
-  const web: ServedFiles = Object.entries(WEB_FILES).map(([path, file]) => [path, `../web/${file}`]);
+  const web: ServedFiles = Object.entries(WEB_FILES).map(([path, file]) => [path, `${WEB_FOLDER}/${file}`]);
   const docs: ServedFiles = readdirSync(here('./docs')).map((file) => [docsPath(file), `./docs/${file}`]);
   const groups: [files: ServedFiles, policy: Policy, caching: string][] = [
     [web, WEB_POLICY, 'no-cache'],
@@ -68,6 +68,9 @@ function serveFile(file: string, caching: string): RequestHandler {
 }
 
 const httpError = (status: number): Error => Object.assign(new Error(STATUS_CODES[status]), { status });
+
+/** Beside the compiled server, or in a source checkout the workspace. */
+const WEB_FOLDER = existsSync(here('../web')) ? '../web' : '../../clients/web';
 
 const WEB_FILES = {
   '/': 'index.html',

@@ -5,7 +5,7 @@
  */
 import type { Store } from './redis/client.ts';
 
-/** How long a refresh may be repeated: three attempts of `parley/client`, each waiting 10 s. */
+/** How long a refresh may be repeated: three attempts of `@parley-chat/client`, each waiting 10 s. */
 const REPEAT_GRACE_MS = 30_000;
 
 export type SessionStore = ReturnType<typeof createSessionStore>;

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { createParley } from '../../src/client/index.ts';
+import { createParley } from '../../clients/sdk/src/index.ts';
 import { loadContract } from '../../src/http/openapi.ts';
 import { sharedNode, startNode } from '../support/app.ts';
 import { client, createWire, problem, testClock } from '../support/wire.ts';

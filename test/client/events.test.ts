@@ -2,7 +2,7 @@
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { expect, test } from 'vitest';
-import { createParley, type StreamState } from '../../src/client/index.ts';
+import { createParley, type StreamState } from '../../clients/sdk/src/index.ts';
 import { login, person, startNode, until } from '../support/app.ts';
 import { call } from '../support/contract.ts';
 import { freePort } from '../support/process.ts';

@@ -1,6 +1,6 @@
 // Malformed and rare responses: the stream's responses are scripted, everything else is a real server.
 import { expect, test } from 'vitest';
-import type { EventsOptions, StreamState } from '../../src/client/index.ts';
+import type { EventsOptions, StreamState } from '../../clients/sdk/src/index.ts';
 import { sharedNode, until } from '../support/app.ts';
 import {
   client,

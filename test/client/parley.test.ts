@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { createParley } from '../../src/client/index.ts';
+import { createParley } from '../../clients/sdk/src/index.ts';
 import { startNode, until } from '../support/app.ts';
 
 const password = 'correct horse battery';

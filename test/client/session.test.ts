@@ -1,5 +1,5 @@
 import { expect, onTestFinished, test, vi } from 'vitest';
-import { createParley, type Session, type SessionChange } from '../../src/client/index.ts';
+import { createParley, type Session, type SessionChange } from '../../clients/sdk/src/index.ts';
 import { sharedNode, startNode } from '../support/app.ts';
 import { client, createWire, problem, testClock } from '../support/wire.ts';
 

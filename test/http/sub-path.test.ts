@@ -1,6 +1,6 @@
 /** Behind a proxy that serves Parley under a path prefix without announcing it. */
 import { expect, onTestFinished, test } from 'vitest';
-import { createParley } from '../../src/client/index.ts';
+import { createParley } from '../../clients/sdk/src/index.ts';
 import { listen, person, say, startNode, tell } from '../support/app.ts';
 import { underPath } from '../support/sub-path.ts';
 

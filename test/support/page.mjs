@@ -1,7 +1,7 @@
 // What the pages need beside their sources, where a node that runs from its sources looks for it.
-import { bundlePage, copyReference } from '../../scripts/page.mjs';
+import { bundlePage, copyReference } from '../../scripts/bundle.mjs';
 
 export default async () => {
-  await bundlePage('src/web');
+  await bundlePage('clients/web');
   copyReference('src/http/docs');
 };

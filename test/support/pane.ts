@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { onTestFinished } from 'vitest';
-import { createSessionFile } from '../../src/terminal/session-file.ts';
+import { createSessionFile } from '../../clients/cli/src/session-file.ts';
 import { until } from './app.ts';
 import { built } from './built.ts';
 import { client } from './wire.ts';
@@ -17,7 +17,7 @@ if (!hasTmux) {
 }
 
 /** The command line of `parley`; append its arguments. */
-export const PARLEY = [process.execPath, built('terminal/main.js')] as const;
+export const PARLEY = [process.execPath, built('cli/main.js')] as const;
 
 /** Prints the exit code of the command and the terminal modes that it left behind. */
 const WRAPPER = `sh -c 'echo $$ > "$0"; exec "$@"' "$@"; echo "[exit $?]"; stty -a; exec cat`;

@@ -1,6 +1,11 @@
 /** A network between client and server that tests control, and clients that use it. */
 import { onTestFinished } from 'vitest';
-import { createParley, type Parley, type ParleyOptions, type StreamEvent } from '../../src/client/index.ts';
+import {
+  createParley,
+  type Parley,
+  type ParleyOptions,
+  type StreamEvent,
+} from '../../clients/sdk/src/index.ts';
 import { until } from './app.ts';
 
 type Handler = (request: Request) => Promise<Response>;

@@ -2,10 +2,10 @@
 import fc from 'fast-check';
 import stringWidth from 'fast-string-width';
 import { expect, test } from 'vitest';
-import { createStyle, messageBlock, messageBlocks } from '../../src/terminal/format-message.ts';
-import { createSay } from '../../src/terminal/i18n.ts';
-import { escapeJson, sanitize } from '../../src/terminal/sanitize.ts';
-import { wrap } from '../../src/terminal/wrap-text.ts';
+import { createStyle, messageBlock, messageBlocks } from '../../clients/cli/src/format-message.ts';
+import { createSay } from '../../clients/cli/src/i18n.ts';
+import { escapeJson, sanitize } from '../../clients/cli/src/sanitize.ts';
+import { wrap } from '../../clients/cli/src/wrap-text.ts';
 
 const renderOptions = { me: 'bob', say: createSay('en'), style: createStyle(false), locale: 'en-GB' };
 const messageOf = (text: string, sentAt = new Date()) => ({

@@ -6,7 +6,7 @@ import http from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
-import { connect } from '../../src/terminal/server.ts';
+import { connect } from '../../clients/cli/src/server.ts';
 import { emptyFolder, hasTmux, openPane, PARLEY } from '../support/pane.ts';
 
 /** 7-bit and 8-bit sequences that move the cursor, set the title and fill the clipboard; bidirectional marks; line breaks. */

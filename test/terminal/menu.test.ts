@@ -2,7 +2,7 @@
 import { readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { createSessionFile } from '../../src/terminal/session-file.ts';
+import { createSessionFile } from '../../clients/cli/src/session-file.ts';
 import { sharedNode, startNode, until } from '../support/app.ts';
 import { emptyFolder, exitsCleanly, hasTmux, openPane, type Pane, storedLogin } from '../support/pane.ts';
 import { freePort } from '../support/process.ts';

@@ -1,7 +1,7 @@
 // The queue of messages that the server has not stored yet.
 import { randomUUID } from 'node:crypto';
 import { expect, test } from 'vitest';
-import { createOutbox, EVERYBODY, type Outcome } from '../../src/terminal/outbox.ts';
+import { createOutbox, EVERYBODY, type Outcome } from '../../clients/cli/src/outbox.ts';
 import { sharedNode, until } from '../support/app.ts';
 import { client, createWire, problem, testClock } from '../support/wire.ts';
 

@@ -1,6 +1,6 @@
 /** The terminal's list of who is online, when loads and presence events overlap. */
 import { expect, test } from 'vitest';
-import { createPresence } from '../../src/terminal/presence.ts';
+import { createPresence } from '../../clients/cli/src/presence.ts';
 
 type Page = { total: number; users: { username: string; displayName: string; since: string }[] };
 

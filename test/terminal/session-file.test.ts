@@ -2,8 +2,8 @@
 import { mkdirSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { expect, test } from 'vitest';
-import { createParley } from '../../src/client/index.ts';
-import { createSessionFile } from '../../src/terminal/session-file.ts';
+import { createSessionFile } from '../../clients/cli/src/session-file.ts';
+import { createParley } from '../../clients/sdk/src/index.ts';
 import { sharedNode, startNode } from '../support/app.ts';
 import { emptyFolder } from '../support/pane.ts';
 import { client, testClock } from '../support/wire.ts';

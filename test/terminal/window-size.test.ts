@@ -1,6 +1,6 @@
 // Terminals that report a size of 0, as some CI consoles do.
 import { describe, expect, test } from 'vitest';
-import { withDefaultSize } from '../../src/terminal/window-size.ts';
+import { withDefaultSize } from '../../clients/cli/src/window-size.ts';
 import { sharedNode } from '../support/app.ts';
 import { hasTmux, openPane, PARLEY, storedLogin } from '../support/pane.ts';
 

@@ -1,6 +1,6 @@
 /** Two people chat in two browsers. */
 import { expect, test } from 'vitest';
-import { createParley } from '../../src/client/index.ts';
+import { createParley } from '../../clients/sdk/src/index.ts';
 import { person, say, sharedNode, startNode, tell, until } from '../support/app.ts';
 import {
   logIn,

@@ -197,15 +197,15 @@ test('the page is as small as its reference says', () => {
     /script of at most (\d+) KB \((\d+) KB compressed\) and (\d+) KB of styles/.exec(
       read('docs/reference/web-page.md'),
     )!;
-  const bytes = Buffer.from(read('src/web/app.min.js'));
+  const bytes = Buffer.from(read('clients/web/app.min.js'));
   expect(bytes.length).toBeLessThan(Number(script) * 1_000);
   expect(gzipSync(bytes, { level: 9 }).length).toBeLessThan(Number(compressed) * 1_000);
-  expect(Buffer.byteLength(read('src/web/style.min.css'))).toBeLessThan(Number(styles) * 1_000);
+  expect(Buffer.byteLength(read('clients/web/style.min.css'))).toBeLessThan(Number(styles) * 1_000);
 });
 
 test('index.html has the English words, and no word that is not there', () => {
-  const html = read('src/web/index.html');
-  const source = read('src/web/i18n.ts');
+  const html = read('clients/web/index.html');
+  const source = read('clients/web/src/i18n.ts');
   const english = source.slice(0, source.indexOf('export type Word'));
   const shown = [
     ...html.matchAll(/data-word="(\w+)"[^>]*>([^<]*)</g),

@@ -1,0 +1,182 @@
+/** The client: one method per operation of the contract, session handling, and the event stream. */
+import createClient from 'openapi-fetch';
+import { createAcknowledger } from './acknowledge.ts';
+import { type CallOptions, createCaller, type Fetch, withAuthorization } from './calls.ts';
+import { type Clock, realClock } from './clock.ts';
+import type { components, paths } from './contract.d.ts';
+import { createDevices, type DeviceStorage } from './devices.ts';
+import { type EventStream, type EventsOptions, openEvents } from './events.ts';
+import type { Result } from './problem.ts';
+import {
+  createSessions,
+  type Lock,
+  randomId,
+  type Session,
+  type SessionChange,
+  type SessionStorage,
+  tabLock,
+} from './session.ts';
+
+type Schemas = components['schemas'];
+/** Resolves to this schema of the contract, or to a problem. */
+type Answer<Name extends keyof Schemas> = Promise<Result<Schemas[Name]>>;
+type SendOptions = CallOptions & {
+  /** Default: a new key per call. Pass your own to repeat a send safely after a restart of your program. */
+  idempotencyKey?: string;
+};
+type Page = { before?: number; after?: number; limit?: number };
+type Listing = { cursor?: string; limit?: number };
+
+export type ParleyOptions = {
+  /** The server's URL, for example `https://chat.example.org`. Omit it in a page served by the server itself. */
+  baseUrl?: string;
+  /** Default: the global `fetch`. */
+  fetch?: Fetch;
+  /** Stores the session. Without a storage it is kept in memory only. */
+  storage?: SessionStorage;
+  /** Stores this device's tokens (`deviceToken` of the login response) beyond logouts; see `DeviceStorage`. */
+  devices?: DeviceStorage;
+  /** Serializes refreshes between clients that share a storage. Default: `navigator.locks`, if available. */
+  lock?: Lock;
+  /** Called when the session starts, is refreshed, or ends. */
+  onSession?: (change: SessionChange) => void;
+  /** For tests. */
+  clock?: Partial<Clock>;
+};
+
+export type Parley = ReturnType<typeof createParley>;
+
+export function createParley(options: ParleyOptions = {}) {
+  const baseUrl = (options.baseUrl ?? '').replace(/\/+$/, '');
+  const send: Fetch = options.fetch ?? ((request) => fetch(request));
+  const clock: Clock = { ...realClock, ...options.clock };
+  const { once, withRetries } = createCaller(clock);
+
+  const publicApi = createClient<paths>({ baseUrl, fetch: send });
+  const devices = createDevices(options.devices);
+  const sessions = createSessions({
+    exchange: (refreshToken, nonce) =>
+      withRetries(
+        (signal) => publicApi.POST('/v1/refresh', { body: { refreshToken, nonce }, signal }),
+        undefined,
+      ),
+    storage: options.storage,
+    lock: options.lock ?? tabLock,
+    lockName: `parley ${baseUrl}`,
+    clock,
+    onChange: (change) => {
+      if (change.kind !== 'refreshed') acknowledger.drop();
+      options.onSession?.(change);
+    },
+  });
+  const api = createClient<paths>({ baseUrl, fetch: withAuthorization(send, sessions) });
+
+  const ackMailbox = (upTo: string, { signal }: CallOptions = {}): Answer<'Unread'> =>
+    withRetries((signal) => api.POST('/v1/mailbox/ack', { body: { upTo }, signal }), signal);
+  const acknowledger = createAcknowledger((upTo) =>
+    once((signal) => api.POST('/v1/mailbox/ack', { body: { upTo }, signal }), undefined),
+  );
+
+  return {
+    register: (body: Schemas['Registration'], { signal }: CallOptions = {}): Answer<'Account'> =>
+      once((signal) => publicApi.POST('/v1/register', { body, signal }), signal),
+
+    /**
+     * Starts a session; sends the stored device token, if there is one. A previous session is dropped here but not ended
+     * on the server: call `logout` first. Not retried.
+     */
+    async login(
+      body: Schemas['Credentials'],
+      { signal }: CallOptions = {},
+    ): Promise<Result<Pick<Schemas['Login'], 'account' | 'online'>>> {
+      const requestedAtMs = clock.now();
+      const deviceToken = body.deviceToken ?? (await devices.tokenFor(body.username));
+      const credentials = { ...body, ...(deviceToken !== undefined && { deviceToken }) };
+      const { data, problem } = await once(
+        (signal) => publicApi.POST('/v1/login', { body: credentials, signal }),
+        signal,
+      );
+      if (problem) return { problem };
+      await devices.save(body.username, data.deviceToken);
+      await sessions.begin(data, requestedAtMs);
+      return { data: { account: data.account, online: data.online } };
+    },
+
+    /**
+     * Sends pending acknowledgements and ends the session. The local session ends even if a problem is returned; the one
+     * on the server then lives on.
+     */
+    async logout({ signal }: CallOptions = {}): Promise<Result<undefined>> {
+      await acknowledger.flush();
+      const result = await once<undefined>((signal) => api.POST('/v1/logout', { signal }), signal);
+      await sessions.end('logout');
+      return result;
+    },
+
+    /** The session of the storage, or one that was exported: what `session` was elsewhere. */
+    restore: (session?: Session): Promise<Session | undefined> => sessions.restore(session),
+    /** The current session with its tokens, or undefined if logged out. */
+    get session(): Session | undefined {
+      return sessions.current();
+    },
+
+    getMe: ({ signal }: CallOptions = {}): Answer<'Account'> =>
+      withRetries((signal) => api.GET('/v1/me', { signal }), signal),
+    updateMe: (body: Schemas['AccountUpdate'], { signal }: CallOptions = {}): Answer<'Account'> =>
+      withRetries((signal) => api.PATCH('/v1/me', { body, signal }), signal),
+    getUser: (username: string, { signal }: CallOptions = {}): Answer<'User'> =>
+      withRetries(
+        (signal) => api.GET('/v1/users/{username}', { params: { path: { username } }, signal }),
+        signal,
+      ),
+    listOnline: ({ signal, ...query }: Listing & CallOptions = {}): Answer<'OnlinePage'> =>
+      withRetries((signal) => api.GET('/v1/online', { params: { query }, signal }), signal),
+
+    sendBroadcast(
+      text: string,
+      { signal, idempotencyKey = randomId() }: SendOptions = {},
+    ): Answer<'BroadcastMessage'> {
+      const params = { header: { 'Idempotency-Key': idempotencyKey } };
+      return withRetries((signal) => api.POST('/v1/broadcasts', { params, body: { text }, signal }), signal);
+    },
+    listBroadcasts: ({ signal, ...query }: Page & CallOptions = {}): Answer<'BroadcastPage'> =>
+      withRetries((signal) => api.GET('/v1/broadcasts', { params: { query }, signal }), signal),
+    sendDirect(
+      username: string,
+      text: string,
+      { signal, idempotencyKey = randomId() }: SendOptions = {},
+    ): Answer<'DirectMessage'> {
+      const params = { path: { username }, header: { 'Idempotency-Key': idempotencyKey } };
+      return withRetries(
+        (signal) => api.POST('/v1/dm/{username}', { params, body: { text }, signal }),
+        signal,
+      );
+    },
+    listDirect: (username: string, { signal, ...query }: Page & CallOptions = {}): Answer<'MessagePage'> =>
+      withRetries(
+        (signal) => api.GET('/v1/dm/{username}', { params: { path: { username }, query }, signal }),
+        signal,
+      ),
+    listConversations: ({ signal, ...query }: Listing & CallOptions = {}): Answer<'ConversationPage'> =>
+      withRetries((signal) => api.GET('/v1/dm', { params: { query }, signal }), signal),
+
+    getMailbox: ({
+      signal,
+      ...query
+    }: { after?: string; limit?: number } & CallOptions = {}): Answer<'Mailbox'> =>
+      withRetries((signal) => api.GET('/v1/mailbox', { params: { query }, signal }), signal),
+    ackMailbox,
+
+    /** For clients that cannot send headers with the stream request, such as EventSource. `events` does not need one. */
+    createTicket: ({ signal }: CallOptions = {}): Answer<'Ticket'> =>
+      withRetries((signal) => api.POST('/v1/events/ticket', { signal }), signal),
+    liveness: ({ signal }: CallOptions = {}): Answer<'Liveness'> =>
+      once((signal) => publicApi.GET('/livez', { signal }), signal),
+    readiness: ({ signal }: CallOptions = {}): Answer<'Readiness'> =>
+      once((signal) => publicApi.GET('/readyz', { signal }), signal),
+
+    /** Opens the event stream. It connects when the first event is requested. */
+    events: (events: EventsOptions = {}): EventStream =>
+      openEvents({ api, sessions, acknowledger, clock }, events),
+  };
+}
