@@ -4,6 +4,27 @@
  */
 
 export interface paths {
+    "/v1": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get the links of the API
+         * @description Returns where to find the contract, the reference and the operations. A place to start with curl: programs can rely on
+         *     the paths of this contract instead.
+         */
+        get: operations["getLinks"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/register": {
         parameters: {
             query?: never;
@@ -15,7 +36,9 @@ export interface paths {
         put?: never;
         /**
          * Register an account
-         * @description Creates an account. Registering does not log you in.
+         * @description Creates an account. With `login: true` it also logs you in, and the response contains the tokens as `login`; otherwise
+         *     log in with `login`. The limits of both operations apply. If the account was created but the login failed, the status
+         *     is still 201 and `loginProblem` says why: the account exists, so log in later with `login`.
          */
         post: operations["register"];
         delete?: never;
@@ -495,6 +518,13 @@ export interface components {
             password: string;
             /** @description The name shown to people: 1–64 characters. Defaults to the username as you sent it. */
             displayName?: components["schemas"]["DisplayName"];
+            /** @description `true`: also log in. The response contains the tokens. */
+            login?: boolean;
+            /**
+             * @description With `login`, a name for the device, stored with the session. At most 64 characters.
+             * @example laptop
+             */
+            device?: string;
         };
         Credentials: {
             /**
@@ -540,11 +570,46 @@ export interface components {
              */
             upTo: string;
         };
+        Links: {
+            /** @description Relative to the URL of this call (RFC 3986, section 5), so that they also work behind a proxy with a path prefix. On `https://chat.example.org/v1`, `events` is `https://chat.example.org/v1/events`. */
+            links: {
+                self: components["schemas"]["Link"];
+                /** @description This contract, as YAML. */
+                contract: components["schemas"]["Link"];
+                /** @description The reference, a page for browsers. */
+                docs: components["schemas"]["Link"];
+                register: components["schemas"]["Link"];
+                login: components["schemas"]["Link"];
+                me: components["schemas"]["Link"];
+                online: components["schemas"]["Link"];
+                events: components["schemas"]["Link"];
+                broadcasts: components["schemas"]["Link"];
+                /**
+                 * Format: uri-template
+                 * @description A URI template (RFC 6570).
+                 */
+                dm: string;
+                conversations: components["schemas"]["Link"];
+                mailbox: components["schemas"]["Link"];
+            };
+        };
+        /** Format: uri-reference */
+        Link: string;
         Account: {
             username: components["schemas"]["Username"];
             displayName: components["schemas"]["DisplayName"];
             createdAt: components["schemas"]["Timestamp"];
             lastSeenAt: components["schemas"]["LastSeen"];
+        };
+        RegisteredAccount: {
+            username: components["schemas"]["Username"];
+            displayName: components["schemas"]["DisplayName"];
+            createdAt: components["schemas"]["Timestamp"];
+            lastSeenAt: components["schemas"]["LastSeen"];
+            /** @description Only after a registration with `login: true`: what the operation `login` would have returned. */
+            login?: components["schemas"]["Login"];
+            /** @description Only after a registration with `login: true`: why the login failed. The account exists nevertheless. */
+            loginProblem?: components["schemas"]["Problem"];
         };
         /**
          * Format: date-time
@@ -561,7 +626,7 @@ export interface components {
             expiresIn: number;
             /** @description Valid for one call of `refresh`, which returns the next one. Expires after 30 days by default. */
             refreshToken: string;
-            /** @description Only in the response to a login. Store it on this device, one per account, keep it after a logout, and send it with the next login. It does not grant access. */
+            /** @description Only after a login. Store it on this device, one per account, keep it after a logout, and send it with the next login. It does not grant access. */
             deviceToken?: string;
             account: components["schemas"]["Account"];
             online: components["schemas"]["OnlineSummary"];
@@ -1093,7 +1158,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description `unsupported_media_type`: the body is not `application/json` in UTF-8. */
+        /** @description `unsupported_media_type`: the body is not `application/json` in UTF-8, nor `text/plain` in UTF-8 where the operation takes it. */
         UnsupportedMediaType: {
             headers: {
                 "X-Request-Id": components["headers"]["RequestId"];
@@ -1308,6 +1373,49 @@ export interface components {
 }
 export type $defs = Record<string, never>;
 export interface operations {
+    getLinks: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The links. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "links": {
+                     *         "self": "v1",
+                     *         "contract": "openapi.yaml",
+                     *         "docs": "docs",
+                     *         "register": "v1/register",
+                     *         "login": "v1/login",
+                     *         "me": "v1/me",
+                     *         "online": "v1/online",
+                     *         "events": "v1/events",
+                     *         "broadcasts": "v1/broadcasts",
+                     *         "dm": "v1/dm/{username}",
+                     *         "conversations": "v1/dm",
+                     *         "mailbox": "v1/mailbox"
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Links"];
+                };
+            };
+            405: components["responses"]["MethodNotAllowed"];
+            421: components["responses"]["MisdirectedRequest"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["Internal"];
+        };
+    };
     register: {
         parameters: {
             query?: never;
@@ -1348,7 +1456,7 @@ export interface operations {
                      *       "lastSeenAt": null
                      *     }
                      */
-                    "application/json": components["schemas"]["Account"];
+                    "application/json": components["schemas"]["RegisteredAccount"];
                 };
             };
             400: components["responses"]["BadRequest"];
@@ -1761,6 +1869,8 @@ export interface operations {
                  *     }
                  */
                 "application/json": components["schemas"]["NewMessage"];
+                /** @example Good morning! 👋 */
+                "text/plain": components["schemas"]["Text"];
             };
         };
         responses: {
@@ -1893,6 +2003,8 @@ export interface operations {
                  *     }
                  */
                 "application/json": components["schemas"]["NewMessage"];
+                /** @example Lunch at noon? */
+                "text/plain": components["schemas"]["Text"];
             };
         };
         responses: {

@@ -21,6 +21,8 @@ import type { UsernameRegistry } from './username-registry.ts';
 const NETWORK_FACTOR = 10;
 
 export type Credentials = { username: string; password: string; deviceToken?: string | undefined };
+/** An attempt that succeeded. */
+export type Admitted = { username: string; deviceToken: string };
 export type LoginAttempts = ReturnType<typeof createLoginAttempts>;
 
 export function createLoginAttempts(options: {
@@ -91,7 +93,7 @@ export function createLoginAttempts(options: {
       { username: name, password, deviceToken }: Credentials,
       networks: Network[],
       signal?: AbortSignal,
-    ): Promise<{ username: string; deviceToken: string }> {
+    ): Promise<Admitted> {
       const username = await names.resolve(name);
       // An invalid username is counted like an unknown one.
       const who = username ?? `?${hashOf(name).slice(0, 22)}`;
@@ -117,6 +119,12 @@ export function createLoginAttempts(options: {
         username: account.username,
         deviceToken: devices.issue(account.username, device ?? devices.newId()),
       };
+    },
+
+    /** Counts the login of an account that has just been registered. Its password needs no check: it was set a moment ago. */
+    async admitNew(username: string, networks: Network[]): Promise<Admitted> {
+      await counted(bucketsOf(username, undefined, networks), async () => true);
+      return { username, deviceToken: devices.issue(username, devices.newId()) };
     },
   };
 }

@@ -4,7 +4,7 @@ import type { components } from '../contract.d.ts';
 import type { AccountStore } from '../store/accounts.ts';
 import type { SessionStore } from '../store/sessions.ts';
 import { toAccount } from './accounts.ts';
-import type { Credentials, LoginAttempts } from './login-attempts.ts';
+import type { Admitted, Credentials, LoginAttempts } from './login-attempts.ts';
 import type { Caller, Network } from './model.ts';
 import type { Presence } from './presence.ts';
 import { Problem } from './problems.ts';
@@ -48,21 +48,29 @@ export function createSessions(options: {
     };
   }
 
+  async function open({ username, deviceToken }: Admitted, device: string | undefined): Promise<Login> {
+    const sid = newSessionId();
+    const { token, hash } = newRefreshToken(username, sid);
+    const [beyond] = await Promise.all([
+      store.open({ username, sid, refreshHash: hash, device: device ?? '', max: maxSessions }),
+      accounts.setLastSeen(username, new Date(now()).toISOString()),
+    ]);
+    await Promise.all(beyond.map((oldest) => store.end(username, oldest)));
+    return { ...(await answer(username, sid, token)), deviceToken };
+  }
+
   return {
     async login(
       input: Credentials & { device?: string | undefined },
       networks: Network[],
       signal?: AbortSignal,
     ): Promise<Login> {
-      const { username, deviceToken } = await logins.verify(input, networks, signal);
-      const sid = newSessionId();
-      const { token, hash } = newRefreshToken(username, sid);
-      const [beyond] = await Promise.all([
-        store.open({ username, sid, refreshHash: hash, device: input.device ?? '', max: maxSessions }),
-        accounts.setLastSeen(username, new Date(now()).toISOString()),
-      ]);
-      await Promise.all(beyond.map((oldest) => store.end(username, oldest)));
-      return { ...(await answer(username, sid, token)), deviceToken };
+      return open(await logins.verify(input, networks, signal), input.device);
+    },
+
+    /** Logs in to an account that this client has just registered. */
+    async loginNew(username: string, device: string | undefined, networks: Network[]): Promise<Login> {
+      return open(await logins.admitNew(username, networks), device);
     },
 
     /** `nonce` proves that a retry comes from the same client; every retry gets the same next token. */

@@ -14,22 +14,27 @@ export type RejectStream = (
   waitMs: number,
 ) => void;
 
+/** Returns the function that turns an error into a problem, and logs it if it is the server's fault. */
+export function createErrorReporter(log: Logger) {
+  return (error: unknown, requestId: string): Problem => {
+    const problem = toProblem(error);
+    const { code } = problem;
+    if (code === 'internal') log.error({ err: error, requestId }, 'unexpected error');
+    else if (code === 'unavailable') log.warn({ requestId, reason: String(error) }, 'unavailable');
+    return problem;
+  };
+}
+
 export function createFailureHandler(options: {
-  log: Logger;
+  report: ReturnType<typeof createErrorReporter>;
   admission: Pick<Admission, 'slowly'>;
   rejectStream: RejectStream;
 }) {
-  const { log, admission, rejectStream } = options;
-
-  function logFailure(error: unknown, { code }: Problem, requestId: string): void {
-    if (code === 'internal') log.error({ err: error, requestId }, 'unexpected error');
-    else if (code === 'unavailable') log.warn({ requestId, reason: String(error) }, 'unavailable');
-  }
+  const { report, admission, rejectStream } = options;
 
   return (error: unknown, res: ParleyResponse): void => {
     if (res.admission.isDisconnected) return; // the client has disconnected
-    const problem = toProblem(error);
-    logFailure(error, problem, res.requestId);
+    const problem = report(error, res.requestId);
     if (res.writableEnded) return; // the request timed out and got its response then
     if (res.headersSent) return void res.destroy();
     if (res.comesBack && problem.retryAfterSeconds !== undefined) {

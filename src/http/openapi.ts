@@ -45,6 +45,8 @@ export type Route = {
   checkParameters: (values: Record<string, unknown>) => InputError[];
   /** Undefined if the operation takes no body. */
   checkBody: ((body: unknown) => InputError[]) | undefined;
+  /** Whether the body may also be `text/plain`, which means `{ text }`. */
+  acceptsText: boolean;
 };
 
 const METHODS = ['get', 'post', 'put', 'patch', 'delete'];
@@ -71,7 +73,8 @@ export function routesOf(document: Document): Route[] {
       if (!operation) return [];
       const parameters = (operation.parameters ?? []).map((each) => resolve(document, each));
       checkPath(path, parameters);
-      const body = operation.requestBody?.content['application/json']?.schema;
+      const content = operation.requestBody?.content;
+      const body = content?.['application/json']?.schema;
       const route: Route = {
         operationId: operation.operationId,
         method,
@@ -84,6 +87,7 @@ export function routesOf(document: Document): Route[] {
         headers: parameters.filter((each) => each.in === 'header').map((each) => each.name),
         checkParameters: checker(forParameters, absolute(parametersSchema(parameters)), 'parameters'),
         checkBody: body && checker(forBodies, absolute(body), 'body'),
+        acceptsText: content?.['text/plain'] !== undefined,
       };
       return [route];
     }),

@@ -8,12 +8,12 @@ import type { StreamAnswer } from '../streams/stream-request.ts';
 import type { RequestAdmission } from './admission/request-admission.ts';
 import { AnswerTimeout } from './answer-timeout.ts';
 import { type Authenticators, findCredential } from './authentication.ts';
-import { readJson } from './json-body.ts';
 import type { Route } from './openapi.ts';
 import { PRICES } from './operations/index.ts';
 import type { Operations } from './operations/types.ts';
 import { createPathRouter, type PathParameters } from './path-router.ts';
-import { allowOnly } from './problem-json.ts';
+import { allowOnly, problemBody } from './problem-json.ts';
+import { readBody } from './request-body.ts';
 import { headersOf, type ParleyRequest, type ParleyResponse } from './request-context.ts';
 import { checkBody, checkParameters, type Parameters } from './request-inputs.ts';
 import { streamAnswer } from './stream-response.ts';
@@ -24,6 +24,8 @@ export type RouterOptions = {
   authenticators: Authenticators;
   /** Responds with a problem, whatever was thrown. */
   fail: (error: unknown, res: ParleyResponse) => void;
+  /** Logs an error if it is the server's fault, and returns it as a problem. */
+  report: (error: unknown, requestId: string) => Problem;
 };
 
 /** Any operation, as the router calls it: its inputs were checked against the contract that their types come from. */
@@ -40,13 +42,15 @@ export class Router {
   readonly #operations: Operations;
   readonly #authenticators: Authenticators;
   readonly #fail: RouterOptions['fail'];
+  readonly #report: RouterOptions['report'];
   readonly #find: ReturnType<typeof createPathRouter>;
   readonly #methods: string[];
 
-  constructor({ routes, operations, authenticators, fail }: RouterOptions) {
+  constructor({ routes, operations, authenticators, fail, report }: RouterOptions) {
     this.#operations = operations;
     this.#authenticators = authenticators;
     this.#fail = fail;
+    this.#report = report;
     this.#find = createPathRouter(routes);
     this.#methods = knownMethods(routes);
   }
@@ -84,14 +88,14 @@ export class Router {
       if (admission.rejection) throw admission.rejection;
       if (caller) admission.identify(caller.username);
       const parameters = checkParameters(route, pathParameters, req);
-      const body = route.checkBody && checkBody(route.checkBody, await readJson(req, admission));
+      const body = route.checkBody && checkBody(route.checkBody, await readBody(req, route, admission));
       isValid = true;
       timeout.start(); // not before the body has arrived: a slow sender holds up nobody else
       const price = PRICES[route.operationId];
-      const turn = admission.enter(price);
+      const turn = admission.enter(price, price.extraPoints?.(body));
       if (turn) await turn;
       const operation = this.#operations[route.operationId] as AnyOperation;
-      const answer = await operation(new Call(caller, parameters, body, admission));
+      const answer = await operation(new Call(caller, parameters, body, res, this.#report));
       if (answer.stream) await answer.stream(streamAnswer(res));
       if (timeout.stop() && !answer.stream) write(res, answer, price.answerKiB);
     } catch (error) {
@@ -148,25 +152,33 @@ class Call {
   readonly query: object;
   readonly header: object;
   readonly body: unknown;
-  readonly #admission: RequestAdmission;
+  readonly #res: ParleyResponse;
+  readonly #report: RouterOptions['report'];
 
   constructor(
     caller: Caller | undefined,
     { path, query, header }: Parameters,
     body: unknown,
-    admission: RequestAdmission,
+    res: ParleyResponse,
+    report: RouterOptions['report'],
   ) {
     this.caller = caller;
-    this.networks = admission.networks;
+    this.networks = res.admission.networks;
     this.path = path;
     this.query = query;
     this.header = header;
     this.body = body;
-    this.#admission = admission;
+    this.#res = res;
+    this.#report = report;
   }
 
   get signal(): AbortSignal {
-    return this.#admission.signal;
+    return this.#res.admission.signal;
+  }
+
+  problemOf(error: unknown) {
+    const { requestId } = this.#res;
+    return problemBody(this.#report(error, requestId), requestId);
   }
 }
 

@@ -12,7 +12,7 @@ import type { Logger } from '../logger.ts';
 import type { Metrics } from '../metrics.ts';
 import { Admission, type AdmissionConfig } from './admission/admission.ts';
 import { createAuthenticators } from './authentication.ts';
-import { createFailureHandler, type RejectStream } from './failures.ts';
+import { createErrorReporter, createFailureHandler, type RejectStream } from './failures.ts';
 import { createHeadValidation } from './head-validation.ts';
 import { loadContract } from './openapi.ts';
 import { createOperations } from './operations/index.ts';
@@ -53,7 +53,8 @@ export function createHttpServer(options: HttpOptions): HttpServer {
   const contract = loadContract();
   const streamPath = contract.routes.find((each) => each.operationId === 'openStream')!.path;
   const admission = new Admission({ config, log, metrics, streamCount: () => services.hub.size });
-  const fail = createFailureHandler({ log, admission, rejectStream });
+  const report = createErrorReporter(log);
+  const fail = createFailureHandler({ report, admission, rejectStream });
   const context = { securityHeaders: securityHeaders(config.HSTS_SECONDS), isClosing };
   const operations = createOperations(services);
   const authenticators = authenticatorsOf(services, isClosing);
@@ -62,7 +63,7 @@ export function createHttpServer(options: HttpOptions): HttpServer {
     begin: createRequestContext({ server: context, log, metrics, onEnd: (res) => admission.end(res) }),
     checkHead: createHeadValidation(createHostCheck(config)),
     allowOrigins: crossOrigin(config.CORS_ORIGINS),
-    router: new Router({ routes: contract.routes, operations, authenticators, fail }),
+    router: new Router({ routes: contract.routes, operations, authenticators, fail, report }),
     pages: createPages(contract, config.HSTS_SECONDS),
   });
   const server = createServer(

@@ -48,7 +48,6 @@ test.each(ALLOWED.filter(([, allowed]) => allowed.includes('HEAD')))(
 describe('returns not_found for', () => {
   test.each([
     ...[
-      '/v1',
       '/v1/',
       '/v2/me',
       '/v1/me/',

@@ -11,6 +11,8 @@ export type Price = {
   answerKiB: number;
   /** Its body goes to every stream of this node. */
   isToAll?: true;
+  /** What a field of the body asks for in addition. */
+  extraPoints?(body: unknown): number;
 };
 
 /** Charged for every request, whatever it is, to the networks alone. */

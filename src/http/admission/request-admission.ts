@@ -133,10 +133,10 @@ export class RequestAdmission implements Exchange {
   }
 
   /** Charges the price and takes the places; undefined if there is no need to wait. After a wait, checks budgets again. */
-  enter({ points, places, isToAll }: Omit<Price, 'answerKiB'>): Promise<void> | undefined {
+  enter({ points, places, isToAll }: Omit<Price, 'answerKiB'>, extraPoints = 0): Promise<void> | undefined {
     if (!this.hasTicket) this.#checkBudgets(performance.now());
     const streams = isToAll ? this.#context.streamCount() : 0;
-    const cost = points + Math.floor((this.#bodyPoints * BODY_BYTES * streams) / FAN_OUT_BYTES);
+    const cost = points + extraPoints + Math.floor((this.#bodyPoints * BODY_BYTES * streams) / FAN_OUT_BYTES);
     this.#spend(cost);
     this.#places = places;
     this.#isWorking = true;

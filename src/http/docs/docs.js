@@ -86,9 +86,10 @@ function codeSamplePlugin() {
 
 function useTokens({ ok, url, body }) {
   const path = pathOf(url);
-  if (ok && (path === '/v1/login' || path === '/v1/refresh')) {
-    ui.preauthorizeApiKey('bearerAuth', body.accessToken);
-    showStatus(`Logged in as ${body.account.username}.`);
+  const login = path === '/v1/register' ? body?.login : body;
+  if (ok && login && ['/v1/register', '/v1/login', '/v1/refresh'].includes(path)) {
+    ui.preauthorizeApiKey('bearerAuth', login.accessToken);
+    showStatus(`Logged in as ${login.account.username}.`);
   }
   if (ok && path === '/v1/logout') {
     ui.authActions.logout(['bearerAuth']);

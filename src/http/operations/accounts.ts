@@ -1,10 +1,16 @@
 /** Accounts and sessions. */
 import type { Login } from '../../chat/sessions.ts';
+import type { components } from '../../contract.d.ts';
 import { PASSWORD, type Price, READ, WRITE } from '../admission/prices.ts';
-import type { Operations, Services } from './types.ts';
+import type { Answer, Call, Operations, Services } from './types.ts';
+
+type RegisteredAccount = components['schemas']['RegisteredAccount'];
 
 export const accountPrices = {
-  register: PASSWORD,
+  register: {
+    ...PASSWORD,
+    extraPoints: ({ login }: Call<'register'>['body']) => (login ? PASSWORD.points : 0),
+  },
   login: PASSWORD,
   refresh: { ...WRITE, answerKiB: 64 },
   logout: WRITE,
@@ -18,10 +24,22 @@ export function accountOperations({
   sessions,
 }: Services): Pick<Operations, keyof typeof accountPrices> {
   return {
-    register: async ({ body, networks, signal }) => {
+    register: async (call) => {
+      const { body, networks, signal } = call;
       const account = await accounts.register(body, networks, signal);
-      const location = `users/${encodeURIComponent(account.username)}`;
-      return { status: 201, body: account, headers: { Location: location } };
+      const answer = (registered: RegisteredAccount): Answer<'register'> => ({
+        status: 201,
+        body: registered,
+        headers: { Location: `users/${encodeURIComponent(account.username)}` },
+      });
+      if (!body.login) return answer(account);
+      // The account exists from here on, so a login that fails must not look like a failed registration.
+      try {
+        const login = await sessions.loginNew(account.username, body.device, networks);
+        return answer({ ...login.account, login });
+      } catch (error) {
+        return answer({ ...account, loginProblem: call.problemOf(error) });
+      }
     },
     login: async ({ body, networks, signal }) => tokens(await sessions.login(body, networks, signal)),
     refresh: async ({ body }) => tokens(await sessions.refresh(body)),

@@ -1,6 +1,7 @@
 /** All operations of the contract, and what each costs: a file per tag. */
 import type { Price } from '../admission/prices.ts';
 import { accountOperations, accountPrices } from './accounts.ts';
+import { discoveryOperations, discoveryPrices } from './discovery.ts';
 import { healthOperations, healthPrices } from './health.ts';
 import { mailboxOperations, mailboxPrices } from './mailbox.ts';
 import { messageOperations, messagePrices } from './messages.ts';
@@ -9,6 +10,7 @@ import { streamOperations, streamPrices } from './stream.ts';
 import type { OperationId, Operations, Services } from './types.ts';
 
 export const PRICES: Record<OperationId, Price> = {
+  ...discoveryPrices,
   ...accountPrices,
   ...presencePrices,
   ...messagePrices,
@@ -18,6 +20,7 @@ export const PRICES: Record<OperationId, Price> = {
 };
 
 export const createOperations = (services: Services): Operations => ({
+  ...discoveryOperations(),
   ...accountOperations(services),
   ...presenceOperations(services),
   ...messageOperations(services),

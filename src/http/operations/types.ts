@@ -9,13 +9,20 @@ import type { Caller, Json, Network } from '../../chat/model.ts';
 import type { Presence } from '../../chat/presence.ts';
 import type { Sessions } from '../../chat/sessions.ts';
 import type { Tickets } from '../../chat/tickets.ts';
-import type { operations } from '../../contract.d.ts';
+import type { components, operations } from '../../contract.d.ts';
 import type { Hub } from '../../streams/hub.ts';
 import type { StreamAnswer } from '../../streams/stream-request.ts';
 
 export type OperationId = keyof operations;
 /** Operations that need no token. A test compares them with the contract (`security: []`). */
-export const PUBLIC_OPERATIONS = ['register', 'login', 'refresh', 'liveness', 'readiness'] as const;
+export const PUBLIC_OPERATIONS = [
+  'getLinks',
+  'register',
+  'login',
+  'refresh',
+  'liveness',
+  'readiness',
+] as const;
 type PublicOperation = (typeof PUBLIC_OPERATIONS)[number];
 type Success = 200 | 201 | 204;
 
@@ -28,6 +35,8 @@ export type Call<Id extends OperationId> = {
   networks: Network[];
   /** Aborted when the client disconnects or the operation times out; work in several steps stops between them. */
   signal: AbortSignal;
+  /** The problem that a request with this error would get; logged like that of a failed request. */
+  problemOf(error: unknown): components['schemas']['Problem'];
   path: Given<operations[Id]['parameters']['path']>;
   query: Given<operations[Id]['parameters']['query']>;
   header: Given<operations[Id]['parameters']['header']>;

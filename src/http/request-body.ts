@@ -1,11 +1,12 @@
-/** Reads the body of a request as JSON in UTF-8, up to 64 KiB. */
+/** Reads the body of a request, up to 64 KiB in UTF-8: JSON, or plain text where the operation takes it. */
 import { isUtf8 } from 'node:buffer';
 import type { IncomingMessage } from 'node:http';
-import { Problem } from '../chat/problems.ts';
-import { isJsonInUtf8 } from './media-type.ts';
+import { invalid, Problem } from '../chat/problems.ts';
+import { type BodyFormat, formatInUtf8 } from './media-type.ts';
+import type { Route } from './openapi.ts';
 
 const LIMIT_BYTES = 64 * 1_024;
-/** Some editors put it in front of UTF-8; a parser may ignore it (RFC 8259, section 8.1). */
+/** Some editors put it in front of UTF-8; a parser of JSON may ignore it (RFC 8259, section 8.1). */
 const BYTE_ORDER_MARK = [0xef, 0xbb, 0xbf];
 
 /** 64 KiB of JSON can block the event loop for milliseconds, so bodies larger than this are parsed one per turn. */
@@ -14,33 +15,49 @@ const LARGE_BYTES = 8 * 1_024;
 const tooLarge = () => new Problem('body_too_large', 'The body must not be larger than 64 KiB.');
 
 /** Returns undefined for a request without a body; throws a problem for a body that is not acceptable. */
-export async function readJson(
+export async function readBody(
   req: IncomingMessage,
+  { acceptsText }: Pick<Route, 'acceptsText'>,
   meter: { chargeBody(bytes: number): void; refundBody(bytes: number): void },
 ): Promise<unknown> {
   const { 'content-length': length, 'content-type': type = '', 'content-encoding': encoding } = req.headers;
   const isChunked = req.headers['transfer-encoding'] !== undefined;
   if (!isChunked && (length === undefined || length === '0')) return undefined;
-  if (!isJsonInUtf8(type) || (encoding && encoding.toLowerCase() !== 'identity')) {
-    throw new Problem(
-      'unsupported_media_type',
-      'The body is not uncompressed JSON. Send it as application/json in UTF-8, without Content-Encoding.',
-    );
-  }
+  const isCompressed = Boolean(encoding) && encoding?.toLowerCase() !== 'identity';
+  const format = isCompressed ? undefined : formatInUtf8(type);
+  if (format === undefined || (format === 'text' && !acceptsText)) throw unsupported(acceptsText);
   if (Number(length) > LIMIT_BYTES) throw tooLarge(); // without waiting for the body
   if (!isChunked) meter.chargeBody(Number(length)); // charged in advance, so that concurrent uploads all count
   const bytes = await readBytes(req, (size) => meter.refundBody(size));
   if (isChunked) meter.chargeBody(bytes.length);
   if (bytes.length === 0) return undefined;
   if (bytes.length > LARGE_BYTES) await ownTurn();
-  if (!isUtf8(bytes)) throw new Problem('malformed_json', 'The body is not valid UTF-8.');
+  return parse(bytes, format);
+}
+
+function parse(bytes: Buffer, format: BodyFormat): unknown {
+  if (!isUtf8(bytes)) {
+    if (format === 'text') throw invalid('', 'must be text in UTF-8');
+    throw new Problem('malformed_json', 'The body is not valid UTF-8.');
+  }
+  const hasMark = BYTE_ORDER_MARK.every((byte, i) => bytes[i] === byte);
+  const text = bytes.toString('utf8', hasMark ? BYTE_ORDER_MARK.length : 0);
+  if (format === 'text') return { text: withoutFinalNewline(text) };
   try {
-    const hasMark = BYTE_ORDER_MARK.every((byte, i) => bytes[i] === byte);
-    return JSON.parse(bytes.toString('utf8', hasMark ? BYTE_ORDER_MARK.length : 0));
+    return JSON.parse(text);
   } catch {
     throw new Problem('malformed_json', 'The body is not valid JSON.');
   }
 }
+
+/** Files and pipes end with a newline that is not part of the message. */
+const withoutFinalNewline = (text: string): string => text.replace(/\r?\n$/, '');
+
+const unsupported = (acceptsText: boolean): Problem =>
+  new Problem(
+    'unsupported_media_type',
+    `The media type of the body is not supported. Send ${acceptsText ? 'application/json or text/plain' : 'application/json'} in UTF-8, without Content-Encoding.`,
+  );
 
 const waiting: (() => void)[] = [];
 
