@@ -3,7 +3,8 @@ import { createHash } from 'node:crypto';
 import type { components } from '../contract.d.ts';
 import type { AccountStore } from '../store/accounts.ts';
 import type { ConversationStore, ListPlace } from '../store/conversations.ts';
-import type { AppendResult, Draft, LogPart, LogStore, Window } from '../store/log/log-store.ts';
+import type { LogPart, Window } from '../store/log/log-reader.ts';
+import type { AppendResult, Draft, LogStore } from '../store/log/log-store.ts';
 import type { Keys } from '../store/redis/keys.ts';
 import { newMessageId } from './message-ids.ts';
 import {

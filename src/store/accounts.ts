@@ -23,7 +23,11 @@ const PREPARED = 'opaque';
 
 export type AccountStore = ReturnType<typeof createAccountStore>;
 
-export function createAccountStore({ keys, commands, run, attempt }: Store) {
+export function createAccountStore(store: Store) {
+  return { ...createAccountRecords(store), ...createSkeletonIndex(store) };
+}
+
+function createAccountRecords({ keys, commands, run, attempt }: Store) {
   return {
     /** `presumed`: the account currently registered for the skeleton, so that the script can check that it exists. */
     async register(account: AccountRecord & { skeleton: string }, presumed: string) {
@@ -38,47 +42,6 @@ export function createAccountStore({ keys, commands, run, attempt }: Store) {
           ...(account.isPasswordPrepared ? ['passwordForm', PREPARED] : []),
         ],
       );
-    },
-
-    async claim({ username, skeleton, presumed }: Claim) {
-      return run(
-        'username-claim',
-        [keys.account(username), keys.skeleton(skeleton), keys.account(presumed)],
-        [username, presumed, skeleton],
-      );
-    },
-
-    /** The account that has this username, or one that looks the same. */
-    async findHolder(username: string, skeleton: string): Promise<string | undefined> {
-      const [isTaken, holder] = await attempt(
-        Promise.all([
-          commands.exists(keys.account(username)),
-          commands.hget(keys.skeleton(skeleton), 'username'),
-        ]),
-      );
-      if (isTaken) return username;
-      return holder !== null && (await attempt(commands.exists(keys.account(holder)))) ? holder : undefined;
-    },
-
-    /** Part of all accounts. No cursor in the result means the end. An account may be returned twice. */
-    async scan(cursor: string): Promise<{ usernames: string[]; cursor: string | undefined }> {
-      const [next, found] = await attempt(commands.scan(cursor, 'MATCH', keys.accounts, 'COUNT', SCAN_COUNT));
-      return { usernames: found.map(keys.usernameIn), cursor: next === '0' ? undefined : next };
-    },
-
-    /**
-     * Version of the rules by which skeletons were reserved. `fresh`: no node has ever run here, so there are no
-     * accounts.
-     */
-    async skeletonVersion(): Promise<string> {
-      const [version, nodes] = await attempt(
-        Promise.all([commands.hget(keys.skeletons, 'version'), commands.exists(keys.nodes)]),
-      );
-      return version ?? (nodes ? 'none' : 'fresh');
-    },
-
-    async setSkeletonVersion(version: string): Promise<void> {
-      await attempt(commands.hset(keys.skeletons, 'version', version));
     },
 
     async find(username: string): Promise<AccountRecord | undefined> {
@@ -116,6 +79,54 @@ export function createAccountStore({ keys, commands, run, attempt }: Store) {
     async displayNames(usernames: string[]): Promise<string[]> {
       const names = await run('account-names', usernames.map(keys.account));
       return usernames.map((username, index) => names[index] || username);
+    },
+  };
+}
+
+/** Which account holds which skeleton, so that no two usernames look the same. */
+function createSkeletonIndex({ keys, commands, run, attempt }: Store) {
+  return {
+    async claim({ username, skeleton, presumed }: Claim) {
+      return run(
+        'username-claim',
+        [keys.account(username), keys.skeleton(skeleton), keys.account(presumed)],
+        [username, presumed, skeleton],
+      );
+    },
+
+    /** The account that has this username, or one that looks the same. */
+    async findHolder(username: string, skeleton: string): Promise<string | undefined> {
+      const [isTaken, holder] = await attempt(
+        Promise.all([
+          commands.exists(keys.account(username)),
+          commands.hget(keys.skeleton(skeleton), 'username'),
+        ]),
+      );
+      if (isTaken) return username;
+      return holder !== null && (await attempt(commands.exists(keys.account(holder)))) ? holder : undefined;
+    },
+
+    /** Some of all accounts. No cursor in the result means the end. An account may be returned twice. */
+    async scan(cursor: string): Promise<{ usernames: string[]; cursor: string | undefined }> {
+      const [next, accounts] = await attempt(
+        commands.scan(cursor, 'MATCH', keys.accounts, 'COUNT', SCAN_COUNT),
+      );
+      return { usernames: accounts.map(keys.usernameIn), cursor: next === '0' ? undefined : next };
+    },
+
+    /**
+     * Version of the rules by which skeletons were reserved. `fresh`: no node has ever run here, so there are no
+     * accounts.
+     */
+    async skeletonVersion(): Promise<string> {
+      const [version, nodes] = await attempt(
+        Promise.all([commands.hget(keys.skeletons, 'version'), commands.exists(keys.nodes)]),
+      );
+      return version ?? (nodes ? 'none' : 'fresh');
+    },
+
+    async setSkeletonVersion(version: string): Promise<void> {
+      await attempt(commands.hset(keys.skeletons, 'version', version));
     },
   };
 }

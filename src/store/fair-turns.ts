@@ -1,8 +1,8 @@
 /** Limits concurrency. Waiting callers are served round-robin by name, and can abort while they wait. */
 export type FairTurns = ReturnType<typeof createFairTurns>;
 
-export function createFairTurns(atOnce: number) {
-  let free = atOnce;
+export function createFairTurns(limit: number) {
+  let free = limit;
   /** Waiting callers by name, in the order of their next turns. */
   const waiting = new Map<string, (() => void)[]>();
 
@@ -12,42 +12,42 @@ export function createFairTurns(atOnce: number) {
       free += 1;
       return;
     }
-    const [who, line] = next;
-    const go = line.shift()!;
-    waiting.delete(who);
-    if (line.length > 0) waiting.set(who, line); // behind all others
-    go();
+    const [name, queue] = next;
+    const start = queue.shift()!;
+    waiting.delete(name);
+    if (queue.length > 0) waiting.set(name, queue); // behind all others
+    start();
   }
 
-  function leave(who: string, go: () => void): void {
-    const line = waiting.get(who)?.filter((each) => each !== go) ?? [];
-    if (line.length > 0) waiting.set(who, line);
-    else waiting.delete(who);
+  function cancel(name: string, start: () => void): void {
+    const queue = waiting.get(name)?.filter((each) => each !== start) ?? [];
+    if (queue.length > 0) waiting.set(name, queue);
+    else waiting.delete(name);
   }
 
-  function wait(who: string, signal: AbortSignal | undefined): Promise<void> {
+  function wait(name: string, signal: AbortSignal | undefined): Promise<void> {
     return new Promise((resolve, reject) => {
-      const go = () => {
-        signal?.removeEventListener('abort', gone);
+      const start = () => {
+        signal?.removeEventListener('abort', onAbort);
         resolve();
       };
-      const gone = () => {
-        leave(who, go);
+      const onAbort = () => {
+        cancel(name, start);
         reject(signal?.reason);
       };
-      signal?.addEventListener('abort', gone, { once: true });
-      const line = waiting.get(who);
-      if (line) line.push(go);
-      else waiting.set(who, [go]);
+      signal?.addEventListener('abort', onAbort, { once: true });
+      const queue = waiting.get(name);
+      if (queue) queue.push(start);
+      else waiting.set(name, [start]);
     });
   }
 
   return {
-    /** Run `work` when it is the turn of `who`. Rejects with the signal's reason if the caller aborts before that. */
-    async run<T>(who: string, signal: AbortSignal | undefined, work: () => Promise<T>): Promise<T> {
+    /** Run `work` when it is the turn of `name`. Rejects with the signal's reason if the caller aborts before that. */
+    async run<T>(name: string, signal: AbortSignal | undefined, work: () => Promise<T>): Promise<T> {
       signal?.throwIfAborted();
       if (free > 0) free -= 1;
-      else await wait(who, signal);
+      else await wait(name, signal);
       try {
         return await work();
       } finally {

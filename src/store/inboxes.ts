@@ -1,10 +1,10 @@
 /**
- * Inbox counters: unread messages in total and per sender. The scripts maintain the counters; this file reads them,
- * moves acknowledgements in bounded steps, and recounts inboxes written by a release without counters.
+ * Reads and acknowledges the unread messages of inboxes. The scripts maintain the counters, in total and per sender;
+ * acknowledgements move in bounded steps.
  */
-import { setImmediate } from 'node:timers/promises';
-import { type Store, StoreUnavailable } from './redis/client.ts';
-import type { InboxKeys } from './redis/keys.ts';
+import { createInboxRecount, type InboxLimits, inboxKeys } from './inbox-recount.ts';
+import { READ_BYTES } from './log/log-reader.ts';
+import type { Store } from './redis/client.ts';
 
 export type InboxState = {
   acked: number;
@@ -17,12 +17,20 @@ export type InboxState = {
   isCounted: boolean;
 };
 
+/** Messages from others, as JSON. If `hasMore`, continue after `scannedTo`. */
+export type MailboxPart = {
+  state: Pick<InboxState, 'acked' | 'unread' | 'overflowed'>;
+  first: number;
+  scannedTo: number;
+  /** Seq of the first and the last tombstone that were passed; 0 if none. */
+  evictedFrom: number;
+  evictedTo: number;
+  hasMore: boolean;
+  messages: string[];
+};
+
 /** Positions processed per script call; each takes Redis less than a microsecond. */
-const ACK_AT_ONCE = 500;
-/** Entries read in full per script call; each may be up to 16 KB. */
-const COUNT_AT_ONCE = 100;
-/** An inbox that is uncounted after every recount is being written by a node of an older release. */
-const ATTEMPTS = 5;
+const POSITIONS_PER_CALL = 500;
 
 /** Parse the meta fields returned by an inbox read. An inbox without entries needs no recount. */
 export function inboxState({ meta }: { meta: Record<string, string> }): InboxState {
@@ -36,42 +44,31 @@ export function inboxState({ meta }: { meta: Record<string, string> }): InboxSta
   };
 }
 
-/** The keys of an inbox in the order the scripts expect. */
-export const inboxKeys = (inbox: InboxKeys): string[] => [
-  ...[inbox.list, inbox.meta, inbox.ids],
-  ...[inbox.senders, inbox.mail, inbox.friends, inbox.heavy],
-];
-
-export type InboxLimits = { inbox: number; inboxBytes: number };
-
-export function createInboxes(store: Store, { inbox: limit, inboxBytes }: InboxLimits) {
-  const { keys, run } = store;
-
-  async function recount(username: string, signal?: AbortSignal): Promise<void> {
-    const where = inboxKeys(keys.inbox(username));
-    while ((await run('inbox-recount', where, [COUNT_AT_ONCE, limit, inboxBytes])) === 'more') {
-      signal?.throwIfAborted();
-      await setImmediate(); // let other requests run
-    }
-  }
-
-  /** Run `work`, which needs the inboxes of `usernames` to be counted; recount and retry if they are not. */
-  async function counted<Reply extends readonly unknown[]>(
-    usernames: string[],
-    work: () => Promise<Reply>,
-    signal?: AbortSignal,
-  ): Promise<Exclude<Reply, readonly ['uncounted']>> {
-    for (let attempt = 0; attempt < ATTEMPTS; attempt += 1) {
-      const reply = await work();
-      if (reply[0] !== 'uncounted') return reply as Exclude<Reply, readonly ['uncounted']>; // as just compared
-      for (const username of new Set(usernames)) await recount(username, signal);
-    }
-    throw new StoreUnavailable('an inbox could not be counted');
-  }
+export function createInboxes(store: Store, limits: InboxLimits) {
+  const { keys, run, runBulk } = store;
+  const { recount, whenCounted } = createInboxRecount(store, limits);
 
   return {
     recount,
-    counted,
+    whenCounted,
+
+    /** Unacknowledged messages after a message id or a seq. Undefined if there is no such message. */
+    async mailbox(
+      username: string,
+      after: string | number,
+      count: number,
+      signal?: AbortSignal,
+    ): Promise<MailboxPart | undefined> {
+      const { list, meta, ids } = keys.inbox(username);
+      const args = [...(typeof after === 'string' ? [after, 0] : ['', after]), count, READ_BYTES];
+      const read = () => runBulk({ name: username, signal }, 'inbox-read', [list, meta, ids], args);
+      const reply = await whenCounted([username], read, signal);
+      if (reply[0] === 'unknown') return undefined;
+      const [, first, acked, unread, overflowed, scannedTo, hasMore, messages, evictedFrom, evictedTo] =
+        reply;
+      const state = { acked, unread, overflowed: overflowed === 1 };
+      return { state, first, scannedTo, evictedFrom, evictedTo, hasMore: hasMore === 1, messages };
+    },
 
     /**
      * Acknowledge up to a message id or a position. Returns the remaining unread count, or undefined if there is no
@@ -85,13 +82,10 @@ export function createInboxes(store: Store, { inbox: limit, inboxBytes }: InboxL
     ): Promise<number | undefined> {
       const inbox = keys.inbox(username);
       const target = typeof upTo === 'string' ? [upTo, '', 0, ''] : ['', upTo.epoch, upTo.seq, upTo.mark];
-      const args = [inbox.channel, sid, ...target, ACK_AT_ONCE, limit, inboxBytes];
+      const args = [inbox.channel, sid, ...target, POSITIONS_PER_CALL, limits.inbox, limits.inboxBytes];
+      const step = () => run('inbox-ack', inboxKeys(inbox), args);
       for (;;) {
-        const [outcome, unread] = await counted(
-          [username],
-          () => run('inbox-ack', inboxKeys(inbox), args),
-          signal,
-        );
+        const [outcome, unread] = await whenCounted([username], step, signal);
         if (outcome === 'unknown') return undefined;
         if (outcome === 'acked') return unread;
         signal?.throwIfAborted();
@@ -102,11 +96,8 @@ export function createInboxes(store: Store, { inbox: limit, inboxBytes }: InboxL
     async unreadOf(username: string, others: string[], signal?: AbortSignal): Promise<number[]> {
       if (others.length === 0) return [];
       const { meta, senders } = keys.inbox(username);
-      const [, ...unread] = await counted(
-        [username],
-        () => run('inbox-unread', [meta, senders], others),
-        signal,
-      );
+      const read = () => run('inbox-unread', [meta, senders], others);
+      const [, ...unread] = await whenCounted([username], read, signal);
       return unread;
     },
   };

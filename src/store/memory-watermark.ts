@@ -8,14 +8,14 @@ import type { Store, StoreLog } from './redis/client.ts';
 
 const [SECTION, SET, MAXMEMORY] = ['memory', 'SET', 'maxmemory'] as const;
 /** Valkey in WebAssembly addresses 4 GiB, and shares the memory of the process. */
-const MOST_EPHEMERAL_BYTES = 1024 ** 3;
+const MAX_EPHEMERAL_BYTES = 1024 ** 3;
 
 export type MemoryWatermark = ReturnType<typeof createMemoryWatermark>;
 
 /** Half of the memory of this machine or control group. */
 export function defaultMaxMemory(isEphemeral: boolean): number {
   const available = Math.min(totalmem(), process.constrainedMemory?.() || Number.POSITIVE_INFINITY);
-  return Math.floor(Math.min(available / 2, isEphemeral ? MOST_EPHEMERAL_BYTES : available));
+  return Math.floor(Math.min(available / 2, isEphemeral ? MAX_EPHEMERAL_BYTES : available));
 }
 
 export function createMemoryWatermark(
@@ -37,13 +37,13 @@ export function createMemoryWatermark(
     async check(): Promise<void> {
       const info = await store.attempt(store.commands.info(SECTION)).catch(() => '');
       const field = (name: string) => Number(new RegExp(`^${name}:(\\d+)`, 'm').exec(info)?.[1] ?? 0);
-      const [used, most] = [field('used_memory'), field('maxmemory')];
-      const was = isFull;
-      isFull = most > 0 && used > (most * markPercent) / 100;
-      if (isFull && !was)
-        log.warn(`Redis uses ${used} of ${most} bytes: sends and registrations are rejected`);
-      if (was && !isFull) log.info('Redis has free memory again: sends and registrations are accepted');
-      if (info && most === 0 && maxMemory)
+      const [used, max] = [field('used_memory'), field('maxmemory')];
+      const wasFull = isFull;
+      isFull = max > 0 && used > (max * markPercent) / 100;
+      if (isFull && !wasFull)
+        log.warn(`Redis uses ${used} of ${max} bytes: sends and registrations are rejected`);
+      if (wasFull && !isFull) log.info('Redis has free memory again: sends and registrations are accepted');
+      if (info && max === 0 && maxMemory)
         await store.attempt(store.commands.config(SET, MAXMEMORY, maxMemory)).catch(() => {});
     },
   };

@@ -10,29 +10,32 @@ export type Bucket = { purpose: string; who: string; limit: RateLimit };
 export type RateLimitStore = ReturnType<typeof createRateLimitStore>;
 
 export function createRateLimitStore({ keys, run }: Store) {
-  const args = (first: Bucket[], rest: Bucket[]): [keys: string[], args: number[]] => {
-    const [counted, others] = [first, rest].map((each) => each.filter(({ limit }) => limit.max > 0));
-    const all = [...counted!, ...others!];
+  /** The keys of all buckets that are enabled, and the arguments: the number of first ones, then each limit. */
+  const input = (first: Bucket[], others: Bucket[]): [keys: string[], args: number[]] => {
+    const [enabledFirst, enabledOthers] = [first, others].map((each) =>
+      each.filter(({ limit }) => limit.max > 0),
+    );
+    const all = [...enabledFirst!, ...enabledOthers!];
     return [
       all.map(({ purpose, who }) => keys.limit(purpose, who)),
-      [counted!.length, ...all.flatMap(({ limit }) => [limit.max, limit.windowMs])],
+      [enabledFirst!.length, ...all.flatMap(({ limit }) => [limit.max, limit.windowMs])],
     ];
   };
 
   return {
     /**
-     * Take one token from each bucket of `taken`, unless any bucket is empty, in which case nothing is written. Returns
-     * the milliseconds to wait; 0 means go ahead.
+     * Take one token from each bucket of `charge`, unless one of them or of `check` is empty: then nothing is written.
+     * Returns the milliseconds to wait; 0 means go ahead.
      */
-    async admit(taken: Bucket[], asked: Bucket[] = []): Promise<number> {
-      const [all, limits] = args(taken, asked);
-      return all.length === 0 ? 0 : run('limit-take', all, limits);
+    async admit(charge: Bucket[], check: Bucket[] = []): Promise<number> {
+      const [buckets, args] = input(charge, check);
+      return buckets.length === 0 ? 0 : run('limit-take', buckets, args);
     },
 
-    /** Refund the tokens of `taken`, and charge the buckets of `counted` instead. */
-    async settle(taken: Bucket[], counted: Bucket[] = []): Promise<void> {
-      const [all, limits] = args(taken, counted);
-      if (all.length > 0) await run('limit-settle', all, limits);
+    /** Refund the tokens of `refund`, and charge the buckets of `charge` instead. */
+    async settle(refund: Bucket[], charge: Bucket[] = []): Promise<void> {
+      const [buckets, args] = input(refund, charge);
+      if (buckets.length > 0) await run('limit-settle', buckets, args);
     },
   };
 }

@@ -3,7 +3,7 @@
  * shared by all streams, blocks of its own, and its `id:`.
  */
 import { formatPosition } from '../store/log/cursor.ts';
-import type { Position } from '../store/log/log-store.ts';
+import type { Position } from '../store/log/entry.ts';
 import type { FramedEntry } from './log-follower.ts';
 import { burst, glue, LARGE_BYTES, pieces } from './sse.ts';
 import type { Stream } from './stream.ts';

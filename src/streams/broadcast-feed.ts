@@ -2,7 +2,8 @@
  * The broadcast log on this node: its follower and the channel that feeds it. Like an inbox, both exist from the first
  * stream to the last one: a node without streams does not subscribe to broadcasts.
  */
-import type { LogStore, Window } from '../store/log/log-store.ts';
+import type { Window } from '../store/log/log-reader.ts';
+import type { LogStore } from '../store/log/log-store.ts';
 import type { Store } from '../store/redis/client.ts';
 import type { PubSub } from '../store/redis/pubsub.ts';
 import { LogFollower, type LogFollowerOwner } from './log-follower.ts';

@@ -7,16 +7,8 @@
  * stream then determines what it missed.
  */
 import { continuity } from '../store/log/cursor.ts';
-import {
-  type Entry,
-  isTombstone,
-  type LogPart,
-  markOf,
-  type Position,
-  START,
-  samePosition,
-  type Window,
-} from '../store/log/log-store.ts';
+import { type Entry, isTombstone, markOf, type Position, START, samePosition } from '../store/log/entry.ts';
+import type { LogPart, Window } from '../store/log/log-reader.ts';
 import { block, evictedBlock, mergeEvicted } from './sse.ts';
 
 export type FramedEntry = Entry & { block: Buffer };

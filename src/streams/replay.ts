@@ -7,7 +7,7 @@
 import { setImmediate } from 'node:timers/promises';
 import type { components } from '../contract.d.ts';
 import { type Cursor, continuity } from '../store/log/cursor.ts';
-import { isTombstone, markOf, type Position } from '../store/log/log-store.ts';
+import { isTombstone, markOf, type Position } from '../store/log/entry.ts';
 import type { FramedPart, LogFollower } from './log-follower.ts';
 import { evictedBlock, glue, ownBlock } from './sse.ts';
 

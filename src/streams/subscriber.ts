@@ -4,14 +4,9 @@
  */
 import { inboxState } from '../store/inboxes.ts';
 import { formatPosition } from '../store/log/cursor.ts';
-import {
-  type LogPart,
-  type LogStore,
-  type Position,
-  parseEntry,
-  START,
-  type Window,
-} from '../store/log/log-store.ts';
+import { type Position, parseEntry, START } from '../store/log/entry.ts';
+import type { LogPart, Window } from '../store/log/log-reader.ts';
+import type { LogStore } from '../store/log/log-store.ts';
 import type { Store } from '../store/redis/client.ts';
 import type { InboxKeys } from '../store/redis/keys.ts';
 import type { PubSub } from '../store/redis/pubsub.ts';

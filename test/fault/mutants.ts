@@ -108,7 +108,9 @@ export const MUTANTS: Mutant[] = [
     fault: 'silent-subscriber',
     seconds: 30,
     expects: ['silence is detected within 10 s'],
-    patches: [['store/redis/pubsub.js', 'performance.now() - heardAt > SILENT_AFTER_MS &&', 'false &&']],
+    patches: [
+      ['store/redis/pubsub.js', 'performance.now() - this.receivedAt > SILENT_AFTER_MS &&', 'false &&'],
+    ],
   },
   {
     guard: 'missed entries are read after resubscribing',
@@ -130,7 +132,7 @@ export const MUTANTS: Mutant[] = [
     seconds: 40,
     expects: LOSS,
     patches: [
-      ['store/log/cursor.js', 'position.mark && held', 'false && held'],
+      ['store/log/cursor.js', 'position.mark && entry', 'false && entry'],
       ['streams/log-follower.js', ' || before !== at.mark', ''],
       ['streams/log-follower.js', 'return markOf(entry.message) === at.mark;', 'return true;'],
     ],

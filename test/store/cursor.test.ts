@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { continuity, formatCursor, parseCursor } from '../../src/store/log/cursor.ts';
-import { markOf, type Position, START } from '../../src/store/log/log-store.ts';
+import { markOf, type Position, START } from '../../src/store/log/entry.ts';
 
 const base36 = fc.stringMatching(/^[0-9a-z]{8}$/);
 const position: fc.Arbitrary<Position> = fc.oneof(

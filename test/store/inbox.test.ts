@@ -2,7 +2,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { inboxState } from '../../src/store/inboxes.ts';
-import { idOf, isTombstone, markOf, parseEntry } from '../../src/store/log/log-store.ts';
+import { idOf, isTombstone, markOf, parseEntry } from '../../src/store/log/entry.ts';
 import type { Store } from '../../src/store/redis/client.ts';
 import { account, draft, testLogs, testStore } from '../support/store.ts';
 

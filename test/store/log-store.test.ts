@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { expect, test } from 'vitest';
-import { type Entry, idOf, markOf } from '../../src/store/log/log-store.ts';
+import { type Entry, idOf, markOf } from '../../src/store/log/entry.ts';
 import { entriesLookedAt, watchCommands } from '../support/monitor.ts';
 import { account, draft, testLogs, testStore } from '../support/store.ts';
 
@@ -183,7 +183,7 @@ test('a caller that must get past a known entry gets the next one, whatever thei
   const store = await testStore();
   const logs = testLogs(store);
   for (let n = 0; n < 5; n += 1) await logs.broadcast(draft('alice', LONGEST));
-  const window = { count: 5, maxBytes: 10, least: 2 };
+  const window = { count: 5, maxBytes: 10, minEntries: 2 };
   const seqs = async (more: object) =>
     (await logs.read(store.keys.broadcasts, { ...window, ...more })).entries.map(({ seq }) => seq);
   expect(await seqs({ after: 1 })).toEqual([2, 3]);

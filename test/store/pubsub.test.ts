@@ -58,7 +58,7 @@ test('a subscriber that is connected but receives nothing is detected within 10 
   proxy.silenceSubscribers();
   await store.commands.publish('channel', 'lost');
   await until('it was restored', () => restored === 2, 10_000);
-  expect(warnings).toContain('redis (subscriber): connected but silent; connecting again');
+  expect(warnings).toContain('redis (subscriber): connected but silent; reconnecting');
   expect(pubsub.isReceiving()).toBe(true);
   await store.commands.publish('channel', 'found');
   await until('it is heard', () => heard.length > 0);

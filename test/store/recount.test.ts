@@ -1,7 +1,8 @@
 /** Inboxes written by a release without counters: entries, and a meta hash with only received, read and dropped. */
 import { v7 as uuidv7 } from 'uuid';
 import { expect, test } from 'vitest';
-import { inboxKeys, inboxState } from '../../src/store/inboxes.ts';
+import { inboxKeys } from '../../src/store/inbox-recount.ts';
+import { inboxState } from '../../src/store/inboxes.ts';
 import type { Store } from '../../src/store/redis/client.ts';
 import { account, draft, testLogs, testStore } from '../support/store.ts';
 

@@ -1,5 +1,6 @@
 import { expect, onTestFinished, test } from 'vitest';
-import { judgeServer, openStore, StoreUnavailable } from '../../src/store/redis/client.ts';
+import { openStore, StoreUnavailable } from '../../src/store/redis/client.ts';
+import { judgeServer } from '../../src/store/redis/server-check.ts';
 import { redisProxy } from '../support/proxy.ts';
 import { testStore } from '../support/store.ts';
 

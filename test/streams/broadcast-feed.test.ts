@@ -1,6 +1,8 @@
 /** A node subscribes to the broadcasts while it has a stream. */
 import { expect, test, vi } from 'vitest';
-import { type LogPart, type LogStore, START } from '../../src/store/log/log-store.ts';
+import { START } from '../../src/store/log/entry.ts';
+import type { LogPart } from '../../src/store/log/log-reader.ts';
+import type { LogStore } from '../../src/store/log/log-store.ts';
 import { StoreUnavailable } from '../../src/store/redis/client.ts';
 import { BroadcastFeed } from '../../src/streams/broadcast-feed.ts';
 import { until } from '../support/app.ts';

@@ -1,7 +1,8 @@
 /** The follower against a log in an array: notifications arrive late, twice, or not at all. */
 import fc from 'fast-check';
 import { describe, expect, test, vi } from 'vitest';
-import type { Entry, LogPart, Window } from '../../src/store/log/log-store.ts';
+import type { Entry } from '../../src/store/log/entry.ts';
+import type { LogPart, Window } from '../../src/store/log/log-reader.ts';
 import { type EntryNotification, LogFollower } from '../../src/streams/log-follower.ts';
 
 const PLENTY = 256 * 1024;
@@ -47,7 +48,7 @@ function memoryLog() {
       before = Number.POSITIVE_INFINITY,
       count,
       maxBytes = PLENTY,
-      minEntries: least = 1,
+      minEntries = 1,
     }: Window) {
       reads += 1;
       await Promise.resolve();
@@ -61,7 +62,8 @@ function memoryLog() {
       const sizes = some.map(({ message }) => message.length);
       if (after === undefined) sizes.reverse();
       let [fit, bytes] = [0, 0];
-      while (fit < some.length && (fit < least || bytes + sizes[fit]! <= maxBytes)) bytes += sizes[fit++]!;
+      while (fit < some.length && (fit < minEntries || bytes + sizes[fit]! <= maxBytes))
+        bytes += sizes[fit++]!;
       given += bytes;
       const part = after === undefined ? some.slice(some.length - fit) : some.slice(0, fit);
       return { first: 1, end: head, entries: part, meta: {} } satisfies LogPart;

@@ -1,6 +1,7 @@
 /** The replay alone, over logs in arrays that can fail. */
 import { describe, expect, test } from 'vitest';
-import { type LogPart, type Position, START } from '../../src/store/log/log-store.ts';
+import { type Position, START } from '../../src/store/log/entry.ts';
+import type { LogPart } from '../../src/store/log/log-reader.ts';
 import { StoreUnavailable } from '../../src/store/redis/client.ts';
 import { LogFollower } from '../../src/streams/log-follower.ts';
 import { Replay } from '../../src/streams/replay.ts';
@@ -19,13 +20,13 @@ function log(epoch: string, count: number, text = '') {
       after = 0,
       count: most,
       maxBytes = Number.POSITIVE_INFINITY,
-      minEntries: least = 1,
+      minEntries = 1,
     }): Promise<LogPart> => {
       if (state.failing) throw new StoreUnavailable('away');
       const head = { epoch, seq: entries.length, mark: markAt(entries.length) };
       const some = entries.slice(after, after + most);
       let [fit, bytes] = [0, 0];
-      while (fit < some.length && (fit < least || bytes + some[fit]!.message.length <= maxBytes))
+      while (fit < some.length && (fit < minEntries || bytes + some[fit]!.message.length <= maxBytes))
         bytes += some[fit++]!.message.length;
       state.bytesRead += bytes;
       const part = { first: 1, end: head, entries: some.slice(0, fit), meta: {} };

@@ -2,7 +2,8 @@
  * The position of a stream, as the SSE `id`: inbox position ~ broadcast position, each `epoch.seq.mark` (seq in base
  * 36, mark empty if unknown), or `0` for the start of a log that had no entry yet. Opaque to clients. Pure.
  */
-import { type LogPart, type Position, START } from './log-store.ts';
+import { type Position, START } from './entry.ts';
+import type { LogPart } from './log-reader.ts';
 
 export type Cursor = { inbox: Position; broadcasts: Position };
 
@@ -44,8 +45,9 @@ export function continuity(
   if (position.seq > 0) {
     if (position.epoch !== part.end.epoch) return 'epoch';
     if (position.seq > part.end.seq) return 'future';
-    const held = part.entries[0];
-    if (position.mark && held?.seq === position.seq && markAt(held.message) !== position.mark) return 'lost';
+    const entry = part.entries[0];
+    if (position.mark && entry?.seq === position.seq && markAt(entry.message) !== position.mark)
+      return 'lost';
   }
   return position.seq + 1 < part.first ? 'trimmed' : 'whole';
 }

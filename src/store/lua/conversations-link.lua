@@ -2,7 +2,7 @@
 -- Append conversations written by a release without the list to the end of the list.
 -- KEYS  1 conversations
 -- ARGV  others, newest first; those already in the list keep their place
--- Replies 'adopted'
+-- Replies 'linked'
 local newest, oldest, linked = ends(redis.call('HGET', KEYS[1], '#'))
 for _, other in ipairs(ARGV) do
   local at = string.match(redis.call('HGET', KEYS[1], other) or '', '^%d+$')
@@ -20,4 +20,4 @@ for _, other in ipairs(ARGV) do
   end
 end
 redis.call('HSET', KEYS[1], '#', newest .. ' ' .. oldest .. ' ' .. linked)
-return 'adopted'
+return 'linked'

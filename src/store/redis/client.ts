@@ -1,13 +1,13 @@
 /**
  * The three connections of a node: one for commands, one for long reads (so that nothing queues behind them), and a
  * subscriber. Owns timeouts, retries (none: a write with an unknown outcome must be repeated by the caller, with its
- * idempotency key), and the decision which errors mean that Redis is unavailable. Callers see StoreUnavailable or a
- * bug.
+ * idempotency key), and the decision which errors mean that Redis is unavailable: those become StoreUnavailable.
  */
 import { type ChainableCommander, type Command, Redis, type RedisOptions } from 'ioredis';
 import { createFairTurns } from '../fair-turns.ts';
 import { createKeys, type Keys } from './keys.ts';
 import { runScript, type ScriptName, type ScriptReplies } from './scripts.ts';
+import { checkServer } from './server-check.ts';
 
 /** Redis is unavailable, too slow, or rejects writes. Becomes 503 `unavailable`; the outcome of a write is unknown. */
 export class StoreUnavailable extends Error {}
@@ -17,7 +17,7 @@ export class StoreFull extends StoreUnavailable {}
 
 export type StoreLog = { info(message: string): void; warn(message: string): void };
 
-/** On whose behalf a read runs (waiting readers are served in turns), and whether that caller still waits. */
+/** On whose behalf a read runs (waiting requesters are served in turns), and whether that caller still waits. */
 export type Requester = { name: string; signal?: AbortSignal | undefined };
 
 export type Store = {
@@ -37,9 +37,9 @@ export type Store = {
    * For reads of up to 256 KiB, a few at a time, on their own connection. Not for writes: their order would be
    * undefined.
    */
-  bulk<T>(asker: Requester, work: (bulk: Redis) => Promise<T>): Promise<T>;
+  bulk<T>(requester: Requester, work: (bulk: Redis) => Promise<T>): Promise<T>;
   runBulk<Name extends ScriptName>(
-    asker: Requester,
+    requester: Requester,
     name: Name,
     keys: string[],
     args?: (string | number)[],
@@ -56,9 +56,9 @@ export type Store = {
 /** Timeout of a command. A request makes only a few, and must end within 5 s. */
 const COMMAND_TIMEOUT_MS = 3_000;
 /** Maximum number of replies of up to 256 KiB in flight to this node: 2 MiB here, and in Redis. */
-const BULK_AT_ONCE = 8;
-/** Replies that mean "not now" rather than "invalid command". */
-const NOT_NOW =
+const MAX_BULK_READS = 8;
+/** Error replies that may succeed later, unlike those to an invalid command. */
+const TEMPORARY =
   /^(LOADING|OOM|READONLY|MISCONF|MASTERDOWN|CLUSTERDOWN|NOREPLICAS|BUSY|TRYAGAIN|NOAUTH|EXECABORT|ERR max number of clients)/;
 
 function connectionOptions(name: string) {
@@ -95,6 +95,8 @@ class GatheringRedis extends Redis {
   }
 }
 
+type Connections = { commands: Redis; bulk: Redis; subscriber: Redis };
+
 /** `ephemeral`: suppress the durability warning; the caller already shows it. */
 export async function openStore(options: {
   url: string;
@@ -103,39 +105,60 @@ export async function openStore(options: {
   ephemeral?: boolean;
 }): Promise<Store> {
   const { url, prefix, log, ephemeral = false } = options;
-  const asking = (name: string) =>
+  const connections = createConnections(url, prefix);
+  let lastError: string | undefined;
+  for (const [name, connection] of Object.entries(connections)) {
+    logConnection(name, connection, log);
+    connection.on('error', (error: Error) => {
+      lastError = messageOf(error);
+    });
+  }
+  try {
+    await Promise.all(Object.values(connections).map((connection) => connection.connect()));
+    await checkServer(connections.commands, log, ephemeral);
+  } catch (error) {
+    disconnect(connections);
+    throw lastError === undefined ? error : new Error(`Redis cannot be used: ${lastError}`, { cause: error });
+  }
+  return createStore(connections, prefix);
+}
+
+function createConnections(url: string, prefix: string): Connections {
+  const create = (name: string) =>
     new GatheringRedis(url, {
       ...connectionOptions(`${prefix}${name}`),
       socketTimeout: COMMAND_TIMEOUT_MS + 1_000,
     });
-  const [commands, bulk] = [asking('commands'), asking('bulk')];
-  const subscriber = new Redis(url, { ...connectionOptions(`${prefix}subscriber`), autoResubscribe: false });
-  const disconnect = () => {
-    for (const connection of [commands, bulk, subscriber]) connection.disconnect();
+  return {
+    commands: create('commands'),
+    bulk: create('bulk'),
+    subscriber: new Redis(url, { ...connectionOptions(`${prefix}subscriber`), autoResubscribe: false }),
   };
-  let trouble: string | undefined;
-  for (const [name, connection] of Object.entries({ commands, bulk, subscriber })) {
-    let down = false;
-    connection.on('error', (error: Error) => {
-      trouble = error.message || error.name;
-      if (!down) log.warn(`redis (${name}): ${trouble}`);
-      down = true;
-    });
-    connection.on('ready', () => {
-      if (down) log.info(`redis (${name}): connected again`);
-      down = false;
-    });
-  }
-  try {
-    await Promise.all([commands.connect(), bulk.connect(), subscriber.connect()]);
-    await checkServer(commands, log, ephemeral);
-  } catch (error) {
-    disconnect();
-    throw trouble === undefined ? error : new Error(`Redis cannot be used: ${trouble}`, { cause: error });
-  }
+}
 
+/** Logs the first error of an outage, and its end. */
+function logConnection(name: string, connection: Redis, log: StoreLog): void {
+  let isDown = false;
+  connection.on('error', (error: Error) => {
+    if (!isDown) log.warn(`redis (${name}): ${messageOf(error)}`);
+    isDown = true;
+  });
+  connection.on('ready', () => {
+    if (isDown) log.info(`redis (${name}): connected again`);
+    isDown = false;
+  });
+}
+
+const messageOf = (error: Error): string => error.message || error.name;
+
+function disconnect(connections: Connections): void {
+  for (const connection of Object.values(connections)) connection.disconnect();
+}
+
+function createStore(connections: Connections, prefix: string): Store {
+  const { commands, bulk, subscriber } = connections;
   let clockOffsetMs = 0;
-  let observed: (seconds: number) => void = () => {};
+  let onCommand: (seconds: number) => void = () => {};
   async function attempt<T>(work: Promise<T>): Promise<T> {
     const startedAt = performance.now();
     try {
@@ -143,12 +166,12 @@ export async function openStore(options: {
     } catch (error) {
       throw asUnavailable(error);
     } finally {
-      observed((performance.now() - startedAt) / 1_000);
+      onCommand((performance.now() - startedAt) / 1_000);
     }
   }
-  const turns = createFairTurns(BULK_AT_ONCE);
-  function inTurn<T>({ name: by, signal }: Requester, work: (bulk: Redis) => Promise<T>): Promise<T> {
-    return turns.run(by, signal, () => attempt(work(bulk)));
+  const turns = createFairTurns(MAX_BULK_READS);
+  function inTurn<T>({ name, signal }: Requester, work: (bulk: Redis) => Promise<T>): Promise<T> {
+    return turns.run(name, signal, () => attempt(work(bulk)));
   }
   return {
     keys: createKeys(prefix),
@@ -158,69 +181,44 @@ export async function openStore(options: {
     attempt,
     isConnected: () => [commands, bulk].every(({ status }) => status === 'ready'),
     bulk: inTurn,
-    runBulk: (asker, name, keys, args = []) => inTurn(asker, (redis) => runScript(redis, name, keys, args)),
-    transact: (transaction) => attempt(completed(transaction)),
+    runBulk: (requester, name, keys, args = []) =>
+      inTurn(requester, (redis) => runScript(redis, name, keys, args)),
+    transact: (transaction) => attempt(execute(transaction)),
     now: () => Date.now() + clockOffsetMs,
     setClock: (redisNow) => {
       clockOffsetMs = redisNow - Date.now();
     },
     observe: (listener) => {
-      observed = listener;
+      onCommand = listener;
     },
-    close: disconnect,
+    close: () => disconnect(connections),
   };
 }
 
 /**
- * A reply other than "not now" is a bug and is passed through, as is any error that did not come from Redis. Any other
- * ioredis error means that the connection failed.
+ * Any other error reply is a bug and is passed through, as is any error that did not come from Redis. Any other ioredis
+ * error means that the connection failed.
  */
 function asUnavailable(error: unknown): unknown {
   if (!(error instanceof Error)) return error;
-  if (error.name === 'ReplyError') return asNotNow(error) ?? error;
-  if (OUR_BUGS.some((kind) => error instanceof kind) || 'path' in error) return error;
+  if (error.name === 'ReplyError') return asTemporary(error) ?? error;
+  if (PROGRAMMING_ERRORS.some((kind) => error instanceof kind) || 'path' in error) return error;
   return new StoreUnavailable(error.message, { cause: error });
 }
 
 /** An aborted transaction reports only the abort; the replies to its commands contain the reason. */
-function asNotNow(error: Error): StoreUnavailable | undefined {
+function asTemporary(error: Error): StoreUnavailable | undefined {
   const previous =
     'previousErrors' in error && Array.isArray(error.previousErrors) ? error.previousErrors : [];
   const reasons: string[] = previous.length > 0 ? previous.map(({ message }) => message) : [error.message];
-  if (!reasons.every((reason) => NOT_NOW.test(reason))) return undefined;
+  if (!reasons.every((reason) => TEMPORARY.test(reason))) return undefined;
   const isFull = reasons.some((reason) => reason.startsWith('OOM'));
   return new (isFull ? StoreFull : StoreUnavailable)(error.message, { cause: error });
 }
 
 /** Redis replies to each command of a transaction; a failing command does not fail the transaction. */
-async function completed(transaction: ChainableCommander): Promise<void> {
+async function execute(transaction: ChainableCommander): Promise<void> {
   for (const [error] of (await transaction.exec()) ?? []) if (error) throw error;
 }
 
-const OUR_BUGS = [TypeError, RangeError, ReferenceError, SyntaxError];
-
-async function checkServer(redis: Redis, log: StoreLog, ephemeral: boolean): Promise<void> {
-  const { refusal, warnings } = judgeServer(await redis.info(), ephemeral);
-  if (refusal) throw new Error(refusal);
-  for (const warning of warnings) log.warn(warning);
-}
-
-/** Reject a server that is too old; warn about settings that lose messages. Input is INFO. Pure. */
-export function judgeServer(info: string, ephemeral: boolean): { refusal?: string; warnings: string[] } {
-  const field = (name: string) => new RegExp(`^${name}:(.*?)\\r?$`, 'm').exec(info)?.[1];
-  const version = field('valkey_version') ?? field('redis_version') ?? '0';
-  const warnings: string[] = [];
-  if (Number.parseInt(version, 10) < 7) {
-    return { refusal: `Redis ${version} is too old: Parley needs 7.0 or newer`, warnings };
-  }
-  const policy = field('maxmemory_policy');
-  if (policy !== 'noeviction') {
-    warnings.push(
-      `Redis drops keys when memory is full (${policy}): MESSAGES WILL VANISH. Set maxmemory-policy noeviction.`,
-    );
-  }
-  if (field('aof_enabled') !== '1' && !ephemeral) {
-    warnings.push('Redis keeps no append-only file: a restart of Redis LOSES MESSAGES. Set appendonly yes.');
-  }
-  return { warnings };
-}
+const PROGRAMMING_ERRORS = [TypeError, RangeError, ReferenceError, SyntaxError];

@@ -1,55 +1,43 @@
 /**
  * The subscriber: receives what other nodes publish. A notification is a hint and the log is the source of truth, so a
- * lost message is read from there; the main duty of this file is to detect silence. A subscriber can look healthy and
- * receive nothing (a half-open connection, a replaced server). It therefore publishes a probe to itself every two
- * seconds, and drops the connection when none has arrived for six.
+ * lost message is read from there; the main duty of this file is to detect silence.
  */
 import type { Store } from './client.ts';
 
 const PROBE_EVERY_MS = 2_000;
 const SILENT_AFTER_MS = 6_000;
+const CHANNELS_PER_CALL = 1_000;
+
+type Log = { warn(message: string): void };
 
 export type PubSub = ReturnType<typeof createPubSub>;
 
-export function createPubSub(store: Store, nodeId: string, log: { warn(message: string): void }) {
-  const { subscriber, commands, keys } = store;
+export function createPubSub(store: Store, nodeId: string, log: Log) {
+  const { subscriber, keys } = store;
   const probe = keys.channels.probe(nodeId);
-  const listeners = new Map<string, (payload: string) => void>();
+  const listeners = new Map<string, (payload: string) => void>([[probe, () => {}]]);
+  const watchdog = new Watchdog(store, probe, log);
   let onRestored: () => void = () => {};
-  let heardAt = performance.now();
 
   subscriber.on('message', (channel: string, payload: string) => {
-    heardAt = performance.now();
+    watchdog.receivedAt = performance.now();
     listeners.get(channel)?.(payload);
   });
   // Also runs on the first connect, when the probe is the only subscription.
   subscriber.on('ready', () => void restore());
-  listeners.set(probe, () => {});
 
   /** Subscribe to every channel again; then the owners must read what they missed. */
   async function restore(): Promise<void> {
-    heardAt = performance.now();
+    watchdog.receivedAt = performance.now();
     try {
       const channels = [...listeners.keys()];
-      for (let i = 0; i < channels.length; i += 1_000)
-        await subscriber.subscribe(...channels.slice(i, i + 1_000));
+      for (let i = 0; i < channels.length; i += CHANNELS_PER_CALL)
+        await subscriber.subscribe(...channels.slice(i, i + CHANNELS_PER_CALL));
       onRestored();
     } catch {
       subscriber.disconnect(true); // the connection dropped again: the next one restores
     }
   }
-
-  const timer = setInterval(() => {
-    if (performance.now() - heardAt > SILENT_AFTER_MS && subscriber.status === 'ready') {
-      log.warn('redis (subscriber): connected but silent; connecting again');
-      heardAt = performance.now();
-      subscriber.disconnect(true);
-    }
-    // While Redis does not accept the probe, silence is not the subscriber's fault.
-    commands.publish(probe, '').catch(() => {
-      heardAt = performance.now();
-    });
-  }, PROBE_EVERY_MS);
 
   return {
     start: (restored: () => void): Promise<void> => {
@@ -71,7 +59,46 @@ export function createPubSub(store: Store, nodeId: string, log: { warn(message: 
       subscriber.unsubscribe(channel).catch(() => {});
     },
 
-    isReceiving: (): boolean => performance.now() - heardAt < SILENT_AFTER_MS,
-    stop: (): void => clearInterval(timer),
+    isReceiving: (): boolean => watchdog.isReceiving(),
+    stop: (): void => watchdog.stop(),
   };
+}
+
+/**
+ * A subscriber can look healthy and receive nothing (a half-open connection, a replaced server). The watchdog therefore
+ * publishes a probe to it every two seconds, and drops the connection when nothing has arrived for six.
+ */
+class Watchdog {
+  receivedAt = performance.now();
+  readonly #store: Store;
+  readonly #probe: string;
+  readonly #log: Log;
+  readonly #timer = setInterval(() => this.#check(), PROBE_EVERY_MS);
+
+  constructor(store: Store, probe: string, log: Log) {
+    this.#store = store;
+    this.#probe = probe;
+    this.#log = log;
+  }
+
+  isReceiving(): boolean {
+    return performance.now() - this.receivedAt < SILENT_AFTER_MS;
+  }
+
+  stop(): void {
+    clearInterval(this.#timer);
+  }
+
+  #check(): void {
+    const { subscriber, commands } = this.#store;
+    if (performance.now() - this.receivedAt > SILENT_AFTER_MS && subscriber.status === 'ready') {
+      this.#log.warn('redis (subscriber): connected but silent; reconnecting');
+      this.receivedAt = performance.now();
+      subscriber.disconnect(true);
+    }
+    // While Redis does not accept the probe, silence is not the subscriber's fault.
+    commands.publish(this.#probe, '').catch(() => {
+      this.receivedAt = performance.now();
+    });
+  }
 }

@@ -25,13 +25,13 @@ export type ScriptReplies = {
     | [
         'read',
         ...[first: number, acked: number, unread: number, overflowed: 0 | 1],
-        ...[lookedTo: number, hasMore: 0 | 1, messages: string[], evictedFrom: number, evictedTo: number],
+        ...[scannedTo: number, hasMore: 0 | 1, messages: string[], evictedFrom: number, evictedTo: number],
       ]
     | ['unknown']
     | ['uncounted'];
   'log-positions': string[];
-  'conversations-page': [unlinked: number, stop: string, hasOlder: 0 | 1, page: (string | number)[]];
-  'conversations-link': 'adopted';
+  'conversations-page': [unlisted: number, stop: string, hasOlder: 0 | 1, page: (string | number)[]];
+  'conversations-link': 'linked';
   'log-newest': string[];
   'inbox-ack': ['acked' | 'more', number] | ['unknown'] | ['uncounted'];
   'inbox-recount': 'counted' | 'more';
@@ -59,13 +59,13 @@ const read = (name: string) => readFileSync(new URL(`${name}.lua`, folder), 'utf
 
 function load(name: string): { sha: string; source: string } {
   const body = read(name);
-  const used = /^-- use: (.+)$/m.exec(body)?.[1]?.split(' ') ?? [];
-  const source = [...used.map((fragment) => read(`lib/${fragment}`)), body].join('\n');
+  const fragments = /^-- use: (.+)$/m.exec(body)?.[1]?.split(' ') ?? [];
+  const source = [...fragments.map((fragment) => read(`lib/${fragment}`)), body].join('\n');
   return { sha: createHash('sha1').update(source).digest('hex'), source };
 }
 
-// Loaded at startup: an upgrade may replace the folder under a running node, and file descriptors may run out.
-const loaded = new Map(
+// Read at startup: an upgrade may replace the folder under a running node, and file descriptors may run out.
+const scripts = new Map(
   readdirSync(folder)
     .filter((file) => file.endsWith('.lua'))
     .map((file) => file.slice(0, -'.lua'.length))
@@ -79,7 +79,7 @@ export async function runScript<Name extends ScriptName>(
   keys: string[],
   args: (string | number)[],
 ): Promise<ScriptReplies[Name]> {
-  const script = loaded.get(name)!; // each name has a file: test/architecture.test.ts
+  const script = scripts.get(name)!; // each name has a file: test/architecture.test.ts
   try {
     return (await redis.evalsha(script.sha, keys.length, ...keys, ...args)) as ScriptReplies[Name];
   } catch (error) {
