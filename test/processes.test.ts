@@ -71,7 +71,7 @@ test.skipIf(!native).each(['1', '2'])(
     isOver = true;
     await Promise.all(sending);
     expect(refused).toEqual([]);
-    expect(parley.output()).not.toMatch(/starts again|started again/); // the private Redis, a worker
+    expect(parley.output()).not.toMatch(/restarts|started again/); // the private Redis, a worker
     expect(all.filter(isAlive)).toEqual([]);
     const again = await startProcess(settings);
     const kept = new Set(await textsOf(await login({ url: again.url } as TestNode, 'bob')));

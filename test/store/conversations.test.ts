@@ -98,7 +98,7 @@ test('the cost of a page depends on its size only, and moving to the front costs
     costs.push(commands.filter(([, where]) => where === key).length);
   }
   expect(Math.max(...costs)).toBeLessThanOrEqual(4);
-  expect(costs[2], 'the newest stays where it is').toBe(1);
+  expect(costs[2], 'the newest stays in place').toBe(1);
 });
 
 test('a cursor of an unknown conversation costs a bounded walk per page and still reaches the end', async () => {
@@ -121,8 +121,8 @@ test('a cursor of an unknown conversation costs a bounded walk per page and stil
 test('an aborted request stops reading', async () => {
   const store = await testStore();
   const conversations = createConversationStore(store);
-  const gone = AbortSignal.abort(new Error('gone'));
-  await expect(conversations.page('me', 10, undefined, gone)).rejects.toThrow('gone');
+  const signal = AbortSignal.abort(new Error('gone'));
+  await expect(conversations.page('me', 10, undefined, signal)).rejects.toThrow('gone');
 });
 
 test('an aborted read is never started: pages, the mailbox, the online list', async () => {

@@ -36,7 +36,7 @@ test.each([
   'eeeeeeee.1.0000000g~0',
   'eeeeeeee.1.00000000~0\r\nid: x',
   `${'e'.repeat(9000)}~0`,
-])('%j is no cursor', (text) => {
+])('%j is not a cursor', (text) => {
   expect(parseCursor(text)).toBeUndefined();
 });
 
@@ -52,8 +52,8 @@ const log = (first: number, last: number, ids: Record<number, string> = {}) => (
 });
 
 test.each([
-  ['the start of a log that is whole', START, log(1, 5), 'whole'],
-  ['the start of a log that dropped its oldest', START, log(3, 5), 'trimmed'],
+  ['the start of a complete log', START, log(1, 5), 'whole'],
+  ['the start of a log that dropped its oldest entries', START, log(3, 5), 'trimmed'],
   [
     'a position the log still has',
     { epoch: 'e1', seq: 2, mark: 'aaaaaaaa' },
@@ -66,8 +66,13 @@ test.each([
     log(1, 5, { 2: 'aaaaaaaa' }),
     'whole',
   ],
-  ['the last one that was dropped', { epoch: 'e1', seq: 2, mark: 'aaaaaaaa' }, log(3, 5), 'whole'],
-  ['one that was dropped, and the next too', { epoch: 'e1', seq: 1, mark: 'aaaaaaaa' }, log(3, 5), 'trimmed'],
+  ['the last entry that was dropped', { epoch: 'e1', seq: 2, mark: 'aaaaaaaa' }, log(3, 5), 'whole'],
+  [
+    'a dropped entry, and the next was dropped too',
+    { epoch: 'e1', seq: 1, mark: 'aaaaaaaa' },
+    log(3, 5),
+    'trimmed',
+  ],
   [
     'another epoch of the log',
     { epoch: 'e0', seq: 2, mark: 'aaaaaaaa' },
@@ -75,7 +80,7 @@ test.each([
     'epoch',
   ],
   ['a log that vanished', { epoch: 'e1', seq: 2, mark: 'aaaaaaaa' }, { ...log(1, 0), end: START }, 'epoch'],
-  ['beyond the end', { epoch: 'e1', seq: 6, mark: 'aaaaaaaa' }, log(1, 5), 'future'],
+  ['a position beyond the end', { epoch: 'e1', seq: 6, mark: 'aaaaaaaa' }, log(1, 5), 'future'],
   [
     'a log that lost its newest entries and grew again',
     { epoch: 'e1', seq: 2, mark: 'aaaaaaaa' },

@@ -1,5 +1,5 @@
-// How the private Redis treats existing files: it closes them to other users, repairs an end torn by a power cut, and
-// otherwise leaves them untouched, refuses to start, and says what to do.
+// How the private Redis treats existing files: it closes them to other users and repairs an end torn by a power failure;
+// otherwise it leaves them untouched, does not start, and reports what to do.
 import { once } from 'node:events';
 import fs from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -51,22 +51,22 @@ const TRANSACTION = '*1\r\n$5\r\nMULTI\r\n*3\r\n$5\r\nRPUSH\r\n$4\r\nlist\r\n$4\
 describe.runIf(native)('an append-only file with a torn end', () => {
   test.each([
     ['zeros', Buffer.alloc(512)],
-    ['more zeros than are read at once', Buffer.alloc(3 << 20)],
-    ['garbage', Buffer.from('\u0001\u0002 neither here nor there \xff\xfe', 'latin1')],
-    ['a command that is cut off', Buffer.from('*3\r\n$5\r\nRPUSH\r\n$4\r\nli')],
-    ['a command that is cut off in its count', Buffer.from('*')],
-    ['a command that is cut off, then zeros', Buffer.from(`*3\r\n$5\r\nRPUSH\r\n$4\r\nli${'\0'.repeat(99)}`)],
-    ['a transaction that was not finished', Buffer.from(TRANSACTION)],
-    ['a transaction that is torn', Buffer.from(`${TRANSACTION}*1\r\n$4\r\nEX`)],
-  ])('is mended: %s', async (_, tail) => {
+    ['more zeros than one read returns', Buffer.alloc(3 << 20)],
+    ['garbage', Buffer.from('\u0001\u0002 not a command \xff\xfe', 'latin1')],
+    ['a truncated command', Buffer.from('*3\r\n$5\r\nRPUSH\r\n$4\r\nli')],
+    ['a command truncated in its count', Buffer.from('*')],
+    ['a truncated command, then zeros', Buffer.from(`*3\r\n$5\r\nRPUSH\r\n$4\r\nli${'\0'.repeat(99)}`)],
+    ['an unfinished transaction', Buffer.from(TRANSACTION)],
+    ['a truncated transaction', Buffer.from(`${TRANSACTION}*1\r\n$4\r\nEX`)],
+  ])('is repaired: %s', async (_, tail) => {
     await fill();
-    const whole = fs.readFileSync(incr);
+    const original = fs.readFileSync(incr);
     fs.appendFileSync(incr, tail);
     expect(await entries()).toHaveLength(20);
     expect(logged).toHaveLength(1);
-    expect(logged[0]).toContain(`${incr} ended in ${tail.length} bytes that are no whole command`);
-    const copy = /the file as it was is (\S+)$/.exec(logged[0]!)![1]!;
-    expect(fs.readFileSync(copy).equals(Buffer.concat([whole, tail]))).toBe(true);
+    expect(logged[0]).toContain(`${incr} ended with ${tail.length} bytes of an incomplete command`);
+    const copy = /the original is saved as (\S+)$/.exec(logged[0]!)![1]!;
+    expect(fs.readFileSync(copy).equals(Buffer.concat([original, tail]))).toBe(true);
     expect(mode(copy)).toBe(0o600);
     expect(await entries()).toHaveLength(20);
     expect(logged).toHaveLength(1);
@@ -74,23 +74,23 @@ describe.runIf(native)('an append-only file with a torn end', () => {
 
   test('is cut after the last complete command, wherever that command is torn', async () => {
     await fill();
-    const whole = fs.readFileSync(incr);
+    const original = fs.readFileSync(incr);
     for (const missing of [1, 2, 9, 17, 30]) {
-      fs.writeFileSync(incr, whole.subarray(0, whole.length - missing));
+      fs.writeFileSync(incr, original.subarray(0, original.length - missing));
       expect(await entries()).toHaveLength(19);
     }
   });
 
-  test('is left alone when the file is empty or its end is intact', async () => {
+  test('is not touched when the file is empty or its end is intact', async () => {
     await fill();
     fs.writeFileSync(incr, '');
     expect(await entries()).toEqual([]);
     expect(logged).toEqual([]);
   });
 
-  const refuse = async (words: RegExp) => {
+  const expectRefusal = async (message: RegExp) => {
     const before = fs.readFileSync(incr);
-    await expect(entries()).rejects.toThrow(words);
+    await expect(entries()).rejects.toThrow(message);
     expect(fs.readFileSync(incr).equals(before)).toBe(true);
     expect(fs.readdirSync(join(dataDir, 'appendonlydir')).filter((name) => name.includes('torn'))).toEqual(
       [],
@@ -99,26 +99,26 @@ describe.runIf(native)('an append-only file with a torn end', () => {
 
   test.each([
     ['zeros', (at: number, bytes: Buffer) => bytes.fill(0, at, at + 60)],
-    [
-      'a length that leads far beyond the end',
-      (at: number, bytes: Buffer) => bytes.write('$99999999\r\n', at + 4),
-    ],
+    ['a length far beyond the end', (at: number, bytes: Buffer) => bytes.write('$99999999\r\n', at + 4)],
     ['a count of arguments', (at: number, bytes: Buffer) => bytes.write('*7', at)],
-    ['one byte of a head', (at: number, bytes: Buffer) => bytes.write('!', at)],
-  ])('is not what a damage in the middle is: %s, and whole commands behind it', async (_, damage) => {
-    await fill();
-    const bytes = fs.readFileSync(incr);
-    damage(bytes.indexOf('*3\r\n', bytes.indexOf('entry 7')), bytes);
-    fs.writeFileSync(incr, bytes);
-    await refuse(
-      /damaged at byte \d+, and commands that are whole follow.*redis-check-aof --fix \S+manifest/,
-    );
-  });
+    ['one byte of a header', (at: number, bytes: Buffer) => bytes.write('!', at)],
+  ])(
+    'is not repaired when the damage is in the middle: %s, followed by complete commands',
+    async (_, damage) => {
+      await fill();
+      const bytes = fs.readFileSync(incr);
+      damage(bytes.indexOf('*3\r\n', bytes.indexOf('entry 7')), bytes);
+      fs.writeFileSync(incr, bytes);
+      await expectRefusal(
+        /damaged at byte \d+, and complete commands follow.*redis-check-aof --fix \S+manifest/,
+      );
+    },
+  );
 
   test('is not repaired when the file contains no command at all', async () => {
     await fill();
     fs.writeFileSync(incr, Buffer.alloc(4_096));
-    await refuse(/does not begin with a command.*back from a copy/);
+    await expectRefusal(/does not begin with a command.*from a backup/);
   });
 });
 
@@ -132,14 +132,14 @@ describe.runIf(native)('data files that the server would ignore', () => {
       () => fs.rmSync(manifest()),
       /has data \(appendonly\.aof\.1\.incr\.aof\) but no appendonly\.aof\.manifest/,
     ],
-    ['an empty manifest', () => fs.writeFileSync(manifest(), ''), /cannot be read, it is damaged or empty/],
+    ['an empty manifest', () => fs.writeFileSync(manifest(), ''), /manifest is damaged or empty/],
     ['a manifest of zeros', () => fs.writeFileSync(manifest(), Buffer.alloc(80)), /damaged or empty/],
     [
       'a manifest whose file is missing',
       () => fs.rmSync(incr),
-      /names appendonly\.aof\.1\.incr\.aof, which is not there/,
+      /lists appendonly\.aof\.1\.incr\.aof, which does not exist/,
     ],
-    ['a manifest whose base is missing', () => fs.rmSync(base()), /names appendonly\.aof\.1\.base\.rdb/],
+    ['a manifest whose base is missing', () => fs.rmSync(base()), /lists appendonly\.aof\.1\.base\.rdb/],
     [
       'a manifest that is older than the files',
       () => fs.copyFileSync(incr, incr.replace('.1.', '.2.')),
@@ -159,17 +159,17 @@ describe.runIf(native)('data files that the server would ignore', () => {
         fs.rmSync(join(dataDir, 'appendonlydir'), { recursive: true });
         fs.writeFileSync(join(dataDir, 'dump.rdb'), 'REDIS0010');
       },
-      /dump\.rdb would not be read.*move it away/,
+      /dump\.rdb would be ignored.*Move it away/,
     ],
-  ])('are a reason not to start: %s', async (_, damage, words) => {
+  ])('prevent the start: %s', async (_, damage, message) => {
     await fill();
     damage();
     const before = fs.readdirSync(dataDir, { recursive: true }).sort();
-    await expect(entries()).rejects.toThrow(words);
+    await expect(entries()).rejects.toThrow(message);
     expect(fs.readdirSync(dataDir, { recursive: true }).sort()).toEqual(before);
   });
 
-  test('do not include those of a start that ended before it began', async () => {
+  test('do not include the files of a start that was interrupted', async () => {
     await fill(0);
     fs.rmSync(manifest());
     await fill();
@@ -203,7 +203,7 @@ describe.runIf(native)('the data directory', () => {
       expect(openFiles()).toEqual([]);
     });
     expect(mode(dataDir)).toBe(0o700);
-    expect(logged).toEqual([expect.stringContaining('closed to them now (0700)')]);
+    expect(logged).toEqual([expect.stringContaining('changed its mode to 0700')]);
     for (const name of ['appendonlydir', 'appendonlydir/appendonly.aof.manifest'])
       fs.chmodSync(join(dataDir, name), 0o755);
     await withRedis(async () => {});
@@ -212,27 +212,27 @@ describe.runIf(native)('the data directory', () => {
 
   test.each([
     [
-      'that is shared by all',
+      'is shared by all users',
       () => fs.chmodSync(dataDir, 0o1777),
-      /is not Parley's alone \(it is shared\): chmod 700/,
+      /is not used by Parley alone \(shared\)\. Run chmod 700/,
     ],
     [
-      'that holds other things',
+      'contains other files',
       () => {
         fs.chmodSync(dataDir, 0o755);
         fs.writeFileSync(join(dataDir, 'thesis.doc'), '');
       },
-      /is not Parley's alone \(thesis\.doc\): chmod 700 it, or set DATA_DIR to a directory below it/,
+      /is not used by Parley alone \(thesis\.doc\)\. Run chmod 700 on it, or set DATA_DIR/,
     ],
-  ])('is not one %s: that is left as it is', async (_, make, words) => {
+  ])('is rejected and not changed if it %s', async (_, make, message) => {
     fs.mkdirSync(dataDir);
     make();
     const before = mode(dataDir);
-    await expect(withRedis(async () => {})).rejects.toThrow(words);
+    await expect(withRedis(async () => {})).rejects.toThrow(message);
     expect(mode(dataDir)).toBe(before);
   });
 
-  test('may contain other files when it is closed, and loses what a killed server left', async () => {
+  test('may contain other files if it is closed, and temporary files of a killed server are removed', async () => {
     fs.mkdirSync(dataDir, { mode: 0o700 });
     fs.writeFileSync(join(dataDir, 'notes'), '');
     fs.mkdirSync(join(dataDir, 'temp-99999.rdb'));
@@ -245,7 +245,7 @@ describe.runIf(native)('the data directory', () => {
 
 describe.runIf(native)('a signal sent to all processes at once', () => {
   test.each(['SIGTERM', 'SIGINT', 'SIGHUP'] as const)(
-    '%s does not end the server before its Parley ends',
+    '%s does not end the server before its Parley exits',
     async (signal) => {
       const pid = await withRedis(async (client) => {
         const pid = Number(/process_id:(\d+)/.exec(await client.info('server'))?.[1]);

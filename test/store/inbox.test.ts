@@ -36,7 +36,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
 );
 
 /** The account writes to a stranger, whose latest message is evicted to make room. */
-const BEFRIENDED_AS_THEY_PAY = [
+const BEFRIENDED_DURING_EVICTION = [
   { do: 'receive' as const, from: 1, length: 1 },
   { do: 'send' as const, to: 2 },
   ...[2, 0, 2, 2].map((from) => ({ do: 'receive' as const, from, length: 1 })),
@@ -170,18 +170,18 @@ test('counters equal a full count of the inbox, and the right sender pays for ev
           }
         }
         // Every lost message is reported: as a tombstone, or as an overflow.
-        const kept = new Map(now.entries.map((entry) => [idOf(entry.message), entry]));
+        const byId = new Map(now.entries.map((entry) => [idOf(entry.message), entry]));
         missing = new Set([...missing, ...gone.map(({ id }) => id)]);
         for (const id of missing) {
-          const seq = kept.get(id)?.seq;
+          const seq = byId.get(id)?.seq;
           if (seq !== undefined && seq <= now.acked) missing.delete(id);
           else if (seq === undefined && now.acked >= now.first) missing.delete(id);
           else if (seq === undefined) expect(inboxState({ meta: stored }).overflowed).toBe(true);
-          else expect(isTombstone(kept.get(id)!)).toBe(true);
+          else expect(isTombstone(byId.get(id)!)).toBe(true);
         }
       }
     }),
-    { numRuns: 60, examples: [[BEFRIENDED_AS_THEY_PAY]] },
+    { numRuns: 60, examples: [[BEFRIENDED_DURING_EVICTION]] },
   );
 }, 120_000);
 
@@ -198,15 +198,15 @@ test('an acknowledgement never moves backwards, and one of an unknown message ch
   expect(await logs.ack('bob', 's', ids[1]!)).toBe(1);
   expect(await logs.ack('bob', 's', ids[0]!)).toBe(1);
   expect(await logs.ack('bob', 's', 'no such message')).toBeUndefined();
-  const { end: head } = await logs.read(store.keys.inbox('bob'), { count: 0 });
+  const { end } = await logs.read(store.keys.inbox('bob'), { count: 0 });
   for (const wrong of [
-    { ...head, epoch: 'zzzzzzzz' },
-    { ...head, seq: 4 },
-    { ...head, mark: '00000000' },
+    { ...end, epoch: 'zzzzzzzz' },
+    { ...end, seq: 4 },
+    { ...end, mark: '00000000' },
   ]) {
     expect(await logs.ack('bob', 's', wrong)).toBeUndefined();
   }
-  expect(await logs.ack('bob', 's', head)).toBe(0);
+  expect(await logs.ack('bob', 's', end)).toBe(0);
 });
 
 test('acknowledging a message that was trimmed returns the unread count and changes nothing', async () => {
@@ -215,15 +215,15 @@ test('acknowledging a message that was trimmed returns the unread count and chan
   await account(store, 'bob');
   for (const text of ['1', '2', '3', '4', '5'])
     await logs.direct('alice', 'bob', draft('alice', text, { to: 'bob' }));
-  const { end: head } = await logs.read(store.keys.inbox('bob'), { count: 0 });
-  expect(await logs.ack('bob', 's', { ...head, seq: 1 })).toBe(3);
+  const { end } = await logs.read(store.keys.inbox('bob'), { count: 0 });
+  expect(await logs.ack('bob', 's', { ...end, seq: 1 })).toBe(3);
   expect(inboxState(await logs.read(store.keys.inbox('bob'), { count: 0 }))).toMatchObject({
     acked: 0,
     unread: 3,
   });
 });
 
-test('a long acknowledgement is made in steps, each of which is complete by itself', async () => {
+test('a long acknowledgement takes several steps, each complete by itself', async () => {
   const store = await testStore();
   const logs = testLogs(store, { inbox: 2_000 });
   await account(store, 'bob');
@@ -231,9 +231,9 @@ test('a long acknowledgement is made in steps, each of which is complete by itse
   const ids = sent.map(({ id }) => id);
   await logs.direct('x0', 'bob', sent[0]!); // the script is loaded by now, so the others keep their order
   await Promise.all(sent.slice(1).map((each) => logs.direct(each.limitedAs, 'bob', each)));
-  const hangsUp = new AbortController();
-  hangsUp.abort();
-  await expect(logs.ack('bob', 's', ids[1_099]!, hangsUp.signal)).rejects.toThrow(/abort/i);
+  const controller = new AbortController();
+  controller.abort();
+  await expect(logs.ack('bob', 's', ids[1_099]!, controller.signal)).rejects.toThrow(/abort/i);
   expect(await logs.unreadOf('bob', ['x0', 'x1', 'x2'])).toEqual([233, 233, 234]);
   expect(await logs.ack('bob', 's', ids[499]!)).toBe(700);
   expect(await logs.ack('bob', 's', ids[1_099]!)).toBe(100);

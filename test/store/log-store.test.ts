@@ -116,8 +116,8 @@ test('sends over the limit are rejected and change nothing, and repeats are not 
   for (let n = 0; n < 5; n += 1)
     expect((await logs.broadcast(draft('alice', '1', { key: 'k' }))).outcome).toBe('replayed');
   await logs.broadcast(draft('alice', '2'));
-  const refused = await logs.broadcast(draft('alice', '3'));
-  expect(refused).toEqual({ outcome: 'limited', waitMs: expect.any(Number) });
+  const rejected = await logs.broadcast(draft('alice', '3'));
+  expect(rejected).toEqual({ outcome: 'limited', waitMs: expect.any(Number) });
   expect(await store.commands.llen(store.keys.broadcasts.list)).toBe(2);
   expect((await logs.broadcast(draft('bob', '3'))).outcome).toBe('appended');
 });
@@ -161,25 +161,25 @@ test.each([
     for (let n = 1; n <= 90; n += 1)
       await logs.broadcast(draft('alice', n > 10 && n <= 80 ? LONGEST : 'short'));
     const monitor = await watchCommands(store, prefix);
-    for (const [maxBytes, most, least] of [
+    for (const [maxBytes, max, min] of [
       [256 * 1024, 26, 24],
       [40_000, 12, 12],
       [10, 1, 1],
     ] as const) {
-      let given: Entry[] = [];
+      let entries: Entry[] = [];
       const commands = await monitor.during(async () => {
-        given = (await logs.read(store.keys.broadcasts, { ...from, count: 90, maxBytes })).entries;
+        entries = (await logs.read(store.keys.broadcasts, { ...from, count: 90, maxBytes })).entries;
       });
-      expect(given.length).toBeLessThanOrEqual(most);
-      expect(given.length).toBeGreaterThanOrEqual(least);
-      const end = 'after' in from ? 1 : 91 - given.length;
-      expect(given.map(({ seq }) => seq)).toEqual(given.map((__, index) => end + index));
-      expect(entriesLookedAt(commands)).toBeLessThanOrEqual(given.length + 16);
+      expect(entries.length).toBeLessThanOrEqual(max);
+      expect(entries.length).toBeGreaterThanOrEqual(min);
+      const end = 'after' in from ? 1 : 91 - entries.length;
+      expect(entries.map(({ seq }) => seq)).toEqual(entries.map((__, index) => end + index));
+      expect(entriesLookedAt(commands)).toBeLessThanOrEqual(entries.length + 16);
     }
   },
 );
 
-test('a caller that must get past a known entry gets the next one, whatever their size', async () => {
+test('a read with minEntries returns the next entry after a known one, whatever their size', async () => {
   const store = await testStore();
   const logs = testLogs(store);
   for (let n = 0; n < 5; n += 1) await logs.broadcast(draft('alice', LONGEST));

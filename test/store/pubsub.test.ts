@@ -18,51 +18,54 @@ async function pubsubOver(url: string) {
 
 test('a listener receives published messages until it is removed', async () => {
   const { store, pubsub } = await pubsubOver(inject('redisUrl'));
-  const heard: string[] = [];
+  const received: string[] = [];
   await pubsub.start(() => {});
-  await pubsub.subscribe('channel', (payload) => heard.push(payload));
+  await pubsub.subscribe('channel', (payload) => received.push(payload));
   await store.commands.publish('channel', 'one');
-  await until('it is heard', () => heard.length === 1);
+  await until('the message arrives', () => received.length === 1);
   pubsub.unsubscribe('channel');
-  await until('nobody listens', async () => (await store.commands.publish('channel', 'two')) === 0);
-  expect(heard).toEqual(['one']);
+  await until(
+    'the channel has no subscriber',
+    async () => (await store.commands.publish('channel', 'two')) === 0,
+  );
+  expect(received).toEqual(['one']);
 });
 
 test('after a disconnect every channel is subscribed again, and the owners are notified', async () => {
   const proxy = await redisProxy();
   const { store, pubsub } = await pubsubOver(proxy.url);
-  const heard: string[] = [];
+  const received: string[] = [];
   let restored = 0;
   await pubsub.start(() => {
     restored += 1;
   });
-  await pubsub.subscribe('channel', (payload) => heard.push(payload));
+  await pubsub.subscribe('channel', (payload) => received.push(payload));
   expect(restored).toBe(1);
   proxy.cut();
-  await until('it was restored', () => restored === 2);
+  await until('the subscriber reconnects', () => restored === 2);
   await until('a message comes through', async () => {
     await store.commands.publish('channel', 'again').catch(() => {});
-    return heard.length > 0;
+    return received.length > 0;
   });
 });
 
 test('a subscriber that is connected but receives nothing is detected within 10 s and replaced', async () => {
   const proxy = await redisProxy();
   const { store, pubsub, warnings } = await pubsubOver(proxy.url);
-  const heard: string[] = [];
+  const received: string[] = [];
   let restored = 0;
   await pubsub.start(() => {
     restored += 1;
   });
-  await pubsub.subscribe('channel', (payload) => heard.push(payload));
+  await pubsub.subscribe('channel', (payload) => received.push(payload));
   proxy.silenceSubscribers();
   await store.commands.publish('channel', 'lost');
-  await until('it was restored', () => restored === 2, 10_000);
+  await until('the subscriber reconnects', () => restored === 2, 10_000);
   expect(warnings).toContain('redis (subscriber): connected but silent; reconnecting');
   expect(pubsub.isReceiving()).toBe(true);
   await store.commands.publish('channel', 'found');
-  await until('it is heard', () => heard.length > 0);
-  expect(heard).toEqual(['found']);
+  await until('the message arrives', () => received.length > 0);
+  expect(received).toEqual(['found']);
 }, 20_000);
 
 test('the subscriber is not replaced while Redis as a whole hangs', async () => {

@@ -6,12 +6,12 @@ import { inboxState } from '../../src/store/inboxes.ts';
 import type { Store } from '../../src/store/redis/client.ts';
 import { account, draft, testLogs, testStore } from '../support/store.ts';
 
-type Old = { from: string; to: string; id: string };
+type OldEntry = { from: string; to: string; id: string };
 
 /** Write an inbox of `me` as release 9269ab0 did, with `acked` entries acknowledged. */
-async function oldInbox(store: Store, me: string, count: number, acked: number): Promise<Old[]> {
+async function oldInbox(store: Store, me: string, count: number, acked: number): Promise<OldEntry[]> {
   const inbox = store.keys.inbox(me);
-  const entries: Old[] = [];
+  const entries: OldEntry[] = [];
   let [received, read] = [0, 0];
   for (let seq = 1; seq <= count; seq += 1) {
     const own = seq % 7 === 0;
@@ -32,22 +32,22 @@ async function oldInbox(store: Store, me: string, count: number, acked: number):
 }
 
 const SENDERS = ['x0', 'x1', 'x2'];
-const unread = (entries: Old[], me: string, from: number) =>
+const unread = (entries: OldEntry[], me: string, from: number) =>
   SENDERS.map((name) => entries.slice(from).filter((each) => each.from === name && each.to === me).length);
 
-async function before() {
+async function setup() {
   const store = await testStore();
   await account(store, 'me', ...SENDERS);
   return { store, logs: testLogs(store), entries: await oldInbox(store, 'me', 260, 30) };
 }
 
 test('unread counts per sender are correct on the first read', async () => {
-  const { logs, entries } = await before();
+  const { logs, entries } = await setup();
   expect(await logs.unreadOf('me', SENDERS)).toEqual(unread(entries, 'me', 30));
 });
 
 test('a message that arrives before the recount is added to the existing ones', async () => {
-  const { store, logs, entries } = await before();
+  const { store, logs, entries } = await setup();
   expect((await logs.direct('x1', 'me', draft('x1', 'new', { to: 'me' }))).outcome).toBe('appended');
   const expected = unread(entries, 'me', 30);
   expected[1]! += 1;
@@ -58,14 +58,14 @@ test('a message that arrives before the recount is added to the existing ones', 
 });
 
 test('an acknowledgement before the recount leaves the later messages unread', async () => {
-  const { logs, entries } = await before();
-  const left = unread(entries, 'me', 200);
-  expect(await logs.ack('me', 's', entries[199]!.id)).toBe(left.reduce((a, b) => a + b));
-  expect(await logs.unreadOf('me', SENDERS)).toEqual(left);
+  const { logs, entries } = await setup();
+  const remaining = unread(entries, 'me', 200);
+  expect(await logs.ack('me', 's', entries[199]!.id)).toBe(remaining.reduce((a, b) => a + b));
+  expect(await logs.unreadOf('me', SENDERS)).toEqual(remaining);
 });
 
 test('concurrent recounts, with an acknowledgement by the old release between two steps, do not miscount', async () => {
-  const { store, logs, entries } = await before();
+  const { store, logs, entries } = await setup();
   const inbox = store.keys.inbox('me');
   expect(await store.run('inbox-recount', inboxKeys(inbox), [100, 10_000, 1_000_000])).toBe('more');
   // It moves `acked` and `read` without counting.

@@ -10,7 +10,7 @@ const info = (fields: Record<string, string>) =>
     .join('');
 
 test.each([
-  ['a good server', {}, undefined, []],
+  ['a suitable server', {}, undefined, []],
   [
     'Valkey, whatever Redis version it claims',
     { redis_version: '6.9.9', valkey_version: '8.1.0' },
@@ -20,7 +20,7 @@ test.each([
   ['a server that is too old', { redis_version: '6.2.14' }, /6\.2\.14 is too old.*7\.0/, []],
   ['a server that evicts', { maxmemory_policy: 'allkeys-lru' }, undefined, [/VANISH.*noeviction/]],
   ['a server without an append-only file', { aof_enabled: '0' }, undefined, [/LOSES MESSAGES.*appendonly/]],
-])('%s is judged from INFO', (_, fields, refusal, warnings) => {
+])('%s: returns the expected verdict', (_, fields, refusal, warnings) => {
   const judged = judgeServer(info(fields as Record<string, string>), false);
   if (refusal) expect(judged.refusal).toMatch(refusal);
   else expect(judged.refusal).toBeUndefined();

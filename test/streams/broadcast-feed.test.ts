@@ -55,25 +55,25 @@ test('a pending read of an ended stream does not affect later streams', async ()
   bob.destroy();
 
   const { read } = logs;
-  let goOn: () => void = () => {};
-  const held = new Promise<void>((resolve) => {
-    goOn = resolve;
+  let release: () => void = () => {};
+  const released = new Promise<void>((resolve) => {
+    release = resolve;
   });
-  let isHeld = false;
+  let isReading = false;
   const spy = vi.spyOn(logs, 'read').mockImplementation(async (log, window) => {
     if (log.list === store.keys.inbox('alice').list && window.count > 0) {
-      isHeld = true;
-      await held;
+      isReading = true;
+      await released;
     }
     return read(log, window);
   });
   const alice = await open('alice');
   await until('it reads', () => {
     alice.drain();
-    return isHeld;
+    return isReading;
   });
   alice.destroy();
-  goOn();
+  release();
   spy.mockRestore();
   await until('that read is over', async () => (await store.commands.ping()) === 'PONG');
   for (const text of ['4', '5', '6']) await say(text);

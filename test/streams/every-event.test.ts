@@ -65,7 +65,7 @@ test.each(Object.entries(mapping))(
   'the event %s is sent and conforms to the contract',
   async (kind, $ref) => {
     const sight = SIGHTINGS[kind];
-    expect(sight, `say in SIGHTINGS how ${kind} comes about`).toBeDefined();
+    expect(sight, `SIGHTINGS has no case for ${kind}`).toBeDefined();
     const [reader, other] = [
       await person(theNode(), `reader-of-${kind}`),
       await person(theNode(), `${kind}-maker`),

@@ -20,7 +20,7 @@ const gap = (from: number, to: number) => ({
 });
 
 /** The events of a stream without presence. */
-const told = ({ events }: StreamClient): unknown[] =>
+const messagesAndGaps = ({ events }: StreamClient): unknown[] =>
   events.flatMap(({ kind, data }) => (kind === 'gap' ? [data] : kind === 'dm' ? [data['text']] : []));
 
 async function people(node: TestNode, ...names: string[]) {
@@ -54,8 +54,11 @@ test('a stranger who floods a mailbox evicts only their own messages', async () 
     list.body.conversations.map((each: { with: string; unread: number }) => [each.with, each.unread]),
   );
   expect(unread).toEqual({ alice: 3, trudy: 1, mallory: 4 });
-  const kept = await call(bob.node, 'listDirect', { token: bob.token, path: { username: 'mallory' } });
-  expect(kept.body.messages).toHaveLength(12);
+  const conversation = await call(bob.node, 'listDirect', {
+    token: bob.token,
+    path: { username: 'mallory' },
+  });
+  expect(conversation.body.messages).toHaveLength(12);
 });
 
 test('a friend’s message evicts strangers while they hold more than a quarter, then the fullest friend', async () => {
@@ -109,7 +112,15 @@ test('a new stream gets the remaining mail in order, with one gap for each evict
   const stream = await listen(bob);
   expect(stream.events[0]!.data).toMatchObject({ gap: true, unread: 6 });
   await until('all', () => stream.messages().length === 6);
-  expect(told(stream)).toEqual(['a1', { kind: 'gap', ...gap(3, 4) }, 'm3', 'm4', 'b1', 'n1', 'n2']);
+  expect(messagesAndGaps(stream)).toEqual([
+    'a1',
+    { kind: 'gap', ...gap(3, 4) },
+    'm3',
+    'm4',
+    'b1',
+    'n1',
+    'n2',
+  ]);
 });
 
 test('a stream whose last message was evicted continues, and reports only what it missed as a gap', async () => {
@@ -124,7 +135,7 @@ test('a stream whose last message was evicted continues, and reports only what i
   const again = await listen(bob, { lastEventId: lastEventId! });
   expect(again.events[0]!.data).toMatchObject({ resumed: true, gap: true });
   await until('the rest', () => again.messages().length === 3);
-  expect(told(again)).toEqual([{ kind: 'gap', ...gap(5, 5) }, 'n2', 'n3', 'n4']);
+  expect(messagesAndGaps(again)).toEqual([{ kind: 'gap', ...gap(5, 5) }, 'n2', 'n3', 'n4']);
 });
 
 test('a live stream is not affected by evictions of messages it has already received', async () => {
@@ -133,7 +144,7 @@ test('a live stream is not affected by evictions of messages it has already rece
   const stream = await listen(bob);
   await send(mallory, 7, 'm');
   await until('all', () => stream.messages().length === 8);
-  expect(told(stream)).toEqual(['a1', ...[1, 2, 3, 4, 5, 6, 7].map((n) => `m${n}`)]);
+  expect(messagesAndGaps(stream)).toEqual(['a1', ...[1, 2, 3, 4, 5, 6, 7].map((n) => `m${n}`)]);
 });
 
 test('the id of an evicted message can be acknowledged', async () => {
@@ -151,14 +162,14 @@ test('no id lies past evicted messages that have not been reported', async () =>
   await send(mallory, 20, 'm');
   const stream = await listen(bob, { presence: 'off' });
   await until('all', () => stream.messages().length === 72);
-  let told = 63; // bob's own message, and alice's
+  let reportedTo = 63; // bob's own message, and alice's
   for (const { kind, data, id } of stream.events.slice(1)) {
     if (kind === 'gap') {
-      expect(data['from']).toBe(told + 1);
-      told = Number(data['to']);
+      expect(data['from']).toBe(reportedTo + 1);
+      reportedTo = Number(data['to']);
     }
     const at = Number.parseInt(id?.split('.')[1] ?? '0', 36);
-    if (at > 63 && at <= 73) expect(told).toBeGreaterThanOrEqual(at);
+    if (at > 63 && at <= 73) expect(reportedTo).toBeGreaterThanOrEqual(at);
   }
-  expect(told).toBe(73);
+  expect(reportedTo).toBe(73);
 });

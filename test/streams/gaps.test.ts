@@ -13,7 +13,7 @@ test.each([
   ['half a cursor', '0'],
   ['percent signs', '%00'],
   ['4,000 characters', 'x'.repeat(4_000)],
-])('an id that is no cursor (%s) is said to be unreadable', async (_, lastEventId) => {
+])('an id that is not a cursor (%s) yields an unreadable gap', async (_, lastEventId) => {
   const node = await startNode();
   const [alice, bob] = [await person(node, 'alice'), await person(node, 'bob')];
   await tell(alice, 'bob', 'in the mailbox');
@@ -208,17 +208,17 @@ test('when a log lost its newest entries and grew again, only a client that saw 
   const node2 = await startNode({}, { prefix: node.prefix });
   await say({ ...alice, node: node2 }, 'another 2');
 
-  const told = await listen({ ...bob, node: node2 }, { lastEventId: afterLoss });
-  expect(told.events[0]!.data).toMatchObject({ resumed: false, gap: true });
-  expect((await told.next('gap')).data).toMatchObject({
+  const affected = await listen({ ...bob, node: node2 }, { lastEventId: afterLoss });
+  expect(affected.events[0]!.data).toMatchObject({ resumed: false, gap: true });
+  expect((await affected.next('gap')).data).toMatchObject({
     log: 'broadcasts',
     reason: 'lost',
     from: null,
     to: 2,
   });
-  const fine = await listen({ ...bob, node: node2 }, { lastEventId: beforeLoss });
-  expect(fine.events[0]!.data).toMatchObject({ resumed: true, gap: false });
-  expect((await fine.next('broadcast')).data.text).toBe('another 2');
+  const unaffected = await listen({ ...bob, node: node2 }, { lastEventId: beforeLoss });
+  expect(unaffected.events[0]!.data).toMatchObject({ resumed: true, gap: false });
+  expect((await unaffected.next('broadcast')).data.text).toBe('another 2');
 });
 
 test('the start of an empty log is a valid cursor', async () => {

@@ -16,11 +16,10 @@ function memoryLog() {
   let epoch = 'eeeeeee1';
   let life = '1';
   let reads = 0;
-  let given = 0;
+  let bytesRead = 0;
   const markAt = (entry: Entry | undefined) => entry?.message.slice(35, 43) ?? '';
   return {
-    /** How many bytes were read. */
-    given: () => given,
+    bytesRead: () => bytesRead,
     append(text = ''): EntryNotification {
       const before = markAt(entries.at(-1));
       const seq = entries.length + 1;
@@ -53,20 +52,20 @@ function memoryLog() {
       reads += 1;
       await Promise.resolve();
       const last = entries.at(-1);
-      const head = last ? { epoch, seq: last.seq, mark: markAt(last) } : { epoch: '', seq: 0, mark: '' };
-      const end = Math.min(entries.length, before - 1);
+      const end = last ? { epoch, seq: last.seq, mark: markAt(last) } : { epoch: '', seq: 0, mark: '' };
+      const stop = Math.min(entries.length, before - 1);
       const some =
         after === undefined
-          ? entries.slice(Math.max(0, end - count), end)
-          : entries.slice(after, Math.min(after + count, end));
+          ? entries.slice(Math.max(0, stop - count), stop)
+          : entries.slice(after, Math.min(after + count, stop));
       const sizes = some.map(({ message }) => message.length);
       if (after === undefined) sizes.reverse();
       let [fit, bytes] = [0, 0];
       while (fit < some.length && (fit < minEntries || bytes + sizes[fit]! <= maxBytes))
         bytes += sizes[fit++]!;
-      given += bytes;
+      bytesRead += bytes;
       const part = after === undefined ? some.slice(some.length - fit) : some.slice(0, fit);
-      return { first: 1, end: head, entries: part, meta: {} } satisfies LogPart;
+      return { first: 1, end, entries: part, meta: {} } satisfies LogPart;
     },
   };
 }
@@ -89,7 +88,7 @@ function follow(log: ReturnType<typeof memoryLog>, keep = 0) {
 const upTo = (last: number) => Array.from({ length: last }, (_, index) => index + 1);
 
 test('every entry is taken once and in order, whichever notifications are lost, late or duplicated', async () => {
-  const fate = fc.constantFrom('heard', 'lost', 'late', 'twice');
+  const fate = fc.constantFrom('received', 'lost', 'late', 'twice');
   await fc.assert(
     fc.asyncProperty(fc.array(fate, { maxLength: 40 }), async (fates) => {
       const log = memoryLog();
@@ -97,14 +96,14 @@ test('every entry is taken once and in order, whichever notifications are lost, 
       await follower.open();
       const late: EntryNotification[] = [];
       for (const each of fates) {
-        const wakeUp = log.append();
-        if (each === 'heard' || each === 'twice') follower.receive(wakeUp);
-        if (each === 'twice') follower.receive(wakeUp);
-        if (each === 'late') late.push(wakeUp);
-        if (wakeUp.entry.seq % 3 === 0) await Promise.resolve();
-        if (wakeUp.entry.seq % 5 === 0) take();
+        const notification = log.append();
+        if (each === 'received' || each === 'twice') follower.receive(notification);
+        if (each === 'twice') follower.receive(notification);
+        if (each === 'late') late.push(notification);
+        if (notification.entry.seq % 3 === 0) await Promise.resolve();
+        if (notification.entry.seq % 5 === 0) take();
       }
-      for (const wakeUp of late) follower.receive(wakeUp);
+      for (const notification of late) follower.receive(notification);
       await follower.refresh();
       take();
       expect(seen).toEqual(upTo(fates.length));
@@ -138,9 +137,9 @@ test('the next entry in order costs no read, nor does a duplicate', async () => 
   const { follower, seen, take } = follow(log);
   await follower.open();
   for (let n = 0; n < 10; n += 1) {
-    const wakeUp = log.append();
-    follower.receive(wakeUp);
-    follower.receive(wakeUp);
+    const notification = log.append();
+    follower.receive(notification);
+    follower.receive(notification);
   }
   take();
   expect(seen).toEqual(upTo(10));
@@ -260,7 +259,7 @@ test('a position that another node learned of earlier is looked up before it is 
 
 describe('the memory of a follower is bounded in bytes', () => {
   const LONG = 'x'.repeat(16_000);
-  const MOST = 8 * 1024 * 1024;
+  const MAX_BYTES = 8 * 1024 * 1024;
 
   test('a batch takes what fits, and the end moves past nothing else', async () => {
     const log = memoryLog();
@@ -285,9 +284,9 @@ describe('the memory of a follower is bounded in bytes', () => {
     const { follower, seen, jumps, take } = follow(log);
     await follower.open();
     for (let n = 0; n < 2_000; n += 1) follower.receive(log.append(LONG)); // 32 MB
-    let held = 0;
-    for (const { block } of follower.take()) held += block.length;
-    expect(held).toBeLessThan(MOST + 100_000);
+    let pendingBytes = 0;
+    for (const { block } of follower.take()) pendingBytes += block.length;
+    expect(pendingBytes).toBeLessThan(MAX_BYTES + 100_000);
     for (const { seq } of follower.take()) seen.push(seq);
     seen.push(...upTo(follower.end.seq));
     await vi.waitFor(() => {
@@ -309,7 +308,7 @@ describe('the memory of a follower is bounded in bytes', () => {
     await follower.open();
     for (let n = 0; n < 2_000; n += 1) log.append(LONG); // without a notification
     await follower.refresh();
-    expect(log.given()).toBeLessThan(1.1 * MOST + PLENTY);
+    expect(log.bytesRead()).toBeLessThan(1.1 * MAX_BYTES + PLENTY);
     await vi.waitFor(() => {
       take();
       expect(seen.length).toBe(2_000);
@@ -326,9 +325,9 @@ describe('the memory of a follower is bounded in bytes', () => {
       take();
     }
     const before = log.reads();
-    await follower.readFrom(2_000 - Math.floor(MOST / 16_200), 10, PLENTY, 'bob');
+    await follower.readFrom(2_000 - Math.floor(MAX_BYTES / 16_200), 10, PLENTY, 'bob');
     expect(log.reads() - before, 'from memory').toBe(0);
-    await follower.readFrom(2_000 - Math.ceil((1.5 * MOST) / 16_000) - 1, 10, PLENTY, 'bob');
+    await follower.readFrom(2_000 - Math.ceil((1.5 * MAX_BYTES) / 16_000) - 1, 10, PLENTY, 'bob');
     expect(log.reads() - before, 'from the log').toBe(1);
   });
 
@@ -338,12 +337,12 @@ describe('the memory of a follower is bounded in bytes', () => {
     const { follower } = follow(log, 1_000);
     await follower.open();
     await Promise.all(Array.from({ length: 20 }, () => follower.readFrom(1_990, 100, PLENTY, 'bob')));
-    expect(log.given()).toBeLessThan(MOST + 2 * PLENTY);
+    expect(log.bytesRead()).toBeLessThan(MAX_BYTES + 2 * PLENTY);
     const before = log.reads();
     await follower.readFrom(1_700, 100, PLENTY, 'bob');
     expect(log.reads() - before, 'from memory').toBe(0);
     for (let n = 0; n < 5; n += 1) await follower.readFrom(5, 3, PLENTY, 'bob');
-    expect(log.given(), 'too old: read by itself').toBeLessThan(MOST + 3 * PLENTY);
+    expect(log.bytesRead(), 'too old: read by itself').toBeLessThan(MAX_BYTES + 3 * PLENTY);
   });
 });
 
@@ -354,12 +353,12 @@ test('entries evicted before the follower read them become one gap for live stre
     message: `{"id":"${idFor(seq, '1')}","seq":${seq}}`,
   }));
   const mark = entries.at(-1)!.message.slice(35, 43);
-  const head = { epoch: 'eeeeeee1', seq: 4, mark };
+  const end = { epoch: 'eeeeeee1', seq: 4, mark };
   let isEmpty = true;
   const fetch = async ({ after = 0, count }: Window): Promise<LogPart> =>
     isEmpty
       ? { first: 1, end: { epoch: '', seq: 0, mark: '' }, entries: [], meta: {} }
-      : { first: 1, end: head, entries: entries.slice(after, after + count), meta: {} };
+      : { first: 1, end, entries: entries.slice(after, after + count), meta: {} };
   const follower = new LogFollower('dm', { fetch, logGrew: () => {}, logJumped: () => {} });
   await follower.open();
   isEmpty = false;
@@ -373,5 +372,5 @@ test('entries evicted before the follower read them become one gap for live stre
     [4, 'dm'],
   ]);
   expect(taken[1]![2]).toContain('"from":2,"to":3');
-  expect(follower.end).toEqual(head);
+  expect(follower.end).toEqual(end);
 });

@@ -18,7 +18,7 @@ test('a message posted on one node reaches the streams of the other, in the same
     }),
   );
   await until(
-    'all have come',
+    'all messages arrive',
     () =>
       streams[0]!.messages().length === 50 &&
       streams.slice(1).every((each) => each.messages().length === 100),
@@ -68,7 +68,10 @@ test('a logout ends the streams and the token of its session on every node, and 
   const other = await listen(phone);
   await call(one, 'logout', { token: bob.token });
   expect((await stream.next('goodbye')).data).toEqual({ kind: 'goodbye', code: 'revoked', reconnect: false });
-  await until('refused', async () => (await call(two, 'getMe', { token: bob.token })).status === 401);
+  await until(
+    'the token is rejected',
+    async () => (await call(two, 'getMe', { token: bob.token })).status === 401,
+  );
   expect(other.isClosed).toBe(false);
 });
 

@@ -91,21 +91,21 @@ test('thousands of stalled streams buffer at most 32 MiB together, and no stream
   const draining = setInterval(() => healthy.drain(), 1);
   onTestFinished(() => clearInterval(draining));
   const count = 120; // 1.4 MB for each
-  let held = 0;
+  let bufferedBytes = 0;
   for (let n = 1; n <= count; n += 1) {
     await logs.broadcast(draft('alice', `${n} ${BIG}`));
-    held = Math.max(
-      held,
+    bufferedBytes = Math.max(
+      bufferedBytes,
       stuck.reduce((sum, { writableLength }) => sum + writableLength, 0),
     );
   }
   const end = `"text":"${count} `;
   await until('the healthy one has all', () => healthy.taken.includes(end));
-  expect(held).toBeLessThanOrEqual(most);
-  expect(held, 'it was this that stopped them').toBeGreaterThan(most * 0.9);
+  expect(bufferedBytes).toBeLessThanOrEqual(most);
+  expect(bufferedBytes, 'the shared limit stopped them').toBeGreaterThan(most * 0.9);
   expect(counts.slow).toBeGreaterThanOrEqual(stuck.length);
   await until(
-    'all have all',
+    'all have received everything',
     () => {
       for (const socket of stuck) socket.drain();
       return stuck.every(({ taken }) => taken.includes(end));
@@ -122,12 +122,12 @@ test('a large message for stalled sockets is one shared buffer, however many str
   for (const socket of sockets) socket.drain();
   for (const count of [1, 2]) {
     await logs.broadcast(draft('alice', BIG));
-    await until('all hold it', () =>
+    await until('all have buffered it', () =>
       sockets.every(({ writableLength }) => writableLength > count * Buffer.byteLength(BIG)),
     );
   }
-  const held = sockets.map(({ queued }) => queued.findLast(({ length }) => length > BIG.length));
-  expect(new Set(held).size).toBe(1);
+  const buffers = sockets.map(({ queued }) => queued.findLast(({ length }) => length > BIG.length));
+  expect(new Set(buffers).size).toBe(1);
   for (const socket of sockets) socket.drain();
   for (const { taken } of sockets) expect(taken).toMatch(/"seq":2\}\nid: \S+~\S+\n\n$/);
 });

@@ -60,7 +60,7 @@ test('a resumed stream gets what it missed from both logs once, and goes live', 
   const again = await listen(bob, { lastEventId: stream.lastEventId! });
   expect(again.events[0]!.data).toMatchObject({ resumed: true, gap: false, unread: 4 });
   await say(alice, 'live again');
-  await until('all have come', () => again.messages().length >= 7);
+  await until('all messages arrive', () => again.messages().length >= 7);
   const texts = again.messages().map(({ text }) => text);
   expect(texts.filter((text) => text.includes('broadcast'))).toEqual(
     [1, 2, 3].map((n) => `missed broadcast ${n}`),
@@ -96,7 +96,7 @@ test('a new stream starts with the mailbox and with broadcasts from now on', asy
   await say(alice, 'before');
   const ids = [];
   for (const text of ['1', '2', '3']) ids.push((await tell(alice, 'bob', text)).body.id);
-  await tell(bob, 'alice', 'an own copy is no mail');
+  await tell(bob, 'alice', 'my own copy is not mail');
   await call(node, 'ackMailbox', { token: bob.token, body: { upTo: ids[0] } });
   const other = await login(node, 'bob');
   const stream = await listen(other);
@@ -213,7 +213,7 @@ test('wherever a replay is cut, the last received id leads to everything missed'
     await say(alice, `b${n}`);
   }
   const again = await listen(bob, { lastEventId: stream.lastEventId! });
-  await until('all have come', () => again.messages().length === 10);
+  await until('all messages arrive', () => again.messages().length === 10);
   const seen = { dm: 0, broadcast: 0 };
   for (const { kind, id, data } of again.events) {
     if (kind === 'dm' || kind === 'broadcast') seen[kind] = data.seq;

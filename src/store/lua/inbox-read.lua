@@ -4,9 +4,9 @@
 -- counting.
 -- KEYS  1 inbox  2 inbox:meta  3 inbox:ids
 -- ARGV  1 id of the message to read after, or ''  2 its seq, where there is no id  3 count  4 bytes
--- Replies {'read', first; acked; unread; 1 if unread mail was trimmed, else 0; seq up to which was looked; 1 if more follow, else 0;
+-- Replies {'read', first; acked; unread; 1 if unread mail was trimmed, else 0; seq up to which entries were scanned; 1 if more follow, else 0;
 --   messages; seq of the first and the last tombstone that were passed, 0 if none} | {'unknown'} | {'uncounted'}
-local LOOK_BYTES = 512 * 1024 -- per call; if nothing was found by then, the caller continues from lookedTo
+local SCAN_BYTES = 512 * 1024 -- per call; if no message was found by then, the caller continues from scannedTo
 if isUncounted(KEYS[2]) then return { 'uncounted' } end
 local after = tonumber(ARGV[2])
 if ARGV[1] ~= '' then
@@ -33,24 +33,24 @@ local function leap(from, note)
 end
 
 local evictedFrom, evictedTo = 0, 0
-local found, size, looked, passed, chunk, seen, isFull = {}, 0, 0, 0, 4, nil, false
-while at <= stop and looked < LOOK_BYTES and not isFull do
-  local entries, before = redis.call('LRANGE', KEYS[1], at, math.min(at + chunk - 1, stop)), #found
+local messages, size, scanned, passed, chunk, seen, isFull = {}, 0, 0, 0, 4, nil, false
+while at <= stop and scanned < SCAN_BYTES and not isFull do
+  local entries, before = redis.call('LRANGE', KEYS[1], at, math.min(at + chunk - 1, stop)), #messages
   if #entries == 0 then at = stop + 1 end -- the list is shorter than its meta says
   for _, entry in ipairs(entries) do
     local origin, note, message = string.match(entry, '^(%S+) (%S+) (.*)$')
     local isWanted = origin == '-'
-    if isWanted and (#found == count or (size + #message > bytes and #found > 0)) then isFull = true break end
-    if isWanted then found[#found + 1], size = message, size + #message end
+    if isWanted and (#messages == count or (size + #message > bytes and #messages > 0)) then isFull = true break end
+    if isWanted then messages[#messages + 1], size = message, size + #message end
     if origin == '!' then
       evictedTo = at + first
       if evictedFrom == 0 then evictedFrom = evictedTo end
     end
-    seen, at, looked, passed = tonumber(note), at + 1, looked + #entry, passed + 1
+    seen, at, scanned, passed = tonumber(note), at + 1, scanned + #entry, passed + 1
   end
-  if #found == before and not isFull and at <= stop then at = leap(at, seen) end
-  chunk = math.max(1, math.min(chunk * 2, 32, math.ceil((bytes - size) * passed / looked)))
+  if #messages == before and not isFull and at <= stop then at = leap(at, seen) end
+  chunk = math.max(1, math.min(chunk * 2, 32, math.ceil((bytes - size) * passed / scanned)))
 end
 local hasMore = at <= stop and (isFull or not seen or seen < received)
-local place = { at - 1 + first, hasMore and 1 or 0, found, evictedFrom, evictedTo }
+local place = { at - 1 + first, hasMore and 1 or 0, messages, evictedFrom, evictedTo }
 return { 'read', first, acked, unread, dropped > read and 1 or 0, unpack(place) }

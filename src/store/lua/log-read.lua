@@ -1,9 +1,9 @@
 -- use: slice counters
 -- Read a part of a log and its meta atomically. Stops at the count or the byte limit, whichever comes first.
 -- KEYS  1 list  2 meta
--- ARGV  1 after: seq or ''   2 before: seq or ''   3 count   4 bytes   5 entries that come whatever their size
+-- ARGV  1 after: seq or ''   2 before: seq or ''   3 count   4 bytes   5 minimum number of entries, whatever their size
 --       After a seq the oldest `count` entries, without one the newest; always oldest first.
--- Replies {meta as field, value, …; seq of the first entry given; entries}
+-- Replies {meta as field, value, …; seq of the first entry; entries}
 local m = redis.call('HMGET', KEYS[2], 'first', 'last')
 local first, last = tonumber(m[1] or 1), tonumber(m[2] or 0)
 local low, high, count = first, last, tonumber(ARGV[3])

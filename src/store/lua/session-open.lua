@@ -16,6 +16,6 @@ for i = 1, #all, 2 do
   elseif all[i] ~= ARGV[1] then others[#others + 1] = { all[i], usedAt } end
 end
 table.sort(others, function(a, b) return a[2] < b[2] or (a[2] == b[2] and a[1] < b[1]) end)
-local beyond = {}
-for i = 1, #others + 1 - tonumber(ARGV[3]) do beyond[i] = others[i][1] end
-return beyond
+local excess = {}
+for i = 1, #others + 1 - tonumber(ARGV[3]) do excess[i] = others[i][1] end
+return excess

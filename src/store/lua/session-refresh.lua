@@ -4,15 +4,15 @@
 -- One exception, for lost responses: for a while the last used token works again for a client that sends the nonce of
 -- its first use. Only the client that made that request knows the nonce (decision 020).
 -- KEYS  1 session  2 revoked  3 sessions of the account
--- ARGV  1 hash presented  2 hash of the next  3 lastUsedAt  4 ms to live  5 channel  6 sid  7 dead at (epoch ms)
+-- ARGV  1 hash presented  2 hash of the next  3 lastUsedAt  4 ms to live  5 channel  6 sid  7 expiry of its last access token (epoch ms)
 --       8 grace (ms)  9 hash of the nonce, or empty
 -- Replies 'refreshed' | 'reused' | 'unknown'
-local good, used, nonce, usedAtMs =
+local valid, used, nonce, usedAtMs =
   unpack(redis.call('HMGET', KEYS[1], 'refreshHash', 'usedHash', 'usedNonce', 'refreshedAtMs'))
-if not good then return 'unknown' end
+if not valid then return 'unknown' end
 local nowMs = clock()
--- Sessions from before the nonce may have several tokens that are good.
-if string.find(' ' .. good .. ' ', ' ' .. ARGV[1] .. ' ', 1, true) then
+-- Sessions older than the nonce may have several valid tokens.
+if string.find(' ' .. valid .. ' ', ' ' .. ARGV[1] .. ' ', 1, true) then
   redis.call('HSET', KEYS[1], 'usedHash', ARGV[1], 'usedNonce', ARGV[9], 'refreshedAtMs', nowMs)
 elseif ARGV[1] ~= used or ARGV[9] == '' or ARGV[9] ~= nonce or nowMs - tonumber(usedAtMs) > tonumber(ARGV[8]) then
   revoke(KEYS[1], KEYS[3], KEYS[2], ARGV[5], ARGV[6], ARGV[7])

@@ -1,7 +1,7 @@
-// Repairs what a power cut leaves at the end of an append-only file: part of a command, or zeros. The server does not
-// start from a partial command, and treats zeros anywhere as the end of the file, discarding everything after them.
-// Here the file is cut after the last complete command, and only if no complete command follows; otherwise the damage
-// is in the middle, and the file is not touched.
+// Repairs the end of an append-only file after a power failure: part of a command, or zeros. The server does not start
+// from a partial command, and treats zeros anywhere as the end of the file, discarding everything after them. Here the
+// file is cut after the last complete command, and only if no complete command follows; otherwise the damage is in the
+// middle, and the file is not touched.
 import * as fs from 'node:fs';
 
 /** The bytes from `good` to `size` are not a complete command, or belong to an unfinished transaction. */
@@ -9,8 +9,8 @@ type Tail = { good: number; damagedAt: number; size: number };
 type Command = { name: string; end: number };
 
 const WINDOW_BYTES = 1 << 20;
-const LONGEST_LINE = 128;
-const MOST_ARGUMENTS = 1 << 20;
+const MAX_LINE_BYTES = 128;
+const MAX_ARGUMENTS = 1 << 20;
 
 /** Random access to a file without loading all of it into memory. */
 class Source {
@@ -26,8 +26,8 @@ class Source {
 
   /** Up to `length` bytes; fewer at the end of the file. */
   at(from: number, length: number): Buffer {
-    const isThere = from >= this.#from && from + length <= this.#from + this.#window.length;
-    if (!isThere) {
+    const isInWindow = from >= this.#from && from + length <= this.#from + this.#window.length;
+    if (!isInWindow) {
       const bytes = Buffer.alloc(Math.min(Math.max(length, WINDOW_BYTES), Math.max(0, this.size - from)));
       const count = fs.readSync(this.#descriptor, bytes, 0, bytes.length, from);
       this.#window = bytes.subarray(0, count);
@@ -36,9 +36,9 @@ class Source {
     return this.#window.subarray(from - this.#from, from - this.#from + length);
   }
 
-  /** Without its end, CR LF. */
+  /** The line at `from`, without CR LF. */
   line(from: number): string | undefined {
-    const text = this.at(from, LONGEST_LINE).toString('latin1');
+    const text = this.at(from, MAX_LINE_BYTES).toString('latin1');
     const end = text.indexOf('\r\n');
     return end < 0 ? undefined : text.slice(0, end);
   }
@@ -49,7 +49,7 @@ function commandAt(source: Source, from: number): Command | undefined {
   const head = source.line(from);
   if (head?.startsWith('#')) return { name: '', end: from + head.length + 2 }; // an annotation
   const count = /^\*(\d{1,7})$/.exec(head ?? '')?.[1];
-  if (!count || Number(count) < 1 || Number(count) > MOST_ARGUMENTS) return undefined;
+  if (!count || Number(count) < 1 || Number(count) > MAX_ARGUMENTS) return undefined;
   let end = from + head!.length + 2;
   let name = '';
   for (let index = 0; index < Number(count); index += 1) {
@@ -84,7 +84,7 @@ function tailOf(source: Source): Tail {
 
 /** Whether a complete command starts anywhere after the damage. */
 function isFollowed(source: Source, damagedAt: number): boolean {
-  for (let from = damagedAt + 1; from < source.size; from += WINDOW_BYTES - LONGEST_LINE) {
+  for (let from = damagedAt + 1; from < source.size; from += WINDOW_BYTES - MAX_LINE_BYTES) {
     const text = source.at(from, WINDOW_BYTES).toString('latin1');
     for (const { index } of text.matchAll(/\*\d{1,7}\r\n\$\d/g)) {
       const { name = '' } = commandAt(source, from + index) ?? {};
@@ -105,19 +105,19 @@ export function repairTornTail(file: string): string | undefined {
     if (good === size) return undefined;
     if (good === 0 && damagedAt === 0) throw new Error(`${file} does not begin with a command`);
     if (isFollowed(source, damagedAt))
-      throw new Error(`${file} is damaged at byte ${damagedAt}, and commands that are whole follow`);
+      throw new Error(`${file} is damaged at byte ${damagedAt}, and complete commands follow the damage`);
     const copy = `${file}.torn-${new Date().toISOString().replace(/[-:.]/g, '')}`;
-    copyWhole(file, copy);
+    copyToDisk(file, copy);
     fs.ftruncateSync(descriptor, good);
     fs.fsyncSync(descriptor);
-    return `${file} ended in ${size - good} bytes that are no whole command, as after a power cut: they were cut off; the file as it was is ${copy}`;
+    return `${file} ended with ${size - good} bytes of an incomplete command, as after a power failure. They were removed; the original is saved as ${copy}`;
   } finally {
     fs.closeSync(descriptor);
   }
 }
 
 /** The copy is on disk before the original is changed, or an error is thrown. */
-function copyWhole(file: string, copy: string): void {
+function copyToDisk(file: string, copy: string): void {
   try {
     fs.copyFileSync(file, copy, fs.constants.COPYFILE_EXCL | fs.constants.COPYFILE_FICLONE);
     fs.chmodSync(copy, 0o600);
@@ -126,6 +126,8 @@ function copyWhole(file: string, copy: string): void {
     fs.closeSync(descriptor);
   } catch (error) {
     fs.rmSync(copy, { force: true });
-    throw new Error(`${file} has a torn end, but no copy of it can be kept: ${(error as Error).message}`);
+    throw new Error(
+      `${file} has a torn end, but could not be copied before the repair: ${(error as Error).message}`,
+    );
   }
 }

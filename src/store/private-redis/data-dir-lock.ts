@@ -6,38 +6,40 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 /**
- * A file that names the process writing to the directory. Lock first, check afterwards: of two that start together at
- * least one sees the other. Both may back off and retry, but never do both continue. A server that is shutting down is
- * waited for until the timeout. The name is unique to one process, so a stale lock can be removed without a race.
+ * Returns the path of the lock file, which names the process writing to the directory. Lock first, check afterwards: of
+ * two that start together at least one sees the other. Both may back off and retry, but they never both continue. Waits
+ * until the timeout for a server that is shutting down. The name is unique to one process, so a stale lock can be removed
+ * without a race.
  */
-export async function lockDataDir(dataDir: string, pid: number, patienceMs: number): Promise<string> {
-  const name = `server-${pid}-${incarnation(pid)}.lock`;
+export async function lockDataDir(dataDir: string, pid: number, timeoutMs: number): Promise<string> {
+  const name = `server-${pid}-${startTimeOf(pid)}.lock`;
   for (const since = Date.now(); ; await sleep(50 + 100 * Math.random())) {
     fs.writeFileSync(join(dataDir, name), '', { mode: 0o600 });
-    const rival = fs.readdirSync(dataDir).find((other) => other !== name && isHeld(dataDir, other));
+    const rival = fs.readdirSync(dataDir).find((other) => other !== name && isLocked(dataDir, other));
     if (!rival) return join(dataDir, name);
     fs.rmSync(join(dataDir, name));
-    if (Date.now() - since < patienceMs) continue;
-    const advice = 'stop the Parley it belongs to, or set another DATA_DIR, or give both the same REDIS_URL';
-    throw new Error(`process ${rival.split('-')[1]} writes to the data directory ${dataDir}: ${advice}`);
+    if (Date.now() - since < timeoutMs) continue;
+    const remedy = 'Stop the Parley that owns it, set a different DATA_DIR, or give both the same REDIS_URL.';
+    throw new Error(`process ${rival.split('-')[1]} is using the data directory ${dataDir}. ${remedy}`);
   }
 }
 
-function isHeld(dataDir: string, name: string): boolean {
-  const [, pid, born] = /^server-(\d+)-(\w+)\.lock$/.exec(name) ?? [];
+/** Whether `name` is the lock of a running process. Removes the lock of one that is gone. */
+function isLocked(dataDir: string, name: string): boolean {
+  const [, pid, startedAt] = /^server-(\d+)-(\w+)\.lock$/.exec(name) ?? [];
   if (!pid) return false;
-  const held = incarnation(Number(pid)) === born;
-  if (!held) fs.rmSync(join(dataDir, name), { force: true });
-  return held;
+  const isRunning = startTimeOf(Number(pid)) === startedAt;
+  if (!isRunning) fs.rmSync(join(dataDir, name), { force: true });
+  return isRunning;
 }
 
-/** Distinguishes a process from a later one with the same pid, and from a zombie (Linux). Undefined if it is gone. */
-function incarnation(pid: number): string | undefined {
+/** Distinguishes a process from a later one with the same pid (on Linux). Undefined if it is gone or a zombie. */
+function startTimeOf(pid: number): string | undefined {
   try {
     if (process.platform !== 'linux') return process.kill(pid, 0) ? 'alive' : undefined;
     const stat = fs.readFileSync(`/proc/${pid}/stat`, 'latin1');
-    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' '); // before it: a name that may hold anything
-    return fields[0] === 'Z' ? undefined : fields[19]; // when it started, in ticks since boot
+    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' '); // the process name before it may contain anything
+    return fields[0] === 'Z' ? undefined : fields[19]; // start time in ticks since boot
   } catch {
     return undefined;
   }

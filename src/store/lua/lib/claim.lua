@@ -1,5 +1,5 @@
 -- claim: reserve a skeleton for a username. Returns nil, or the current holder. A reservation whose account was never
--- created is free: the caller says which account it checked, since only the caller knows that key.
+-- created is free: the caller passes the key of the account, because scripts build no keys.
 local function claim(skeleton, username, presumed, account)
   local holder = redis.call('HGET', skeleton, 'username')
   if holder and holder ~= username then

@@ -1,5 +1,5 @@
--- counters: what is counted about an inbox, packed into one field of its meta.
---   first, last    of the log                    acked      position up to which all is acknowledged
+-- counters: the counters of an inbox, packed into one field of its meta.
+--   first, last    of the log                    acked      acknowledged up to this position
 --   received       messages of others, ever: the note of an entry is this count up to it
 --   read           note at acked                 dropped    note at the newest entry that was trimmed
 --   unread         entries waiting               bytes      of all entries
@@ -16,7 +16,7 @@ local function isUncounted(meta)
   return m[1] and not m[2]
 end
 
--- Returns the counters in this order; those of an empty inbox if there are none.
+-- Returns the counters in the order of COUNTERS; those of an empty inbox if there are none.
 local function unpackCounters(packed)
   if not packed then return 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 end
   return cmsgpack.unpack(packed)

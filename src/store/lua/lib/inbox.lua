@@ -3,11 +3,11 @@
 --   meta     epoch, first, last, mark, as of every log, and
 --            counters  msgpack, see COUNTERS. An inbox that has entries and no counters was written by a release without
 --                      them, with acked, received, read and dropped as fields: inbox-recount.lua must run first
---            counting  how far that has come: COUNTERS, and the seq up to which they are true
+--            counting  progress of the recount: COUNTERS, and the seq up to which they are correct
 --   mail     seq → 'size next sender' of an unread entry; next: the same sender's next one, or 0. '!' of a tombstone
 --   senders  sender → msgpack of unread, bytes, oldest, newest, size, isFriend, isHeavy, for those with unread mail; size
---            is the newest entry's; isFriend: the account has written to them; isHeavy: they are in heavy as well
---   friends  whom the account has ever written to
+--            is the newest entry's; isFriend: the owner has written to them; isHeavy: they are in heavy as well
+--   friends  accounts that the owner has ever written to
 --   heavy    senders with more than 1/64 of the inbox: at most 128, so that the fullest of them is found at once
 -- Its limits are `limit` entries and `maxBytes`; tombstones count for neither.
 local HEAVY = 1 / 64
@@ -52,7 +52,7 @@ end
 -- The share of the inbox that a sender fills, from 0 to 1.
 local function fullness(box, of) return math.max(of.unread / box.limit, of.bytes / box.maxBytes) end
 
-local function keep(box, name, of)
+local function saveSender(box, name, of)
   local senders, heavy = box.senders, box.heavy
   local isHeavy = fullness(box, of) >= HEAVY
   if of.unread == 0 then
@@ -71,7 +71,7 @@ local function pack(box)
 end
 
 local function saveSenders(box)
-  for name, of in pairs(box.waiting) do if of.hasChanged then keep(box, name, of) end end
+  for name, of in pairs(box.waiting) do if of.hasChanged then saveSender(box, name, of) end end
 end
 
 -- seq: the newest one, as text. hasMoved: the sender is new, or its first entry changed.

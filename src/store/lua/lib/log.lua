@@ -1,7 +1,7 @@
 -- log: an append-only list and its meta hash (epoch, first, last, mark). Entry `seq` stands at index seq - first.
--- An entry is one string, `origin note json`: the session that sent it or '-'; a word whose meaning is the
--- log's own (idempotency key, or count received); the message exactly as it goes out to readers.
--- `mark` is the end of the newest message's id: it tells whether position `seq` still holds what it held.
+-- An entry is one string, `origin note json`: the session that sent it or '-'; a word whose meaning
+-- depends on the log (idempotency key, or count received); the message exactly as it is sent to clients.
+-- `mark` is the end of the newest message's id: it shows whether the message at `seq` is still the same.
 local ENTRY = '^(%S+) (%S+) {"id":"([^"]+)"'
 
 -- Format an integer for storage. Lua's default formatting prints 14 or 17 digits as a fraction, and takes several times

@@ -1,7 +1,7 @@
--- room: what goes when an inbox is full. Entries at its front that nobody waits for are trimmed. Where the front is unread
--- mail, a sender pays with their oldest entry: it becomes a tombstone in its place, so that positions stay arithmetic.
--- A stranger's message is paid by strangers; a friend's (or an own copy) by the strangers while they hold more than a
--- quarter of the inbox, else by the friends. So nobody's mail is pushed out by somebody whom the account never wrote to.
+-- room: makes room in a full inbox. Entries at its front that are not unread are trimmed. If the front is unread mail, the
+-- oldest entry of one sender is evicted: a tombstone takes its place, so that positions stay arithmetic. A message from a
+-- stranger evicts mail from strangers. One from a friend (or an own copy) evicts mail from strangers while they fill more
+-- than a quarter of the inbox, otherwise from friends. A stranger's message therefore never evicts mail from a friend.
 
 -- The tombstone keeps note and id: cursors that stand on it still match.
 local TOMBSTONE = '! %s {"id":"%s"}'
