@@ -22,14 +22,14 @@ import { respondRaw } from './raw-responses.ts';
 import {
   createRequestContext,
   type HttpServer,
-  type ParleyRequest,
+  ParleyRequest,
   ParleyResponse,
   setHeaders,
 } from './request-context.ts';
 import { shownPath } from './request-target.ts';
 import { knownMethods, Router } from './router.ts';
 import { securityHeaders } from './security-headers.ts';
-import { serveStreams, streamRequestClass } from './stream-response.ts';
+import { serveStreams } from './stream-response.ts';
 
 export type HttpOptions = {
   services: Services;
@@ -69,7 +69,7 @@ export function createHttpServer(options: HttpOptions): HttpServer {
   const server = createServer(
     {
       requireHostHeader: false, // the head validation responds with a problem instead
-      IncomingMessage: streamRequestClass(streamPath),
+      IncomingMessage: ParleyRequest,
       ServerResponse: ParleyResponse,
       headersTimeout: HEAD_WITHIN_MS,
       requestTimeout: RECEIVE_WITHIN_MS,
@@ -79,7 +79,7 @@ export function createHttpServer(options: HttpOptions): HttpServer {
     },
     serve,
   );
-  serveStreams(server, serve);
+  serveStreams(server, streamPath, serve);
   admission.guard(server);
   server.maxHeadersCount = 0; // else Node drops the headers after the 2,000th, a second Host among them
   const methods = knownMethods(contract.routes);

@@ -1,17 +1,17 @@
 /**
  * Detaches event streams from Node's HTTP objects. While a response is open, Node keeps a parser, a request, a response
- * and their headers beside the socket: more than half the memory of an idle stream. So a request for a stream is treated
- * as an upgrade (as for WebSocket): after its head, Node detaches its parser and hands over the socket. A response object
- * writes the head and is then detached as well; the body ends when the connection closes.
+ * and their headers beside the socket: more than half the memory of an idle stream. So the connection of a request for a
+ * stream is handed over as if for an upgrade. A response object writes the head and is then detached as well; the body
+ * ends when the connection closes.
  *
- * Relies on Node reading `upgrade` from the request. With an untested version of Node, and while another response is
- * pending on the connection, the stream is sent through its response as usual: it takes more memory, and works the same.
+ * A stream that is not handed over is sent through its response as usual: it takes more memory, and works the same.
  */
 import type { IncomingMessage } from 'node:http';
 import type { Server, Socket } from 'node:net';
 import type { Writable } from 'node:stream';
 import type { StreamAnswer } from '../streams/stream-request.ts';
-import { headersOf, ParleyRequest, ParleyResponse } from './request-context.ts';
+import { handOverConnections } from './connection-handover.ts';
+import { headersOf, type ParleyRequest, ParleyResponse } from './request-context.ts';
 
 const STREAM_HEADERS = [
   ...['Content-Type', 'text/event-stream'],
@@ -25,36 +25,15 @@ export const STREAM_BEGUN = Symbol('stream begun');
 /** Responses on connections that Node has handed over. */
 const handedOver = new WeakSet<ParleyResponse>();
 
-/** From this version on, Node continues to parse after an upgrade that the client did not ask for. */
-const UNTESTED_NODE = 26;
-
-/**
- * The class of requests that report a request for the stream at `path` as an upgrade. Node asks again when more bytes
- * arrive, so the answer must not change: a request with a body, or one that Node would reject, is treated as any other.
- */
-export function streamRequestClass(path: string): typeof ParleyRequest {
-  if (Number.parseInt(process.versions.node, 10) >= UNTESTED_NODE) return ParleyRequest;
-  const isStream = ({ method, url = '', headers }: IncomingMessage) =>
-    method === 'GET' &&
-    url.startsWith(path) &&
-    (url.length === path.length || url[path.length] === '?') &&
-    headers['content-length'] === undefined &&
-    headers['transfer-encoding'] === undefined;
-  return class extends ParleyRequest {
-    get upgrade(): boolean {
-      return (isStream(this) && !hasPending(this.socket)) || this.method === 'CONNECT'; // rejected in raw-responses
-    }
-
-    /** Ignores what Node sets for an upgrade that the client asks for: none is supported. */
-    set upgrade(_isRequested: boolean) {}
-  };
-}
-
-/** Whether an earlier response is pending: a handover would mix it with the stream. `_httpMessage` is Node-internal. */
-const hasPending = (socket: Socket & { _httpMessage?: object }): boolean => Boolean(socket._httpMessage);
-
-/** Serves a request whose connection Node has handed over like any other, with a response created here. */
-export function serveStreams(server: Server, serve: (req: ParleyRequest, res: ParleyResponse) => void): void {
+/** Serves requests for the stream at `path` like any other, but with a response that is created here. */
+export function serveStreams(
+  server: Server,
+  path: string,
+  serve: (req: ParleyRequest, res: ParleyResponse) => void,
+): void {
+  const isStream = ({ method, url = '' }: IncomingMessage) =>
+    method === 'GET' && url.startsWith(path) && (url.length === path.length || url[path.length] === '?');
+  handOverConnections(server, isStream);
   server.on('upgrade', (req: ParleyRequest, socket: Socket) => {
     const res = new ParleyResponse(req);
     res.shouldKeepAlive = false;
