@@ -1,19 +1,19 @@
 /**
- * A device token proves that a client has logged in to an account before. It does not authenticate: login attempts that
- * carry one are counted separately, so that strangers who guess passwords cannot lock out the owner's devices. It is a JWT
- * with its own key, valid for one account; an attempt with any other token is treated as a stranger's.
+ * A device token proves that a client has logged in to an account before. It does not replace the password: it only gives
+ * the device a login limit of its own, so that strangers who guess passwords cannot lock out the owner. It is a JWT, signed
+ * with a separate key and valid for one account. An invalid token is ignored.
  */
 import { type KeyObject, randomBytes } from 'node:crypto';
 import jwt from 'jsonwebtoken';
 
 const TYPE = 'device+jwt';
 const ISSUER = 'parley';
-/** Each login issues a new token. */
+/** Long, because each login issues a new token. */
 const TTL_DAYS = 400;
 
 export type DeviceTokens = ReturnType<typeof createDeviceTokens>;
 
-/** `keys` are derived from the secrets for this purpose: the first signs, all of them verify. */
+/** The first key signs; all of them verify. They are derived from the secrets for this purpose only. */
 export function createDeviceTokens({ keys, now }: { keys: readonly KeyObject[]; now: () => number }) {
   return {
     newId: (): string => randomBytes(16).toString('base64url'),
@@ -44,7 +44,7 @@ export function createDeviceTokens({ keys, now }: { keys: readonly KeyObject[]; 
           });
           if (header.typ !== TYPE || typeof payload !== 'object') return undefined;
           return typeof payload.exp === 'number' ? payload.jti : undefined;
-        } catch {} // signed with another key, or not a Parley token
+        } catch {} // signed with another key, or not a device token
       }
       return undefined;
     },

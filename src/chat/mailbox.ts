@@ -1,4 +1,4 @@
-/** The mailbox: the unacknowledged messages in an account's inbox, except copies of messages the account sent itself. */
+/** The mailbox: the messages that an account has received and not acknowledged. */
 import type { components } from '../contract.d.ts';
 import { parseCursor } from '../store/log/cursor.ts';
 import type { LogStore } from '../store/log/log-store.ts';
@@ -8,11 +8,15 @@ import { Problem } from './problems.ts';
 export type MailboxPage = components['schemas']['Mailbox'];
 export type Mailbox = ReturnType<typeof createMailbox>;
 
-const unknownMessage = () => new Problem('unknown_message', 'The inbox holds no message with this id.');
+const unknownMessage = () =>
+  new Problem(
+    'unknown_message',
+    'Your inbox contains no message or event with this id. List the mailbox again from the start.',
+  );
 
 export function createMailbox({ logs }: { logs: LogStore }) {
   return {
-    /** Oldest first. `after`: the id of the last message of the previous page. */
+    /** Returns a page, oldest first. `after` is the id of the last message of the previous page. */
     async list(
       caller: Caller,
       limit: number,
@@ -29,9 +33,9 @@ export function createMailbox({ logs }: { logs: LogStore }) {
       }
       if (!part) throw unknownMessage();
       const { acked, unread, overflowed } = part.state;
-      // A later page reports messages lost before it only if no messages were lost within the page itself.
-      const reportsLostStart = overflowed && (after === undefined || !evictedFrom);
-      const from = reportsLostStart ? acked + 1 : evictedFrom;
+      // A gap begins after the last acknowledged message, except on a later page that has evicted messages of its own.
+      const beginsAtStart = overflowed && (after === undefined || !evictedFrom);
+      const from = beginsAtStart ? acked + 1 : evictedFrom;
       const to = evictedTo || part.first - 1;
       return {
         messages: part.messages.map((message) => JSON.parse(message) as DirectMessage),
@@ -41,7 +45,7 @@ export function createMailbox({ logs }: { logs: LogStore }) {
       };
     },
 
-    /** Acknowledge everything up to a message id or an event id; returns the number of unread messages that remain. */
+    /** Acknowledges everything up to a message id or an event id. Returns the remaining number of unread messages. */
     async ack(caller: Caller, upTo: string, signal?: AbortSignal): Promise<{ unread: number }> {
       const unread = await logs.ack(caller.username, caller.sid, parseCursor(upTo)?.inbox ?? upTo, signal);
       if (unread === undefined) throw unknownMessage();

@@ -27,16 +27,19 @@ export type Network = { key: string; factor: number };
 const FORBIDDEN = /(?![\t\n\r])[\p{Cc}\p{Cs}]/u;
 
 export const unknownUser = (): Problem =>
-  new Problem('unknown_user', 'There is no account with this username.');
+  new Problem('unknown_user', 'No account has this username. Check the spelling.');
+
+/** The first code point of a text, in the notation U+0041. */
+export const codePointOf = (text: string): string =>
+  `U+${text.codePointAt(0)!.toString(16).toUpperCase().padStart(4, '0')}`;
 
 /** The contract's patterns must work in every language, so they cannot check non-ASCII characters. */
 export function checkText(pointer: string, text: string): void {
   if (!/\S/.test(text)) throw invalid(pointer, 'must not be only white space');
-  const found = FORBIDDEN.exec(text)?.[0];
-  if (found === undefined) return;
-  const code = found.codePointAt(0)!.toString(16).toUpperCase().padStart(4, '0');
+  const forbidden = FORBIDDEN.exec(text)?.[0];
+  if (forbidden === undefined) return;
   throw invalid(
     pointer,
-    `must not contain U+${code}: no control characters but tab and line ends, no lone surrogates`,
+    `must not contain ${codePointOf(forbidden)}: control characters, except tabs and line breaks, and lone surrogates are not allowed`,
   );
 }

@@ -10,7 +10,7 @@ export type Presence = ReturnType<typeof createPresence>;
 export function createPresence({ store, accounts }: { store: PresenceStore; accounts: AccountStore }) {
   async function list(limit: number, cursor: string | null, signal?: AbortSignal): Promise<OnlinePage> {
     const part = await store.list(limit, cursor, signal);
-    if (!part) throw invalid('query/cursor', 'is not a cursor of this list');
+    if (!part) throw invalid('query/cursor', 'is not a cursor of this list. Use the `nextCursor` of a page');
     signal?.throwIfAborted();
     const displayNames = await accounts.displayNames(part.users.map(({ username }) => username));
     const users = part.users.map(({ username, sinceMs }, index) => ({

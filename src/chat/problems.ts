@@ -43,7 +43,7 @@ export class Problem extends Error {
     more: { errors?: InputError[]; retryAfterMs?: number } = {},
   ) {
     const { stackTraceLimit } = Error;
-    Error.stackTraceLimit = 0; // nobody reads the stack of a rejected request, and capturing it takes a tenth of the time under a flood
+    Error.stackTraceLimit = 0; // the stack of a rejected request is never logged, and capturing it is expensive under a flood
     super(detail);
     Error.stackTraceLimit = stackTraceLimit;
     this.code = code;
@@ -54,9 +54,21 @@ export class Problem extends Error {
 }
 
 export function invalid(pointer: string, message: string): Problem {
-  return new Problem('validation_failed', message, { errors: [{ pointer, message }] });
+  return new Problem('validation_failed', `${pointer} ${message}`, { errors: [{ pointer, message }] });
 }
 
 export function tooMany(waitMs: number, what: string): Problem {
-  return new Problem('too_many_requests', `Too many ${what}. Try again later.`, { retryAfterMs: waitMs });
+  const seconds = Math.ceil(waitMs / 1_000);
+  const detail = `Too many ${what}. Try again in ${seconds} ${seconds === 1 ? 'second' : 'seconds'}.`;
+  return new Problem('too_many_requests', detail, { retryAfterMs: waitMs });
 }
+
+export const sessionEnded = (): Problem =>
+  new Problem('session_ended', 'This session has ended. Log in again with POST /v1/login.');
+
+/** A token outlives its account only if Redis lost the account. */
+export const accountLost = (): Problem =>
+  new Problem(
+    'session_ended',
+    'The account of this session no longer exists. Register again with POST /v1/register.',
+  );

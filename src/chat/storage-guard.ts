@@ -1,4 +1,4 @@
-/** Rejects writes when storage is full. */
+/** Rejects writes when Redis is out of memory. */
 import { StoreFull } from '../store/redis/client.ts';
 import { Problem } from './problems.ts';
 
@@ -7,19 +7,20 @@ export type StorageGuard = ReturnType<typeof createStorageGuard>;
 const RETRY_AFTER_MS = 30_000;
 
 export function createStorageGuard(isFull: () => boolean) {
-  const full = () =>
-    new Problem('storage_full', 'The server’s memory is used up. Nothing was stored. Try again later.', {
-      retryAfterMs: RETRY_AFTER_MS,
-    });
   return {
     /** Runs the write, or throws `storage_full`. */
-    async store<T>(work: () => Promise<T>): Promise<T> {
-      if (isFull()) throw full();
+    async store<T>(write: () => Promise<T>): Promise<T> {
+      if (isFull()) throw storageFull();
       try {
-        return await work();
+        return await write();
       } catch (error) {
-        throw error instanceof StoreFull ? full() : error;
+        throw error instanceof StoreFull ? storageFull() : error;
       }
     },
   };
 }
+
+const storageFull = () =>
+  new Problem('storage_full', 'The server is out of memory for data. Nothing was stored. Try again later.', {
+    retryAfterMs: RETRY_AFTER_MS,
+  });

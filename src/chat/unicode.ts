@@ -1,10 +1,10 @@
 /**
- * What the rules for names ask about a character, out of tables of one version of Unicode that every supported Node
- * knows at least: two nodes of one release never disagree, whatever ICU each was built with. Pure.
+ * Unicode properties for the rules for names. They come from tables of one version of Unicode, not from the ICU of Node, so
+ * that all nodes of a release agree. Every supported Node knows at least that version.
  */
 import { CLASSES, CONFUSABLES, FOLDINGS, IGNORABLE, SOFT_DOTTED } from './unicode-tables.ts';
 
-/** Of a character that may stand in a username. `P` stands for what only some contexts allow. */
+/** The properties of a character that usernames may contain. Category `P`: only in some contexts. */
 export type Kind = {
   category: 'Ll' | 'Lo' | 'Lm' | 'Nd' | 'Mn' | 'Mc' | 'P';
   /** Script_Extensions. */
@@ -40,8 +40,8 @@ function find<T>(ranges: Range<T>[], point: number): T | undefined {
 
 const kinds: Range<Kind>[] = CLASSES.split(';')
   .flatMap((line) => {
-    const [words, ranges] = line.split(':') as [string, string];
-    const [category, scripts, bidi, joining, virama] = words.split(' ') as [
+    const [properties, ranges] = line.split(':') as [string, string];
+    const [category, scripts, bidi, joining, virama] = properties.split(' ') as [
       string,
       string,
       string,
@@ -68,21 +68,21 @@ const pairs = (text: string): Map<string, string> =>
 const foldings = pairs(FOLDINGS);
 const confusables = pairs(CONFUSABLES);
 
-const replaced = (text: string, by: Map<string, string>): string => {
+const replaceAll = (text: string, by: Map<string, string>): string => {
   let result = '';
   for (const character of text) result += by.get(character) ?? character;
   return result;
 };
 
-/** Undefined where the character can stand in no username. */
+/** Undefined if no username may contain the character. */
 export const kindOf = (character: string): Kind | undefined => find(kinds, character.codePointAt(0)!);
-/** Is not seen (Default_Ignorable_Code_Point). */
+/** Whether the character is invisible (Default_Ignorable_Code_Point). */
 export const isIgnorable = (character: string): boolean =>
   find(ignorable, character.codePointAt(0)!) === true;
-/** Has a dot that a dot above replaces: `i` with U+0307 looks like `i`. */
+/** Whether a combining dot above replaces the dot of the letter: `i` with U+0307 looks like `i`. */
 export const isSoftDotted = (character: string): boolean =>
   find(softDotted, character.codePointAt(0)!) === true;
-/** Full case folding of Unicode: `ß` is `ss`, `ς` is `σ`. Not lower-casing: that keeps apart what is one upper-cased. */
-export const fold = (text: string): string => replaced(text, foldings);
-/** The prototypes of UTS 39 that characters look like. */
-export const lookAlikes = (text: string): string => replaced(text, confusables);
+/** Full case folding: `ß` becomes `ss`, and `ς` becomes `σ`. Lower-casing would keep them different from `SS` and `Σ`. */
+export const fold = (text: string): string => replaceAll(text, foldings);
+/** Replaces each character by its prototype: the character that UTS 39 chooses for all that look the same. */
+export const toPrototypes = (text: string): string => replaceAll(text, confusables);

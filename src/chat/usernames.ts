@@ -1,26 +1,27 @@
 /**
- * The rules for usernames: PRECIS UsernameCaseMapped (RFC 8265), with case folding, and the mechanisms of UTS 39: one
- * script, no long runs of marks, and one skeleton for all names that look alike. docs/decisions/023. Pure.
+ * The rules for usernames: PRECIS UsernameCaseMapped (RFC 8265) with case folding, and the mechanisms of UTS 39: one script,
+ * few combining marks, and the same skeleton for names that look alike. See docs/decisions/023.
  */
-import { createHash } from 'node:crypto';
+import { codePointOf } from './model.ts';
 import { invalid } from './problems.ts';
-import { fold, isIgnorable, isSoftDotted, type Kind, kindOf, lookAlikes } from './unicode.ts';
+import { sha256 } from './sha256.ts';
+import { fold, isIgnorable, isSoftDotted, type Kind, kindOf, toPrototypes } from './unicode.ts';
 
-/** Increment after any change of the tables or of `skeleton`; all accounts are then read again at startup. */
+/** Increment when the tables or `skeleton` change: nodes then reserve the skeletons of all accounts again at startup. */
 export const SKELETON_VERSION = '1';
 
 const CANONICAL_ASCII = /^[a-z0-9][a-z0-9._-]{0,31}$/;
 const MAX_LENGTH = 32;
-/** The characters that a name may consist of before the rules apply. Marks belong to the letters of many scripts (हिन्दी, ไทย). */
-const SENT =
+/** A name as typed. Combining marks belong to the letters of many scripts (हिन्दी, ไทย). */
+const TYPED =
   /^[\p{L}\p{N}\u06fd\u06fe](?:[\p{L}\p{M}\p{N}._\-\u00b7\u0375\u0387\u05f3\u05f4\u06fd\u06fe\u0f0b\u30fb\uff65]|\u200c|\u200d){0,31}$/u;
-const RULE = 'must be 1 to 32 letters, digits, dots, dashes or underscores, the first a letter or digit';
+const RULE = 'must be 1 to 32 letters, digits, dots, dashes or underscores, and begin with a letter or digit';
 const NON_JOINER = '\u200c';
 const JOINER = '\u200d';
 /** UTS 39, section 5.4. */
 const MAX_MARKS = 4;
-/** Scripts that may be mixed in one name (UTS 39, Highly Restrictive). */
-const MIXED = [
+/** Scripts that one name may mix (UTS 39, Highly Restrictive). */
+const MIXABLE_SCRIPTS = [
   ['Latin', 'Han', 'Hiragana', 'Katakana'],
   ['Latin', 'Han', 'Bopomofo'],
   ['Latin', 'Han', 'Hangul'],
@@ -29,51 +30,51 @@ const MIXED = [
 type Letter = Kind & { character: string };
 
 /**
- * The canonical form of a name. `Hud`, `HUD` and the full-width `Ｈｕｄ` are one account, and so are
- * `Straße` and `STRASSE`. Undefined if the username is not valid.
+ * The canonical form of a name: the same for `Hud`, `HUD` and the full-width `Ｈｕｄ`, and for `Straße` and `STRASSE`.
+ * Undefined if the username is not valid.
  */
 export function canonicalUsername(name: string): string | undefined {
   if (CANONICAL_ASCII.test(name)) return name;
   const canonical = folded(name);
-  return refusal(canonical) === undefined ? canonical : undefined;
+  return violationOf(canonical) === undefined ? canonical : undefined;
 }
 
-/** A name to register must consist of letters as sent, not of symbols that NFKC maps to letters (㍿). */
+/** Returns the canonical form of a name to register. It must be typed in letters, not in symbols that NFKC maps to letters (㍿). */
 export function newUsername(name: string): string {
   if (CANONICAL_ASCII.test(name)) return name;
-  if (!SENT.test(name)) throw invalid('/username', RULE);
+  if (!TYPED.test(name)) throw invalid('/username', RULE);
   const canonical = folded(name);
-  const broken = refusal(canonical);
-  if (broken !== undefined) throw invalid('/username', broken);
+  const violation = violationOf(canonical);
+  if (violation !== undefined) throw invalid('/username', violation);
   return canonical;
 }
 
 /**
- * NFKC maps more than the widths that PRECIS wants mapped: Thai and Lao names need it (U+0E33). The loop ends: each step
- * leaves what it made alone, but for what the others make of it.
+ * Applies the mappings until none changes the text. PRECIS maps widths only; NFKC maps more, which Thai and Lao names need
+ * (U+0E33).
  */
 function folded(name: string): string {
   let text = name;
   for (let before = ''; before !== text; ) {
     before = text;
-    text = withoutDots(fold(withoutIdleJoiners(text.normalize('NFKC')))).normalize('NFKC');
+    text = withoutDots(fold(withoutInvisibleJoiners(text.normalize('NFKC')))).normalize('NFKC');
   }
   return text;
 }
 
-/** Persian is typed with U+200C also behind letters that never join (امیر‌حسین), where it does and shows nothing. */
-function withoutIdleJoiners(text: string): string {
+/** Persian is also typed with U+200C after letters that never join (امیر‌حسین), where it is invisible. */
+function withoutInvisibleJoiners(text: string): string {
   if (!text.includes(NON_JOINER)) return text;
   const characters = [...text];
   const kinds = characters.map(kindOf);
-  const isIdle = (character: string, index: number) => {
-    const [before, after] = neighbours(kinds, index);
+  const isInvisible = (character: string, index: number) => {
+    const [before, after] = neighbors(kinds, index);
     return character === NON_JOINER && before?.joining === 'R' && /[RD]/.test(after?.joining ?? '');
   };
-  return characters.filter((character, index) => !isIdle(character, index)).join('');
+  return characters.filter((character, index) => !isInvisible(character, index)).join('');
 }
 
-/** `İ` folds to `i` with a dot above, which looks like `i`: it is one. */
+/** `İ` folds to `i` with a dot above, which looks like `i`. */
 function withoutDots(text: string): string {
   if (!text.includes('\u0307')) return text;
   let result = '';
@@ -84,36 +85,34 @@ function withoutDots(text: string): string {
 
 const last = (text: string): string => [...text.slice(-2)].at(-1) ?? ' ';
 
-/** Returns the first rule that a canonical form violates. */
-function refusal(name: string): string | undefined {
+/** Returns the first rule that a canonical form violates, or undefined. */
+function violationOf(name: string): string | undefined {
   const characters = [...name];
   if (characters.length < 1 || characters.length > MAX_LENGTH) return RULE;
   const letters: Letter[] = [];
   for (const character of characters) {
     const kind = kindOf(character);
     if (!kind)
-      return `must not contain ${inWords(character)}: letters, digits, dots, dashes and underscores only`;
+      return `must not contain ${codePointOf(character)}: only letters, digits, dots, dashes and underscores are allowed`;
     letters.push({ ...kind, character });
   }
   if (!isAlphanumeric(letters[0]!)) return 'must begin with a letter or digit';
-  const misplaced = letters.find((letter, index) => !fitsThere(letters, letter, index));
-  if (misplaced) return `must not have ${inWords(misplaced.character)} in this place`;
+  const misplaced = letters.find((letter, index) => !isAllowedAt(letters, letter, index));
+  if (misplaced) return `must not contain ${codePointOf(misplaced.character)} at this position`;
   if (!hasFewMarks(name))
-    return `must not have more than ${MAX_MARKS} marks on one letter, nor one mark twice`;
-  if (!isOfOneScript(letters)) return 'must not mix scripts';
+    return `must not have more than ${MAX_MARKS} combining marks on one letter, or the same mark twice`;
+  if (!isSingleScript(letters)) return 'must not mix scripts';
   if (new Set(letters.flatMap(zeroOf)).size > 1) return 'must not mix the digits of different scripts';
-  if (!isReadOneWay(letters))
-    return 'must not mix directions, and must begin and end with a letter where it is written from right to left';
+  if (!followsBidiRule(letters))
+    return 'must not mix left-to-right and right-to-left letters; if it is right-to-left, it must begin with a letter and end with a letter or digit';
   return undefined;
 }
 
-const inWords = (character: string): string =>
-  `U+${character.codePointAt(0)!.toString(16).toUpperCase().padStart(4, '0')}`;
 const isMark = ({ category }: Letter): boolean => category === 'Mn' || category === 'Mc';
 const isAlphanumeric = (letter: Letter): boolean => letter.category !== 'P' && !isMark(letter);
 
-/** Contexts of RFC 5892, appendix A; and a mark must follow a letter or digit, not punctuation. */
-function fitsThere(letters: Letter[], letter: Letter, index: number): boolean {
+/** The contexts of RFC 5892, appendix A. A combining mark must follow a letter or digit, not punctuation. */
+function isAllowedAt(letters: Letter[], letter: Letter, index: number): boolean {
   const [before, after] = [letters[index - 1], letters[index + 1]];
   switch (letter.character) {
     case '\u00b7': // Catalan: l·l
@@ -134,22 +133,22 @@ function fitsThere(letters: Letter[], letter: Letter, index: number): boolean {
 }
 
 const isJapanese = ({ category, scripts }: Letter): boolean =>
-  category !== 'P' && MIXED[0]!.some((script) => script !== 'Latin' && scripts.has(script));
+  category !== 'P' && MIXABLE_SCRIPTS[0]!.some((script) => script !== 'Latin' && scripts.has(script));
 const isJoiner = ({ character }: Letter): boolean => character === NON_JOINER || character === JOINER;
 
-/** Letters that would be written joined are seen apart: U+200C is seen there. */
+/** Between letters that would otherwise be joined: there U+200C is visible. */
 function isBetweenJoining(letters: Letter[], index: number): boolean {
-  const [before, after] = neighbours(letters, index);
+  const [before, after] = neighbors(letters, index);
   return /[LD]/.test(before?.joining ?? '') && /[RD]/.test(after?.joining ?? '');
 }
 
-/** The letters at both sides, as joining sees them: past the marks. */
-function neighbours(
+/** The letters on both sides, skipping marks, which are transparent to joining. */
+function neighbors(
   kinds: (Kind | undefined)[],
   index: number,
 ): [before: Kind | undefined, after: Kind | undefined] {
-  const counts = (kind: Kind | undefined) => kind?.joining !== 'T';
-  return [kinds.slice(0, index).findLast(counts), kinds.slice(index + 1).find(counts)];
+  const isOpaque = (kind: Kind | undefined) => kind?.joining !== 'T';
+  return [kinds.slice(0, index).findLast(isOpaque), kinds.slice(index + 1).find(isOpaque)];
 }
 
 function hasFewMarks(name: string): boolean {
@@ -162,23 +161,26 @@ function hasFewMarks(name: string): boolean {
   return true;
 }
 
-function isOfOneScript(letters: Letter[]): boolean {
-  const written = letters.filter(({ scripts }) => !scripts.has('Common') && !scripts.has('Inherited'));
-  const [first, ...rest] = written;
+function isSingleScript(letters: Letter[]): boolean {
+  const withScript = letters.filter(({ scripts }) => !scripts.has('Common') && !scripts.has('Inherited'));
+  const [first, ...rest] = withScript;
   if (!first) return true;
   const shared = [...first.scripts].some((script) => rest.every(({ scripts }) => scripts.has(script)));
   return (
-    shared || MIXED.some((mix) => written.every(({ scripts }) => mix.some((script) => scripts.has(script))))
+    shared ||
+    MIXABLE_SCRIPTS.some((mix) =>
+      withScript.every(({ scripts }) => mix.some((script) => scripts.has(script))),
+    )
   );
 }
 
-/** The zero of the digit set that a character belongs to; undefined for a letter. */
+/** The code point of the zero of a digit's script, in an array; an empty array for a letter. */
 function zeroOf({ category, character }: Letter): number[] {
   const point = character.codePointAt(0)!;
   return category === 'Nd' ? [point - digitValue(point)] : [];
 }
 
-/** Digits come in rows of ten, in order. */
+/** The ten digits of a script are consecutive. */
 function digitValue(point: number): number {
   let value = 0;
   while (value < 9 && kindOf(String.fromCodePoint(point - value - 1))?.category === 'Nd') value += 1;
@@ -186,7 +188,7 @@ function digitValue(point: number): number {
 }
 
 /** The Bidi rule of RFC 5893, for names with a right-to-left letter. */
-function isReadOneWay(letters: Letter[]): boolean {
+function followsBidiRule(letters: Letter[]): boolean {
   const has = (...kinds: string[]) => letters.some(({ bidi }) => kinds.includes(bidi));
   if (!has('R', 'AL', 'AN')) return true;
   if (!['R', 'AL'].includes(letters[0]!.bidi) || has('L') || (has('EN') && has('AN'))) return false;
@@ -195,35 +197,33 @@ function isReadOneWay(letters: Letter[]): boolean {
 }
 
 /**
- * The skeleton of a name (UTS 39): names with the same skeleton look alike, and the second one is rejected. Also applies to
- * names older than the rules above. `O` counts as `o`, because names may be written in capitals.
+ * The skeleton of a name (UTS 39): names with the same skeleton look alike, and only one of them can be registered. Works for
+ * any text, because some accounts are older than the rules above. Ignores case, because names may be written in capitals.
  */
 export function skeleton(name: string): string {
   let text = folded(name);
   for (let before = '', rounds = 0; before !== text && rounds < 8; rounds += 1) {
     before = text;
-    const seen = [...text.normalize('NFD')].filter((character) => !isIgnorable(character)).join('');
-    text = withoutDots(fold(lookAlikes(seen))).normalize('NFD');
+    const visible = [...text.normalize('NFD')].filter((character) => !isIgnorable(character)).join('');
+    text = withoutDots(fold(toPrototypes(visible))).normalize('NFD');
   }
   return text;
 }
 
-/** Names a skeleton in a key, whatever it is made of. */
-export const skeletonDigest = (name: string): string =>
-  createHash('sha256').update(skeleton(name)).digest('base64url').slice(0, 22);
+/** The skeleton in keys: of fixed length, and without special characters. */
+export const skeletonDigest = (name: string): string => sha256(skeleton(name)).slice(0, 22);
 
-/** Marks belong to the letters of many scripts (हिन्दी, ไทย). */
 const FORMER_USERNAME = /^[\p{L}\p{N}][\p{L}\p{M}\p{N}._-]{0,31}$/u;
 
-/** The canonical form before these rules. Accounts created then keep it. */
+/** The canonical form of the former rules, which accounts from that time keep. */
 export function formerUsername(name: string): string | undefined {
   const canonical = name.normalize('NFKC').toLowerCase().normalize('NFKC');
   return FORMER_USERNAME.test(canonical) ? canonical : undefined;
 }
 
 /**
- * The forms that a name may be an account's by, the first to be preferred: an account that has the former one has
- * always been meant by it, and nobody new can get it. One, but for few names.
+ * The usernames that a name may stand for; usually one. The first is preferred: if an account has the form of the former
+ * rules, the name has always meant that account, and no new account can get it.
  */
 export function usernamesOf(name: string): string[] {
   if (CANONICAL_ASCII.test(name)) return [name];

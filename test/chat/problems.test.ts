@@ -19,8 +19,10 @@ describe('the code and the contract define the same problems', () => {
   });
 });
 
-test('rounds Retry-After up to whole seconds', () => {
+test('rounds Retry-After up to whole seconds, in the header and in the detail', () => {
   expect(tooMany(1, 'messages').retryAfterSeconds).toBe(1);
+  expect(tooMany(1, 'messages').message).toBe('Too many messages. Try again in 1 second.');
+  expect(tooMany(1_001, 'messages').message).toBe('Too many messages. Try again in 2 seconds.');
   expect(tooMany(1_000, 'messages').retryAfterSeconds).toBe(1);
   expect(tooMany(1_001, 'messages').retryAfterSeconds).toBe(2);
   expect(new Problem('not_found', 'nothing here').retryAfterSeconds).toBeUndefined();
