@@ -3,10 +3,11 @@ import { createSecretKey } from 'node:crypto';
 import { mass } from './mass.ts';
 import { built, type RedisServer, SECRET } from './servers.ts';
 
-const { createTokens } = await built<typeof import('../src/chat/tokens.ts')>('chat/tokens.js');
+const { createAccessTokens } =
+  await built<typeof import('../src/chat/access-tokens.ts')>('chat/access-tokens.js');
 const { createKeys } = await built<typeof import('../src/store/redis/keys.ts')>('store/redis/keys.js');
 
-const tokens = createTokens({
+const tokens = createAccessTokens({
   secrets: [createSecretKey(Buffer.from(SECRET))],
   accessTtlSeconds: 3_600,
   now: Date.now,

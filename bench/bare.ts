@@ -7,14 +7,15 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { built } from './servers.ts';
 
-const { createTokens } = await built<typeof import('../src/chat/tokens.ts')>('chat/tokens.js');
+const { createAccessTokens } =
+  await built<typeof import('../src/chat/access-tokens.ts')>('chat/access-tokens.js');
 const { openStore } = await built<typeof import('../src/store/redis/client.ts')>('store/redis/client.js');
 const { createLogStore } =
   await built<typeof import('../src/store/log/log-store.ts')>('store/log/log-store.js');
 
 const { REDIS_URL: url = '', KEY_PREFIX: prefix = '', JWT_SECRET: secret = '' } = process.env;
 const secrets = [createSecretKey(Buffer.from(secret))];
-const tokens = createTokens({ secrets, accessTtlSeconds: 3_600, now: Date.now });
+const tokens = createAccessTokens({ secrets, accessTtlSeconds: 3_600, now: Date.now });
 const store = await openStore({ url, prefix, log: console });
 const logs = createLogStore(store, {
   retention: {

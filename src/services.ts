@@ -1,4 +1,5 @@
 /** The services that the HTTP operations call: the rules of `chat`, on top of the stores of this node. */
+import { createAccessTokens } from './chat/access-tokens.ts';
 import { createAccounts } from './chat/accounts.ts';
 import { createDeviceTokens } from './chat/device-tokens.ts';
 import { createLoginAttempts } from './chat/login-attempts.ts';
@@ -9,7 +10,6 @@ import { createPresence, type Presence } from './chat/presence.ts';
 import { createSessions } from './chat/sessions.ts';
 import { createStorageGuard } from './chat/storage-guard.ts';
 import { createTickets } from './chat/tickets.ts';
-import { createTokens } from './chat/tokens.ts';
 import type { UsernameRegistry } from './chat/username-registry.ts';
 import type { Config } from './config.ts';
 import type { Metrics } from './metrics.ts';
@@ -52,7 +52,7 @@ export function createServices(parts: Parts) {
       keys,
       now,
       storage,
-      sent: (kind) => metrics?.sent(kind),
+      onSent: (kind) => metrics?.sent(kind),
     }),
     mailbox: createMailbox({ logs: stores.logs }),
   };
@@ -74,7 +74,7 @@ function sessionsOf({ config, secrets, stores, names, passwords }: Parts, presen
     accounts: stores.accounts,
     presence,
     logins,
-    tokens: createTokens({ secrets: secrets.keys, accessTtlSeconds: config.ACCESS_TTL_SECONDS, now }),
+    tokens: createAccessTokens({ secrets: secrets.keys, accessTtlSeconds: config.ACCESS_TTL_SECONDS, now }),
     maxSessions: config.MAX_SESSIONS_PER_ACCOUNT,
     refreshKey: secrets.derive('refresh tokens')[0]!,
     accessTtlSeconds: config.ACCESS_TTL_SECONDS,

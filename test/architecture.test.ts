@@ -189,7 +189,7 @@ describe('packages', () => {
     'ajv-formats': ['http/openapi.ts'],
     yaml: ['http/openapi.ts'],
     bcrypt: ['chat/passwords.ts'],
-    jsonwebtoken: ['chat/tokens.ts', 'chat/device-tokens.ts'],
+    jsonwebtoken: ['chat/access-tokens.ts', 'chat/device-tokens.ts'],
     uuid: ['chat/message-ids.ts'],
     'openapi-fetch': ['clients/sdk'],
     'eventsource-parser': ['clients/sdk/src/frames.ts'],

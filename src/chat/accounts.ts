@@ -1,17 +1,10 @@
 /** Accounts: registration, and their public and private profiles. */
-
-import type { RateLimit } from '../rate-limit.ts';
 import type { AccountRecord, AccountStore } from '../store/accounts.ts';
 import type { PresenceStore } from '../store/presence.ts';
-import type { RateLimitStore } from '../store/rate-limits.ts';
 import { displayNameOf } from './display-names.ts';
 import { type Account, type Caller, type Network, type User, unknownUser } from './model.ts';
-import { checkNewPassword } from './password-rules.ts';
-import type { Passwords } from './passwords.ts';
-import { Problem, tooMany } from './problems.ts';
-import type { StorageGuard } from './storage-guard.ts';
-import type { UsernameRegistry } from './username-registry.ts';
-import { newUsername } from './usernames.ts';
+import { accountLost } from './problems.ts';
+import { createRegistration, type NewAccount, type RegistrationOptions } from './registration.ts';
 
 export type Accounts = ReturnType<typeof createAccounts>;
 
@@ -19,59 +12,28 @@ export function toAccount({ username, displayName, createdAt, lastSeenAt }: Acco
   return { username, displayName, createdAt, lastSeenAt };
 }
 
-export function createAccounts(options: {
-  store: AccountStore;
-  names: UsernameRegistry;
-  presence: PresenceStore;
-  limits: RateLimitStore;
-  registerLimit: RateLimit;
-  passwords: Passwords;
-  storage: StorageGuard;
-  now: () => number;
-}) {
-  const { store, names, presence, limits, registerLimit, passwords, storage, now } = options;
+export function createAccounts(
+  options: RegistrationOptions & { store: AccountStore; presence: PresenceStore },
+) {
+  const { store, names, presence } = options;
+  const createAccount = createRegistration(options);
+
+  async function ownAccount(caller: Caller): Promise<Account> {
+    const account = await store.find(caller.username);
+    if (!account) throw accountLost();
+    return toAccount(account);
+  }
 
   return {
-    async register(
-      input: { username: string; password: string; displayName?: string | undefined },
-      networks: Network[],
-      signal?: AbortSignal,
-    ): Promise<Account> {
-      const username = newUsername(input.username);
-      const displayName = displayNameOf(input.displayName ?? input.username.normalize('NFKC'));
-      checkNewPassword(input.password, username);
-      return storage.store(async () => {
-        const place = passwords.enter({ networks, who: undefined });
-        try {
-          const waitMs = await limits.admit(
-            networks.map(({ key, factor }) => ({
-              purpose: 'register',
-              who: key,
-              limit: { ...registerLimit, max: registerLimit.max * factor },
-            })),
-          );
-          if (waitMs > 0) throw tooMany(waitMs, 'registrations from this network');
-          await names.checkFree(username);
-          const passwordHash = await passwords.hash(place, input.password, signal);
-          signal?.throwIfAborted();
-          const createdAt = new Date(now()).toISOString();
-          const hashed = { passwordHash, isPasswordPrepared: true };
-          const account = { username, displayName, ...hashed, createdAt, lastSeenAt: null };
-          await names.register(account);
-          return toAccount(account);
-        } finally {
-          place.leave();
-        }
-      });
+    async register(input: NewAccount, networks: Network[], signal?: AbortSignal): Promise<Account> {
+      return toAccount(await createAccount(input, networks, signal));
     },
 
-    async me(caller: Caller): Promise<Account> {
-      return toAccount(await own(caller));
-    },
+    me: ownAccount,
 
     async rename(caller: Caller, displayName: string): Promise<Account> {
       await store.rename(caller.username, displayNameOf(displayName));
-      return toAccount(await own(caller));
+      return ownAccount(caller);
     },
 
     async user(name: string): Promise<User> {
@@ -81,11 +43,4 @@ export function createAccounts(options: {
       return { username, displayName: account.displayName, online, lastSeenAt: account.lastSeenAt };
     },
   };
-
-  /** A token outlives its account only if Redis lost the account. */
-  async function own(caller: Caller): Promise<AccountRecord> {
-    const account = await store.find(caller.username);
-    if (!account) throw new Problem('session_ended', 'The account of this session is gone.');
-    return account;
-  }
 }

@@ -1,84 +1,34 @@
-/**
- * Login attempts: rate limits, the password check, and counting.
- *
- * A failure is counted before the check, so that concurrent attempts cannot exceed the limit, and refunded if the attempt
- * did not fail. Counts are kept per network (over all accounts), per account (over all unknown devices) and per known device.
- * Successes are counted per account and network because they cost as much. A rejected attempt is not counted.
- */
-
-import type { RateLimit } from '../rate-limit.ts';
+/** Login attempts: from a username and a password to an account and a new device token. */
 import type { AccountRecord, AccountStore } from '../store/accounts.ts';
-import type { Bucket, RateLimitStore } from '../store/rate-limits.ts';
 import type { DeviceTokens } from './device-tokens.ts';
+import { createLoginLimits, type LoginLimitOptions } from './login-limits.ts';
 import type { Network } from './model.ts';
 import type { Place } from './password-queue.ts';
-import type { KeptPassword, Passwords } from './passwords.ts';
-import { Problem, tooMany } from './problems.ts';
-import { hashOf } from './tokens.ts';
+import type { Passwords, StoredPassword } from './passwords.ts';
+import { Problem } from './problems.ts';
+import { sha256 } from './sha256.ts';
 import type { UsernameRegistry } from './username-registry.ts';
 
-/** A network usually has many users, so its limit is higher than that of an account. */
-const NETWORK_FACTOR = 10;
-
 export type Credentials = { username: string; password: string; deviceToken?: string | undefined };
-/** An attempt that succeeded. */
-export type Admitted = { username: string; deviceToken: string };
+export type VerifiedLogin = { username: string; deviceToken: string };
 export type LoginAttempts = ReturnType<typeof createLoginAttempts>;
 
-export function createLoginAttempts(options: {
-  accounts: AccountStore;
-  names: UsernameRegistry;
-  limits: RateLimitStore;
-  failureLimit: RateLimit;
-  successLimit: RateLimit;
-  passwords: Passwords;
-  devices: DeviceTokens;
-}) {
-  const { accounts, names, limits, failureLimit, successLimit, passwords, devices } = options;
+export function createLoginAttempts(
+  options: LoginLimitOptions & {
+    accounts: AccountStore;
+    names: UsernameRegistry;
+    passwords: Passwords;
+    devices: DeviceTokens;
+  },
+) {
+  const { accounts, names, passwords, devices } = options;
+  const loginLimits = createLoginLimits(options);
 
-  const ofNetworks = (purpose: string, networks: Network[], limit: RateLimit): Bucket[] =>
-    networks.map(({ key, factor }) => ({
-      purpose,
-      who: key,
-      limit: { ...limit, max: limit.max * NETWORK_FACTOR * factor },
-    }));
-
-  /** Networks come first. A known device does not share its network's counts, which others could exhaust. */
-  function bucketsOf(who: string, device: string | undefined, networks: Network[]) {
-    const own = { purpose: 'logged-in', who, limit: successLimit };
-    if (device) {
-      return { failures: [{ purpose: 'login-device', who: device, limit: failureLimit }], successes: [own] };
-    }
-    return {
-      failures: [
-        ...ofNetworks('login-from', networks, failureLimit),
-        { purpose: 'login', who, limit: failureLimit },
-      ],
-      successes: [...ofNetworks('logged-in-from', networks, successLimit), own],
-    };
-  }
-
-  /** Refunds the failure count unless the attempt failed. */
-  async function counted(
-    { failures, successes }: ReturnType<typeof bucketsOf>,
-    attempt: () => Promise<boolean>,
-  ): Promise<boolean> {
-    const waitMs = await limits.admit(failures, successes);
-    if (waitMs > 0) throw tooMany(waitMs, 'logins');
-    let isGood: boolean | undefined;
-    try {
-      isGood = await attempt();
-    } finally {
-      if (isGood !== false) await limits.settle(failures, isGood ? successes : []);
-    }
-    return isGood;
-  }
-
-  /** Runs after the response, with its own place in the queue. If it fails, the next login retries. */
-  async function hashAgain(account: AccountRecord, password: string, networks: Network[]): Promise<void> {
+  /** Runs after the response, with a place of its own in the queue. If it fails, the next login tries again. */
+  async function rehash(account: AccountRecord, password: string, networks: Network[]): Promise<void> {
     let place: Place | undefined;
     try {
-      place = passwords.enter({ networks, who: undefined });
+      place = passwords.enter({ networks, account: undefined });
       const hash = await passwords.hash(place, password);
       await accounts.rehash(account.username, account.passwordHash, hash);
     } catch {
@@ -93,46 +43,49 @@ export function createLoginAttempts(options: {
       { username: name, password, deviceToken }: Credentials,
       networks: Network[],
       signal?: AbortSignal,
-    ): Promise<Admitted> {
+    ): Promise<VerifiedLogin> {
       const username = await names.resolve(name);
-      // An invalid username is counted like an unknown one.
-      const who = username ?? `?${hashOf(name).slice(0, 22)}`;
+      // An invalid username is limited like an unknown one.
+      const limited = username ?? `?${sha256(name).slice(0, 22)}`;
       const device = username && deviceToken ? devices.verify(deviceToken, username) : undefined;
       const place = passwords.enter({
         networks,
-        who: device ? `device ${device}` : `${networks[0]?.key} ${who}`,
+        account: device ? `device ${device}` : `${networks[0]?.key} ${limited}`,
       });
       let account: AccountRecord | undefined;
       try {
-        const isGood = await counted(bucketsOf(who, device, networks), async () => {
+        const isCorrect = await loginLimits.charge({ account: limited, device, networks }, async () => {
           account = username ? await accounts.find(username) : undefined;
           signal?.throwIfAborted();
-          return passwords.matches(place, password, account && keptOf(account), signal);
+          return passwords.matches(place, password, account && storedPasswordOf(account), signal);
         });
-        if (!isGood || !account) throw badCredentials();
+        if (!isCorrect || !account) throw badCredentials();
       } finally {
         place.leave();
       }
-      await names.remember(account);
-      if (passwords.isOutdated(password, keptOf(account))) void hashAgain(account, password, networks);
+      await names.reserveIfMissing(account);
+      if (passwords.isOutdated(password, storedPasswordOf(account))) void rehash(account, password, networks);
       return {
         username: account.username,
         deviceToken: devices.issue(account.username, device ?? devices.newId()),
       };
     },
 
-    /** Counts the login of an account that has just been registered. Its password needs no check: it was set a moment ago. */
-    async admitNew(username: string, networks: Network[]): Promise<Admitted> {
-      await counted(bucketsOf(username, undefined, networks), async () => true);
+    /** Charges the login of an account that has just been registered. Its password needs no check. */
+    async admitNew(username: string, networks: Network[]): Promise<VerifiedLogin> {
+      await loginLimits.charge({ account: username, device: undefined, networks }, async () => true);
       return { username, deviceToken: devices.issue(username, devices.newId()) };
     },
   };
 }
 
-const keptOf = ({ passwordHash, isPasswordPrepared }: AccountRecord): KeptPassword => ({
+const storedPasswordOf = ({ passwordHash, isPasswordPrepared }: AccountRecord): StoredPassword => ({
   hash: passwordHash,
   isPrepared: isPasswordPrepared,
 });
 
 const badCredentials = () =>
-  new Problem('bad_credentials', 'Unknown username or wrong password. If you are new here, register first.');
+  new Problem(
+    'bad_credentials',
+    'The username or the password is wrong. If you have no account yet, create one with POST /v1/register.',
+  );

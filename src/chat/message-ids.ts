@@ -2,17 +2,21 @@
 import { randomFillSync } from 'node:crypto';
 import { v7 } from 'uuid';
 
-const BYTES = 16;
-/** Random bytes for 256 ids: one call per id would cost more than everything else. */
-const pool = new Uint8Array(256 * BYTES);
-let used = pool.length;
+const ID_BYTES = 16;
+/** Random bytes are drawn for many ids together: one call per id would dominate the cost. */
+const IDS_PER_DRAW = 256;
 
-export function newMessageId(nowMs: number): string {
-  if (used === pool.length) {
-    randomFillSync(pool);
-    used = 0;
-  }
-  const random = pool.subarray(used, used + BYTES);
-  used += BYTES;
-  return v7({ random, msecs: Math.floor(nowMs) });
+/** Returns a function that creates an id for a time in epoch ms. */
+export function createMessageIds(): (nowMs: number) => string {
+  const randomBytes = new Uint8Array(IDS_PER_DRAW * ID_BYTES);
+  let used = randomBytes.length;
+  return (nowMs) => {
+    if (used === randomBytes.length) {
+      randomFillSync(randomBytes);
+      used = 0;
+    }
+    const random = randomBytes.subarray(used, used + ID_BYTES);
+    used += ID_BYTES;
+    return v7({ random, msecs: Math.floor(nowMs) });
+  };
 }

@@ -1,32 +1,32 @@
 /**
- * Who is next to have a password checked. Checks are the one thing here that costs real time, so they take turns: next is
- * the network that used the least lately, and within it the account that used the least. A client that keeps asking
- * waits behind those who ask once. Wider IPv6 networks count too, with as many shares as their factor says.
+ * The queue for password checks. They are the only slow work of a node, so they are served fairly: the network with the
+ * least recent use goes first, and within it the account with the least, so that one client cannot delay the others. The
+ * prefixes of an IPv6 address count as networks too; a wide prefix may use as much as several single addresses.
  *
- * A place is taken before anything else is done for an attempt. How long the wait will be is not guessed: an attempt whose
- * turn does not come in time leaves. When all places are taken, the one that would come last gives up its own.
+ * An attempt takes its place before any other work is done for it, and is rejected if its turn does not come in time. When
+ * the queue is full, a new attempt displaces the one that would be served last.
  */
 import type { Network } from './model.ts';
 import { Problem, tooMany } from './problems.ts';
+import { RecentUse } from './recent-use.ts';
 
-/** `who`: the account, as this network or this device of its owner asks for it; undefined where there is none yet. */
-export type Asker = { networks: Network[]; who: string | undefined };
+/** `account`: a key for the account and where the attempt comes from; undefined for a registration. */
+export type Attempt = { networks: Network[]; account: string | undefined };
 
 export type Place = {
-  /** Runs `work` when it is its turn. Rejects when that comes too late or `signal` aborts. */
+  /** Runs `work` when it is its turn. Rejects if the turn comes too late, or `signal` aborts first. */
   run<T>(work: () => Promise<T>, signal?: AbortSignal): Promise<T>;
   leave(): void;
 };
 
-type Entry = Asker & {
+/** `turn` is set while the entry waits to be served. */
+type Entry = Attempt & {
   order: number;
-  state: 'held' | 'waiting' | 'running' | 'served';
-  start: () => void;
-  stop: (reason: unknown) => void;
+  turn: { start: () => void; reject: (reason: unknown) => void } | undefined;
 };
 
-/** Served in this order: smallest share, then least recent use by the account, then arrival. */
-type Ranked = { share: number; own: number; order: number };
+/** Compared in this order: share of the busiest network, recent use by the account, order of arrival. */
+type Rank = { share: number; accountUse: number; order: number };
 
 export const PLACES_PER_ACCOUNT = 2;
 /** Multiplied by the network's factor. */
@@ -36,175 +36,151 @@ export const PLACES = 1_024;
 const SERVED_WITHIN_MS = 4_250;
 /** Weight of the use by one account: a network has several users. */
 const ACCOUNT_WEIGHT = 4;
-/** Recorded use decays by half in this time. */
-const HALF_LIFE_MS = 30_000;
-/** Maximum number of networks and accounts tracked; the least recently used are evicted. */
-const USERS_KNOWN = 8_192;
 /** Weight of the latest check in the moving average of the duration. */
 const SMOOTHING = 0.3;
 
 export const busy = () =>
-  new Problem('busy', 'Too many passwords are being checked. Try again shortly.', { retryAfterMs: 2_000 });
+  new Problem('busy', 'Too many passwords are being checked. Try again in 2 seconds.', {
+    retryAfterMs: 2_000,
+  });
 
-export type PasswordQueue = ReturnType<typeof createPasswordQueue>;
+export class PasswordQueue {
+  readonly #threads: number;
+  readonly #nowMs: () => number;
+  readonly #entries = new Set<Entry>();
+  readonly #placesTaken = new Map<string, number>();
+  readonly #recentUse: RecentUse;
+  #running = 0;
+  #nextOrder = 0;
+  /** Moving average: a check that starts later than this before its deadline would end after it. */
+  #averageCheckMs = 0;
 
-export function createPasswordQueue({ threads, nowMs }: { threads: number; nowMs: () => number }) {
-  const entries = new Set<Entry>();
-  const held = new Map<string, number>();
-  const used = createUse(nowMs);
-  let running = 0;
-  let order = 0;
-  /** Moving average of the check duration: a check that starts later than this before the deadline would be wasted. */
-  let usualMs = 0;
+  constructor({ threads, nowMs }: { threads: number; nowMs: () => number }) {
+    this.#threads = threads;
+    this.#nowMs = nowMs;
+    this.#recentUse = new RecentUse(nowMs);
+  }
 
-  const share = ({ networks, who }: Asker): number =>
-    networks.reduce(
-      (most, { key, factor }) => Math.max(most, used.by(key) / factor),
-      used.by(who ?? '') * ACCOUNT_WEIGHT,
-    );
+  /** Throws a problem if the account, the network or the whole queue has no place left. */
+  enter(attempt: Attempt): Place {
+    this.#checkPlaces(attempt);
+    if (!this.#makeRoom(attempt)) throw busy();
+    const entry: Entry = { ...attempt, order: this.#nextOrder++, turn: undefined };
+    const startByMs = this.#nowMs() + SERVED_WITHIN_MS - this.#averageCheckMs;
+    this.#entries.add(entry);
+    this.#countPlaces(entry, 1);
+    return {
+      run: async (work, signal) => {
+        await this.#waitForTurn(entry, startByMs, signal);
+        return this.#serve(work);
+      },
+      leave: () => this.#remove(entry),
+    };
+  }
 
-  function hold(asker: Asker, by: 1 | -1): void {
-    for (const key of keysOf(asker)) {
-      const count = (held.get(key) ?? 0) + by;
-      if (count > 0) held.set(key, count);
-      else held.delete(key);
+  #checkPlaces({ networks, account }: Attempt): void {
+    const taken = (key: string): number => this.#placesTaken.get(key) ?? 0;
+    if (account !== undefined && taken(account) >= PLACES_PER_ACCOUNT)
+      throw tooMany(1_000, 'logins to this account at the same time');
+    if (networks.some(({ key, factor }) => taken(key) >= PLACES_PER_NETWORK * factor))
+      throw tooMany(1_000, 'logins from this network at the same time');
+  }
+
+  #countPlaces(attempt: Attempt, change: 1 | -1): void {
+    for (const key of keysOf(attempt)) {
+      const count = (this.#placesTaken.get(key) ?? 0) + change;
+      if (count > 0) this.#placesTaken.set(key, count);
+      else this.#placesTaken.delete(key);
     }
   }
 
-  /** Negative if `one` is served before `other`. */
-  const byTurn = (one: Ranked, other: Ranked): number =>
-    one.share - other.share || one.own - other.own || one.order - other.order;
-
-  function rank(asker: Asker, order: number): Ranked {
-    return { share: share(asker), own: used.by(asker.who ?? ''), order };
-  }
-
-  /** Returns the waiting entry that would be served first or last. */
-  function waiting(which: 'first' | 'last'): (Ranked & { entry: Entry }) | undefined {
-    let found: (Ranked & { entry: Entry }) | undefined;
-    for (const entry of entries) {
-      if (entry.state !== 'waiting') continue;
-      const each = { ...rank(entry, entry.order), entry };
-      if (!found || byTurn(each, found) < 0 === (which === 'first')) found = each;
-    }
-    return found;
-  }
-
-  /** Returns false if the queue is full and no waiting entry ranks after the new one; otherwise evicts the last. */
-  function makeRoom(asker: Asker): boolean {
-    if (entries.size < PLACES) return true;
-    const last = waiting('last');
-    if (!last || byTurn(last, rank(asker, order)) < 0) return false;
-    last.entry.stop(busy());
-    release(last.entry);
+  /** If the queue is full, evicts its last entry. Returns false if the attempt itself would be the last. */
+  #makeRoom(attempt: Attempt): boolean {
+    if (this.#entries.size < PLACES) return true;
+    const last = this.#findWaiting('last');
+    if (!last || compareRanks(last.rank, this.#rank(attempt, this.#nextOrder)) < 0) return false;
+    last.entry.turn?.reject(busy());
+    this.#remove(last.entry);
     return true;
   }
 
-  function release(entry: Entry): void {
-    if (entries.delete(entry)) hold(entry, -1);
+  #remove(entry: Entry): void {
+    if (this.#entries.delete(entry)) this.#countPlaces(entry, -1);
   }
 
-  function pump(): void {
-    while (running < threads) {
-      const entry = waiting('first')?.entry;
-      if (!entry) return;
-      entry.state = 'running';
-      running += 1;
-      used.count(keysOf(entry));
-      entry.start();
+  #rank({ networks, account = '' }: Attempt, order: number): Rank {
+    const accountUse = this.#recentUse.of(account);
+    const shares = networks.map(({ key, factor }) => this.#recentUse.of(key) / factor);
+    return { share: Math.max(accountUse * ACCOUNT_WEIGHT, ...shares), accountUse, order };
+  }
+
+  /** Returns the waiting entry that would be served first or last. */
+  #findWaiting(which: 'first' | 'last'): { entry: Entry; rank: Rank } | undefined {
+    let best: { entry: Entry; rank: Rank } | undefined;
+    for (const entry of this.#entries) {
+      if (!entry.turn) continue;
+      const rank = this.#rank(entry, entry.order);
+      if (!best || compareRanks(rank, best.rank) < 0 === (which === 'first')) best = { entry, rank };
     }
+    return best;
   }
 
-  function turn(entry: Entry, leaveBy: number, signal: AbortSignal | undefined): Promise<void> {
+  #waitForTurn(entry: Entry, startByMs: number, signal: AbortSignal | undefined): Promise<void> {
     return new Promise((resolve, reject) => {
-      const giveUp = (reason: unknown) => {
-        if (entry.state !== 'waiting') return;
-        entry.state = 'held';
-        done();
-        reject(reason);
+      const onTimeout = () => entry.turn?.reject(busy());
+      const onAbort = () => entry.turn?.reject(signal?.reason);
+      const timer = setTimeout(onTimeout, startByMs - this.#nowMs());
+      const stopWaiting = () => {
+        entry.turn = undefined;
+        clearTimeout(timer);
+        signal?.removeEventListener('abort', onAbort);
       };
-      const late = setTimeout(() => giveUp(busy()), leaveBy - nowMs());
-      const gone = () => giveUp(signal!.reason);
-      const done = () => {
-        clearTimeout(late);
-        signal?.removeEventListener('abort', gone);
+      entry.turn = {
+        start: () => {
+          stopWaiting();
+          resolve();
+        },
+        reject: (reason) => {
+          stopWaiting();
+          reject(reason);
+        },
       };
-      signal?.addEventListener('abort', gone);
-      entry.stop = giveUp;
-      entry.state = 'waiting';
-      entry.start = () => {
-        done();
-        resolve();
-      };
-      if (signal?.aborted) gone();
-      else pump();
+      signal?.addEventListener('abort', onAbort);
+      if (signal?.aborted) onAbort();
+      else this.#startNext();
     });
   }
 
-  async function timed<T>(work: () => Promise<T>): Promise<T> {
-    const startedAtMs = nowMs();
-    try {
-      return await work();
-    } finally {
-      const tookMs = nowMs() - startedAtMs;
-      usualMs += (tookMs - usualMs) * (usualMs === 0 ? 1 : SMOOTHING);
+  #startNext(): void {
+    while (this.#running < this.#threads) {
+      const next = this.#findWaiting('first')?.entry;
+      if (!next) return;
+      this.#running += 1;
+      this.#recentUse.add(keysOf(next));
+      next.turn?.start();
     }
   }
 
-  return {
-    enter(asker: Asker): Place {
-      if (asker.who !== undefined && (held.get(asker.who) ?? 0) >= PLACES_PER_ACCOUNT)
-        throw tooMany(1_000, 'logins of this account at once');
-      for (const { key, factor } of asker.networks)
-        if ((held.get(key) ?? 0) >= PLACES_PER_NETWORK * factor)
-          throw tooMany(1_000, 'logins from this network at once');
-      if (!makeRoom(asker)) throw busy();
-      const entry: Entry = { ...asker, order: order++, state: 'held', start: () => {}, stop: () => {} };
-      const leaveBy = nowMs() + SERVED_WITHIN_MS - usualMs;
-      entries.add(entry);
-      hold(asker, 1);
-      return {
-        async run(work, signal) {
-          await turn(entry, leaveBy, signal);
-          try {
-            return await timed(work);
-          } finally {
-            running -= 1;
-            entry.state = 'served';
-            pump();
-          }
-        },
-        leave: () => release(entry),
-      };
-    },
-  };
+  async #serve<T>(work: () => Promise<T>): Promise<T> {
+    const startedAtMs = this.#nowMs();
+    try {
+      return await work();
+    } finally {
+      const durationMs = this.#nowMs() - startedAtMs;
+      this.#averageCheckMs +=
+        (durationMs - this.#averageCheckMs) * (this.#averageCheckMs === 0 ? 1 : SMOOTHING);
+      this.#running -= 1;
+      this.#startNext();
+    }
+  }
 }
 
-/** The key of an account contains a space; the key of a network does not. */
-const keysOf = ({ networks, who }: Asker): string[] => [
-  ...(who === undefined ? [] : [who]),
+/** Negative if `a` is served before `b`. */
+const compareRanks = (a: Rank, b: Rank): number =>
+  a.share - b.share || a.accountUse - b.accountUse || a.order - b.order;
+
+/** Cannot collide: an account's key contains a space, a network's does not. */
+const keysOf = ({ networks, account }: Attempt): string[] => [
+  ...(account === undefined ? [] : [account]),
   ...networks.map(({ key }) => key),
 ];
-
-/** Counters with exponential decay. */
-function createUse(nowMs: () => number) {
-  const known = new Map<string, { amount: number; atMs: number }>();
-  const by = (key: string): number => {
-    const use = known.get(key);
-    return use ? use.amount * 2 ** ((use.atMs - nowMs()) / HALF_LIFE_MS) : 0;
-  };
-  return {
-    by,
-    count(keys: string[]): void {
-      for (const key of keys) {
-        const amount = by(key) + 1;
-        known.delete(key); // keeps the map in order of last use
-        known.set(key, { amount, atMs: nowMs() });
-      }
-      for (const oldest of known.keys()) {
-        if (known.size <= USERS_KNOWN) return;
-        known.delete(oldest);
-      }
-    },
-  };
-}

@@ -1,62 +1,52 @@
-/** Sessions: login, refresh, logout, and token verification. */
-import { createHmac, type KeyObject } from 'node:crypto';
+/** Sessions: login, refresh, logout, and authentication by access token. */
+import type { KeyObject } from 'node:crypto';
 import type { components } from '../contract.d.ts';
 import type { AccountStore } from '../store/accounts.ts';
 import type { SessionStore } from '../store/sessions.ts';
+import type { AccessTokens } from './access-tokens.ts';
 import { toAccount } from './accounts.ts';
-import type { Admitted, Credentials, LoginAttempts } from './login-attempts.ts';
+import type { Credentials, LoginAttempts, VerifiedLogin } from './login-attempts.ts';
 import type { Caller, Network } from './model.ts';
 import type { Presence } from './presence.ts';
-import { Problem } from './problems.ts';
-import { hashOf, newRefreshToken, newSessionId, parseRefreshToken, type Tokens } from './tokens.ts';
+import { accountLost, Problem, sessionEnded } from './problems.ts';
+import { newRefreshToken, newSessionId, nextRefreshToken, parseRefreshToken } from './refresh-tokens.ts';
+import { sha256 } from './sha256.ts';
 
 export type Login = components['schemas']['Login'];
 export type Sessions = ReturnType<typeof createSessions>;
 
-const LOGIN_USERS = 100;
+/** Maximum number of online users in the response to a login or refresh. */
+const ONLINE_USERS = 100;
 
-export function createSessions(options: {
-  store: SessionStore;
+type LoginContext = {
   accounts: AccountStore;
   presence: Presence;
-  logins: LoginAttempts;
-  tokens: Tokens;
-  /** Per account. One more login ends the least recently used session. */
-  maxSessions: number;
-  /** Derives the next token of a refresh with a nonce. */
-  refreshKey: KeyObject;
+  tokens: AccessTokens;
   accessTtlSeconds: number;
-  now: () => number;
-}) {
-  const { store, accounts, presence, logins, tokens, maxSessions, refreshKey } = options;
-  const { accessTtlSeconds, now } = options;
+};
 
-  /** The same for every retry, and unpredictable without the key. */
-  const nextSecret = (presentedHash: string, nonceHash: string): string =>
-    createHmac('sha256', refreshKey).update(`${presentedHash} ${nonceHash}`).digest('base64url');
+export function createSessions(
+  options: LoginContext & {
+    store: SessionStore;
+    logins: LoginAttempts;
+    /** Per account. One more login ends the least recently used session. */
+    maxSessions: number;
+    /** See `nextRefreshToken`. */
+    refreshKey: KeyObject;
+    now: () => number;
+  },
+) {
+  const { store, accounts, logins, tokens, maxSessions, refreshKey, now } = options;
 
-  async function answer(username: string, sid: string, refreshToken: string): Promise<Login> {
-    const [account, online] = await Promise.all([accounts.find(username), presence.summary(LOGIN_USERS)]);
-    if (!account) throw new Problem('session_ended', 'The account of this session is gone.');
-    return {
-      accessToken: tokens.issue({ username, sid }),
-      tokenType: 'Bearer',
-      expiresIn: accessTtlSeconds,
-      refreshToken,
-      account: toAccount(account),
-      online,
-    };
-  }
-
-  async function open({ username, deviceToken }: Admitted, device: string | undefined): Promise<Login> {
+  async function open({ username, deviceToken }: VerifiedLogin, device = ''): Promise<Login> {
     const sid = newSessionId();
     const { token, hash } = newRefreshToken(username, sid);
-    const [beyond] = await Promise.all([
-      store.open({ username, sid, refreshHash: hash, device: device ?? '', max: maxSessions }),
+    const [excess] = await Promise.all([
+      store.open({ username, sid, refreshHash: hash, device, max: maxSessions }),
       accounts.setLastSeen(username, new Date(now()).toISOString()),
     ]);
-    await Promise.all(beyond.map((oldest) => store.end(username, oldest)));
-    return { ...(await answer(username, sid, token)), deviceToken };
+    await Promise.all(excess.map((oldest) => store.end(username, oldest)));
+    return { ...(await loginOf(options, username, sid, token)), deviceToken };
   }
 
   return {
@@ -74,29 +64,15 @@ export function createSessions(options: {
     },
 
     /** `nonce` proves that a retry comes from the same client; every retry gets the same next token. */
-    async refresh({
-      refreshToken,
-      nonce,
-    }: {
-      refreshToken: string;
-      nonce?: string | undefined;
-    }): Promise<Login> {
-      const presented = parseRefreshToken(refreshToken);
-      if (presented) {
-        const { username, sid, hash: presentedHash } = presented;
-        const nonceHash = nonce === undefined ? '' : hashOf(nonce);
-        const next = newRefreshToken(
-          username,
-          sid,
-          nonceHash ? nextSecret(presentedHash, nonceHash) : undefined,
-        );
-        const outcome = await store.refresh({ username, sid, presentedHash, nextHash: next.hash, nonceHash });
-        if (outcome === 'refreshed') return answer(username, sid, next.token);
-      }
-      throw new Problem(
-        'bad_refresh_token',
-        'The refresh token is unknown, used, or of an ended session: log in again.',
-      );
+    async refresh(input: { refreshToken: string; nonce?: string | undefined }): Promise<Login> {
+      const presented = parseRefreshToken(input.refreshToken);
+      if (!presented) throw badRefreshToken();
+      const { username, sid, hash: presentedHash } = presented;
+      const nonceHash = input.nonce === undefined ? '' : sha256(input.nonce);
+      const next = nextRefreshToken(presented, nonceHash, refreshKey);
+      const outcome = await store.refresh({ username, sid, presentedHash, nextHash: next.hash, nonceHash });
+      if (outcome !== 'refreshed') throw badRefreshToken();
+      return loginOf(options, username, sid, next.token);
     },
 
     async logout(caller: Caller): Promise<void> {
@@ -105,9 +81,32 @@ export function createSessions(options: {
 
     authenticate(token: string): Caller {
       const caller = tokens.verify(token);
-      if (store.isRevoked(caller.sid))
-        throw new Problem('session_ended', 'This session has ended: log in again.');
+      if (store.isRevoked(caller.sid)) throw sessionEnded();
       return caller;
     },
   };
 }
+
+async function loginOf(
+  { accounts, presence, tokens, accessTtlSeconds }: LoginContext,
+  username: string,
+  sid: string,
+  refreshToken: string,
+): Promise<Login> {
+  const [account, online] = await Promise.all([accounts.find(username), presence.summary(ONLINE_USERS)]);
+  if (!account) throw accountLost();
+  return {
+    accessToken: tokens.issue({ username, sid }),
+    tokenType: 'Bearer',
+    expiresIn: accessTtlSeconds,
+    refreshToken,
+    account: toAccount(account),
+    online,
+  };
+}
+
+const badRefreshToken = () =>
+  new Problem(
+    'bad_refresh_token',
+    'The refresh token is unknown or already used, or its session has ended. Log in again with POST /v1/login.',
+  );

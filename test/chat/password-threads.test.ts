@@ -13,17 +13,17 @@ const priorities = (): number[] =>
 
 const onLinux = test.runIf(process.platform === 'linux');
 
-onLinux('the threads that check have a lower priority; the process keeps its own', async () => {
+onLinux('password threads have a lower priority than the rest of the process', async () => {
   const before = getPriority();
   const threads = createPasswordThreads();
-  const lower = () => priorities().filter((each) => each === 5).length;
-  const others = lower();
+  const countLower = () => priorities().filter((priority) => priority === 5).length;
+  const countBefore = countLower();
   await Promise.all([threads.hash('correct horse', 4), threads.hash('correct horse', 4)]);
-  expect(lower() - others).toBe(2);
+  expect(countLower() - countBefore).toBe(2);
   expect(getPriority()).toBe(before);
 });
 
-onLinux('a thread is used again, and as many are started as are busy at once', async () => {
+onLinux('an idle thread is used again instead of starting another one', async () => {
   const count = () => readdirSync('/proc/self/task').length;
   const threads = createPasswordThreads();
   const hash = await threads.hash('correct horse', 4);
@@ -32,11 +32,13 @@ onLinux('a thread is used again, and as many are started as are busy at once', a
   expect(count()).toBeLessThanOrEqual(before);
 });
 
-const ends =
+const EXITING_THREAD =
   'import { parentPort } from "node:worker_threads"; parentPort.on("message", () => process.exit())';
 
 test('rejects a check when its thread exits', async () => {
-  const threads = createPasswordThreads(new URL(`data:text/javascript,${encodeURIComponent(ends)}`));
+  const threads = createPasswordThreads(
+    new URL(`data:text/javascript,${encodeURIComponent(EXITING_THREAD)}`),
+  );
   await expect(threads.compare('correct horse', 'a hash')).rejects.toThrow();
   await expect(threads.compare('correct horse', 'a hash')).rejects.toThrow();
 });
@@ -44,19 +46,19 @@ test('rejects a check when its thread exits', async () => {
 test('reports busy when a thread fails, and runs the next check on another thread', async () => {
   const log = { error: vi.fn() };
   const passwords = createPasswords({ cost: 4, workers: Number.POSITIVE_INFINITY, log });
-  const checked = (hash: string) => {
-    const place = passwords.enter({ networks: [{ key: '192.0.2.1', factor: 1 }], who: undefined });
+  const check = (hash: string) => {
+    const place = passwords.enter({ networks: [{ key: '192.0.2.1', factor: 1 }], account: undefined });
     return passwords.matches(place, 'correct horse', { hash, isPrepared: true }).finally(() => place.leave());
   };
   const hash = await passwordThreads.hash('correct horse', 4);
-  const spy = vi.spyOn(passwordThreads, 'compare').mockImplementationOnce(() => threadThatFails());
+  const spy = vi.spyOn(passwordThreads, 'compare').mockImplementationOnce(() => runOnFailingThread());
   onTestFinished(() => spy.mockRestore());
-  const answers = [checked(hash), checked(hash), checked(hash)];
-  await expect(answers[0]).rejects.toMatchObject({ code: 'busy', retryAfterSeconds: 2 });
+  const checks = [check(hash), check(hash), check(hash)];
+  await expect(checks[0]).rejects.toMatchObject({ code: 'busy', retryAfterSeconds: 2 });
   expect(log.error).toHaveBeenCalledOnce();
-  expect(await answers[1]).toBe(true);
-  expect(await answers[2]).toBe(true);
+  expect(await checks[1]).toBe(true);
+  expect(await checks[2]).toBe(true);
 });
 
 /** bcrypt throws if there is no hash. */
-const threadThatFails = () => createPasswordThreads().hash('correct horse', undefined as never) as never;
+const runOnFailingThread = () => createPasswordThreads().hash('correct horse', undefined as never) as never;

@@ -2,19 +2,19 @@ import { expect, test } from 'vitest';
 import { createUsernameRegistry } from '../../src/chat/username-registry.ts';
 import type { AccountStore } from '../../src/store/accounts.ts';
 
-// Over HTTP the window is a few milliseconds, which a test cannot hit reliably.
-test('rejects registrations until the names of all older accounts have been read', async () => {
-  let found = (_: { usernames: string[]; cursor: undefined }): void => {};
-  const claimed: string[] = [];
+// In a running server this takes milliseconds, too short for a test over HTTP.
+test('rejects registrations until the usernames of all existing accounts are reserved', async () => {
+  let completeScan = (_: { usernames: string[]; cursor: undefined }): void => {};
+  const reserved: string[] = [];
   const store = {
     skeletonVersion: async () => 'none',
     setSkeletonVersion: async () => {},
     scan: () =>
       new Promise((resolve) => {
-        found = resolve;
+        completeScan = resolve;
       }),
     claim: async ({ username }: { username: string }) => {
-      claimed.push(username);
+      reserved.push(username);
       return ['claimed'];
     },
     findHolder: async () => undefined,
@@ -22,7 +22,7 @@ test('rejects registrations until the names of all older accounts have been read
   const names = createUsernameRegistry({ store, log: { info: () => {} } });
   await names.start();
   await expect(names.checkFree('alice')).rejects.toMatchObject({ code: 'unavailable', retryAfterSeconds: 1 });
-  found({ usernames: ['аlice'], cursor: undefined });
+  completeScan({ usernames: ['аlice'], cursor: undefined });
   await expect
     .poll(() =>
       names.checkFree('bob').then(
@@ -31,5 +31,5 @@ test('rejects registrations until the names of all older accounts have been read
       ),
     )
     .toBe('free');
-  expect(claimed).toEqual(['аlice']);
+  expect(reserved).toEqual(['аlice']);
 });

@@ -37,8 +37,10 @@ const STORM_WITHIN_MS = 15_000;
 const ALL_WITHIN_MS = 60_000;
 
 async function tokenMaker(dist: string): Promise<(username: string) => string> {
-  const { createTokens }: typeof import('../../src/chat/tokens.ts') = await import(`${dist}/chat/tokens.js`);
-  const tokens = createTokens({
+  const { createAccessTokens }: typeof import('../../src/chat/access-tokens.ts') = await import(
+    `${dist}/chat/access-tokens.js`
+  );
+  const tokens = createAccessTokens({
     secrets: [createSecretKey(Buffer.from(SECRET))],
     accessTtlSeconds: 3_600,
     now: Date.now,

@@ -94,7 +94,7 @@ test('rejects every forged token', async () => {
   }
 });
 
-// For expiry to the millisecond see test/chat/tokens.test.ts, which controls the clock.
+// For expiry to the millisecond see test/chat/access-tokens.test.ts, which controls the clock.
 test.each([1, 3_600])('a token that expired %i s ago returns token_expired', async (ago) => {
   const { node, claims } = await alicesClaims();
   const token = forge(HEADER, { ...claims, exp: seconds() - ago });

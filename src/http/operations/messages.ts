@@ -1,5 +1,5 @@
 /** Broadcasts, direct messages and conversations. */
-import type { Sent } from '../../chat/messages.ts';
+import type { Sent } from '../../chat/message-sender.ts';
 import type { Message } from '../../chat/model.ts';
 import { invalid } from '../../chat/problems.ts';
 import { type Price, READ_PAGE, WRITE } from '../admission/prices.ts';

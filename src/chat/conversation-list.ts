@@ -1,0 +1,61 @@
+/** The conversations of an account, most recent first, each with its last message and its number of unread messages. */
+import type { components } from '../contract.d.ts';
+import type { ConversationStore, ListPlace } from '../store/conversations.ts';
+import type { LogStore } from '../store/log/log-store.ts';
+import type { Caller, DirectMessage } from './model.ts';
+import { invalid } from './problems.ts';
+
+type ConversationPage = components['schemas']['ConversationPage'];
+
+export function createConversationList(options: { logs: LogStore; conversations: ConversationStore }) {
+  const { logs, conversations } = options;
+
+  return {
+    /** A page ends at `limit`, or earlier if the last messages would exceed the size of a page. */
+    async conversations(
+      { username }: Caller,
+      limit: number,
+      cursor: string | undefined,
+      signal?: AbortSignal,
+    ): Promise<ConversationPage> {
+      const place = cursor === undefined ? undefined : parseListCursor(cursor);
+      const { listed, next } = await conversations.page(username, limit, place, signal);
+      const others = listed.map(({ other }) => other);
+      const [lastMessages, unread] = await Promise.all([
+        conversations.newest(username, others, signal),
+        logs.unreadOf(username, others, signal),
+      ]);
+      const lastRead = lastMessages.length < listed.length ? listed[lastMessages.length - 1] : undefined;
+      const nextPlace = lastRead ? { before: lastRead.at, from: lastRead.other } : next;
+      return {
+        conversations: lastMessages.flatMap((last, index) => {
+          const other = others[index]!;
+          return last
+            ? [{ with: other, last: JSON.parse(last) as DirectMessage, unread: unread[index] ?? 0 }]
+            : [];
+        }),
+        nextCursor: nextPlace ? formatListCursor(nextPlace) : null,
+      };
+    },
+  };
+}
+
+/** `before.from`: the time in base 36, and the name in base64url, which is safe in a URL in any script. */
+const LIST_CURSOR = /^(-?[0-9a-z]{1,10})\.([\w-]{1,200})$/;
+
+function formatListCursor({ before, from }: ListPlace): string {
+  return `${before.toString(36)}.${Buffer.from(from).toString('base64url')}`;
+}
+
+function parseListCursor(cursor: string): ListPlace {
+  const [, before = '', from = ''] = LIST_CURSOR.exec(cursor) ?? [];
+  const place = {
+    before: Number.parseInt(before, 36),
+    from: Buffer.from(from, 'base64url').toString(),
+  };
+  if (formatListCursor(place) !== cursor) throw notACursor();
+  return place;
+}
+
+const notACursor = () =>
+  invalid('query/cursor', 'is not a cursor of this list. Use the `nextCursor` of a page');
