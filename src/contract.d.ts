@@ -1004,7 +1004,7 @@ export interface components {
                  *       "type": "urn:parley:problem:bad_credentials",
                  *       "title": "Wrong username or password",
                  *       "status": 401,
-                 *       "detail": "Check the username and the password. If you have no account yet, create one with POST /v1/register.",
+                 *       "detail": "The username or the password is wrong. If you have no account yet, create one with POST /v1/register.",
                  *       "code": "bad_credentials",
                  *       "requestId": "01a207a2-32f8-725a-a9c0-981e2f7757b4"
                  *     }
@@ -1025,7 +1025,7 @@ export interface components {
                  *       "type": "urn:parley:problem:bad_refresh_token",
                  *       "title": "The refresh token is not valid",
                  *       "status": 401,
-                 *       "detail": "It is unknown or already used, or its session has ended. Log in again with POST /v1/login.",
+                 *       "detail": "The refresh token is unknown or already used, or its session has ended. Log in again with POST /v1/login.",
                  *       "code": "bad_refresh_token",
                  *       "requestId": "01a207a2-32f8-725a-a9c0-981e2f7757b4"
                  *     }
@@ -1045,7 +1045,7 @@ export interface components {
                  *       "type": "urn:parley:problem:unknown_user",
                  *       "title": "No such user",
                  *       "status": 404,
-                 *       "detail": "No account has this username.",
+                 *       "detail": "No account has this username. Check the spelling.",
                  *       "code": "unknown_user",
                  *       "requestId": "01a207a2-32f8-725a-a9c0-981e2f7757b4"
                  *     }
@@ -1065,7 +1065,7 @@ export interface components {
                  *       "type": "urn:parley:problem:unknown_message",
                  *       "title": "No such message",
                  *       "status": 404,
-                 *       "detail": "Your inbox contains no message or event with this id.",
+                 *       "detail": "Your inbox contains no message or event with this id. List the mailbox again from the start.",
                  *       "code": "unknown_message",
                  *       "requestId": "01a207a2-32f8-725a-a9c0-981e2f7757b4"
                  *     }
@@ -1130,7 +1130,7 @@ export interface components {
                  *       "type": "urn:parley:problem:username_taken",
                  *       "title": "The username is taken",
                  *       "status": 409,
-                 *       "detail": "Choose another username.",
+                 *       "detail": "An account already has this username. Choose another one.",
                  *       "code": "username_taken",
                  *       "requestId": "01a207a2-32f8-725a-a9c0-981e2f7757b4"
                  *     }
@@ -1190,7 +1190,7 @@ export interface components {
                  *       "type": "urn:parley:problem:idempotency_conflict",
                  *       "title": "The idempotency key was used with a different text",
                  *       "status": 422,
-                 *       "detail": "Use a new Idempotency-Key for a new message.",
+                 *       "detail": "This Idempotency-Key was already used with a different text. Use a new key for a new message.",
                  *       "code": "idempotency_conflict",
                  *       "requestId": "01a207a2-32f8-725a-a9c0-981e2f7757b4"
                  *     }
@@ -1211,7 +1211,7 @@ export interface components {
                  *       "type": "urn:parley:problem:too_many_requests",
                  *       "title": "Too many requests",
                  *       "status": 429,
-                 *       "detail": "Try again in 3 seconds.",
+                 *       "detail": "Too many messages. Try again in 3 seconds.",
                  *       "code": "too_many_requests",
                  *       "requestId": "01a207a2-32f8-725a-a9c0-981e2f7757b4"
                  *     }
@@ -1255,7 +1255,7 @@ export interface components {
                  *       "type": "urn:parley:problem:unavailable",
                  *       "title": "The server is temporarily unavailable",
                  *       "status": 503,
-                 *       "detail": "Redis did not respond in time.",
+                 *       "detail": "Redis is not responding. Try again; when you repeat a send, use the same Idempotency-Key.",
                  *       "code": "unavailable",
                  *       "requestId": "01a207a2-32f8-725a-a9c0-981e2f7757b4"
                  *     }
@@ -1276,7 +1276,7 @@ export interface components {
                  *       "type": "urn:parley:problem:storage_full",
                  *       "title": "The server is out of storage",
                  *       "status": 507,
-                 *       "detail": "The server is out of memory for data. Try again later.",
+                 *       "detail": "The server is out of memory for data. Nothing was stored. Try again later.",
                  *       "code": "storage_full",
                  *       "requestId": "01a20795-5cc3-7418-8c86-2bdc8b4e21f1"
                  *     }
@@ -1301,7 +1301,7 @@ export interface components {
                  *       "type": "urn:parley:problem:mailbox_full",
                  *       "title": "The recipient's mailbox is full",
                  *       "status": 507,
-                 *       "detail": "The recipient's mailbox accepts no more messages from people they have never written to.",
+                 *       "detail": "The recipient's mailbox is full and accepts no more messages from people they have never written to. Try again when they have read their messages.",
                  *       "code": "mailbox_full",
                  *       "requestId": "01a20795-5cc3-7418-8c86-2bdc8b4e21f1"
                  *     }

@@ -5,6 +5,6 @@ import { Problem } from './problems.ts';
 /** Returns nothing for errors that do not mean that Redis is unavailable. */
 export function storeProblem(error: unknown): Problem | undefined {
   if (!(error instanceof StoreUnavailable)) return undefined;
-  const detail = 'Redis is not responding. Repeat the request; a send with the same Idempotency-Key.';
+  const detail = 'Redis is not responding. Try again; when you repeat a send, use the same Idempotency-Key.';
   return new Problem('unavailable', detail, { retryAfterMs: 1_000 });
 }
