@@ -1,7 +1,7 @@
 /** Login attempts: from a username and a password to an account and a new device token. */
 import type { AccountRecord, AccountStore } from '../store/accounts.ts';
 import type { DeviceTokens } from './device-tokens.ts';
-import { createLoginLimits, type LoginLimitOptions } from './login-limits.ts';
+import { createLoginLimits, type LoginLimitOptions, type Origin } from './login-limits.ts';
 import type { Network } from './model.ts';
 import type { Place } from './password-queue.ts';
 import type { Passwords, StoredPassword } from './passwords.ts';
@@ -13,27 +13,39 @@ export type Credentials = { username: string; password: string; deviceToken?: st
 export type VerifiedLogin = { username: string; deviceToken: string };
 export type LoginAttempts = ReturnType<typeof createLoginAttempts>;
 
-export function createLoginAttempts(
-  options: LoginLimitOptions & {
-    accounts: AccountStore;
-    names: UsernameRegistry;
-    passwords: Passwords;
-    devices: DeviceTokens;
-  },
-) {
+type LoginOptions = LoginLimitOptions & {
+  accounts: AccountStore;
+  names: UsernameRegistry;
+  passwords: Passwords;
+  devices: DeviceTokens;
+};
+
+export function createLoginAttempts(options: LoginOptions) {
   const { accounts, names, passwords, devices } = options;
   const loginLimits = createLoginLimits(options);
 
-  /** Runs after the response, with a place of its own in the queue. If it fails, the next login tries again. */
-  async function rehash(account: AccountRecord, password: string, networks: Network[]): Promise<void> {
-    let place: Place | undefined;
+  /** Returns the account if the password is right. Waits for its turn in the queue. */
+  async function checkPassword(
+    password: string,
+    {
+      username,
+      origin,
+      signal,
+    }: { username: string | undefined; origin: Origin; signal: AbortSignal | undefined },
+  ): Promise<AccountRecord | undefined> {
+    const { account: limitedAs, device, networks } = origin;
+    const queuedAs = device ? `device ${device}` : `${networks[0]?.key} ${limitedAs}`;
+    const place = passwords.enter({ networks, account: queuedAs });
+    let account: AccountRecord | undefined;
     try {
-      place = passwords.enter({ networks, account: undefined });
-      const hash = await passwords.hash(place, password);
-      await accounts.rehash(account.username, account.passwordHash, hash);
-    } catch {
+      const isCorrect = await loginLimits.charge(origin, async () => {
+        account = username ? await accounts.find(username) : undefined;
+        signal?.throwIfAborted();
+        return passwords.matches(place, password, account && storedPasswordOf(account), signal);
+      });
+      return isCorrect ? account : undefined;
     } finally {
-      place?.leave();
+      place.leave();
     }
   }
 
@@ -45,26 +57,14 @@ export function createLoginAttempts(
       signal?: AbortSignal,
     ): Promise<VerifiedLogin> {
       const username = await names.resolve(name);
-      // An invalid username is limited like an unknown one.
-      const limited = username ?? `?${sha256(name).slice(0, 22)}`;
       const device = username && deviceToken ? devices.verify(deviceToken, username) : undefined;
-      const place = passwords.enter({
-        networks,
-        account: device ? `device ${device}` : `${networks[0]?.key} ${limited}`,
-      });
-      let account: AccountRecord | undefined;
-      try {
-        const isCorrect = await loginLimits.charge({ account: limited, device, networks }, async () => {
-          account = username ? await accounts.find(username) : undefined;
-          signal?.throwIfAborted();
-          return passwords.matches(place, password, account && storedPasswordOf(account), signal);
-        });
-        if (!isCorrect || !account) throw badCredentials();
-      } finally {
-        place.leave();
-      }
+      // An invalid username is limited like an unknown one.
+      const origin = { account: username ?? `?${sha256(name).slice(0, 22)}`, device, networks };
+      const account = await checkPassword(password, { username, origin, signal });
+      if (!account) throw badCredentials();
       await names.reserveIfMissing(account);
-      if (passwords.isOutdated(password, storedPasswordOf(account))) void rehash(account, password, networks);
+      if (passwords.isOutdated(password, storedPasswordOf(account)))
+        void rehash(options, account, password, networks);
       return {
         username: account.username,
         deviceToken: devices.issue(account.username, device ?? devices.newId()),
@@ -77,6 +77,24 @@ export function createLoginAttempts(
       return { username, deviceToken: devices.issue(username, devices.newId()) };
     },
   };
+}
+
+/** Runs after the response, with a place of its own in the queue. If it fails, the next login tries again. */
+async function rehash(
+  { accounts, passwords }: LoginOptions,
+  account: AccountRecord,
+  password: string,
+  networks: Network[],
+): Promise<void> {
+  let place: Place | undefined;
+  try {
+    place = passwords.enter({ networks, account: undefined });
+    const hash = await passwords.hash(place, password);
+    await accounts.rehash(account.username, account.passwordHash, hash);
+  } catch {
+  } finally {
+    place?.leave();
+  }
 }
 
 const storedPasswordOf = ({ passwordHash, isPasswordPrepared }: AccountRecord): StoredPassword => ({

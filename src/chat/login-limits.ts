@@ -17,7 +17,7 @@ const NETWORK_FACTOR = 10;
 export type LoginLimitOptions = { limits: RateLimitStore; failureLimit: RateLimit; successLimit: RateLimit };
 
 /** `account`: the username, or a key for an invalid one. `device`: the id of a known device. */
-type Origin = { account: string; device: string | undefined; networks: Network[] };
+export type Origin = { account: string; device: string | undefined; networks: Network[] };
 
 export function createLoginLimits({ limits, failureLimit, successLimit }: LoginLimitOptions) {
   const networkBuckets = (purpose: string, networks: Network[], limit: RateLimit): Bucket[] =>

@@ -25,17 +25,17 @@ type LoginContext = {
   accessTtlSeconds: number;
 };
 
-export function createSessions(
-  options: LoginContext & {
-    store: SessionStore;
-    logins: LoginAttempts;
-    /** Per account. One more login ends the least recently used session. */
-    maxSessions: number;
-    /** See `nextRefreshToken`. */
-    refreshKey: KeyObject;
-    now: () => number;
-  },
-) {
+type SessionOptions = LoginContext & {
+  store: SessionStore;
+  logins: LoginAttempts;
+  /** Per account. One more login ends the least recently used session. */
+  maxSessions: number;
+  /** See `nextRefreshToken`. */
+  refreshKey: KeyObject;
+  now: () => number;
+};
+
+export function createSessions(options: SessionOptions) {
   const { store, accounts, logins, tokens, maxSessions, refreshKey, now } = options;
 
   async function open({ username, deviceToken }: VerifiedLogin, device = ''): Promise<Login> {
