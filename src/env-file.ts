@@ -5,12 +5,9 @@
 import { readFileSync } from 'node:fs';
 import { parseEnv } from 'node:util';
 
-/** Quoted values may span lines. A comment after a value needs white space before its `#`. */
+/** Quoted values may span lines. A comment after a value must be preceded by white space. */
 const VALUE = /"[^"]*"|'[^']*'|`[^`]*`|(?:[^\s"'`#][^\n#]*)?/.source;
-const LINE = new RegExp(
-  `[ \\t]*(?:(?:export[ \\t]+)?[A-Za-z_]\\w*[ \\t]*=[ \\t]*(?:${VALUE}))?[ \\t]*(?:(?<![^\\s=])#[^\\n]*)?(?:\\n|$)`,
-  'y',
-);
+const LINE = `[ \\t]*(?:(?:export[ \\t]+)?[A-Za-z_]\\w*[ \\t]*=[ \\t]*(?:${VALUE}))?[ \\t]*(?:(?<![^\\s=])#[^\\n]*)?(?:\\n|$)`;
 
 /** Returns no variables when there is no such file. */
 export function readEnvFile(path: string): Record<string, string> {
@@ -40,11 +37,12 @@ function read(path: string): string {
   }
 }
 
-/** Counted from 1; of a quote that is never closed, the line that opens it. */
+/** Line numbers start at 1. For a quote that is never closed, returns the line that opens it. */
 function firstBadLine(text: string): number | undefined {
-  for (let at = 0; at < text.length; at = LINE.lastIndex) {
-    LINE.lastIndex = at;
-    if (!LINE.test(text)) return text.slice(0, at).split('\n').length;
+  const line = new RegExp(LINE, 'y');
+  for (let at = 0; at < text.length; at = line.lastIndex) {
+    line.lastIndex = at;
+    if (!line.test(text)) return text.slice(0, at).split('\n').length;
   }
   return undefined;
 }

@@ -1,5 +1,5 @@
-// The rules of docs/explanation/architecture.md that a machine can check: which room imports which, who may touch what. A rule
-// that fails here is either broken by mistake or to be changed on purpose, here and there together.
+// The rules of docs/explanation/architecture.md that a test can check: which module imports which, and which file may do what.
+// If a rule should change, change it here and there together.
 import { readdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import ts from 'typescript';
@@ -26,7 +26,7 @@ const trees = new Map(
 const scripts = files.filter((file) => /^store\/lua\/[\w-]+\.lua$/.test(file));
 const fragments = files.filter((file) => /^store\/lua\/lib\/[\w-]+\.lua$/.test(file));
 
-/** A module without its comments. Good enough for looking for words in it. */
+/** The source of a module, roughly without its comments. */
 const code = (file: string): string => read(pathOf(file)).replace(/\/\*[\s\S]*?\*\/|^\s*\/\/.*$/gm, '');
 
 type Import = { from: string; to: string; names: string[]; isTypeOnly: boolean };
@@ -76,18 +76,19 @@ function importsOf(from: string): Import[] {
 }
 
 const imports = modules.flatMap(importsOf);
-/** A folder of src, or a file of its top level, or a client; the two processes of a cluster may import different things. */
-const roomOf = (path: string): string =>
+/** A client, a folder of src, or a file at its top level. Files of `cluster` count separately: they run in different processes. */
+const moduleOf = (path: string): string =>
   path.startsWith('cluster/') ? path : path.split('/', path.startsWith('clients/') ? 2 : 1).join('/');
 const show = ({ from, to, names }: Import): string => `${from} imports ${names.join(', ')} from ${to}`;
 
-describe('the arrow', () => {
+describe('imports', () => {
   const LEAVES = [
     'config.ts',
     'settings.ts',
     'env-file.ts',
     'parsers.ts',
     'secrets.ts',
+    'secret-file.ts',
     'logger.ts',
     'metrics.ts',
     'listen.ts',
@@ -98,8 +99,9 @@ describe('the arrow', () => {
   /** The modules that each module may import besides itself. */
   const VALUES: Record<string, string[]> = {
     'main.ts': ['app.ts', 'cluster/primary.ts', 'shutdown.ts', 'store', ...LEAVES],
-    'cluster/primary.ts': LEAVES,
-    'cluster/worker.ts': ['app.ts', 'cluster/primary.ts', 'shutdown.ts', ...LEAVES],
+    'cluster/primary.ts': ['cluster/worker-processes.ts', ...LEAVES],
+    'cluster/worker-processes.ts': [],
+    'cluster/worker.ts': ['app.ts', 'cluster/worker-processes.ts', 'shutdown.ts', ...LEAVES],
     'shutdown.ts': LEAVES,
     'app.ts': [
       ...['services.ts', 'stores.ts', 'readiness.ts', 'node-events.ts'],
@@ -119,8 +121,9 @@ describe('the arrow', () => {
     'config.ts': ['settings.ts', 'env-file.ts', 'parsers.ts', 'secrets.ts'],
     'settings.ts': ['parsers.ts', 'secrets.ts'],
     'env-file.ts': [],
-    'parsers.ts': ['secrets.ts'],
+    'parsers.ts': ['secrets.ts', 'secret-file.ts'],
     'secrets.ts': [],
+    'secret-file.ts': ['secrets.ts'],
     'logger.ts': [],
     'metrics.ts': [],
     'hosts.ts': [],
@@ -139,37 +142,38 @@ describe('the arrow', () => {
     'node-events.ts': ['streams'],
     'logger.ts': ['config.ts'],
     'cluster/primary.ts': ['app.ts'],
+    'cluster/worker-processes.ts': LEAVES,
     'metrics.ts': ['hosts.ts', 'contract.d.ts'],
   };
 
-  const isOurs = ({ to }: Import): boolean => trees.has(to);
+  const isInternal = ({ to }: Import): boolean => trees.has(to);
 
-  test('every room imports only what stands below it', () => {
-    const wrong = imports.filter(isOurs).filter(({ from, to, isTypeOnly }) => {
-      const [room, other] = [roomOf(from), roomOf(to)];
-      if (room === other || VALUES[room]?.includes(other)) return false;
-      return !(isTypeOnly && TYPES[room]?.includes(other));
+  test('every module imports only modules below it', () => {
+    const wrong = imports.filter(isInternal).filter(({ from, to, isTypeOnly }) => {
+      const [module, other] = [moduleOf(from), moduleOf(to)];
+      if (module === other || VALUES[module]?.includes(other)) return false;
+      return !(isTypeOnly && TYPES[module]?.includes(other));
     });
     expect(wrong.map(show)).toEqual([]);
   });
 
-  test('every file belongs to a room of this list', () => {
-    const unknown = modules.filter((file) => !(roomOf(file) in VALUES));
+  test('every file belongs to a module of this list', () => {
+    const unknown = modules.filter((file) => !(moduleOf(file) in VALUES));
     expect(unknown).toEqual([]);
   });
 
-  test('every relative import leads to a file', () => {
-    const lost = imports.filter((each) => !isOurs(each) && each.to.endsWith('.ts'));
-    expect(lost.map(show)).toEqual([]);
+  test('every relative import resolves to a file', () => {
+    const unresolved = imports.filter((each) => !isInternal(each) && each.to.endsWith('.ts'));
+    expect(unresolved.map(show)).toEqual([]);
   });
 
   test('there are no cycles, not even of types', () => {
     const cycles: string[] = [];
     const done = new Set<string>();
-    const walk = (file: string, way: string[]) => {
-      if (way.includes(file)) cycles.push([...way.slice(way.indexOf(file)), file].join(' → '));
-      if (way.includes(file) || done.has(file)) return;
-      for (const each of imports) if (each.from === file && isOurs(each)) walk(each.to, [...way, file]);
+    const walk = (file: string, path: string[]) => {
+      if (path.includes(file)) cycles.push([...path.slice(path.indexOf(file)), file].join(' → '));
+      if (path.includes(file) || done.has(file)) return;
+      for (const each of imports) if (each.from === file && isInternal(each)) walk(each.to, [...path, file]);
       done.add(file);
     };
     for (const file of modules) walk(file, []);
@@ -179,7 +183,7 @@ describe('the arrow', () => {
 
 describe('packages', () => {
   /** The modules or files that may import each package. An unlisted package may not be imported. */
-  const MAY: Record<string, string[]> = {
+  const IMPORTERS: Record<string, string[]> = {
     express: ['http/server.ts', 'http/pages.ts'],
     'find-my-way': ['http/path-router.ts'],
     'proxy-addr': ['http/client-ip.ts'],
@@ -200,17 +204,17 @@ describe('packages', () => {
     pino: ['logger.ts'],
     'prom-client': ['metrics.ts'],
     'node:http': ['app.ts', 'metrics.ts', 'http', 'streams'],
-    'node:cluster': ['cluster/primary.ts'],
+    'node:cluster': ['cluster/primary.ts', 'cluster/worker-processes.ts'],
     [COMPUTED]: ['clients/cli/src/main.ts'], // `parley serve` starts the server
   };
   const packageOf = (specifier: string): string =>
     /^node:|^@/.test(specifier) ? specifier : specifier.split('/')[0]!;
 
-  test('each is imported only where it belongs: Express in HTTP, ioredis in the store', () => {
+  test('each is imported only where this list allows it', () => {
     const wrong = imports.filter(({ from, to }) => {
       const name = packageOf(to);
-      if (trees.has(to) || (name.startsWith('node:') && !(name in MAY))) return false;
-      return !MAY[name]?.some((place) => place === from || place === roomOf(from));
+      if (trees.has(to) || (name.startsWith('node:') && !(name in IMPORTERS))) return false;
+      return !IMPORTERS[name]?.some((place) => place === from || place === moduleOf(from));
     });
     expect(wrong.map(show)).toEqual([]);
   });
@@ -219,13 +223,13 @@ describe('packages', () => {
     JSON.parse(read(`${folder}/package.json`)).dependencies;
 
   test.each([
-    ['.', (room: string) => room !== 'clients/web'], // the terminal client, and with it the SDK, is compiled in
-    ['clients/sdk', (room: string) => room === 'clients/sdk'],
+    ['.', (module: string) => module !== 'clients/web'], // the terminal client, and with it the SDK, is compiled in
+    ['clients/sdk', (module: string) => module === 'clients/sdk'],
   ])('each dependency of %s is imported, and each imported package is a dependency', (folder, isPart) => {
     const used = imports
-      .filter(({ from }) => isPart(roomOf(from)))
+      .filter(({ from }) => isPart(moduleOf(from)))
       .map(({ to }) => packageOf(to))
-      .filter((name) => name in MAY && name !== COMPUTED && !name.startsWith('node:'));
+      .filter((name) => name in IMPORTERS && name !== COMPUTED && !name.startsWith('node:'));
     expect([...new Set(used)].sort()).toEqual(Object.keys(dependenciesOf(folder)).sort());
   });
 
@@ -235,9 +239,9 @@ describe('packages', () => {
   });
 });
 
-test('nothing in the client or the web page needs Node: they run in browsers', () => {
+test('the SDK and the web page import nothing from Node, because they run in browsers', () => {
   const wrong = imports.filter(
-    ({ from, to }) => ['clients/sdk', 'clients/web'].includes(roomOf(from)) && to.startsWith('node:'),
+    ({ from, to }) => ['clients/sdk', 'clients/web'].includes(moduleOf(from)) && to.startsWith('node:'),
   );
   expect(wrong.map(show)).toEqual([]);
 });
@@ -246,12 +250,12 @@ describe('restricted access', () => {
   const offenders = (pattern: RegExp, allowed: string[]): string[] =>
     modules.filter((file) => !allowed.includes(file) && pattern.test(code(file)));
 
-  test('only config reads the environment, and for the terminal its settings', () => {
+  test('only config.ts reads the environment; in the terminal client, settings.ts does', () => {
     const readers = ['config.ts', 'clients/cli/src/settings.ts'];
     expect(offenders(/process\s*\.\s*env\b|\benv\b[^;\n]*from 'node:process'/, readers)).toEqual([]);
   });
 
-  test('a response is written by the router, problems, pages, the server, admission and what begins a stream; metrics have a server of their own', () => {
+  test('only these files write responses', () => {
     const writers = [
       'http/router.ts',
       'http/admission/admission.ts',
@@ -262,13 +266,13 @@ describe('restricted access', () => {
       'http/pages.ts',
       'http/server.ts',
     ];
-    // To the client a response is what it has received.
-    const receivers = modules.filter((file) => roomOf(file) === 'clients/sdk');
+    // In the client, a response is one that was received.
+    const receivers = modules.filter((file) => moduleOf(file) === 'clients/sdk');
     const allowed = [...writers, 'metrics.ts', ...receivers];
     expect(offenders(/\b#?res(ponse)?\s*\.\s*\w+\s*(\(|=(?!=))/, allowed)).toEqual([]);
   });
 
-  test('keys and channels are spelled in store/redis/keys.ts', () => {
+  test('keys and channels are spelled only in store/redis/keys.ts', () => {
     const spelled = modules
       .filter((file) => file !== 'store/redis/keys.ts' && !isGenerated(file))
       .flatMap((file) =>
@@ -293,7 +297,7 @@ describe('restricted access', () => {
     expect(spelled).toEqual([]);
   });
 
-  test('no Lua builds a key: every command gets one of KEYS, or a name for it', () => {
+  test('no Lua script builds a key: every command gets one of KEYS, or a local name for it', () => {
     const built = [...scripts, ...fragments].flatMap((file) =>
       [...read(`src/${file}`).matchAll(/redis\.call\('(\w+)'(?:, *([^,)]*\)?))?/g)]
         .filter(([, command, key = '']) =>
@@ -306,7 +310,7 @@ describe('restricted access', () => {
     expect(built).toEqual([]);
   });
 
-  test('nothing is `any`', () => {
+  test('no type is `any`', () => {
     const found = modules
       .filter((file) => !isGenerated(file))
       .filter((file) =>
@@ -329,8 +333,8 @@ describe('scripts', () => {
     /^-- use: (.+)$/m.exec(read(`src/${file}`))?.[1]?.split(' ') ?? [];
   const nameOf = (file: string): string => /([\w-]+)\.lua$/.exec(file)![1]!;
 
-  test('each begins with its contract: what it does, KEYS, Replies', () => {
-    const silent = scripts.filter((file) => {
+  test('each begins with a header: what it does, KEYS, Replies', () => {
+    const withoutHeader = scripts.filter((file) => {
       const header = /^(--.*\n)+/.exec(read(`src/${file}`))?.[0] ?? '';
       return (
         !/^-- [A-Z].*\n/m.test(header.replace(/^-- (use|KEYS|ARGV|Replies).*\n/gm, '')) ||
@@ -338,17 +342,17 @@ describe('scripts', () => {
         !/^-- Replies \S/m.test(header)
       );
     });
-    expect(silent).toEqual([]);
+    expect(withoutHeader).toEqual([]);
   });
 
-  test('each key and argument that a script reads stands in its header', () => {
+  test('each key and argument that a script reads is listed in its header', () => {
     const missing = scripts.flatMap((file) => {
       const source = read(`src/${file}`);
       const header = /^(--.*\n)+/.exec(source)![0];
       const body = source.slice(header.length);
       return ['KEYS', 'ARGV'].flatMap((what) => {
-        const said = new RegExp(`^-- ${what}((?:.*\\n)(?:-- {4,}.*\\n)*)`, 'm').exec(header)?.[1] ?? '';
-        const numbers = [...said.matchAll(/(?:^|\s)(\d+)(?:-(\d+))? /g)].flatMap(([, from, to]) =>
+        const list = new RegExp(`^-- ${what}((?:.*\\n)(?:-- {4,}.*\\n)*)`, 'm').exec(header)?.[1] ?? '';
+        const numbers = [...list.matchAll(/(?:^|\s)(\d+)(?:-(\d+))? /g)].flatMap(([, from, to]) =>
           Array.from({ length: Number(to ?? from) - Number(from) + 1 }, (_, index) => Number(from) + index),
         );
         const read = [...body.matchAll(new RegExp(`${what}\\[(\\d+)\\]`, 'g'))].map(([, number]) =>
@@ -362,14 +366,14 @@ describe('scripts', () => {
     expect(missing).toEqual([]);
   });
 
-  test('each fragment that is used exists, says what it is, and is used by somebody', () => {
+  test('the fragments that scripts use are those that exist, and each begins with its name', () => {
     const used = new Set(scripts.flatMap(usedBy));
     expect([...used].sort()).toEqual(fragments.map(nameOf).sort());
     const unnamed = fragments.filter((file) => !read(`src/${file}`).startsWith(`-- ${nameOf(file)}: `));
     expect(unnamed).toEqual([]);
   });
 
-  test('each has typed replies, and there are no replies without a script', () => {
+  test('each has typed replies, and all typed replies belong to a script', () => {
     const tree = trees.get('store/redis/scripts.ts')!;
     const replies = tree.statements.find(
       (each) => ts.isTypeAliasDeclaration(each) && each.name.text === 'ScriptReplies',

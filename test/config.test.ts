@@ -55,7 +55,7 @@ describe('documented settings match the code', () => {
 });
 
 describe('reading the environment', () => {
-  test('nothing set: the defaults, a private Redis and no secret', () => {
+  test('uses the defaults, a private Redis and no secret when nothing is set', () => {
     expect(readConfig({})).toMatchObject({
       PORT: 3000,
       HOST: '127.0.0.1',
@@ -73,15 +73,15 @@ describe('reading the environment', () => {
     });
   });
 
-  test('a setting that is empty, or only white space, counts as not set', () => {
+  test('treats a setting that is empty or white space as not set', () => {
     expect(readConfig({ PORT: '', HOST: ' ', REDIS_URL: '  ' })).toEqual(readConfig({}));
   });
 
-  test('white space around a value is no part of it', () => {
+  test('trims values', () => {
     expect(readConfig({ PORT: ' 8080 ' }).PORT).toBe(8080);
   });
 
-  test('reports all faults together, each with its rule and the value', () => {
+  test('reports all invalid settings together, each with its rule and value', () => {
     const env = {
       PORT: '70000',
       BCRYPT_COST: '3',
@@ -102,11 +102,13 @@ describe('reading the environment', () => {
     expect(faultsOf({ PORT: value })).toHaveLength(1);
   });
 
-  test('no fault repeats a secret, neither a key nor the password in an address', () => {
-    const said = faultsOf({ JWT_SECRET: 'hunter2', REDIS_URL: 'http://:hunter2@redis.example' }).join('\n');
-    expect(said).toContain('JWT_SECRET');
-    expect(said).toContain('REDIS_URL');
-    expect(said).not.toContain('hunter2');
+  test('reports no secret, neither a key nor the password in an address', () => {
+    const message = faultsOf({ JWT_SECRET: 'hunter2', REDIS_URL: 'http://:hunter2@redis.example' }).join(
+      '\n',
+    );
+    expect(message).toContain('JWT_SECRET');
+    expect(message).toContain('REDIS_URL');
+    expect(message).not.toContain('hunter2');
   });
 
   test('every setting that may hold a secret is marked as one', () => {
@@ -116,7 +118,7 @@ describe('reading the environment', () => {
 });
 
 describe('JWT_SECRET', () => {
-  test('has no default where nodes share a Redis: tokens of one must be good on the other', () => {
+  test('is required with REDIS_URL, because nodes that share a Redis must accept the same tokens', () => {
     expect(faultsOf({ REDIS_URL: 'redis://redis.example' })).toEqual([
       'JWT_SECRET or JWT_SECRET_FILE must be set together with REDIS_URL, the same on every node (try: openssl rand -hex 32)',
     ]);
@@ -125,13 +127,13 @@ describe('JWT_SECRET', () => {
     );
   });
 
-  test('is measured in bytes', () => {
+  test('has its minimum length in bytes', () => {
     expect(faultsOf({ JWT_SECRET: SECRET.slice(1) })).toEqual(['JWT_SECRET must be at least 32 bytes']);
     expect(faultsOf({ JWT_SECRET: 'éßæøåüñçðþłœšžǎ' })).toHaveLength(1);
     expect(faultsOf({ JWT_SECRET: 'éßæøåüñçðþłœšžǎơ' })).toEqual([]);
   });
 
-  test('that is too short is one fault, not two', () => {
+  test('is reported once if it is too short', () => {
     expect(faultsOf({ JWT_SECRET: 'short', REDIS_URL: 'redis://redis.example' })).toHaveLength(1);
   });
 });
@@ -145,14 +147,14 @@ describe('JWT_SECRET_FILE', () => {
     return file;
   };
 
-  test('names a file that is used like JWT_SECRET, with or without a Redis of its own', () => {
+  test('names a file that is used like JWT_SECRET, with or without REDIS_URL', () => {
     const file = fileWith(`${SECRET}\n`);
     expect(readConfig({ JWT_SECRET_FILE: file }).JWT_SECRET?.setting()).toBe(SECRET);
     const config = readConfig({ REDIS_URL: 'redis://redis.example', JWT_SECRET_FILE: file });
     expect(config.JWT_SECRET?.setting()).toBe(SECRET);
   });
 
-  test('may hold a list, may be a link, and leaves its mode alone', () => {
+  test('may name a link to a list of secrets, and the mode of the file is not changed', () => {
     const other = 'another secret of thirty-two bytes or so';
     const file = fileWith(`${other}\n${SECRET}\n`);
     const link = join(folder, 'link');
@@ -180,7 +182,7 @@ describe('JWT_SECRET_FILE', () => {
       'the path of a file whose content is random (openssl rand -hex 32), not a placeholder or a well-known value',
     ],
   ])(
-    'is refused when the file is %s, in one fault that repeats neither path nor content',
+    'is rejected when the file is %s, in one line that contains neither path nor content',
     (_, file, rule) => {
       const faults = faultsOf({ JWT_SECRET_FILE: file(), REDIS_URL: 'redis://redis.example' });
       expect(faults).toEqual([`JWT_SECRET_FILE must be ${rule}`]);
@@ -188,7 +190,7 @@ describe('JWT_SECRET_FILE', () => {
   );
 });
 
-describe('the forms of values', () => {
+describe('the syntax of values', () => {
   test.each([
     ['50/10', { max: 50, windowMs: 10_000 }],
     ['1/1', { max: 1, windowMs: 1_000 }],
@@ -210,27 +212,27 @@ describe('the forms of values', () => {
     ['rediss://user:word@redis.example:6380/2', 'rediss://user:word@redis.example:6380/2'],
     ['unix:///run/redis/redis.sock', '/run/redis/redis.sock'],
     ['/run/redis/redis.sock', '/run/redis/redis.sock'],
-  ])('%s is an address of a Redis', (value, url) => {
+  ])('%s is a Redis address', (value, url) => {
     expect(readConfig({ REDIS_URL: value, JWT_SECRET: SECRET }).REDIS_URL).toBe(url);
   });
 
   test.each(['localhost:6379', 'http://redis.example', 'redis://', 'unix://', 'redis.sock'])(
-    '%s is not an address of a Redis',
+    '%s is not a Redis address',
     (value) => {
       expect(faultsOf({ REDIS_URL: value, JWT_SECRET: SECRET })).toHaveLength(1);
     },
   );
 
-  test.each(['', 'parley:', 'team.chat-2:', 'a'.repeat(64)])('%s is a prefix of keys', (value) => {
+  test.each(['', 'parley:', 'team.chat-2:', 'a'.repeat(64)])('%s is a key prefix', (value) => {
     expect(readConfig({ KEY_PREFIX: value }).KEY_PREFIX).toBe(value || 'parley:');
   });
 
   // Braces would move the cluster slot, an asterisk would widen a pattern.
-  test.each(['{chat}', 'chat*', 'a b', 'é', 'a'.repeat(65)])('%s is not a prefix of keys', (value) => {
+  test.each(['{chat}', 'chat*', 'a b', 'é', 'a'.repeat(65)])('%s is not a key prefix', (value) => {
     expect(faultsOf({ KEY_PREFIX: value })).toHaveLength(1);
   });
 
-  test('origins are a list', () => {
+  test('CORS_ORIGINS is a list of origins', () => {
     const { CORS_ORIGINS } = readConfig({ CORS_ORIGINS: 'https://app.example, http://localhost:5173,' });
     expect(CORS_ORIGINS).toEqual(['https://app.example', 'http://localhost:5173']);
     expect(readConfig({ CORS_ORIGINS: '*' }).CORS_ORIGINS).toEqual(['*']);
@@ -253,7 +255,7 @@ describe('the forms of values', () => {
     ['file://', 'file://'],
     ['file:///', 'file://'],
     ['null', 'null'],
-  ])('%s is an origin, as a browser sends it: %s', (value, sent) => {
+  ])('%s is an origin, which browsers send as %s', (value, sent) => {
     expect(readConfig({ CORS_ORIGINS: value }).CORS_ORIGINS).toEqual([sent]);
   });
 
@@ -285,7 +287,7 @@ describe('the forms of values', () => {
     ['false', false],
     ['2', 2],
     ['loopback, 10.0.0.0/8', 'loopback, 10.0.0.0/8'],
-  ])('TRUST_PROXY %s', (value, trust) => {
+  ])('TRUST_PROXY accepts %s', (value, trust) => {
     expect(readConfig({ TRUST_PROXY: value }).TRUST_PROXY).toBe(trust);
   });
 });

@@ -1,4 +1,4 @@
-/** `.env`: how it is read, and that a process uses it. */
+/** How `.env` is read, and that a process uses it. */
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -32,7 +32,7 @@ describe('reading a file', () => {
     ['\ufeffPORT=8080\n', { PORT: '8080' }],
     ['  export PORT = 8080  # the usual one\n', { PORT: '8080' }],
     ['HOSTS=\nPORT= # empty\n', { HOSTS: '', PORT: '' }],
-    [`REDIS_URL="redis://:pa#ss'@host" # why\n`, { REDIS_URL: "redis://:pa#ss'@host" }],
+    [`REDIS_URL="redis://:pa#ss'@host" # comment\n`, { REDIS_URL: "redis://:pa#ss'@host" }],
     ["A='one # two'\nB=`three`", { A: 'one # two', B: 'three' }],
     ['JWT_SECRET="new\nold"\nPORT=1\n', { JWT_SECRET: 'new\nold', PORT: '1' }],
     ['PORT=1\nPORT=2\n', { PORT: '2' }],
@@ -50,7 +50,7 @@ describe('reading a file', () => {
     ['PORT=1\nJWT_SECRET="hunter2\nHOST=::1\n', 2],
     ['JWT_SECRET="hunter2"more', 1],
     ['REDIS_URL=redis://:pa#hunter2@host', 1],
-  ])('rejects %j: line %i, whose content is not repeated', (content, line) => {
+  ])('rejects %j and names line %i without its content', (content, line) => {
     const file = fileWith(content);
     expect(() => readEnvFile(file)).toThrow(`line ${line} of ${file} is not NAME=value;`);
     expect(() => readEnvFile(file)).not.toThrow('hunter2');
@@ -71,14 +71,14 @@ describe('reading a file', () => {
 describe('a process', () => {
   const WITHOUT_REDIS = { PATH: '/nonexistent' };
 
-  test('uses .env of its directory, and prefers variables that are set; workers do the same', async () => {
+  test('uses .env of its directory, except for variables that are set; so do its workers', async () => {
     const folder = emptyFolder();
     writeFileSync(join(folder, '.env'), 'HOSTS=from-file.example\nPORT=1\nSEND_LIMIT=0\nWORKERS=2\n');
     const parley = await startProcess({ ...WITHOUT_REDIS, DATA_DIR: 'data', LOG_LEVEL: 'info' }, folder);
-    expect(parley.output().match(/worker \S+ listens/g)).toHaveLength(2);
+    expect(parley.output().match(/worker \S+ is listening/g)).toHaveLength(2);
     expect(new URL(parley.url).port).not.toBe('1');
-    const answer = await call(parley, 'liveness', { headers: { Host: 'from-file.example' } });
-    expect(answer.status).toBe(200);
+    const response = await call(parley, 'liveness', { headers: { Host: 'from-file.example' } });
+    expect(response.status).toBe(200);
   });
 
   test('reads JWT_SECRET_FILE once for all its workers', async () => {
@@ -89,7 +89,7 @@ describe('a process', () => {
     expect((await call(parley, 'readiness')).status).toBe(200);
   });
 
-  test('that finds a malformed .env, or a directory of that name, exits with one line', async () => {
+  test('exits with one line if .env is malformed or a directory', async () => {
     const folder = emptyFolder();
     writeFileSync(join(folder, '.env'), 'JWT_SECRET="hunter2\n');
     const malformed = await startProcess(WITHOUT_REDIS, folder);

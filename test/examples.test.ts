@@ -1,4 +1,4 @@
-// The examples, as they are written, against a real node. (The echo bot needs the package: test/client/package.test.ts.)
+// Runs the examples unchanged against a real node. (The echo bot needs the package: test/client/package.test.ts.)
 import { type ChildProcess, execFile, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
@@ -11,11 +11,11 @@ const run = promisify(execFile);
 const example = (name: string): string => fileURLToPath(new URL(`../examples/${name}`, import.meta.url));
 const hasPython = spawnSync('python3', ['--version']).status === 0;
 if (!hasPython) {
-  if (process.env['CI']) throw new Error('CI must run the example in Python too: install python3');
-  process.stderr.write('\n*** LEFT OUT: no python3 here, so examples/listen.py was not run. ***\n\n');
+  if (process.env['CI']) throw new Error('CI must run the Python example: install python3');
+  process.stderr.write('\n*** SKIPPED: python3 is not installed, so examples/listen.py was not run. ***\n\n');
 }
 
-test('announce.sh tells everybody, whatever the text', async () => {
+test('announce.sh sends any text as a broadcast', async () => {
   const node = await startNode();
   const stream = await listen(await person(node, 'bob'));
   const text = 'Back at "noon" \\o/ $HOME `id`\n\tsee you — 再见';
@@ -27,7 +27,7 @@ test('announce.sh tells everybody, whatever the text', async () => {
   expect((await stream.next('broadcast')).data).toEqual(JSON.parse(stdout));
 });
 
-test('announce.sh fails, and says why, when it is refused', async () => {
+test('announce.sh fails and prints the problem when the server rejects the message', async () => {
   const node = await startNode();
   const env = { PATH: process.env['PATH'], PARLEY_URL: node.url };
   const failure = await run(example('announce.sh'), ['  '], { env }).catch((error) => error);
@@ -41,7 +41,7 @@ async function end(child: ChildProcess): Promise<void> {
 }
 
 test.skipIf(!hasPython)(
-  'listen.py prints what comes, resumes after a restart, and prints nothing twice',
+  'listen.py prints messages, resumes after a restart, and prints nothing twice',
   async () => {
     const node = await startNode({ ACCESS_TTL_SECONDS: '600' });
     const bob = await person(node, 'bob');
@@ -60,15 +60,15 @@ test.skipIf(!hasPython)(
     await until('it listens', async () => (await tell(bob, 'listener', 'one')).status === 201);
     await prints('bob: one');
     await node.close();
-    const again = await startNode({ PORT: String(node.address.port) }, { prefix: node.prefix });
-    const back = { ...bob, node: again };
-    await say(back, 'two'); // a new stream would not get it: broadcasts do not wait
+    const restarted = await startNode({ PORT: String(node.address.port) }, { prefix: node.prefix });
+    const bobAfterRestart = { ...bob, node: restarted };
+    await say(bobAfterRestart, 'two'); // a stream that did not resume would miss this broadcast
     await prints('bob: one', 'bob: two');
-    await tell(back, 'listener', 'three');
+    await tell(bobAfterRestart, 'listener', 'three');
     await prints('bob: one', 'bob: two', 'bob: three');
   },
 );
 
-test('the echo bot has 15 lines at most', () => {
+test('the echo bot has at most 15 lines', () => {
   expect(readFileSync(example('echo-bot.js'), 'utf8').trimEnd().split('\n').length).toBeLessThanOrEqual(15);
 });

@@ -1,4 +1,4 @@
-// No function is longer than 60 lines. Those below were longer when the rule came; the list may only become shorter.
+// No function is longer than 60 lines. The functions listed here were longer when the rule was introduced; the list may only shrink.
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import ts from 'typescript';
@@ -19,7 +19,6 @@ const NOT_SPLIT_YET = [
   'clients/web/src/event-handlers.ts startEventHandlers',
   'clients/web/src/message-list.ts showMessages',
   'clients/web/src/people-list.ts showPeople',
-  'src/cluster/primary.ts startPrimary',
   'src/metrics.ts createMetrics',
   'test/fault/node.ts startNode',
   'test/fault/people.ts gather',

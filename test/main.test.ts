@@ -1,4 +1,4 @@
-/** The process: how it starts, refuses to start, and ends. */
+/** The process: how it starts, fails to start, and stops. */
 import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import http from 'node:http';
 import { tmpdir } from 'node:os';
@@ -17,13 +17,13 @@ function emptyFolder(): string {
 
 const hasNativeRedis = (await findNativeServer(process.env['PATH'] ?? '', () => {})) !== undefined;
 
-/** With only node on the PATH there is no redis-server to be found. */
+/** No redis-server can be found on this PATH. */
 const WITHOUT_REDIS = { PATH: '/nonexistent' };
 
-test('without a Redis it starts one of its own, says what a stop loses, and leaves nothing behind', async () => {
+test('without a Redis it starts one in memory, warns that a stop loses all data, and exits cleanly', async () => {
   const parley = await startProcess({ ...WITHOUT_REDIS, DATA_DIR: join(emptyFolder(), 'data') });
   expect(parley.output()).toContain('WebAssembly');
-  expect(parley.output()).toContain('LOSES');
+  expect(parley.output()).toContain('ALL DATA IS LOST');
   const node = { url: parley.url } as TestNode;
   const bob = await person(node, 'bob');
   expect((await call(node, 'getMe', { token: bob.token })).body.username).toBe('bob');
@@ -32,7 +32,7 @@ test('without a Redis it starts one of its own, says what a stop loses, and leav
 });
 
 // Files that Node writes by itself (reports, heap snapshots) may contain secrets.
-test('files written by the process are closed to other users, with any umask', async () => {
+test('files written by the process are readable by its user only, with any umask', async () => {
   const folder = emptyFolder();
   const settings = {
     ...WITHOUT_REDIS,
@@ -41,11 +41,11 @@ test('files written by the process are closed to other users, with any umask', a
   const parley = await startProcess(settings, undefined, undefined, 'umask 000');
   const reports = () => readdirSync(folder).filter((name) => name.endsWith('.json'));
   parley.child.kill('SIGUSR2');
-  await until('there is a report', () => reports().length > 0);
+  await until('a report is written', () => reports().length > 0);
   expect(statSync(join(folder, reports()[0]!)).mode & 0o077).toBe(0);
 });
 
-test('SIGTERM fails readyz, asks streams to reconnect at different moments, and ends the process in time', async () => {
+test('on SIGTERM readyz fails, clients are asked to reconnect at different times, and the process exits in time', async () => {
   const parley = await startProcess({ ...WITHOUT_REDIS, DATA_DIR: join(emptyFolder(), 'data') });
   const node = { url: parley.url } as TestNode;
   const [alice, bob] = [await person(node, 'alice'), await person(node, 'bob')];
@@ -76,7 +76,7 @@ test('SIGTERM fails readyz, asks streams to reconnect at different moments, and 
   agent.destroy();
 });
 
-test('a client that sends during shutdown gets every response, and the last one says so', async () => {
+test('a client that sends requests during shutdown gets every response, and the last one closes the connection', async () => {
   const parley = await startProcess({ ...WITHOUT_REDIS, DATA_DIR: join(emptyFolder(), 'data') });
   const agent = new http.Agent({ keepAlive: true, maxSockets: 1 });
   const livez = () =>
@@ -95,28 +95,28 @@ test('a client that sends during shutdown gets every response, and the last one 
   expect(await parley.exited).toBe(0);
 });
 
-test('a request in flight is answered before the process ends, and its connection does not hold that up', async () => {
+test('a request in flight gets its response before the process exits, and its connection does not delay the exit', async () => {
   const parley = await startProcess({
     ...WITHOUT_REDIS,
     DATA_DIR: join(emptyFolder(), 'data'),
     BCRYPT_COST: '13',
   });
-  // fetch keeps its connection for a next request
+  // fetch keeps the connection open for its next request
   const registering = fetch(`${parley.url}/v1/register`, {
     method: 'POST',
     headers: { 'Content-Type': 'application/json' },
     body: JSON.stringify({ username: 'bob', password: 'correct horse' }),
   });
-  await until('it is on its way', async () => (await fetch(`${parley.url}/livez`)).ok);
+  await until('the request is being processed', async () => (await fetch(`${parley.url}/livez`)).ok);
   parley.child.kill('SIGTERM');
-  const answer = await registering;
-  expect([answer.status, answer.headers.get('connection')]).toEqual([201, 'close']);
-  const answeredAt = Date.now();
+  const response = await registering;
+  expect([response.status, response.headers.get('connection')]).toEqual([201, 'close']);
+  const respondedAt = Date.now();
   expect(await parley.exited).toBe(0);
-  expect(Date.now() - answeredAt).toBeLessThan(2_000);
+  expect(Date.now() - respondedAt).toBeLessThan(2_000);
 });
 
-test('reports all configuration faults together, without secrets, and starts nothing', async () => {
+test('reports all invalid settings together, without secrets, and starts nothing', async () => {
   const parley = await startProcess({
     REDIS_URL: 'http://wrong',
     JWT_SECRET: 'too short',
@@ -130,34 +130,37 @@ test('reports all configuration faults together, without secrets, and starts not
 });
 
 test.each(['a'.repeat(32), 'changeme-changeme-changeme-please', `${'x'.repeat(12)},${'y'.repeat(12)}`])(
-  'a JWT_SECRET that anybody could guess ends the start with one sentence, which does not repeat it',
+  'exits with one line, which does not contain the secret, if JWT_SECRET is guessable',
   async (secret) => {
     const parley = await startProcess({ ...WITHOUT_REDIS, JWT_SECRET: secret });
     expect(await parley.exited).toBe(1);
     expect(parley.output()).toMatch(
-      /^parley: The configuration is not usable:\n {2}JWT_SECRET must be [^\n]+\n$/,
+      /^parley: The configuration is invalid:\n {2}JWT_SECRET must be [^\n]+\n$/,
     );
     expect(parley.output()).not.toContain(secret);
   },
 );
 
-test.skipIf(!hasNativeRedis)('an empty file of the secret ends the start with one sentence', async () => {
-  const folder = emptyFolder();
-  writeFileSync(join(folder, 'jwt-secret'), '', { mode: 0o600 });
-  const parley = await startProcess({ DATA_DIR: folder });
-  expect(await parley.exited).toBe(1);
-  expect(parley.output()).toMatch(/^parley: the secret in \S+jwt-secret is damaged, [^\n]+\n$/);
-  expect(readFileSync(join(folder, 'jwt-secret'), 'utf8')).toBe('');
-});
+test.skipIf(!hasNativeRedis)(
+  'exits with one line if the secret file is empty, and leaves the file alone',
+  async () => {
+    const folder = emptyFolder();
+    writeFileSync(join(folder, 'jwt-secret'), '', { mode: 0o600 });
+    const parley = await startProcess({ DATA_DIR: folder });
+    expect(await parley.exited).toBe(1);
+    expect(parley.output()).toMatch(/^parley: the secret in \S+jwt-secret is damaged: [^\n]+\n$/);
+    expect(readFileSync(join(folder, 'jwt-secret'), 'utf8')).toBe('');
+  },
+);
 
-test('reports an unreachable Redis in one clear line', async () => {
+test('reports an unreachable Redis without a stack trace', async () => {
   const parley = await startProcess({ REDIS_URL: 'redis://127.0.0.1:1', JWT_SECRET });
   expect(await parley.exited).toBe(1);
   expect(parley.output()).toMatch(/ECONNREFUSED/);
   expect(parley.output()).not.toMatch(/^\s+at /m);
 });
 
-test('two processes that cannot listen on one port: the second says so and ends', async () => {
+test('exits and reports EADDRINUSE when another process listens on the port', async () => {
   const first = await startProcess({ ...WITHOUT_REDIS, DATA_DIR: join(emptyFolder(), 'data') });
   const port = new URL(first.url).port;
   const second = await startProcess({ ...WITHOUT_REDIS, DATA_DIR: join(emptyFolder(), 'data'), PORT: port });

@@ -1,4 +1,4 @@
-/** Parley and the processes around it: signals that are sent to all of them at once, and Parley as PID 1. */
+/** Parley and its child processes: signals to all of them at once, and Parley as PID 1. */
 import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
@@ -45,43 +45,43 @@ async function textsOf(bob: Person): Promise<string[]> {
 }
 
 test.skipIf(!native).each(['1', '2'])(
-  'SIGTERM to all processes at once, as a service manager sends it, loses and refuses no send (WORKERS=%s)',
+  'SIGTERM to all processes at once, as a service manager sends it, neither loses nor rejects a send (WORKERS=%s)',
   async (WORKERS) => {
     const settings = { ...UNLIMITED, WORKERS, DATA_DIR: emptyFolder() };
     const parley = await startProcess(settings);
     const node = { url: parley.url } as TestNode;
     const [alice] = [await person(node, 'alice'), await person(node, 'bob')];
-    const all = [parley.child.pid!, ...descendants(parley.child.pid!)];
-    expect(all.length).toBeGreaterThan(2);
+    const pids = [parley.child.pid!, ...descendants(parley.child.pid!)];
+    expect(pids.length).toBeGreaterThan(2);
     const stored: string[] = [];
-    const refused: unknown[] = [];
-    let isOver = false;
+    const rejected: unknown[] = [];
+    let isStopped = false;
     const sending = Array.from({ length: 8 }, async (_, sender) => {
-      for (let n = 0; !isOver; n += 1) {
+      for (let n = 0; !isStopped; n += 1) {
         const text = `${sender}:${n}`;
-        const answer = await tell(alice, 'bob', text).catch(() => undefined); // the door is closed
-        if (!answer) return;
-        if (answer.status === 201) stored.push(text);
-        else refused.push(answer.body);
+        const response = await tell(alice, 'bob', text).catch(() => undefined); // undefined: the port is closed
+        if (!response) return;
+        if (response.status === 201) stored.push(text);
+        else rejected.push(response.body);
       }
     });
     await until('some are sent', () => stored.length > 50, 15_000);
-    for (const pid of all) process.kill(pid, 'SIGTERM');
+    for (const pid of pids) process.kill(pid, 'SIGTERM');
     expect(await parley.exited).toBe(0);
-    isOver = true;
+    isStopped = true;
     await Promise.all(sending);
-    expect(refused).toEqual([]);
-    expect(parley.output()).not.toMatch(/restarts|started again/); // the private Redis, a worker
-    expect(all.filter(isAlive)).toEqual([]);
-    const again = await startProcess(settings);
-    const kept = new Set(await textsOf(await login({ url: again.url } as TestNode, 'bob')));
-    expect(stored.filter((text) => !kept.has(text))).toEqual([]);
+    expect(rejected).toEqual([]);
+    expect(parley.output()).not.toMatch(/restart|starting another/); // neither the private Redis nor a worker
+    expect(pids.filter(isAlive)).toEqual([]);
+    const restarted = await startProcess(settings);
+    const found = new Set(await textsOf(await login({ url: restarted.url } as TestNode, 'bob')));
+    expect(stored.filter((text) => !found.has(text))).toEqual([]);
   },
   60_000,
 );
 
 test.skipIf(!native || !hasNamespaces)(
-  'as PID 1 it leaves no zombies, however often its Redis ends',
+  'as PID 1 it leaves no zombies when its Redis is killed repeatedly',
   async () => {
     const port = await freePort();
     const inside = ['--pid', '--fork', '--mount-proc', process.execPath, built('main.js')];
@@ -90,27 +90,27 @@ test.skipIf(!native || !hasNamespaces)(
       env: { PATH, PORT: String(port), DATA_DIR: emptyFolder(), BCRYPT_COST: '4', LOG_LEVEL: 'error' },
       stdio: 'ignore',
     });
-    const first = () => Number(execFileSync('ps', ['-o', 'pid=', '--ppid', String(shell.pid)]));
+    const parleyPid = () => Number(execFileSync('ps', ['-o', 'pid=', '--ppid', String(shell.pid)]));
     onTestFinished(() => {
-      if (shell.exitCode === null && shell.signalCode === null) process.kill(first(), 'SIGKILL');
+      if (shell.exitCode === null && shell.signalCode === null) process.kill(parleyPid(), 'SIGKILL');
     });
     const isReady = async () =>
       (await fetch(`http://127.0.0.1:${port}/readyz`).catch(() => ({ status: 0 }))).status === 200;
     await until('it is ready', isReady, 20_000);
-    const parley = first();
+    const parley = parleyPid();
     const children = () =>
       spawnSync('ps', ['-o', 'pid=,stat=,comm=', '--ppid', String(parley)], { encoding: 'utf8' })
         .stdout.trim()
         .split('\n')
         .map((row) => row.trim().split(/\s+/));
-    for (let ends = 0; ends < 3; ends += 1) {
+    for (let kills = 0; kills < 3; kills += 1) {
       const [pid] = children().find(([, , name]) => /redis-server|valkey-server/.test(name!))!;
       process.kill(Number(pid), 'SIGKILL');
       await until(
-        'another one serves',
+        'a new Redis is ready',
         async () => {
-          const now = children().find(([, , name]) => /redis-server|valkey-server/.test(name!));
-          return now !== undefined && now[0] !== pid && (await isReady());
+          const current = children().find(([, , name]) => /redis-server|valkey-server/.test(name!));
+          return current !== undefined && current[0] !== pid && (await isReady());
         },
         15_000,
       );

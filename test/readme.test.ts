@@ -21,15 +21,15 @@ const readme = blocksOf(page('README.md'));
 const tutorial = blocksOf(page('docs/tutorial/first-conversation.md'));
 const TERMINAL = page('docs/how-to/use-the-terminal-client.md');
 const ADDRESS = 'http://127.0.0.1:3000';
-/** bcrypt at the default cost, on a machine that may be busy. */
-const PATIENCE_MS = 60_000;
+/** Generous: bcrypt runs at the default cost, and the machine may be busy. */
+const TIMEOUT_MS = 60_000;
 const { PATH = '' } = process.env;
-const native = await findNativeServer(PATH, () => undefined);
+const nativeRedis = await findNativeServer(PATH, () => undefined);
 
 const hasZsh = spawnSync('zsh', ['--version']).status === 0;
 if (!hasZsh) {
   if (process.env['CI']) throw new Error('CI must run the shell blocks in zsh too: install zsh');
-  process.stderr.write('\n*** LEFT OUT: no zsh here, so the shell blocks ran in bash only. ***\n\n');
+  process.stderr.write('\n*** SKIPPED: zsh is not installed, so the shell blocks run in bash only. ***\n\n');
 }
 type Shell = { name: string; options: string[] };
 const SHELLS: Shell[] = [
@@ -44,7 +44,7 @@ async function end(child: ChildProcess): Promise<void> {
   await once(child, 'exit');
 }
 
-/** Returns the process, the address that it prints, and the Redis that it names. */
+/** Returns the process, and the address and the Redis that it prints. */
 async function startParley(path: string, directory: string) {
   const parley = spawn(process.execPath, [built('main.js')], {
     cwd: directory, // not ROOT: a developer may have a .env there
@@ -62,13 +62,13 @@ async function startParley(path: string, directory: string) {
 
 type Finish = TestContext['onTestFinished'];
 
-/** The output of each block, all of them in one shell. Its errors count too: a newcomer would see them. */
+/** Runs all blocks in one shell and returns the output of each, with errors, which a newcomer would see too. */
 async function runBlocks(
   shell: Shell,
   run: { blocks: string[]; address: string; directory: string },
 ): Promise<string[]> {
   const separator = '----- next block -----';
-  // A person would wait for the direct message before continuing.
+  // A reader would wait for the direct message before continuing.
   const wait = "until grep -q '^event: dm' bob.log || [ $SECONDS -gt 12 ]; do sleep 0.1; done";
   const waitAfter = (block: string): string => (block.includes('/dm/bob') ? `${wait}\n` : '');
   const script = run.blocks
@@ -81,24 +81,24 @@ async function runBlocks(
     stdio: ['pipe', 'pipe', 'pipe'],
     detached: true,
   });
-  let printed = '';
-  for (const output of [child.stdout, child.stderr]) {
-    output.setEncoding('utf8').on('data', (text: string) => {
-      printed += text;
+  let output = '';
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.setEncoding('utf8').on('data', (text: string) => {
+      output += text;
     });
   }
   // The stream of the last block is still open: it ends with the shell's process group.
   child.stdin.end(`${script}\nkill -TERM 0\n`);
   await once(child, 'close');
-  return printed.split(`${separator}\n`);
+  return output.split(`${separator}\n`);
 }
 
 type Event = { kind: string; text?: string; [field: string]: unknown };
-const eventsIn = (printed: string): Event[] =>
-  [...printed.matchAll(/^data: (.+)$/gm)].map((match) => JSON.parse(match[1]!));
+const eventsIn = (output: string): Event[] =>
+  [...output.matchAll(/^data: (.+)$/gm)].map((match) => JSON.parse(match[1]!));
 /** A response begins a line; output of bob's stream may come before its line ends. */
-const responsesIn = (printed: string): Event[] =>
-  [...printed.matchAll(/^(\{.+?\})(?=$|event: |retry: )/gm)].map((match) => JSON.parse(match[1]!));
+const responsesIn = (output: string): Event[] =>
+  [...output.matchAll(/^(\{.+?\})(?=$|event: |retry: )/gm)].map((match) => JSON.parse(match[1]!));
 const isMessage = ({ kind }: Event): boolean => kind === 'broadcast' || kind === 'dm';
 const SHELL_ERROR = /bash:|zsh:|curl:|Error|urn:parley:problem/;
 
@@ -121,7 +121,7 @@ async function outputOf(
   return outputs;
 }
 
-test('the README has one block to run and the tutorial seven, all with the default address', () => {
+test('the README has one shell block and the tutorial seven, all with the default address', () => {
   expect(readme).toHaveLength(1);
   expect(tutorial).toHaveLength(7);
   const addresses = [...readme, ...tutorial].join().match(/https?:\/\/[^/\s]+/g);
@@ -161,13 +161,13 @@ describe.concurrent.each(SHELLS)('in $name', (shell) => {
       expect(events[0]).toMatchObject({ kind: 'ready', username: 'bob', resumed: false });
       expect(events.filter(isMessage)).toEqual(responses.slice(2));
     },
-    PATIENCE_MS,
+    TIMEOUT_MS,
   );
 
   test(
     'the tutorial resumes the stream and acknowledges the mailbox',
     async ({ onTestFinished }) => {
-      const run = native
+      const run = nativeRedis
         ? { shell, path: PATH, redis: 'data is kept in', onTestFinished }
         : { shell, path: '/nowhere', redis: 'WebAssembly', onTestFinished };
       const [register = '', , listen = '', send = '', offline = '', resume = '', mailbox = ''] =
@@ -196,7 +196,7 @@ describe.concurrent.each(SHELLS)('in $name', (shell) => {
       });
       expect(acknowledged).toEqual({ unread: 0 });
     },
-    PATIENCE_MS,
+    TIMEOUT_MS,
   );
 });
 
@@ -212,12 +212,12 @@ function cloneFor(onTestFinished: Finish): string {
 
 const inTerminal = [...TERMINAL.matchAll(/^```bash\n(.*?)^```$/gms)].map((match) => match[1]!.trim());
 
-test('the terminal guide has a block to chat, one that asks for a password, and one for pipes', () => {
+test('the terminal guide has a block for the menu, one that asks for a password, and one with pipes', () => {
   expect(inTerminal).toHaveLength(3);
   expect(inTerminal[0]).toContain('npm run chat');
   expect(inTerminal[1]).toMatch(/^read -rs PARLEY_PASSWORD/m);
   expect(inTerminal[2]).toMatch(/parley send.*parley listen/s);
-  // An assignment before a command would be kept in the shell's history.
+  // An assignment before a command would stay in the shell's history.
   expect(TERMINAL).not.toMatch(/PARLEY_PASSWORD=/);
 });
 
@@ -230,20 +230,20 @@ test.skipIf(!hasTmux)(
     onTestFinished(() => end(parley));
     await client({ url: address }, 'bob');
     const alice = await client({ url: address }, 'alice');
-    // Otherwise npm announces a newer npm between the lines.
+    // Otherwise npm may print an update notice between the lines.
     const env = { PARLEY_SERVER: address, npm_config_update_notifier: 'false' };
 
     const piped = await openPane([], { env, folder, inShell: true, columns: 200, line: password });
-    await piped.shows(/^shell\$ read -rs/m, PATIENCE_MS);
+    await piped.shows(/^shell\$ read -rs/m, TIMEOUT_MS);
     await piped.type('correct horse battery\n');
     await piped.shows(/shell\$$/);
     await piped.type(`${pipes}\n`);
-    await piped.shows(/^\{"id":"[^"]*","kind":"dm","from":"alice","to":"bob","text":"Lunch\?"/m, PATIENCE_MS);
+    await piped.shows(/^\{"id":"[^"]*","kind":"dm","from":"alice","to":"bob","text":"Lunch\?"/m, TIMEOUT_MS);
     await piped.keys('C-c');
     await piped.shows(/shell\$$/);
 
     const pane = await openPane([], { env, folder, inShell: true, line: chat });
-    await pane.shows('● Log in', PATIENCE_MS);
+    await pane.shows('● Log in', TIMEOUT_MS);
     await pane.keys('Enter');
     await pane.shows(/◆ {2}Username/);
     await pane.type('bob');

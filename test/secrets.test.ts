@@ -1,4 +1,4 @@
-// Secrets that sign: which are taken, how the file beside the data is made, and what is done about one that is damaged.
+// Signing secrets: which are accepted, how the file in the data directory is created, and what happens to a damaged one.
 import { spawnSync } from 'node:child_process';
 import { createHmac } from 'node:crypto';
 import fs, {
@@ -18,7 +18,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { beforeEach, describe, expect, onTestFinished, test } from 'vitest';
-import { type BadSecret, keptSecrets, parseSecrets } from '../src/secrets.ts';
+import { loadOrCreateSecrets } from '../src/secret-file.ts';
+import { type InvalidSecret, parseSecrets } from '../src/secrets.ts';
 
 const HEX = '7ad2bd1a5a8f4c1f9b0d5c3e2a1f60798e4d3b2c1a09f8e7d6c5b4a392817f60';
 const OTHER = 'Xo9k2uVfQ1zT7sYb4cRwE8nHj3mLp6gD';
@@ -27,7 +28,7 @@ const faultOf = (text: string): string => {
     parseSecrets(text);
     return '';
   } catch (error) {
-    return (error as BadSecret).message;
+    return (error as InvalidSecret).message;
   }
 };
 
@@ -40,12 +41,12 @@ describe('a secret', () => {
     'q3/0+Zz9=mD4kP7bW2xV5cN8jH1gF6sA',
     '床前明月光疑是地上霜举头望明月低头思故乡',
     'kit-secret-kit-secret-kit-secret-0123',
-  ])('is taken when it is long enough and nothing tells against it: %s', (text) => {
+  ])('is accepted if it is long enough and shows no sign of being guessable: %s', (text) => {
     expect(faultOf(text)).toBe('');
     expect(parseSecrets(text).setting()).toBe(text);
   });
 
-  test('as random generators make it is never refused', () => {
+  test('from a random generator is never rejected', () => {
     const bytes = fc.uint8Array({ minLength: 32, maxLength: 48, size: 'max' });
     const forms = ['hex', 'base64', 'base64url'] as const;
     fc.assert(
@@ -63,13 +64,13 @@ describe('a secret', () => {
     ['', 'at least 32 bytes'],
     ['short', 'at least 32 bytes'],
     [HEX.slice(0, 31), 'at least 32 bytes'],
-    ['a'.repeat(32), 'over and over'],
-    ['0'.repeat(64), 'over and over'],
-    [`${'a'.repeat(40)}b`, 'over and over'],
-    ['ab'.repeat(20), 'over and over'],
-    ['0123456789abcdef'.repeat(2), 'over and over'],
-    ['secretsecretsecretsecretsecretsecret', 'over and over'],
-    ['hunter2-hunter2-hunter2-hunter2-', 'over and over'],
+    ['a'.repeat(32), 'repetition'],
+    ['0'.repeat(64), 'repetition'],
+    [`${'a'.repeat(40)}b`, 'repetition'],
+    ['ab'.repeat(20), 'repetition'],
+    ['0123456789abcdef'.repeat(2), 'repetition'],
+    ['secretsecretsecretsecretsecretsecret', 'repetition'],
+    ['hunter2-hunter2-hunter2-hunter2-', 'repetition'],
     ['abcdefghijklmnopqrstuvwxyz123456', 'well-known'],
     ['qwertyuiopasdfghjklzxcvbnm123456', 'well-known'],
     ['changeme-changeme-changeme-please', 'placeholder'],
@@ -82,19 +83,19 @@ describe('a secret', () => {
     [`${HEX.slice(0, 20)}\u0000${HEX.slice(20)}`, 'control characters'],
     [`${HEX.slice(0, 20)}\u001b${HEX.slice(20)}`, 'control characters'],
     [`${OTHER.slice(0, 20)}\ufffd${OTHER}`, 'control characters'],
-  ])('is refused, and not repeated: %j', (text, why) => {
+  ])('is rejected with a reason that does not contain it: %j', (text, reason) => {
     const fault = faultOf(text);
-    expect(fault).toContain(why);
+    expect(fault).toContain(reason);
     if (text) expect(fault).not.toContain(text);
   });
 
-  test('has no white space or line break around it that anybody meant', () => {
+  test('is read without the white space and line breaks around it', () => {
     const [plain, spaced] = [HEX, `  ${HEX}\t\r\n\n`].map((text) => parseSecrets(text));
     expect(spaced!.setting()).toBe(plain!.setting());
     expect(faultOf(`\ufeff${HEX}`)).toBe('');
   });
 
-  test('signs with its very bytes', () => {
+  test('signs with its bytes unchanged', () => {
     const [key] = parseSecrets(OTHER).keys;
     const mac = (by: Parameters<typeof createHmac>[1]) => createHmac('sha256', by).update('x').digest('hex');
     expect(mac(key!)).toBe(mac(Buffer.from(OTHER)));
@@ -103,22 +104,22 @@ describe('a secret', () => {
 
 describe('a list of secrets', () => {
   test.each([`${HEX},${OTHER}`, `${HEX}, ${OTHER}`, `${HEX}\n${OTHER}\n`, `${HEX}\r\n${OTHER}\r\n`])(
-    'has a comma or a line break between them: %j',
+    'is separated by commas or line breaks: %j',
     (text) => {
       expect(parseSecrets(text)).toMatchObject({ keys: { length: 2 } });
       expect(parseSecrets(text).setting()).toBe(`${HEX},${OTHER}`);
     },
   );
 
-  test('may not have a weak one among them, nor an empty place that another would take', () => {
-    expect(faultOf(`${HEX},short`)).toMatch(/^at least 32 bytes \(a comma/);
+  test('rejects weak secrets, empty entries, and more than eight secrets', () => {
+    expect(faultOf(`${HEX},short`)).toMatch(/^at least 32 bytes \(commas/);
     for (const text of [`,${HEX}`, `${HEX},,${OTHER}`, `${HEX},`])
-      expect(faultOf(text)).toContain('without an empty place');
+      expect(faultOf(text)).toContain('without empty entries');
     const many = Array.from({ length: 9 }, (_, index) => `${index}${HEX}`).join(',');
     expect(faultOf(many)).toContain('at most 8');
   });
 
-  test('gives a key for another purpose for each of them: by label and secret, never the secret itself', () => {
+  test('derives a key per secret for another purpose, which depends on the label and is not the secret', () => {
     const hex = (text: string, label: string) =>
       parseSecrets(text)
         .derive(label)
@@ -132,7 +133,7 @@ describe('a list of secrets', () => {
 let folder: string;
 let file: string;
 let warnings: string[];
-const kept = () => keptSecrets(folder, (warning) => warnings.push(warning)).setting();
+const load = () => loadOrCreateSecrets(folder, (warning) => warnings.push(warning)).setting();
 
 beforeEach(() => {
   folder = join(mkdtempSync(join(tmpdir(), 'parley-secret-')), 'data');
@@ -142,19 +143,19 @@ beforeEach(() => {
   onTestFinished(() => rmSync(join(folder, '..'), { recursive: true, force: true }));
 });
 
-describe('the secret beside the data', () => {
-  test('is made once, for its owner alone, and nothing else is left behind', () => {
-    const first = kept();
+describe('the secret in the data directory', () => {
+  test('is created once, readable by its owner only, and no other file is left behind', () => {
+    const first = load();
     expect(first).toMatch(/^[0-9a-f]{64}$/);
-    expect(kept()).toBe(first);
+    expect(load()).toBe(first);
     expect(statSync(file).mode & 0o777).toBe(0o600);
     expect(readdirSync(folder)).toEqual(['jwt-secret']);
     expect(warnings).toEqual([]);
   });
 
-  test('is kept as it is when it was written by hand, with a list in it', () => {
+  test('may be a list that was written by hand', () => {
     writeFileSync(file, `${HEX}\n${OTHER}\n`, { mode: 0o600 });
-    expect(kept()).toBe(`${HEX},${OTHER}`);
+    expect(load()).toBe(`${HEX},${OTHER}`);
   });
 
   test.each([
@@ -162,45 +163,45 @@ describe('the secret beside the data', () => {
     ['cut off', HEX.slice(0, 12)],
     ['only white space', '  \n\n'],
     ['zeros, as after a power cut', '\u0000'.repeat(64)],
-    ['bytes that are no text', Buffer.from('ff'.repeat(48), 'hex')],
+    ['bytes that are not text', Buffer.from('ff'.repeat(48), 'hex')],
     ['one character', 'a'.repeat(64)],
     ['a placeholder', 'changeme-changeme-changeme-changeme'],
-  ])('that is damaged (%s) is not used and not replaced, and the cure is named', (_, bytes) => {
+  ])('is neither used nor replaced when it is damaged (%s), and the error says what to do', (_, bytes) => {
     writeFileSync(file, bytes, { mode: 0o600 });
-    expect(kept).toThrow(/^the secret in \S+jwt-secret is damaged, .*remove the file and a new one is made/);
+    expect(load).toThrow(/^the secret in \S+jwt-secret is damaged: .*remove the file and restart/);
     expect(readFileSync(file)).toEqual(Buffer.from(bytes));
   });
 
-  test('that others could read is closed to them, and that is reported', () => {
+  test('is restricted to its owner if others could read it, with a warning', () => {
     writeFileSync(file, HEX);
     chmodSync(file, 0o644);
-    expect(kept()).toBe(HEX);
+    expect(load()).toBe(HEX);
     expect(statSync(file).mode & 0o777).toBe(0o600);
-    expect(warnings).toEqual([expect.stringContaining('could be read by other users')]);
+    expect(warnings).toEqual([expect.stringContaining('was readable by other users')]);
   });
 
-  test('may be a link to a mounted secret, but to nothing else', () => {
+  test('may be a link to a mounted secret, but not a broken link', () => {
     const mounted = join(folder, 'mounted');
     writeFileSync(mounted, HEX, { mode: 0o600 });
     symlinkSync(mounted, file);
-    expect(kept()).toBe(HEX);
+    expect(load()).toBe(HEX);
     rmSync(mounted);
-    expect(kept).toThrow('a link that leads nowhere');
+    expect(load).toThrow('a broken link');
     expect(readdirSync(folder)).toEqual(['jwt-secret']);
   });
 
   test.each([
     ['a directory', () => mkdirSync(file), 'not a file'],
-    ['a pipe, which nobody writes to', () => spawnSync('mkfifo', [file]), 'not a file'],
-    ['something large', () => writeFileSync(file, 'x'.repeat(100_000), { mode: 0o600 }), 'too large'],
-  ])('is not %s', (_, make, why) => {
+    ['a pipe without a writer', () => spawnSync('mkfifo', [file]), 'not a file'],
+    ['a large file', () => writeFileSync(file, 'x'.repeat(100_000), { mode: 0o600 }), 'too large'],
+  ])('is rejected if it is %s', (_, make, reason) => {
     make();
-    expect(kept).toThrow(why);
+    expect(load).toThrow(reason);
   });
 
-  test('goes by what another start has made meanwhile, and never over it', () => {
+  test('is read, not overwritten, if another process creates it at the same time', () => {
     const { writeFileSync: write } = fs;
-    // The other start is quicker, by a hair.
+    // The other process creates the file just before this one does.
     fs.writeFileSync = (...args) => {
       fs.writeFileSync = write;
       syncBuiltinESMExports();
@@ -208,16 +209,16 @@ describe('the secret beside the data', () => {
       write(file, OTHER, { mode: 0o600 });
     };
     syncBuiltinESMExports();
-    expect(kept()).toBe(OTHER);
+    expect(load()).toBe(OTHER);
     expect(readdirSync(folder)).toEqual(['jwt-secret']);
   });
 
-  test('is whole or not there when the disk is full, and made when there is room again', () => {
+  test('is not left incomplete when the disk is full, and is created once there is space', () => {
     const script = `
-      import { keptSecrets } from ${JSON.stringify(new URL('../src/secrets.ts', import.meta.url).href)};
-      keptSecrets(${JSON.stringify(folder)}, () => {});`;
+      import { loadOrCreateSecrets } from ${JSON.stringify(new URL('../src/secret-file.ts', import.meta.url).href)};
+      loadOrCreateSecrets(${JSON.stringify(folder)}, () => {});`;
     const args = ['--import', import.meta.resolve('tsx'), '--input-type=module', '--eval', script];
-    // No file may grow at all.
+    // No file may have any content.
     const full = spawnSync(
       'sh',
       ['-c', 'ulimit -f 0; exec "$0" "$@" 2>&1 | cat', process.execPath, ...args],
@@ -228,14 +229,14 @@ describe('the secret beside the data', () => {
     );
     expect(full.stdout).toMatch(/the secret in \S+ cannot be used: EFBIG/);
     expect(readdirSync(folder)).toEqual([]);
-    expect(kept()).toHaveLength(64);
+    expect(load()).toHaveLength(64);
   });
 
-  test('leaves nothing of a start that ended in between: its draft is removed later', () => {
-    const draft = `${file}.0123456789abcdef.tmp`;
-    writeFileSync(draft, '');
-    utimesSync(draft, new Date(0), new Date(0));
-    expect(kept()).toHaveLength(64);
+  test('removes the temporary file of a process that was killed while creating it', () => {
+    const temporary = `${file}.0123456789abcdef.tmp`;
+    writeFileSync(temporary, '');
+    utimesSync(temporary, new Date(0), new Date(0));
+    expect(load()).toHaveLength(64);
     expect(readdirSync(folder)).toEqual(['jwt-secret']);
   });
 });

@@ -21,7 +21,7 @@ beforeEach(() => {
   ])
     cpSync(join(ROOT, each), join(folder, each), { recursive: true });
   mkdirSync(join(folder, 'src'));
-  mkdirSync(join(folder, 'node_modules')); // nothing that builds is in it
+  mkdirSync(join(folder, 'node_modules')); // without build tools
 });
 
 function builtAt(time: Date): void {

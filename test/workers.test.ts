@@ -1,4 +1,4 @@
-/** WORKERS: several processes that are one Parley, from the first connection to the last. */
+/** WORKERS: several processes on one port. */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -8,25 +8,25 @@ import { send } from './support/http.ts';
 import { descendants, freePort, isAlive, startProcess } from './support/process.ts';
 import { listenOnEach, startWorkers } from './support/workers.ts';
 
-/** No REDIS_URL, and with only node on the PATH no redis-server: the one in WebAssembly, which is everywhere. */
+/** No REDIS_URL and no redis-server on the PATH: Parley starts the Redis in WebAssembly, which works everywhere. */
 function privateRedis(): Record<string, string> {
   const folder = mkdtempSync(join(tmpdir(), 'parley-workers-'));
   onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
   return { PATH: '/nonexistent', REDIS_URL: '', JWT_SECRET: '', DATA_DIR: join(folder, 'data') };
 }
 
-test('a message sent to one worker reaches the streams of all, and their metrics are summed', async () => {
+test('messages reach the streams of all workers, and metrics are summed over workers', async () => {
   const metricsPort = await freePort();
   const { node } = await startWorkers({ METRICS_PORT: String(metricsPort) });
   const [alice, bob] = [await person(node, 'alice'), await person(node, 'bob')];
   const streams = await listenOnEach(bob);
   for (const text of ['one', 'two', 'three', 'four']) {
-    // each over a connection of its own: they go round
-    const answer = await send(node, 'POST', '/v1/dm/bob', { token: alice.token, body: { text } });
-    expect(answer.status).toBe(201);
+    // Each send opens a new connection, so the workers take turns.
+    const response = await send(node, 'POST', '/v1/dm/bob', { token: alice.token, body: { text } });
+    expect(response.status).toBe(201);
   }
   for (const stream of streams.values()) {
-    await until('all four are there', () => stream.messages().length === 4);
+    await until('all four have arrived', () => stream.messages().length === 4);
     expect(stream.messages().map(({ text }) => text)).toEqual(['one', 'two', 'three', 'four']);
   }
   const metrics = await (await fetch(`http://127.0.0.1:${metricsPort}/metrics`)).text();
@@ -35,10 +35,10 @@ test('a message sent to one worker reaches the streams of all, and their metrics
   expect(metrics).toContain('parley_deliveries_total 8\n');
 });
 
-test('SIGTERM asks the streams of all workers to reconnect, then ends workers, Redis and primary in order', async () => {
+test('on SIGTERM clients of all workers are asked to reconnect; then workers, Redis and primary exit in this order', async () => {
   const { node, child, exited, output } = await startWorkers(privateRedis());
-  const all = descendants(child.pid!);
-  expect(all.length).toBeGreaterThan(2);
+  const children = descendants(child.pid!);
+  expect(children.length).toBeGreaterThan(2);
   const streams = await listenOnEach(await person(node, 'bob'));
   const startedAt = performance.now();
   child.kill('SIGTERM');
@@ -46,12 +46,12 @@ test('SIGTERM asks the streams of all workers to reconnect, then ends workers, R
     expect((await stream.next('goodbye')).data).toMatchObject({ code: 'shutdown', reconnect: true });
   expect(await exited).toBe(0);
   expect(performance.now() - startedAt).toBeLessThan(4_000);
-  expect(all.filter(isAlive)).toEqual([]);
-  expect(output()).not.toContain('started again');
-  expect(output().split('SIGTERM').at(-1)).not.toMatch(/"level":"(warn|error)"/); // Redis was there until the last worker had ended
+  expect(children.filter(isAlive)).toEqual([]);
+  expect(output()).not.toContain('starting another');
+  expect(output().split('SIGTERM').at(-1)).not.toMatch(/"level":"(warn|error)"/); // Redis ran until the last worker had exited
 });
 
-test('workers accept tokens of every secret in the list, as the primary was given it', async () => {
+test('workers accept tokens signed with any secret in the list', async () => {
   const [fresh, old] = ['fresh: wren lantern copper violin', 'old: harbour thistle marble comet'];
   const { node } = await startWorkers({ JWT_SECRET: `${fresh},${old}` });
   const redis = { prefix: node.prefix };
@@ -61,34 +61,34 @@ test('workers accept tokens of every secret in the list, as the primary was give
     expect((await send(node, 'GET', '/v1/me', { token: alice.token })).status).toBe(200);
 });
 
-test('Ctrl-C in a terminal reaches the workers too, and does no harm', async () => {
+test('exits cleanly on Ctrl-C in a terminal, which signals the workers too', async () => {
   const { pids, child, exited, output } = await startWorkers();
   for (const pid of pids().values()) process.kill(pid, 'SIGINT');
   child.kill('SIGINT');
   expect(await exited).toBe(0);
   expect([...pids().values()].filter(isAlive)).toEqual([]);
-  expect(output()).not.toContain('started again');
+  expect(output()).not.toContain('starting another');
 });
 
-test('a primary that is killed takes its workers and its Redis along', async () => {
+test('workers and the private Redis exit when the primary is killed', async () => {
   const { child } = await startWorkers(privateRedis());
-  const all = descendants(child.pid!);
-  expect(all.length).toBeGreaterThan(2);
+  const children = descendants(child.pid!);
+  expect(children.length).toBeGreaterThan(2);
   child.kill('SIGKILL');
-  await until('nobody is left', () => !all.some(isAlive), 8_000);
+  await until('all processes have exited', () => !children.some(isAlive), 8_000);
 });
 
-test('workers that have ended come back, one and then all, on the port that was theirs', async () => {
+test('replaces workers that were killed, one or all of them, on the same port', async () => {
   const { url, pids } = await startWorkers({ PORT: '0' });
   const [first, second] = [...pids().values()];
   process.kill(first!, 'SIGKILL');
-  await until('another was started', () => pids().size === 3, 10_000);
+  await until('one more worker was started', () => pids().size === 3, 10_000);
   for (const pid of [second!, [...pids().values()].at(-1)!]) process.kill(pid, 'SIGKILL');
-  await until('two more were started', () => pids().size === 5, 10_000);
+  await until('two more workers were started', () => pids().size === 5, 10_000);
   expect((await fetch(`${url}/readyz`)).status).toBe(200);
 });
 
-test('reports a port that is in use once, and leaves nothing running', async () => {
+test('reports once that the port is in use, and exits', async () => {
   const { url } = await startWorkers();
   const second = await startProcess({ ...privateRedis(), WORKERS: '2', PORT: new URL(url).port });
   expect(await second.exited).toBe(1);
@@ -97,7 +97,7 @@ test('reports a port that is in use once, and leaves nothing running', async () 
   expect((await fetch(`${url}/readyz`)).status).toBe(200);
 });
 
-test('a Redis that is not there ends all, with one problem told', async () => {
+test('reports once that Redis is unreachable, and exits', async () => {
   const { exited, output } = await startWorkers({ REDIS_URL: 'redis://127.0.0.1:1' });
   expect(await exited).toBe(1);
   expect(output().match(/^parley: .*ECONNREFUSED/gm)).toHaveLength(1);

@@ -1,128 +1,94 @@
 /**
- * The primary: several nodes on one port (node:cluster), each a process of its own. It holds the port and hands every
- * connection to the next worker; what is said on it is the worker's alone. It starts a worker again that ended.
+ * The primary: runs several nodes on one port (node:cluster), each in its own process. It holds the port and passes each
+ * new connection to the next worker, which then serves it alone. A worker that exits is replaced.
  *
- * Starts only if all workers listen: the first failure is reported once, and ends the others.
- * A primary that dies takes its workers along: node ends a worker that has lost its primary.
- * Known limit: what a node keeps for itself (streams of an account, the queue before bcrypt) counts per worker.
+ * Parley starts only if every worker listens: the first failure is reported once, and the other workers are stopped.
+ * If the primary is killed, its workers exit too: `node:cluster` ends a worker whose primary is gone.
+ * Known limit: what a node counts in its own memory (streams per account, waiting password checks) counts per worker.
  */
-import cluster, { type Worker } from 'node:cluster';
+import cluster from 'node:cluster';
 import { once } from 'node:events';
-import { type AddressInfo, createServer } from 'node:net';
+import { createServer } from 'node:net';
 import { extname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { App, AppOptions } from '../app.ts';
+import type { Config } from '../config.ts';
 import { createHostCheck } from '../hosts.ts';
 import { listen } from '../listen.ts';
+import type { Logger } from '../logger.ts';
 import { createMetricsServer, createSharedMetrics } from '../metrics.ts';
+import { EPHEMERAL_FLAG, type ListeningWorker, WorkerProcesses } from './worker-processes.ts';
 
-/** An argument for the worker: what Redis forgets is known, and no reason for a warning. */
-export const EPHEMERAL = '--ephemeral';
-/** The first message of a worker: that it listens, or why it cannot. */
-export type Report = { address: AddressInfo; nodeId: string } | { problem: string };
-
-type Running = { address: AddressInfo; ended: Promise<string> };
-
-/** Between an end and the next start. */
-const PAUSE_MS = { shortest: 100, longest: 5_000, forgottenAfter: 60_000 };
-/** A worker that still runs this long after SIGTERM is stuck. Shorter than the primary's own limit. */
-const STUCK_AFTER_MS = 9_000;
+/** Delay before a worker is replaced: doubles with each exit, and is reset by a worker that ran for `resetAfter`. */
+const RESTART_DELAY_MS = { min: 100, max: 5_000, resetAfter: 60_000 };
 
 export async function startPrimary(options: AppOptions): Promise<Pick<App, 'address' | 'close'>> {
   const { config, redisUrl, isEphemeral = false, secrets, log } = options;
   cluster.setupPrimary({
     exec: join(import.meta.dirname, `worker${extname(import.meta.filename)}`),
-    args: isEphemeral ? [EPHEMERAL] : [],
+    args: isEphemeral ? [EPHEMERAL_FLAG] : [],
   });
-  const stopping = new AbortController();
-  const all = new Map<Worker, Promise<string>>();
-  const port = config.PORT || (await freePort(config.HOST));
-
-  /** Resolves when the worker listens. */
-  async function start(): Promise<Running> {
-    const worker = cluster.fork({
+  const port = config.PORT || (await findFreePort(config.HOST));
+  const workers = new WorkerProcesses(
+    {
       REDIS_URL: redisUrl,
       REDIS_MAXMEMORY: String(config.REDIS_MAXMEMORY ?? ''),
       JWT_SECRET: secrets.setting(),
       JWT_SECRET_FILE: '', // the primary has read it
       PORT: String(port),
-    });
-    const ended = endOf(worker).finally(() => all.delete(worker));
-    all.set(worker, ended);
-    const said = await Promise.race([reportOf(worker), ended]);
-    if (typeof said === 'string') throw new Error(`a worker ended before it listened: ${said}`);
-    if ('problem' in said) throw new Error(said.problem);
-    log.info(`worker ${said.nodeId} listens, pid ${worker.process.pid}`);
-    return { address: said.address, ended };
-  }
-
-  /** As long as Parley runs there is a worker in this place. */
-  async function keep(first: Running): Promise<void> {
-    let pauseMs = PAUSE_MS.shortest / 2;
-    for (let running = Promise.resolve(first); ; running = start()) {
-      const since = performance.now();
-      const why = await running.then(
-        ({ ended }) => ended,
-        (error: Error) => error.message,
-      );
-      if (stopping.signal.aborted) return;
-      const wasSteady = performance.now() - since > PAUSE_MS.forgottenAfter;
-      pauseMs = wasSteady ? PAUSE_MS.shortest : Math.min(2 * pauseMs, PAUSE_MS.longest);
-      log.warn(`a worker ended and is started again in ${pauseMs} ms: ${why}`);
-      await sleep(pauseMs, undefined, { signal: stopping.signal }).catch(() => {});
-      if (stopping.signal.aborted) return;
-    }
-  }
-
-  const metricsServer =
-    config.METRICS_PORT > 0 ? createMetricsServer(createSharedMetrics(), createHostCheck(config)) : undefined;
+    },
+    log,
+  );
+  const metricsServer = await serveMetrics(config);
+  const stopping = new AbortController();
   async function close(): Promise<void> {
     stopping.abort();
     metricsServer?.close();
-    await endAll(all);
+    await workers.stopAll();
   }
 
-  if (metricsServer) await listen(metricsServer, config.METRICS_PORT, config.HOST);
-  const workers = await Promise.all(Array.from({ length: config.WORKERS }, start)).catch(async (error) => {
+  const starts = Array.from({ length: config.WORKERS }, () => workers.start());
+  const listening = await Promise.all(starts).catch(async (error: unknown) => {
     await close();
     throw error;
   });
-  const address = workers[0]!.address;
-  for (const worker of workers) void keep(worker);
-  return { address, close };
+  for (const worker of listening) void superviseWorker(worker, { workers, signal: stopping.signal, log });
+  return { address: listening[0]!.address, close };
 }
 
-/** For all workers, also those that are started later. */
-async function freePort(host: string): Promise<number> {
+/** Replaces the worker, and each of its successors, when it exits; until the signal is aborted. */
+async function superviseWorker(
+  worker: ListeningWorker,
+  { workers, signal, log }: { workers: WorkerProcesses; signal: AbortSignal; log: Logger },
+): Promise<void> {
+  let delayMs = RESTART_DELAY_MS.min / 2;
+  for (let running = Promise.resolve(worker); ; running = workers.start()) {
+    const startedAt = performance.now();
+    const reason = await running.then(
+      ({ exited }) => exited,
+      (error: Error) => error.message,
+    );
+    if (signal.aborted) return;
+    const wasStable = performance.now() - startedAt > RESTART_DELAY_MS.resetAfter;
+    delayMs = wasStable ? RESTART_DELAY_MS.min : Math.min(2 * delayMs, RESTART_DELAY_MS.max);
+    log.warn(`a worker exited (${reason}); starting another in ${delayMs} ms`);
+    await sleep(delayMs, undefined, { signal }).catch(() => {});
+    if (signal.aborted) return;
+  }
+}
+
+async function serveMetrics(config: Config) {
+  if (config.METRICS_PORT === 0) return undefined;
+  const server = createMetricsServer(createSharedMetrics(), createHostCheck(config));
+  await listen(server, config.METRICS_PORT, config.HOST);
+  return server;
+}
+
+/** With PORT=0 the primary picks the port, so that all workers, now and later, listen on the same one. */
+async function findFreePort(host: string): Promise<number> {
   const server = createServer();
   const { port } = await listen(server, 0, host);
   server.close();
   await once(server, 'close');
   return port;
-}
-
-/** A worker reports its own problem with `Report`; any other failure ends it. */
-function endOf(worker: Worker): Promise<string> {
-  worker.on('error', () => {}); // it could not be reached: it is gone
-  return new Promise((resolve) => {
-    worker.once('exit', (code: number | null, signal: string | null) =>
-      resolve(signal ?? `exit code ${code}`),
-    );
-  });
-}
-
-async function reportOf(worker: Worker): Promise<Report> {
-  const [said]: Report[] = await once(worker, 'message');
-  return said!;
-}
-
-/** Signals all workers, and each says goodbye to its streams; in a terminal Ctrl-C has reached them already. */
-async function endAll(all: Map<Worker, Promise<string>>): Promise<void> {
-  const kill = (signal: NodeJS.Signals) => {
-    for (const worker of all.keys()) worker.process.kill(signal);
-  };
-  kill('SIGTERM');
-  const late = setTimeout(kill, STUCK_AFTER_MS, 'SIGKILL');
-  await Promise.all(all.values());
-  clearTimeout(late);
 }

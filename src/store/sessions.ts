@@ -7,15 +7,14 @@ const REPEAT_GRACE_MS = 30_000;
 
 export type SessionStore = ReturnType<typeof createSessionStore>;
 
-export function createSessionStore(
-  store: Store,
-  options: {
-    accessTtlMs: number;
-    refreshTtlMs: number;
-    /** Called once per session that ended, on this node or another. */
-    onRevoked: (sid: string) => void;
-  },
-) {
+export type SessionStoreOptions = {
+  accessTtlMs: number;
+  refreshTtlMs: number;
+  /** Called once per session that ended, on this node or another. */
+  onRevoked: (sid: string) => void;
+};
+
+export function createSessionStore(store: Store, options: SessionStoreOptions) {
   const { keys, run, now } = store;
   const { accessTtlMs, refreshTtlMs, onRevoked } = options;
   const { revoke, ...revocations } = createRevocations(store, onRevoked);

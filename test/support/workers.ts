@@ -18,7 +18,7 @@ export async function startWorkers(settings: Record<string, string> = {}): Promi
   const parley = await startProcess({ ...shared, WORKERS: '2', LOG_LEVEL: 'info', ...settings });
   const pids = () =>
     new Map(
-      [...parley.output().matchAll(/worker (n-\w+) listens, pid (\d+)/g)].map((said) => [
+      [...parley.output().matchAll(/worker (n-\w+) is listening \(pid (\d+)\)/g)].map((said) => [
         said[1]!,
         Number(said[2]),
       ]),
