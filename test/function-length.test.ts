@@ -6,8 +6,6 @@ import { expect, test } from 'vitest';
 
 const MAX_LINES = 60;
 const NOT_SPLIT_YET = [
-  'bench/figures/soak.ts soak',
-  'bench/figures/workers.ts workers',
   'clients/cli/src/chat.ts chat',
   'clients/cli/src/live-state.ts openLiveState',
   'clients/cli/src/screen.ts openScreen',
@@ -20,15 +18,6 @@ const NOT_SPLIT_YET = [
   'clients/web/src/message-list.ts showMessages',
   'clients/web/src/people-list.ts showPeople',
   'src/metrics.ts createMetrics',
-  'test/fault/node.ts startNode',
-  'test/fault/people.ts gather',
-  'test/fault/reader.ts anonymous',
-  'test/fault/reader.ts listen',
-  'test/fault/reader.ts startReader',
-  'test/fault/redis-server.ts startRedisServer',
-  'test/fault/run.ts run',
-  'test/support/stream.ts openStream',
-  'test/support/tcp-proxy.ts openProxy',
 ];
 
 const ROOT = new URL('..', import.meta.url).pathname;

@@ -9,7 +9,7 @@ import type { Call, CallerJobs } from '../callers.ts';
 import { startCrowd, usedMemory } from '../crowd.ts';
 import type { LoadJobs } from '../load.ts';
 import type { Row } from '../report.ts';
-import { startParley, startRedis } from '../servers.ts';
+import { type RedisServer, type Server, startParley, startRedis } from '../servers.ts';
 import { rssBytes, startWorker, watchCpu } from '../stage.ts';
 import { percentile, quantile, slope, summary } from '../stats.ts';
 import type { Figure } from './index.ts';
@@ -27,23 +27,45 @@ const SAMPLE_MS = 2_000;
 const KIB = 1_024;
 
 type Sample = { minute: number; rss: number; redis: number };
+type Results = Awaited<ReturnType<typeof startLoad>['finished']>;
 
 export const soak: Figure = async (log) => {
   const redis = await startRedis();
   const server = await startParley(redis);
   await seed(redis, server.prefix, STREAMS + 1);
-  const people = accounts(STREAMS);
-  const readers = await startCrowd(server, people, { sampleEvery: SAMPLE_EVERY, query: '?presence=off' });
+  const readers = await startCrowd(server, accounts(STREAMS), {
+    sampleEvery: SAMPLE_EVERY,
+    query: '?presence=off',
+  });
+  const load = startLoad(server);
+  const pids = { server: server.pid, redis: redis.pid, load: load.pid, readers: readers.pid };
+  const finishCpu = watchCpu(pids);
+  const samples = await sampleMemory(server, redis, log);
+  const cpu = finishCpu();
+  const { broadcasts, dms } = await load.finished;
+  const { latencies } = await readers.ask('collect', undefined);
+  for (const each of [readers, load, server, redis]) await each.stop();
+
+  const steady = samples.filter(({ minute }) => minute > soakMinutes * WARM_UP_SHARE);
+  return [
+    {
+      ...memoryRow('RSS of the server', steady, ({ rss }) => rss),
+      ...{ goal: 'about 0', cpu, rssBytes: steady.at(-1)!.rss },
+      latencyMs: { p50: percentile([latencies], 0.5), p99: percentile([latencies], 0.99) },
+    },
+    memoryRow('memory of Redis', steady, (sample) => sample.redis),
+    loadRow(broadcasts, dms),
+  ];
+};
+
+/** Broadcasts and direct messages at fixed rates for the whole figure. */
+function startLoad({ port }: Server) {
   const load = startWorker<LoadJobs>('load.ts');
   const writer = startWorker<CallerJobs>('callers.ts');
-  const { port } = server;
+  const [sender, recipient] = accounts(2);
   const seconds = soakMinutes * 60;
   const body = { text: 'a message of about the length that people write' };
-  const dm: Call = { method: 'POST', path: `/v1/dm/${people[1]!.username}`, token: people[0]!.token, body };
-
-  const startedAt = performance.now();
-  const minutes = () => (performance.now() - startedAt) / 60_000;
-  const watched = watchCpu({ server: server.pid, redis: redis.pid, load: load.pid, readers: readers.pid });
+  const dm: Call = { method: 'POST', path: `/v1/dm/${recipient!.username}`, token: sender!.token, body };
   const working = Promise.all([
     load.ask('offer', {
       ...{ port, connections: CONNECTIONS, path: '/v1/broadcasts', token: accounts(1, STREAMS)[0]!.token },
@@ -51,6 +73,23 @@ export const soak: Figure = async (log) => {
     }),
     writer.ask('pace', { port, calls: [dm], perSecond: DMS_PER_SECOND, seconds }),
   ]);
+  return {
+    pid: load.pid,
+    finished: working.then(([broadcasts, dms]) => ({ broadcasts, dms })),
+    stop: async () => {
+      await load.stop();
+      await writer.stop();
+    },
+  };
+}
+
+async function sampleMemory(
+  server: Server,
+  redis: RedisServer,
+  log: (line: string) => void,
+): Promise<Sample[]> {
+  const startedAt = performance.now();
+  const minutes = () => (performance.now() - startedAt) / 60_000;
   const samples: Sample[] = [];
   let loggedAt = 0;
   while (minutes() < soakMinutes) {
@@ -63,38 +102,31 @@ export const soak: Figure = async (log) => {
       `${sample.minute.toFixed(1)} min: RSS ${Math.round(sample.rss / KIB)} KiB, Redis ${Math.round(sample.redis / KIB)} KiB`,
     );
   }
-  const cpu = watched();
-  const [broadcasts, dms] = await working;
-  const { latencies } = await readers.ask('collect', undefined);
-  for (const each of [readers, load, writer, server, redis]) await each.stop();
+  return samples;
+}
 
-  const steady = samples.filter(({ minute }) => minute > soakMinutes * WARM_UP_SHARE);
-  const row = (name: string, of: (sample: Sample) => number): Row => ({
+function memoryRow(name: string, steady: Sample[], of: (sample: Sample) => number): Row {
+  const kib = (sample: Sample) => Math.round(of(sample) / KIB);
+  return {
     figure: 'soak',
     case: `${name}, ${soakMinutes} minutes`,
     subject: 'parley',
     value: summary([slope(steady.map((sample) => [sample.minute, of(sample) / KIB]))]),
     unit: 'KiB/min',
-    note: `${Math.round(of(steady[0]!) / KIB)} KiB after the warm-up, ${Math.round(of(steady.at(-1)!) / KIB)} at the end, ${Math.round(Math.max(...steady.map(of)) / KIB)} at most`,
-  });
+    note: `${kib(steady[0]!)} KiB after the warm-up, ${kib(steady.at(-1)!)} at the end, ${Math.max(...steady.map(kib))} at most`,
+  };
+}
+
+function loadRow(broadcasts: Results['broadcasts'], dms: Results['dms']): Row {
   const micros = dms.map((answer) => answer.micros);
   const rejected = dms.filter(({ status }) => status !== 201).length + broadcasts.failed;
-  return [
-    {
-      ...row('RSS of the server', ({ rss }) => rss),
-      ...{ goal: 'about 0', cpu, rssBytes: steady.at(-1)!.rss },
-      latencyMs: { p50: percentile([latencies], 0.5), p99: percentile([latencies], 0.99) },
-    },
-    row('memory of Redis', (sample) => sample.redis),
-    {
-      ...{
-        figure: 'soak',
-        case: `load, to ${STREAMS.toLocaleString('en')} streams`,
-        subject: 'parley',
-      },
-      ...{ value: summary([broadcasts.accepted / seconds]), unit: 'broadcasts/s' },
-      latencyMs: { p50: quantile(micros, 0.5) / 1_000, p99: quantile(micros, 0.99) / 1_000 },
-      note: `and ${DMS_PER_SECOND} dms/s, whose response latency is shown; ${rejected} rejected`,
-    },
-  ];
-};
+  return {
+    figure: 'soak',
+    case: `load, to ${STREAMS.toLocaleString('en')} streams`,
+    subject: 'parley',
+    value: summary([broadcasts.accepted / (soakMinutes * 60)]),
+    unit: 'broadcasts/s',
+    latencyMs: { p50: quantile(micros, 0.5) / 1_000, p99: quantile(micros, 0.99) / 1_000 },
+    note: `and ${DMS_PER_SECOND} dms/s, whose response latency is shown; ${rejected} rejected`,
+  };
+}

@@ -3,166 +3,221 @@
  * commands they send. It never loses withheld data: like a bad network, it delays it or breaks the connection.
  */
 import { once } from 'node:events';
-import { connect, createServer, type Socket } from 'node:net';
+import { connect, createServer, type Server, type Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 /** `commands` are all connections that do not subscribe; `bulk` is the one of them for long reads. */
 export type Which = 'all' | 'subscriber' | 'commands' | 'bulk';
 
-export type TcpProxy = {
-  url: string;
-  /** Existing subscribers silently stop receiving; new ones work. */
-  silenceSubscribers(): void;
-  /** While true, no connection returns any data. */
-  hang(isHanging: boolean): void;
-  /** While true, nothing passes in either direction. */
-  freeze(isFrozen: boolean): void;
-  /** Delays replies by this many milliseconds. */
-  delay(ms: number, which?: Which): void;
-  /** Splits replies into chunks of this many bytes, one per millisecond, while the server waits. 0: unchanged. */
-  drip(bytes: number, which?: Which): void;
-  /** While true, as if Redis were down: connections end and new ones are refused. */
-  refuse(isRefusing: boolean, which?: Which): void;
-  cut(): void;
-  /** Like `cut`, but with a reset. */
-  reset(which: Which): void;
-  /** Number of connections so far that have subscribed. */
-  subscriberCount(): number;
-  close(): void;
-};
+type FaultFor = { which: Which };
 
-type Pair = {
-  client: Socket;
-  upstream: Socket;
-  isSubscriber: boolean;
-  isBulk: boolean;
-  isSilent: boolean;
-  held: Buffer[];
-  /** Replies in transit, in order; and their number. */
-  late: Promise<void>;
-  lateCount: number;
+/** The faults that are active, for connections of all kinds or of one. */
+type Faults = {
+  isHanging: boolean;
+  isFrozen: boolean;
+  refused: Which | undefined;
+  delay: FaultFor & { ms: number };
+  drip: FaultFor & { bytes: number };
 };
-
-const isMeant = ({ isSubscriber, isBulk }: Pair, which: Which): boolean =>
-  which === 'all' || (which === 'bulk' ? isBulk : isSubscriber === (which === 'subscriber'));
 
 /** `target`: a local port, or the path of a unix socket. */
 export async function openProxy(target: number | string): Promise<TcpProxy> {
-  const pairs = new Set<Pair>();
-  let [hanging, frozen] = [false, false];
-  let refused: Which | undefined;
-  let lateness: { ms: number; which: Which } = { ms: 0, which: 'all' };
-  let drops: { bytes: number; which: Which } = { bytes: 0, which: 'all' };
-  let subscribers = 0;
+  const proxy = new TcpProxy(target);
+  await proxy.listen();
+  return proxy;
+}
 
-  const server = createServer((client) => {
-    if (refused === 'all') {
+export class TcpProxy {
+  readonly #target: number | string;
+  readonly #server: Server;
+  readonly #pairs = new Set<Pair>();
+  readonly #faults: Faults = {
+    isHanging: false,
+    isFrozen: false,
+    refused: undefined,
+    delay: { ms: 0, which: 'all' },
+    drip: { bytes: 0, which: 'all' },
+  };
+  #port = 0;
+  #subscriberCount = 0;
+
+  constructor(target: number | string) {
+    this.#target = target;
+    this.#server = createServer((client) => this.#accept(client));
+  }
+
+  async listen(): Promise<void> {
+    this.#server.listen(0, '127.0.0.1');
+    await once(this.#server, 'listening');
+    const address = this.#server.address();
+    if (address === null || typeof address === 'string') throw new Error('no port');
+    this.#port = address.port;
+  }
+
+  get url(): string {
+    return `redis://127.0.0.1:${this.#port}`;
+  }
+
+  /** Existing subscribers silently stop receiving; new ones work. */
+  silenceSubscribers(): void {
+    for (const pair of this.#pairs) if (pair.isSubscriber) pair.isSilent = true;
+  }
+
+  /** While true, no connection returns any data. */
+  hang(isHanging: boolean): void {
+    this.#faults.isHanging = isHanging;
+    if (!isHanging) for (const pair of this.#pairs) pair.releaseWithheld();
+  }
+
+  /** While true, nothing passes in either direction. */
+  freeze(isFrozen: boolean): void {
+    this.#faults.isFrozen = isFrozen;
+    for (const pair of this.#pairs) {
+      if (isFrozen) pair.pause();
+      else pair.resume();
+    }
+  }
+
+  /** Delays replies by this many milliseconds. */
+  delay(ms: number, which: Which = 'all'): void {
+    this.#faults.delay = { ms, which };
+  }
+
+  /** Splits replies into chunks of this many bytes, one per millisecond, while the server waits. 0: unchanged. */
+  drip(bytes: number, which: Which = 'all'): void {
+    this.#faults.drip = { bytes, which };
+  }
+
+  /** While true, as if Redis were down: connections end and new ones are refused. */
+  refuse(isRefusing: boolean, which: Which = 'all'): void {
+    this.#faults.refused = isRefusing ? which : undefined;
+    if (isRefusing) for (const pair of this.#pairs) if (pair.isAny(which)) pair.client.destroy();
+  }
+
+  cut(): void {
+    for (const { client } of this.#pairs) client.destroy();
+  }
+
+  /** Like `cut`, but with a reset. */
+  reset(which: Which): void {
+    for (const pair of this.#pairs) if (pair.isAny(which)) pair.client.resetAndDestroy();
+  }
+
+  /** Number of connections so far that have subscribed. */
+  subscriberCount(): number {
+    return this.#subscriberCount;
+  }
+
+  close(): void {
+    this.#server.close();
+    this.cut();
+  }
+
+  #accept(client: Socket): void {
+    if (this.#faults.refused === 'all') {
       client.destroy();
       return;
     }
+    const target = this.#target;
     const upstream = typeof target === 'string' ? connect(target) : connect(target, '127.0.0.1');
-    const pair: Pair = {
-      ...{ client, upstream, isSubscriber: false, isBulk: false, isSilent: false, held: [] },
-      ...{ late: Promise.resolve(), lateCount: 0 },
-    };
-    pairs.add(pair);
+    const pair = new Pair(client, upstream, this.#faults);
+    this.#pairs.add(pair);
     client.on('data', (bytes) => {
-      if (/setname.*bulk/is.test(bytes.toString('latin1'))) pair.isBulk = true;
-      if (!pair.isSubscriber && bytes.toString('latin1').toLowerCase().includes('subscribe')) {
-        pair.isSubscriber = true;
-        subscribers += 1;
-      }
-      if (refused && isMeant(pair, refused)) client.destroy();
+      if (pair.recognize(bytes)) this.#subscriberCount += 1;
+      if (this.#faults.refused && pair.isAny(this.#faults.refused)) client.destroy();
       else upstream.write(bytes);
     });
-    upstream.on('data', (bytes) => {
-      if (hanging) pair.held.push(bytes);
-      else if (pair.isSilent) return;
-      else if (drops.bytes > 0 && isMeant(pair, drops.which)) drip(pair, bytes);
-      else if (pair.lateCount > 0 || (lateness.ms > 0 && isMeant(pair, lateness.which))) later(pair, bytes);
-      else client.write(bytes);
-    });
-    if (frozen) freeze(pair);
+    upstream.on('data', (bytes) => pair.reply(bytes));
+    if (this.#faults.isFrozen) pair.pause();
     const end = () => {
-      pairs.delete(pair);
+      this.#pairs.delete(pair);
       client.destroy();
       upstream.destroy();
     };
     for (const socket of [client, upstream]) socket.on('close', end).on('error', end);
-  }).listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const address = server.address();
-  if (address === null || typeof address === 'string') throw new Error('no port');
+  }
+}
+
+/** A client, and its connection to the server. */
+class Pair {
+  readonly client: Socket;
+  readonly #upstream: Socket;
+  readonly #faults: Faults;
+  isSubscriber = false;
+  isSilent = false;
+  #isBulk = false;
+  #withheld: Buffer[] = [];
+  /** Replies in transit, in order; and their number. */
+  #transit: Promise<void> = Promise.resolve();
+  #transitCount = 0;
+
+  constructor(client: Socket, upstream: Socket, faults: Faults) {
+    this.client = client;
+    this.#upstream = upstream;
+    this.#faults = faults;
+  }
+
+  isAny(which: Which): boolean {
+    if (which === 'all') return true;
+    return which === 'bulk' ? this.#isBulk : this.isSubscriber === (which === 'subscriber');
+  }
+
+  /** Learns the kind of connection from its commands. Returns whether it has just become a subscriber. */
+  recognize(bytes: Buffer): boolean {
+    const text = bytes.toString('latin1');
+    if (/setname.*bulk/is.test(text)) this.#isBulk = true;
+    if (this.isSubscriber || !text.toLowerCase().includes('subscribe')) return false;
+    this.isSubscriber = true;
+    return true;
+  }
+
+  reply(bytes: Buffer): void {
+    const { isHanging, drip, delay } = this.#faults;
+    if (isHanging) this.#withheld.push(bytes);
+    else if (this.isSilent) return;
+    else if (drip.bytes > 0 && this.isAny(drip.which)) this.#replyInChunks(bytes);
+    else if (this.#transitCount > 0 || (delay.ms > 0 && this.isAny(delay.which))) this.#replyLater(bytes);
+    else this.client.write(bytes);
+  }
+
+  releaseWithheld(): void {
+    for (const bytes of this.#withheld.splice(0)) this.client.write(bytes);
+  }
+
+  pause(): void {
+    this.client.pause();
+    this.#upstream.pause();
+  }
+
+  resume(): void {
+    this.client.resume();
+    this.#upstream.resume();
+  }
 
   /** One chunk after the other; Redis is not read meanwhile. */
-  function drip(pair: Pair, bytes: Buffer): void {
-    pair.upstream.pause();
-    pair.lateCount += 1;
-    pair.late = pair.late.then(async () => {
-      for (let at = 0; at < bytes.length && !pair.client.destroyed; ) {
-        const end = drops.bytes > 0 ? at + drops.bytes : bytes.length; // the connection may have ended meanwhile
-        pair.client.write(bytes.subarray(at, end));
+  #replyInChunks(bytes: Buffer): void {
+    this.#upstream.pause();
+    this.#transitCount += 1;
+    this.#transit = this.#transit.then(async () => {
+      for (let at = 0; at < bytes.length && !this.client.destroyed; ) {
+        const size = this.#faults.drip.bytes; // it may have been turned off meanwhile
+        const end = size > 0 ? at + size : bytes.length;
+        this.client.write(bytes.subarray(at, end));
         at = end;
         await sleep(1);
       }
-      pair.lateCount -= 1;
-      if (!frozen) pair.upstream.resume();
+      this.#transitCount -= 1;
+      if (!this.#faults.isFrozen) this.#upstream.resume();
     });
   }
 
-  function later(pair: Pair, bytes: Buffer): void {
-    const dueAtMs = performance.now() + lateness.ms;
-    pair.lateCount += 1;
-    pair.late = pair.late.then(async () => {
+  #replyLater(bytes: Buffer): void {
+    const dueAtMs = performance.now() + this.#faults.delay.ms;
+    this.#transitCount += 1;
+    this.#transit = this.#transit.then(async () => {
       await sleep(Math.max(0, dueAtMs - performance.now()));
-      pair.client.write(bytes);
-      pair.lateCount -= 1;
+      this.client.write(bytes);
+      this.#transitCount -= 1;
     });
   }
-
-  function freeze({ client, upstream }: Pair): void {
-    client.pause();
-    upstream.pause();
-  }
-
-  const cut = () => {
-    for (const { client } of pairs) client.destroy();
-  };
-  return {
-    url: `redis://127.0.0.1:${address.port}`,
-    silenceSubscribers: () => {
-      for (const pair of pairs) if (pair.isSubscriber) pair.isSilent = true;
-    },
-    hang: (isHanging) => {
-      hanging = isHanging;
-      if (hanging) return;
-      for (const { client, held } of pairs) for (const bytes of held.splice(0)) client.write(bytes);
-    },
-    freeze: (isFrozen) => {
-      frozen = isFrozen;
-      for (const pair of pairs) {
-        if (isFrozen) freeze(pair);
-        else for (const socket of [pair.client, pair.upstream]) socket.resume();
-      }
-    },
-    delay: (ms, which = 'all') => {
-      lateness = { ms, which };
-    },
-    drip: (bytes, which = 'all') => {
-      drops = { bytes, which };
-    },
-    refuse: (isRefusing, which = 'all') => {
-      refused = isRefusing ? which : undefined;
-      if (isRefusing) for (const pair of pairs) if (isMeant(pair, which)) pair.client.destroy();
-    },
-    cut,
-    reset: (which) => {
-      for (const pair of pairs) if (isMeant(pair, which)) pair.client.resetAndDestroy();
-    },
-    subscriberCount: () => subscribers,
-    close: () => {
-      server.close();
-      cut();
-    },
-  };
 }
