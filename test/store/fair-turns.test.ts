@@ -1,14 +1,14 @@
 import { expect, test } from 'vitest';
 import { createFairTurns } from '../../src/store/fair-turns.ts';
 
-/** Work that ends on command and records the order in which it started. */
-function workshop(atOnce: number) {
+/** Tasks that end on command; records the order in which they start. */
+function createTurns(atOnce: number) {
   const turns = createFairTurns(atOnce);
-  const begun: string[] = [];
+  const started: string[] = [];
   const ends: (() => void)[] = [];
-  const ask = (who: string, signal?: AbortSignal) =>
+  const submit = (who: string, signal?: AbortSignal) =>
     turns.run(who, signal, () => {
-      begun.push(who);
+      started.push(who);
       return new Promise<void>((resolve) => ends.push(resolve));
     });
   const end = async (count = 1) => {
@@ -17,40 +17,40 @@ function workshop(atOnce: number) {
       await new Promise((go) => setImmediate(go));
     }
   };
-  return { ask, begun, end };
+  return { submit, started, end };
 }
 
 test('runs at most the given number of tasks at once', async () => {
-  const { ask, begun, end } = workshop(2);
-  for (let n = 0; n < 5; n += 1) void ask('a');
+  const { submit, started, end } = createTurns(2);
+  for (let n = 0; n < 5; n += 1) void submit('a');
   await end(0);
-  expect(begun.length).toBe(2);
+  expect(started.length).toBe(2);
   await end();
-  expect(begun.length).toBe(3);
+  expect(started.length).toBe(3);
   await end(4);
-  expect(begun.length).toBe(5);
+  expect(started.length).toBe(5);
 });
 
 test('serves waiting callers in turns, however many tasks one of them submits', async () => {
-  const { ask, begun, end } = workshop(1);
-  for (const who of ['a', 'a', 'a', 'a', 'b', 'c', 'b']) void ask(who);
+  const { submit, started, end } = createTurns(1);
+  for (const who of ['a', 'a', 'a', 'a', 'b', 'c', 'b']) void submit(who);
   await end(7);
-  expect(begun.join('')).toBe('aabcaba');
+  expect(started.join('')).toBe('aabcaba');
 });
 
 test('never starts an aborted task, and does not delay others', async () => {
-  const { ask, begun, end } = workshop(1);
-  void ask('a');
-  const [gone, late] = [new AbortController(), ask('a', AbortSignal.abort(new Error('late')))];
+  const { submit, started, end } = createTurns(1);
+  void submit('a');
+  const [controller, late] = [new AbortController(), submit('a', AbortSignal.abort(new Error('late')))];
   await expect(late).rejects.toThrow('late');
-  const left = ask('b', gone.signal);
-  const other = ask('b');
-  void ask('c');
-  gone.abort(new Error('gone'));
-  await expect(left).rejects.toThrow('gone');
+  const aborted = submit('b', controller.signal);
+  const other = submit('b');
+  void submit('c');
+  controller.abort(new Error('aborted'));
+  await expect(aborted).rejects.toThrow('aborted');
   await end(3);
   await other;
-  expect(begun.join('')).toBe('abc');
+  expect(started.join('')).toBe('abc');
 });
 
 test('frees its slot when a task fails', async () => {

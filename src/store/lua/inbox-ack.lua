@@ -2,8 +2,8 @@
 -- Acknowledge an inbox up to a message or a position; never backwards. Notifies the account's streams. A long range
 -- takes several calls, each of which is a complete acknowledgement.
 -- KEYS  1 inbox  2 inbox:meta  3 inbox:ids  4 inbox:senders  5 inbox:mail  6 inbox:friends  7 inbox:heavy
--- ARGV  1 channel  2 origin session  3 message id or ''  4-6 epoch, seq, mark of a position  7 most entries of this call
---       8-9 entries and bytes kept in an inbox
+-- ARGV  1 channel  2 origin session  3 message id or ''  4-6 epoch, seq, mark of a position  7 maximum number of
+--       entries per call  8-9 limits of an inbox: entries, bytes
 -- Replies {'acked', unread} | {'more', unread} | {'unknown'} | {'uncounted'}
 local box = inbox(1, tonumber(ARGV[8]), tonumber(ARGV[9]))
 if not box.isCounted then return { 'uncounted' } end

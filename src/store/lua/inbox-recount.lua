@@ -2,7 +2,7 @@
 -- Count the contents of an inbox written by a release without counters, some entries per call. Several callers may do
 -- so concurrently. The count restarts if that release acknowledged or trimmed in between.
 -- KEYS  1 inbox  2 inbox:meta  3 inbox:ids  4 inbox:senders  5 inbox:mail  6 inbox:friends  7 inbox:heavy
--- ARGV  1 most entries of this call  2-3 entries and bytes kept in an inbox
+-- ARGV  1 maximum number of entries per call  2-3 limits of an inbox: entries, bytes
 -- Replies 'counted' | 'more'
 local box = inbox(1, tonumber(ARGV[2]), tonumber(ARGV[3]))
 if box.isCounted then return 'counted' end
