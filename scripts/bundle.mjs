@@ -1,6 +1,6 @@
 // Bundles the clients, and the assets of the API reference. The client SDK is compiled into both bundles; whatever else the
 // terminal client imports stays a dependency of the package.
-import { cpSync } from 'node:fs';
+import { cpSync, existsSync, readFileSync } from 'node:fs';
 import { build } from 'esbuild';
 
 /** The web page's script and its style sheets. */
@@ -39,7 +39,10 @@ const REFERENCE = [
   'NOTICE',
 ];
 
-/** The files of Swagger UI that are served, with its licence. */
+/** The files of Swagger UI that are served, with its licence. Files that are already there keep their time. */
 export function copyReference(outdir) {
-  for (const file of REFERENCE) cpSync(`node_modules/swagger-ui-dist/${file}`, `${outdir}/${file}`);
+  for (const file of REFERENCE) {
+    const [from, to] = [`node_modules/swagger-ui-dist/${file}`, `${outdir}/${file}`];
+    if (!existsSync(to) || !readFileSync(to).equals(readFileSync(from))) cpSync(from, to);
+  }
 }

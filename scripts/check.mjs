@@ -12,10 +12,13 @@ const generated = join(scratch, 'contract.d.ts');
 /** Each package has a copy: the client does not depend on the server. */
 const CONTRACT_TYPES = ['src/contract.d.ts', 'clients/sdk/src/contract.d.ts'];
 
+/** TypeScript 7 is several times faster. openapi-typescript needs the JavaScript of 5.9. */
+const TSC = '../typescript-7/bin/tsc';
+
 const STEPS = [
   { name: 'format and lint', run: () => tool('biome', 'check', '--error-on-warnings', '.') },
-  { name: 'types', run: () => tool('tsc', '--noEmit', '-p', '.') },
-  { name: 'types in a browser', run: () => tool('tsc', '--noEmit', '-p', 'clients/web') },
+  { name: 'types', run: () => tool(TSC, '--noEmit', '-p', '.') },
+  { name: 'types in a browser', run: () => tool(TSC, '--noEmit', '-p', 'clients/web') },
   { name: 'contract', run: () => tool('redocly', 'lint', 'openapi.yaml') },
   { name: 'contract in other languages', run: () => tool('tsx', 'scripts/contract-check.ts') },
   { name: 'contract.d.ts', run: contractTypes },

@@ -28,4 +28,4 @@ test('a killed worker is replaced with growing delay; its accounts are offline w
   const { body } = await call(node, 'listOnline', { token: alice.token });
   expect(body.users.map(({ username }: { username: string }) => username).sort()).toEqual(['alice', 'carol']);
   expect([watching.isClosed, reconnected.isClosed]).toEqual([false, false]);
-}, 40_000);
+});

@@ -271,7 +271,7 @@ test('every character has a stable form and skeleton, and the same skeleton as o
   expect({ [SKELETON_VERSION]: allSkeletons.digest('hex').slice(0, 12) }, NEW_VERSION).toEqual({
     1: 'e23324a32ec8',
   });
-}, 120_000);
+});
 
 test('a change to the tables requires a new version, so that nodes reserve all skeletons again', () => {
   const digest = createHash('sha256').update(JSON.stringify(tables)).digest('hex').slice(0, 12);
@@ -299,7 +299,7 @@ test('for any text, the canonical form and the skeleton are stable, and only joi
     }),
     { numRuns: 5_000 },
   );
-}, 60_000);
+});
 
 test('rejects registering a symbol that NFKC maps to letters', () => {
   expect(problemOf('㍿')).toMatchObject(INVALID);
@@ -322,4 +322,4 @@ test('this Node supports the Unicode version of the tables, and the script gener
   const { tables: generate } = await import(script);
   const committed = readFileSync(new URL('../../src/chat/unicode-tables.ts', import.meta.url), 'utf8');
   expect(await generate()).toBe(committed);
-}, 60_000);
+});

@@ -153,7 +153,7 @@ test('an unread response counts as in flight until its connection is closed; a s
   unread.resume();
   await until('the connection has ended', () => isCut);
   expect(isSlowCut).toBe(false);
-}, 70_000);
+});
 
 test('work stops when its client disconnects: its registration is not carried out', async () => {
   const node = await startNode({ BCRYPT_COST: '10' });

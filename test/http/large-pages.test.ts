@@ -25,7 +25,7 @@ beforeAll(async () => {
     await say(alice, textOf(n));
     await tell(alice, 'bob', textOf(n));
   }
-}, 60_000);
+});
 
 async function page(
   operation: OperationId,

@@ -52,7 +52,7 @@ test('the list equals an array model after any history, including entries writte
     ),
     { numRuns: 30 },
   );
-}, 60_000);
+});
 
 test('paging neither skips nor repeats a conversation that stays in place while others move to the front', async () => {
   const store = await testStore();
@@ -116,7 +116,7 @@ test('a cursor of an unknown conversation costs a bounded walk per page and stil
     listed: [4, 3, 2, 1].map((at) => ({ other: `u${at - 1}`, at })),
     next: undefined,
   });
-}, 60_000);
+});
 
 test('an aborted request stops reading', async () => {
   const store = await testStore();

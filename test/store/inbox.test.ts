@@ -183,7 +183,7 @@ test('counters equal a full count of the inbox, and the right sender pays for ev
     }),
     { numRuns: 60, examples: [[BEFRIENDED_DURING_EVICTION]] },
   );
-}, 120_000);
+});
 
 test('an acknowledgement never moves backwards, and one of an unknown message changes nothing', async () => {
   const store = await testStore();

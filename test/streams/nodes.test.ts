@@ -2,6 +2,7 @@
 import { expect, inject, test } from 'vitest';
 import { JWT_SECRET, listen, login, person, say, startNode, tell, until } from '../support/app.ts';
 import { call } from '../support/contract.ts';
+import { within } from '../support/patience.ts';
 import { startProcess } from '../support/process.ts';
 import { cutSubscribers, testStore } from '../support/store.ts';
 
@@ -88,7 +89,7 @@ test('streams receive everything within seconds even if every notification is lo
   clearInterval(kill);
   await until('all', () => stream.messages().length === 20, 12_000);
   expect(new Set(stream.messages().map(({ id }) => id)).size).toBe(20);
-}, 30_000);
+});
 
 test('presence is correct within 20 s after a node was killed', async () => {
   const node = await startNode();
@@ -107,9 +108,9 @@ test('presence is correct within 20 s after a node was killed', async () => {
   const killedAt = Date.now();
   doomed.child.kill('SIGKILL');
   await until('bob is gone', () => watching.events.some(({ data }) => data.offline?.includes('bob')), 20_000);
-  expect(Date.now() - killedAt).toBeLessThan(20_000);
+  expect(Date.now() - killedAt).toBeLessThan(within(20_000));
   const { body } = await call(node, 'listOnline', { token: alice.token });
   expect(body.users.map(({ username }: { username: string }) => username).sort()).toEqual(['alice', 'carol']);
   const user = await call(node, 'getUser', { token: alice.token, path: { username: 'bob' } });
   expect(user.body.lastSeenAt).not.toBeNull();
-}, 60_000);
+});

@@ -48,7 +48,7 @@ test('a reconnect within the grace period causes no presence change, on the same
   await sleep(6_500); // longer than the grace
   expect(watching.events.slice(before)).toEqual([]);
   expect(await onlineOf(alice)).toEqual(['alice', 'bob']);
-}, 30_000);
+});
 
 test('two sessions of one account count as one online account', async () => {
   const node = await startNode();
@@ -61,7 +61,7 @@ test('two sessions of one account count as one online account', async () => {
   await sleep(6_000);
   expect(await onlineOf(alice)).toEqual(['alice', 'bob']);
   expect(watching.events.flatMap(({ data }) => data.offline ?? [])).toEqual([]);
-}, 30_000);
+});
 
 test('a stream gets the presence detail it asked for, and less if too many accounts are online', async () => {
   const node = await startNode({ PRESENCE_FANOUT_LIMIT: '2' });

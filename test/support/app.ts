@@ -6,6 +6,7 @@ import { type Config, readConfig } from '../../src/config.ts';
 import { createLogger, type Logger } from '../../src/logger.ts';
 import { parseSecrets } from '../../src/secrets.ts';
 import { type CallResult, call } from './contract.ts';
+import { within } from './patience.ts';
 import { openStream, type StreamClient } from './stream.ts';
 
 export const JWT_SECRET = 'a secret that only the tests know: 32+ bytes';
@@ -91,13 +92,13 @@ export async function listen(
   return stream;
 }
 
-/** Polls until a condition is true; fails after `withinMs`. */
+/** Polls until a condition is true; fails after `withinMs`, on a slow machine later. */
 export async function until(
   what: string,
   isTrue: () => boolean | Promise<boolean>,
-  withinMs = 5_000,
+  withinMs = 20_000,
 ): Promise<void> {
-  const deadline = Date.now() + withinMs;
+  const deadline = Date.now() + within(withinMs);
   while (!(await isTrue())) {
     if (Date.now() > deadline) throw new Error(`not within ${withinMs} ms: ${what}`);
     await new Promise((resolve) => setTimeout(resolve, 20));

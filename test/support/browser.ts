@@ -5,6 +5,7 @@
 import { type Browser, type BrowserContextOptions, chromium, type Locator, type Page } from 'playwright-core';
 import { afterAll, beforeAll, expect, onTestFinished } from 'vitest';
 import { CHROMIUM } from './chromium.ts';
+import { within } from './patience.ts';
 
 export const PASSWORD = 'correct horse battery';
 
@@ -44,7 +45,7 @@ export async function openWindow(
     locale: 'en-GB',
     ...options,
   });
-  context.setDefaultTimeout(30_000);
+  context.setDefaultTimeout(within(30_000));
   const page = await context.newPage();
   const complaints = watch(page, url);
   onTestFinished(async () => {

@@ -1,7 +1,6 @@
-// What the pages need beside their sources, where a node that runs from its sources looks for it.
-import { bundlePage, copyReference } from '../../scripts/bundle.mjs';
+// The script and the styles of the page, where a node that runs from its sources looks for them.
+import { bundlePage } from '../../scripts/bundle.mjs';
 
 export default async () => {
   await bundlePage('clients/web');
-  copyReference('src/http/docs');
 };

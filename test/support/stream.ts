@@ -4,6 +4,7 @@ import { Ajv2020 } from 'ajv/dist/2020.js';
 import addFormats from 'ajv-formats';
 import { createParser, type EventSourceMessage } from 'eventsource-parser';
 import { closedDocument } from './closed.ts';
+import { within } from './patience.ts';
 
 // biome-ignore lint/suspicious/noExplicitAny: tests look into the data freely; its shape is validated on arrival
 type Data = any;
@@ -88,8 +89,8 @@ export class StreamClient {
   }
 
   /** The next event of this kind that has not been returned yet; others in between are skipped. */
-  async next(kind: string, withinMs = 5_000): Promise<StreamEvent> {
-    const deadline = Date.now() + withinMs;
+  async next(kind: string, withinMs = 10_000): Promise<StreamEvent> {
+    const deadline = Date.now() + within(withinMs);
     for (;;) {
       while (this.#read < this.events.length) {
         const event = this.events[this.#read++]!;
