@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { PasswordThreads } from './chat/password-threads.ts';
 import { createPasswords } from './chat/passwords.ts';
 import { createUsernameRegistry } from './chat/username-registry.ts';
 import type { Config } from './config.ts';
@@ -30,6 +31,8 @@ export type AppOptions = {
   log: Logger;
   /** The node shares its port with other workers, and the primary serves the metrics of all of them. */
   isWorker?: boolean;
+  /** For several nodes in one process, which would otherwise start threads of their own. */
+  passwordThreads?: PasswordThreads;
 };
 
 export type App = {
@@ -80,7 +83,7 @@ export async function startApp(options: AppOptions): Promise<App> {
 
 /** Builds every part, in the order in which they depend on each other. Nothing is sent to Redis yet. */
 function assemble(
-  { config, secrets, log }: AppOptions,
+  { config, secrets, log, passwordThreads }: AppOptions,
   base: { nodeId: string; events: ReturnType<typeof createNodeEvents>; stores: Stores },
 ) {
   const { nodeId, events, stores } = base;
@@ -106,7 +109,12 @@ function assemble(
   events.on('presenceChanged', (change) => hub.sendPresence(change));
 
   const names = createUsernameRegistry({ store: stores.accounts, log });
-  const passwords = createPasswords({ cost: config.BCRYPT_COST, workers: config.WORKERS, log });
+  const passwords = createPasswords({
+    cost: config.BCRYPT_COST,
+    workers: config.WORKERS,
+    log,
+    threads: passwordThreads,
+  });
   const closing = new AbortController();
   const isClosing = () => closing.signal.aborted;
   const services = createServices({ config, secrets, metrics, stores, names, passwords });

@@ -47,6 +47,3 @@ export function createPasswordThreads(file = new URL('./password-thread.mjs', im
     compare: async (password: string, hash: string) => (await run({ password, hash })) as boolean,
   };
 }
-
-/** Shared by the whole process. */
-export const passwordThreads = createPasswordThreads();

@@ -7,7 +7,7 @@ import { availableParallelism } from 'node:os';
 import bcrypt from 'bcrypt';
 import { type Attempt, busy, PasswordQueue, type Place } from './password-queue.ts';
 import { isTooLong, preparePassword } from './password-rules.ts';
-import { type PasswordThreads, passwordThreads } from './password-threads.ts';
+import { createPasswordThreads, type PasswordThreads } from './password-threads.ts';
 
 /** Older accounts have the hash of the password as typed, without preparation. */
 export type StoredPassword = { hash: string; isPrepared: boolean };
@@ -20,9 +20,10 @@ export function createPasswords(options: {
   /** Number of processes that share the cores. */
   workers: number;
   log: PasswordsLog;
-  threads?: PasswordThreads;
+  /** For several nodes in one process, which would otherwise start threads of their own. */
+  threads?: PasswordThreads | undefined;
 }) {
-  const { cost, workers, log, threads = passwordThreads } = options;
+  const { cost, workers, log, threads = createPasswordThreads() } = options;
   const threadCount = Math.max(1, Math.floor(availableParallelism() / workers));
   const queue = new PasswordQueue({ threads: threadCount, nowMs: () => performance.now() });
   /** The highest cost of any hash so far: the configured one, or that of an account with a more expensive hash. */

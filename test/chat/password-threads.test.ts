@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { getPriority } from 'node:os';
-import { expect, onTestFinished, test, vi } from 'vitest';
-import { createPasswordThreads, passwordThreads } from '../../src/chat/password-threads.ts';
+import { expect, test, vi } from 'vitest';
+import { createPasswordThreads } from '../../src/chat/password-threads.ts';
 import { createPasswords } from '../../src/chat/passwords.ts';
 
 /** The priority of each thread of this process, according to Linux: 0 is normal, 5 is lower. */
@@ -45,14 +45,14 @@ test('rejects a check when its thread exits', async () => {
 
 test('reports busy when a thread fails, and runs the next check on another thread', async () => {
   const log = { error: vi.fn() };
-  const passwords = createPasswords({ cost: 4, workers: Number.POSITIVE_INFINITY, log });
+  const threads = createPasswordThreads();
+  const passwords = createPasswords({ cost: 4, workers: Number.POSITIVE_INFINITY, log, threads });
   const check = (hash: string) => {
     const place = passwords.enter({ networks: [{ key: '192.0.2.1', factor: 1 }], account: undefined });
     return passwords.matches(place, 'correct horse', { hash, isPrepared: true }).finally(() => place.leave());
   };
-  const hash = await passwordThreads.hash('correct horse', 4);
-  const spy = vi.spyOn(passwordThreads, 'compare').mockImplementationOnce(() => runOnFailingThread());
-  onTestFinished(() => spy.mockRestore());
+  const hash = await threads.hash('correct horse', 4);
+  vi.spyOn(threads, 'compare').mockImplementationOnce(() => runOnFailingThread());
   const checks = [check(hash), check(hash), check(hash)];
   await expect(checks[0]).rejects.toMatchObject({ code: 'busy', retryAfterSeconds: 2 });
   expect(log.error).toHaveBeenCalledOnce();

@@ -1,12 +1,13 @@
 import bcrypt from 'bcrypt';
 import { expect, onTestFinished, test, vi } from 'vitest';
-import { passwordThreads } from '../../src/chat/password-threads.ts';
+import { createPasswordThreads } from '../../src/chat/password-threads.ts';
 import { createPasswords, type StoredPassword } from '../../src/chat/passwords.ts';
 
 const COST = 4;
+const threads = createPasswordThreads();
 
 function passwordsOf(cost: number) {
-  const passwords = createPasswords({ cost, workers: 1, log: { error: vi.fn() } });
+  const passwords = createPasswords({ cost, workers: 1, log: { error: vi.fn() }, threads });
   const withPlace = async <T>(
     work: (place: ReturnType<typeof passwords.enter>) => Promise<T>,
   ): Promise<T> => {
@@ -70,8 +71,8 @@ test('reports a hash as outdated if its cost differs or the password was not pre
 /** Counts the rounds of bcrypt: each cost step doubles them. */
 function countRounds(): { rounds: number } {
   const work = { rounds: 0 };
-  const compare = passwordThreads.compare;
-  const spy = vi.spyOn(passwordThreads, 'compare').mockImplementation((password, hash) => {
+  const compare = threads.compare;
+  const spy = vi.spyOn(threads, 'compare').mockImplementation((password, hash) => {
     work.rounds += 2 ** bcrypt.getRounds(hash);
     return compare(password, hash);
   });

@@ -2,10 +2,9 @@
 import http from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
-import { passwordThreads } from '../../src/chat/password-threads.ts';
 import { Budgets } from '../../src/http/admission/budgets.ts';
 import { PRICES } from '../../src/http/operations/index.ts';
-import { person, say, startNode, type TestNode, tell, until } from '../support/app.ts';
+import { passwordThreads, person, say, startNode, type TestNode, tell, until } from '../support/app.ts';
 import { call, expectContract } from '../support/contract.ts';
 import { expectProblem, send } from '../support/http.ts';
 import { recorder } from '../support/log.ts';

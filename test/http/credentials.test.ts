@@ -1,8 +1,7 @@
 /** Logging in: every failure has the same response and the same timing. */
 import bcrypt from 'bcrypt';
 import { expect, onTestFinished, test, vi } from 'vitest';
-import { passwordThreads } from '../../src/chat/password-threads.ts';
-import { person, startNode, type TestNode } from '../support/app.ts';
+import { passwordThreads, person, startNode, type TestNode } from '../support/app.ts';
 import { call } from '../support/contract.ts';
 import { expectProblem } from '../support/http.ts';
 import { everything } from '../support/state.ts';

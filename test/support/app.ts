@@ -2,6 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, inject, onTestFinished } from 'vitest';
 import { type App, startApp } from '../../src/app.ts';
+import { createPasswordThreads } from '../../src/chat/password-threads.ts';
 import { type Config, readConfig } from '../../src/config.ts';
 import { createLogger, type Logger } from '../../src/logger.ts';
 import { parseSecrets } from '../../src/secrets.ts';
@@ -10,6 +11,9 @@ import { within } from './patience.ts';
 import { openStream, type StreamClient } from './stream.ts';
 
 export const JWT_SECRET = 'a secret that only the tests know: 32+ bytes';
+
+/** Shared by all nodes of a test file. */
+export const passwordThreads = createPasswordThreads();
 
 export type TestNode = App & { url: string; prefix: string };
 export type Person = { username: string; token: string; refreshToken: string; node: TestNode };
@@ -56,6 +60,7 @@ async function launch(settings: Settings, options: NodeOptions): Promise<TestNod
     isEphemeral: true,
     secrets: config.JWT_SECRET ?? parseSecrets(JWT_SECRET),
     log: options.log ?? createLogger('silent'),
+    passwordThreads,
   });
   let closed: Promise<void> | undefined;
   const close = () => (closed ??= app.close({ unreadyMs: 0 }));
