@@ -250,8 +250,10 @@ describe('places in the queue', () => {
     await serve();
     void ask('running', queue.enter({ networks: address('b'), account: undefined }));
     await settled();
+    const enteredAtMs = performance.now();
     const late = ask('late', queue.enter({ networks: address('c'), account: undefined }));
     await expect(late).rejects.toMatchObject({ code: 'busy' });
+    expect(performance.now() - enteredAtMs, 'early enough for a check of average length').toBeLessThan(4_000);
     await serve();
     expect(served).toEqual(['slow', 'running']);
   });
