@@ -1,4 +1,4 @@
-/** The recipes of docs/deploy with the real proxies of the distribution. Without one it is left out, loudly; never on CI. */
+/** Runs the recipes of docs/deploy with the proxies of the distribution. Missing proxies are skipped with a warning; on CI they are an error. */
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -11,7 +11,7 @@ import { freePort } from '../support/process.ts';
 import { openStream } from '../support/stream.ts';
 
 const PATH = `${process.env['PATH']}:/usr/sbin`;
-/** Instead of the recipes' minute. Parley's heartbeat is then a second. */
+/** Replaces the minute of the recipes; Parley's heartbeat is one second. */
 const IDLE_SECONDS = 2;
 const recipe = (file: string): string =>
   readFileSync(new URL(`../../docs/deploy/${file}`, import.meta.url), 'utf8');
@@ -32,8 +32,8 @@ const apacheMain = (folder: string, host: string): string =>
 type Proxy = {
   command: string;
   file: string;
-  /** The whole configuration, out of the recipe's. */
-  whole: (folder: string, text: string) => string;
+  /** Returns the complete configuration with the recipe in it. */
+  complete: (folder: string, text: string) => string;
   args: (config: string) => string[];
   idle?: [from: string, to: string];
 };
@@ -41,39 +41,39 @@ const PROXIES: Proxy[] = [
   {
     command: 'nginx',
     file: 'nginx.conf',
-    whole: nginxMain,
+    complete: nginxMain,
     args: (config) => ['-c', config, '-e', `${config}.errors`],
     idle: ['60s', `${IDLE_SECONDS}s`],
   },
   {
     command: 'haproxy',
     file: 'haproxy.cfg',
-    whole: (_, text) => text,
+    complete: (_, text) => text,
     args: (config) => ['-db', '-f', config],
     idle: ['60s', `${IDLE_SECONDS}s`],
   },
   {
     command: 'caddy',
     file: 'Caddyfile',
-    whole: (_, text) => `{\n admin off\n auto_https off\n}\n${text}`,
+    complete: (_, text) => `{\n admin off\n auto_https off\n}\n${text}`,
     args: (config) => ['run', '--config', config, '--adapter', 'caddyfile'],
   },
   {
     command: 'apache2',
     file: 'apache.conf',
-    whole: apacheMain,
+    complete: apacheMain,
     args: (config) => ['-DFOREGROUND', '-f', config],
     idle: ['ProxyTimeout 60', `ProxyTimeout ${IDLE_SECONDS}`],
   },
 ];
 
-const isThere = ({ command }: Proxy): boolean =>
+const isInstalled = ({ command }: Proxy): boolean =>
   spawnSync('which', [command], { env: { PATH } }).status === 0;
 
-/** Starts it with its recipe, in front of `upstream`. Answers where it listens. */
+/** Starts the proxy with its recipe in front of `upstream`, and returns its URL. */
 async function start(proxy: Proxy, upstream: string, text = recipe(proxy.file)): Promise<string> {
   const folder = mkdtempSync(join(tmpdir(), 'parley-proxy-'));
-  chmodSync(folder, 0o777); // the workers of nginx and Apache are somebody else
+  chmodSync(folder, 0o777); // the workers of nginx and Apache run as another user
   const port = await freePort();
   const config = join(folder, proxy.file);
   const [from, to] = proxy.idle ?? ['', ''];
@@ -81,12 +81,12 @@ async function start(proxy: Proxy, upstream: string, text = recipe(proxy.file)):
     .replaceAll('127.0.0.1:3000', new URL(upstream).host)
     .replaceAll('8080', String(port))
     .replaceAll(from || '\0', to);
-  writeFileSync(config, proxy.whole(folder, own));
+  writeFileSync(config, proxy.complete(folder, own));
   const env = { PATH, HOME: folder, XDG_DATA_HOME: folder, XDG_CONFIG_HOME: folder };
   const child = spawn(proxy.command, proxy.args(config), { env, stdio: ['ignore', 'pipe', 'pipe'] });
-  let said = '';
-  for (const output of [child.stdout, child.stderr])
-    output.setEncoding('utf8').on('data', (line) => (said += line));
+  let output = '';
+  for (const stream of [child.stdout, child.stderr])
+    stream.setEncoding('utf8').on('data', (text) => (output += text));
   const exited = once(child, 'exit');
   onTestFinished(async () => {
     child.kill('SIGTERM');
@@ -96,18 +96,18 @@ async function start(proxy: Proxy, upstream: string, text = recipe(proxy.file)):
     rmSync(folder, { recursive: true, force: true });
   });
   const url = `http://127.0.0.1:${port}`;
-  const answers = () =>
+  const responds = () =>
     fetch(`${url}/livez`).then(
-      ({ status }) => [200, 421].includes(status), // from Parley, and not from a proxy that is too early
+      ({ status }) => [200, 421].includes(status), // from Parley, not from a proxy that has no upstream yet
       () => false,
     );
-  await until(`${proxy.command} answers`, answers, 10_000).catch((error: Error) => {
-    throw new Error(`${error.message}\n${said}`);
+  await until(`${proxy.command} responds`, responds, 10_000).catch((error: Error) => {
+    throw new Error(`${error.message}\n${output}`);
   });
   return url;
 }
 
-/** From another loopback address, as another client. */
+/** Registers from another loopback address, as another client would. */
 function registerFrom(
   localAddress: string,
   url: string,
@@ -130,7 +130,7 @@ function registerFrom(
   });
 }
 
-async function isPrompt(node: TestNode, url: string): Promise<void> {
+async function expectPromptStream(node: TestNode, url: string): Promise<void> {
   const [alice, bob] = [await person(node, 'alice'), await person(node, 'bob')];
   const stream = await openStream(url, alice.token, { presence: 'off', query: { heartbeat: 'event' } });
   onTestFinished(() => stream.close());
@@ -144,18 +144,20 @@ async function isPrompt(node: TestNode, url: string): Promise<void> {
 }
 
 for (const proxy of PROXIES) {
-  const isHere = isThere(proxy);
-  if (!isHere && process.env['CI']) throw new Error(`CI must try the recipes: install ${proxy.command}`);
-  if (!isHere)
-    process.stderr.write(`\n*** LEFT OUT: no ${proxy.command} here, so its recipe was not tried. ***\n\n`);
+  const isPresent = isInstalled(proxy);
+  if (!isPresent && process.env['CI']) throw new Error(`CI must test the recipes: install ${proxy.command}`);
+  if (!isPresent)
+    process.stderr.write(
+      `\n*** SKIPPED: ${proxy.command} is not installed, so its recipe was not tested. ***\n\n`,
+    );
 
-  describe.skipIf(!isHere)(proxy.command, () => {
-    test.each(['', '/chat'])('streams are prompt and outlive its patience, at "%s/"', async (under) => {
+  describe.skipIf(!isPresent)(proxy.command, () => {
+    test.each(['', '/chat'])('streams are prompt and outlive its idle timeout, at "%s/"', async (path) => {
       const node = await startNode({ TRUST_PROXY: '1', HEARTBEAT_SECONDS: '1' });
-      await isPrompt(node, `${await start(proxy, node.url)}${under}`);
+      await expectPromptStream(node, `${await start(proxy, node.url)}${path}`);
     });
 
-    test('counts clients, not the proxy, and does not believe what they write', async () => {
+    test('limits count clients, not the proxy, and ignore forged X-Forwarded-For headers', async () => {
       const node = await startNode({ TRUST_PROXY: '1', REGISTER_LIMIT: '1/3600' });
       const url = await start(proxy, node.url);
       expect(await registerFrom('127.0.0.2', url)).toBe(201);
@@ -164,7 +166,7 @@ for (const proxy of PROXIES) {
       expect(await registerFrom('127.0.0.3', url)).toBe(201);
     });
 
-    test('passes the Host that the client asked for, and leads from /chat to /chat/', async () => {
+    test('passes Host on, and redirects /chat to /chat/', async () => {
       const node = await startNode({ TRUST_PROXY: '1', HOSTS: 'chat.example' });
       const url = await start(proxy, node.url);
       const statusFor = (Host: string, path: string): Promise<[number, string | undefined]> =>
@@ -176,7 +178,7 @@ for (const proxy of PROXIES) {
           request.on('error', reject);
         });
       expect((await statusFor('chat.example', '/v1/me'))[0]).toBe(401);
-      expect((await statusFor('localhost', '/readyz'))[0]).toBe(200); // what HAProxy asks before it calls a node good
+      expect((await statusFor('localhost', '/readyz'))[0]).toBe(200); // the health check of HAProxy
       expect((await statusFor('evil.example', '/v1/me'))[0]).toBe(421);
       const [status, location] = await statusFor('chat.example', '/chat');
       expect(status).toBe(301);
@@ -188,10 +190,10 @@ for (const proxy of PROXIES) {
 }
 
 const nginx = PROXIES[0]!;
-/** As a hosting panel or an ingress configures it: only the upstream. It passes X-Forwarded-For on unchanged. */
+/** The configuration of a hosting panel or an ingress: only the upstream. It passes X-Forwarded-For on unchanged. */
 const plain = 'server { listen 8080; location / { proxy_pass http://127.0.0.1:3000; } }';
 
-describe.skipIf(!isThere(nginx))('nginx behind nginx', () => {
+describe.skipIf(!isInstalled(nginx))('nginx behind nginx', () => {
   const INNER = [
     ['default settings', plain],
     ['the recipe', recipe('nginx.conf')],
@@ -206,11 +208,11 @@ describe.skipIf(!isThere(nginx))('nginx behind nginx', () => {
     ],
   ])('streams are prompt: %s', async (_, inner, outer) => {
     const node = await startNode({ TRUST_PROXY: '127.0.0.1', HEARTBEAT_SECONDS: '1' });
-    await isPrompt(node, await start(nginx, await start(nginx, node.url, inner), outer));
+    await expectPromptStream(node, await start(nginx, await start(nginx, node.url, inner), outer));
   });
 
   test.each(INNER)(
-    'clients are counted by address, and cannot write another one: %s inside',
+    'clients are counted by address and cannot forge another one: %s inside',
     async (_, inner) => {
       const node = await startNode({ TRUST_PROXY: '127.0.0.1', REGISTER_LIMIT: '1/3600' });
       const url = await start(nginx, await start(nginx, node.url, inner));
@@ -221,15 +223,15 @@ describe.skipIf(!isThere(nginx))('nginx behind nginx', () => {
     },
   );
 
-  test('one that does not pass Host on brings its own name for Parley, and the refusal says which', async () => {
+  test('without Host from the client, Parley gets the name of the upstream, and the error names it', async () => {
     const named = `upstream parley { server 127.0.0.1:3000; } ${plain.replace('//127.0.0.1:3000', '//parley')}`;
-    const answerWith = async (HOSTS: string): Promise<Response> => {
+    const responseWith = async (HOSTS: string): Promise<Response> => {
       const node = await startNode({ TRUST_PROXY: '1', HOSTS });
       return fetch(`${await start(nginx, node.url, named)}/v1/me`);
     };
-    const refused = await answerWith('chat.example');
-    expect(refused.status).toBe(421);
-    expect(await refused.json()).toMatchObject({ detail: expect.stringContaining('host parley.') });
-    expect((await answerWith('chat.example,parley')).status).toBe(401);
+    const rejected = await responseWith('chat.example');
+    expect(rejected.status).toBe(421);
+    expect(await rejected.json()).toMatchObject({ detail: expect.stringContaining('host parley.') });
+    expect((await responseWith('chat.example,parley')).status).toBe(401);
   });
 });
