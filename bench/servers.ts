@@ -65,15 +65,16 @@ export const flags = (process.env['NODE_FLAGS'] ?? '').split(' ').filter(Boolean
 /** As in `npm start`. On Node 24 and 26 the young generation would otherwise grow to 128 MiB and is hardly given back. */
 export const START_FLAGS = ['--max-semi-space-size=16'];
 
-/** `before`: the dist/ folder of an older build to start instead, with its own data. */
+/** `before`: the dist/ folder of an older build to start instead, with its own data. `program`: another Node. */
 export async function startParley(
   redis: RedisServer,
   env: NodeJS.ProcessEnv = {},
   before?: string,
+  program = process.execPath,
 ): Promise<Server> {
   const [name, prefix] = before ? ['parley before', 'before:'] : ['parley', 'parley:'];
   const main = before ? `${resolve(before)}/main.js` : path('../dist/main.js');
-  const { match, ...started } = await startProgram(process.execPath, [...START_FLAGS, ...flags, main], {
+  const { match, ...started } = await startProgram(program, [...START_FLAGS, ...flags, main], {
     env: {
       REDIS_URL: redis.url,
       KEY_PREFIX: prefix,

@@ -12,6 +12,7 @@ export const figures: Record<string, () => Promise<Figure>> = {
   spread: async () => (await import('./spread.ts')).spread,
   dm: async () => (await import('./dm.ts')).dm,
   memory: async () => (await import('./memory.ts')).memory,
+  runtimes: async () => (await import('./runtimes.ts')).runtimes,
   idle: async () => (await import('./idle.ts')).idle,
   logins: async () => (await import('./logins.ts')).logins,
   storm: async () => (await import('./storm.ts')).storm,
