@@ -118,6 +118,8 @@ test('a sent message reaches the other sessions of the account and is not echoed
   await say(alice, 'to all');
   await tell(alice, 'bob', 'to bob');
   await tell(phone, 'alice', 'a note to myself');
+  await laptopStream.next('dm'); // direct messages and broadcasts have no common order
+  await phoneStream.next('dm');
   await say(bob, 'end');
   for (const stream of [laptopStream, phoneStream, bobStream]) {
     await until(

@@ -14,14 +14,22 @@ export type Process = {
   exited: Promise<number | null>;
 };
 
+/** Below the ports that the system itself hands out, which any connection may take before the port is used. */
+const [LOWEST, COUNT] = [10_000, 22_000];
+
 export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const address = server.address();
-  server.close();
-  await once(server, 'close');
-  if (address === null || typeof address === 'string') throw new Error('no port');
-  return address.port;
+  for (;;) {
+    const port = LOWEST + Math.floor(Math.random() * COUNT);
+    const server = createServer().listen(port, '127.0.0.1');
+    const isFree = await once(server, 'listening').then(
+      () => true,
+      () => false, // somebody listens there
+    );
+    if (!isFree) continue;
+    server.close();
+    await once(server, 'close');
+    return port;
+  }
 }
 
 /**
@@ -34,12 +42,11 @@ export async function startProcess(
   main = built('main.js'),
   before = ':',
 ): Promise<Process> {
-  const port = await freePort();
   const loader = main.endsWith('.ts') ? ['--import', import.meta.resolve('tsx')] : [];
   const program = [process.execPath, ...loader, main];
   const child = spawn('/bin/sh', ['-c', `${before}; exec "$0" "$@"`, ...program], {
     cwd,
-    env: { PATH: process.env['PATH'], PORT: String(port), BCRYPT_COST: '4', LOG_LEVEL: 'warn', ...settings },
+    env: { PATH: process.env['PATH'], PORT: '0', BCRYPT_COST: '4', LOG_LEVEL: 'warn', ...settings },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   let output = '';
@@ -53,7 +60,7 @@ export async function startProcess(
   let ended = false;
   void exited.then(() => (ended = true));
   await until('it listens', () => ended || output.includes('listens on'));
-  const url = /listens on (\S+)/.exec(output)?.[1] ?? `http://127.0.0.1:${port}`;
+  const url = /listens on (\S+)/.exec(output)?.[1] ?? 'http://127.0.0.1:0';
   return { child, url, output: () => output, exited };
 }
 
