@@ -122,11 +122,20 @@ async function outputOf(
   return outputs;
 }
 
-test('the README has one shell block and the tutorial seven, all with the default address', () => {
-  expect(readme).toHaveLength(1);
+test('the README has two shell blocks and the tutorial seven, all with the default address', () => {
+  expect(readme).toHaveLength(2);
   expect(tutorial).toHaveLength(7);
   const addresses = [...readme, ...tutorial].join().match(/https?:\/\/[^/\s]+/g);
   expect(new Set(addresses)).toEqual(new Set([ADDRESS]));
+});
+
+test('the README takes three lines to the first message, and five more to the whole idea', () => {
+  expect(readme.map((block) => block.trim().split('\n').length)).toEqual([3, 5]);
+  expect(readme[0]).toContain('/broadcasts');
+});
+
+test('no block has a comment, which an interactive zsh would run', () => {
+  for (const block of [...readme, ...tutorial]) expect(block).not.toMatch(/^\s*#|\s#\s/m);
 });
 
 test('the README has at most 200 lines', () => {
@@ -148,19 +157,23 @@ test.each(PAGES)('every file that %s links to exists', (path) => {
 
 describe.concurrent.each(SHELLS)('in $name', (shell) => {
   test(
-    'the README registers two accounts, and both messages reach the stream',
+    'the README sends a broadcast, and both direct messages reach bob, one of them after he resumes',
     async ({ onTestFinished }) => {
       const run = { shell, path: '/nowhere', redis: 'WebAssembly', onTestFinished };
-      const [conversation = ''] = await outputOf(readme, run);
-      const responses = responsesIn(conversation);
-      expect(responses.slice(0, 2).map(({ username }) => username)).toEqual(['alice', 'bob']);
-      expect(responses.slice(2)).toMatchObject([
-        { kind: 'broadcast', text: 'Good morning!' },
+      const [first = '', conversation = ''] = await outputOf(readme, run);
+      expect(responsesIn(first)).toMatchObject([{ kind: 'broadcast', from: 'alice', text: 'Good morning!' }]);
+      const sent = responsesIn(conversation);
+      expect(sent).toMatchObject([
         { kind: 'dm', to: 'bob', text: 'Lunch at noon?' },
+        { kind: 'dm', to: 'bob', text: 'Still there?' },
       ]);
-      const events = eventsIn(conversation);
-      expect(events[0]).toMatchObject({ kind: 'ready', username: 'bob', resumed: false });
-      expect(events.filter(isMessage)).toEqual(responses.slice(2));
+      const events = eventsIn(conversation).filter(({ kind }) => kind !== 'presence');
+      expect(events).toMatchObject([
+        { kind: 'ready', username: 'bob', resumed: false },
+        sent[0]!,
+        { kind: 'ready', username: 'bob', resumed: true, gap: false },
+        sent[1]!,
+      ]);
     },
     TIMEOUT_MS,
   );
