@@ -9,19 +9,20 @@ password=${PARLEY_PASSWORD:-correct horse battery}
 
 # Escapes a text for use in a JSON string.
 json() {
-  printf '%s' "$1" | sed -e 's/[\\"]/\\&/g' -e "s/$(printf '\t')/\\\\t/g" | awk '{ printf "%s%s", end, $0; end = "\\n" }'
+  printf '%s' "$1" | sed -e 's/[\\"]/\\&/g'
 }
 
 # Retries without a response are safe: the idempotency key prevents a second broadcast.
 post() {
   path=$1
   shift
-  curl -sS --fail-with-body --retry 3 --retry-connrefused -H 'Content-Type: application/json' "$@" "$url$path"
+  curl -sS --fail-with-body --retry 3 --retry-connrefused "$@" "$url$path"
 }
 
 credentials="{\"username\": \"$(json "$username")\", \"password\": \"$(json "$password")\"}"
-post /v1/register -d "$credentials" >/dev/null 2>&1 || true
-token=$(post /v1/login -d "$credentials" | sed -n 's/.*"accessToken":"\([^"]*\)".*/\1/p')
+post /v1/register --json "$credentials" >/dev/null 2>&1 || true
+token=$(post /v1/login --json "$credentials" | sed -n 's/.*"accessToken":"\([^"]*\)".*/\1/p')
 key=$(od -An -N16 -tx1 /dev/urandom | tr -d ' \n')
-post /v1/broadcasts -H "Authorization: Bearer $token" -H "Idempotency-Key: $key" -d "{\"text\": \"$(json "$1")\"}"
+printf '%s' "$1" | post /v1/broadcasts --oauth2-bearer "$token" -H "Idempotency-Key: $key" \
+  -H 'Content-Type: text/plain' --data-binary @-
 echo
