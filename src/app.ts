@@ -11,7 +11,7 @@ import { createHostCheck } from './hosts.ts';
 import { createHttpServer } from './http/server.ts';
 import { listen } from './listen.ts';
 import type { Logger } from './logger.ts';
-import { createMetrics, createMetricsServer } from './metrics.ts';
+import { createMetrics, createMetricsServer, type Metrics } from './metrics.ts';
 import { createNodeEvents } from './node-events.ts';
 import { createReadinessCheck } from './readiness.ts';
 import type { Secrets } from './secrets.ts';
@@ -88,8 +88,6 @@ function assemble(
 ) {
   const { nodeId, events, stores } = base;
   const subscribers = new Subscribers();
-  const metrics = config.METRICS_PORT > 0 ? createMetrics(() => subscribers.streamCount) : undefined;
-  if (metrics) stores.redis.observe(metrics.redis);
   const nodePresence = new NodePresence({
     presence: stores.presence,
     accounts: stores.accounts,
@@ -100,21 +98,29 @@ function assemble(
       await Promise.all([stores.sessions.sync(), stores.memory.check()]);
     },
   });
-  const hub = createHub(config, stores, {
-    subscribers,
-    nodePresence,
-    count: metrics ? metrics.counted : () => {},
-  });
-  events.on('sessionEnded', (sid) => hub.endSession(sid));
-  events.on('presenceChanged', (change) => hub.sendPresence(change));
-
-  const names = createUsernameRegistry({ store: stores.accounts, log });
   const passwords = createPasswords({
     cost: config.BCRYPT_COST,
     workers: config.WORKERS,
     log,
     threads: passwordThreads,
   });
+  const nodeState = {
+    openStreams: () => subscribers.streamCount,
+    accountsOnline: () => nodePresence.total(),
+    passwordQueueLength: () => passwords.queueLength(),
+  };
+  const metrics = config.METRICS_PORT > 0 ? createMetrics(nodeState) : undefined;
+  if (metrics) observeRedis(stores.redis, metrics);
+  const hub = createHub(config, stores, {
+    subscribers,
+    nodePresence,
+    count: metrics ? metrics.count : () => {},
+    batchDelivered: (sentAtMs) => metrics?.batchDelivered(stores.redis.now() - sentAtMs),
+  });
+  events.on('sessionEnded', (sid) => hub.endSession(sid));
+  events.on('presenceChanged', (change) => hub.sendPresence(change));
+
+  const names = createUsernameRegistry({ store: stores.accounts, log });
   const closing = new AbortController();
   const isClosing = () => closing.signal.aborted;
   const services = createServices({ config, secrets, metrics, stores, names, passwords });
@@ -130,10 +136,17 @@ function assemble(
   return { stores, metrics, nodePresence, hub, names, passwords, closing, server };
 }
 
+/** The connections are established by now: each later `ready` is a reconnect. */
+function observeRedis({ observe, commands, subscriber }: Stores['redis'], metrics: Metrics): void {
+  observe(metrics.redisReplied);
+  commands.on('ready', () => metrics.redisReconnected('commands'));
+  subscriber.on('ready', () => metrics.redisReconnected('subscriber'));
+}
+
 function createHub(
   config: Config,
   { redis, pubsub, logs, sessions }: Stores,
-  parts: Pick<HubOptions, 'subscribers' | 'nodePresence' | 'count'>,
+  parts: Pick<HubOptions, 'subscribers' | 'nodePresence' | 'count' | 'batchDelivered'>,
 ): Hub {
   return new Hub({
     ...parts,

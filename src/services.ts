@@ -52,7 +52,7 @@ export function createServices(parts: Parts) {
       keys,
       now,
       storage,
-      onSent: (kind) => metrics?.sent(kind),
+      onSent: (kind) => metrics?.messageStored(kind),
     }),
     mailbox: createMailbox({ logs: stores.logs }),
   };

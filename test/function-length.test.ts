@@ -17,7 +17,6 @@ const NOT_SPLIT_YET = [
   'clients/web/src/event-handlers.ts startEventHandlers',
   'clients/web/src/message-list.ts showMessages',
   'clients/web/src/people-list.ts showPeople',
-  'src/metrics.ts createMetrics',
 ];
 
 const ROOT = new URL('..', import.meta.url).pathname;

@@ -32,8 +32,9 @@ test('messages reach the streams of all workers, and metrics are summed over wor
   }
   const metrics = await (await fetch(`http://127.0.0.1:${metricsPort}/metrics`)).text();
   expect(metrics).toContain('parley_open_streams 2\n');
-  expect(metrics).toContain('parley_sends_total{kind="dm"} 4\n');
-  expect(metrics).toContain('parley_deliveries_total 8\n');
+  expect(metrics).toContain('parley_accounts_online 1\n');
+  expect(metrics).toContain('parley_messages_stored_total{kind="dm"} 4\n');
+  expect(metrics).toContain('parley_messages_delivered_total 8\n');
 });
 
 test('on SIGTERM clients of all workers are asked to reconnect; then workers, Redis and primary exit in this order', async () => {

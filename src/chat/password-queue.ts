@@ -61,6 +61,11 @@ export class PasswordQueue {
     this.#recentUse = new RecentUse(nowMs);
   }
 
+  /** Number of attempts that wait for their turn. */
+  get waitingCount(): number {
+    return [...this.#entries].filter(({ turn }) => turn).length;
+  }
+
   /** Throws a problem if the account, the network or the whole queue has no place left. */
   enter(attempt: Attempt): Place {
     this.#checkPlaces(attempt);

@@ -58,6 +58,7 @@ export function createPasswords(options: {
 
     /** Call before any other work for an attempt, and leave the place when the attempt is over. */
     enter: (attempt: Attempt): Place => queue.enter(attempt),
+    queueLength: () => queue.waitingCount,
 
     hash: (place: Place, password: string, signal?: AbortSignal): Promise<string> =>
       place.run(() => threads.hash(preparePassword(password), cost).catch(reportBusy), signal),

@@ -1,6 +1,7 @@
 /** Responds to failed requests: with a problem, or with a stream that only sets when to reconnect. */
 import { PROBLEMS, type Problem } from '../chat/problems.ts';
 import type { Logger } from '../logger.ts';
+import type { Metrics } from '../metrics.ts';
 import type { StreamAnswer } from '../streams/stream-request.ts';
 import type { Admission } from './admission/admission.ts';
 import { sendProblem, toProblem } from './problem-json.ts';
@@ -27,16 +28,18 @@ export function createErrorReporter(log: Logger) {
 
 export function createFailureHandler(options: {
   report: ReturnType<typeof createErrorReporter>;
+  metrics: Metrics | undefined;
   admission: Pick<Admission, 'slowly'>;
   rejectStream: RejectStream;
 }) {
-  const { report, admission, rejectStream } = options;
+  const { report, metrics, admission, rejectStream } = options;
 
   return (error: unknown, res: ParleyResponse): void => {
     if (res.admission.isDisconnected) return; // the client has disconnected
     const problem = report(error, res.requestId);
     if (res.writableEnded) return; // the request timed out and got its response then
     if (res.headersSent) return void res.destroy();
+    metrics?.problemSent(problem.code);
     if (res.comesBack && problem.retryAfterSeconds !== undefined) {
       const { status } = PROBLEMS[problem.code];
       res.outcome = status;

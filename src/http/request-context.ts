@@ -76,7 +76,7 @@ export function createRequestContext(options: {
     onEnd(this);
     const { requestId, operation, startedAtMs, req } = this;
     const status = this.outcome ?? (this.headersSent ? this.statusCode : CLIENT_CLOSED_REQUEST);
-    metrics?.request(operation, status, (performance.now() - startedAtMs) / 1_000);
+    metrics?.requestEnded(operation, status, (performance.now() - startedAtMs) / 1_000);
     // Rejections come in floods; admission logs them together.
     const level = status >= 400 && status < 500 && !this.admission.isRejected ? 'info' : 'debug';
     if (!log.isLevelEnabled(level)) return;

@@ -54,7 +54,7 @@ export function createHttpServer(options: HttpOptions): HttpServer {
   const streamPath = contract.routes.find((each) => each.operationId === 'openStream')!.path;
   const admission = new Admission({ config, log, metrics, streamCount: () => services.hub.size });
   const report = createErrorReporter(log);
-  const fail = createFailureHandler({ report, admission, rejectStream });
+  const fail = createFailureHandler({ report, metrics, admission, rejectStream });
   const context = { securityHeaders: securityHeaders(config.HSTS_SECONDS), isClosing };
   const operations = createOperations(services);
   const authenticators = authenticatorsOf(services, isClosing);

@@ -3,7 +3,7 @@
  * shared by all streams, blocks of its own, and its `id:`.
  */
 import { formatPosition } from '../store/log/cursor.ts';
-import type { Position } from '../store/log/entry.ts';
+import { isTombstone, type Position, sentAtOf } from '../store/log/entry.ts';
 import type { FramedEntry } from './log-follower.ts';
 import { burst, glue, LARGE_BYTES, pieces } from './sse.ts';
 import type { Stream } from './stream.ts';
@@ -48,13 +48,17 @@ export type Batch = {
   /** End of the broadcast log after this batch. */
   end: Position;
   idPart: string;
+  /** When one of its oldest messages was sent (epoch ms): a sample for the delivery lag. */
+  sentAtMs: number | undefined;
 };
 
 export function createBatch(
   broadcasts: FramedEntry[],
   end: Position,
   presence: PresenceUpdate | undefined,
+  scheduled: Iterable<Subscriber>,
 ): Batch {
+  const oldest = broadcasts[0] ?? firstMessage(scheduled);
   return {
     broadcasts,
     shared: broadcasts.length > 0 ? glue(broadcasts.map(({ block }) => block)) : undefined,
@@ -62,7 +66,17 @@ export function createBatch(
     presence,
     end,
     idPart: formatPosition(end),
+    sentAtMs: oldest && sentAtOf(oldest.message),
   };
+}
+
+/** The first direct message of the first subscriber that has one. */
+function firstMessage(scheduled: Iterable<Subscriber>): FramedEntry | undefined {
+  for (const { entries } of scheduled) {
+    const message = entries.find((entry) => !isTombstone(entry));
+    if (message) return message;
+  }
+  return undefined;
 }
 
 /** Write the batch to one stream. Returns the number of messages written. */

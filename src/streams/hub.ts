@@ -47,6 +47,7 @@ export type HubOptions = {
   nodePresence: { join(username: string): Promise<void>; leave(username: string): void; total(): number };
   isRevoked: (sid: string) => boolean;
   count: StreamHost['count'];
+  batchDelivered: (sentAtMs: number) => void;
 };
 
 export class Hub {
@@ -214,7 +215,7 @@ export class Hub {
     this.#presence = undefined;
     if (this.#subscribers.size === 0) return;
     for (const subscriber of scheduled) subscriber.takeEntries(maxBytes);
-    const batch = createBatch(broadcasts, follower.end, presence);
+    const batch = createBatch(broadcasts, follower.end, presence, scheduled);
     const subscribers = batch.shared || presence ? this.#subscribers.values() : scheduled;
     let [deliveries, audience] = [0, 0];
     for (const subscriber of subscribers) {
@@ -229,6 +230,7 @@ export class Hub {
     this.#pauseUntilMs = pauseAfter(startedAtMs);
     if (follower.hasMore) this.#schedule();
     this.#options.count('deliveries', deliveries);
+    if (deliveries > 0 && batch.sentAtMs) this.#options.batchDelivered(batch.sentAtMs);
   }
 
   #tick(): void {

@@ -12,7 +12,7 @@ async function metered(settings: Record<string, string>) {
   const metrics = { url: `http://127.0.0.1:${node.metricsAddress?.port}` };
   const counted = async (reason: string): Promise<number> => {
     const { text } = await send(metrics, 'GET', '/metrics');
-    const line = new RegExp(`^parley_refusals_total\\{reason="${reason}"\\} (\\d+)$`, 'm').exec(text);
+    const line = new RegExp(`^parley_rejections_total\\{limit="${reason}"\\} (\\d+)$`, 'm').exec(text);
     return Number(line?.[1] ?? 0);
   };
   return { node, counted };

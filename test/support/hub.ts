@@ -66,6 +66,7 @@ export async function testHub(limits: Partial<HubOptions['limits']> = {}) {
     count: (what, count) => {
       counts[what] += count;
     },
+    batchDelivered: () => {},
   });
   await pubsub.start(() => void hub.poll());
   onTestFinished(() => {

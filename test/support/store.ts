@@ -56,9 +56,12 @@ export async function account(store: Store, ...usernames: string[]): Promise<voi
 }
 
 /** Disconnect the subscribers of this prefix only. */
-export async function cutSubscribers(store: Store, prefix: string): Promise<void> {
+export const cutSubscribers = (store: Store, prefix: string) => cut(store, `${prefix}subscriber`);
+export const cutCommands = (store: Store, prefix: string) => cut(store, `${prefix}commands`);
+
+async function cut(store: Store, connectionName: string): Promise<void> {
   const list = String(await store.commands.client('LIST'));
-  const found = list.split('\n').filter((line) => line.includes(` name=${prefix}subscriber `));
+  const found = list.split('\n').filter((line) => line.includes(` name=${connectionName} `));
   for (const line of found)
     await store.commands.client('KILL', 'ID', Number(/id=(\d+)/.exec(line)?.[1])).catch(() => {});
 }

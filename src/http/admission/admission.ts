@@ -179,7 +179,7 @@ export class Admission {
     this.#networks.forgetIdle(nowMs);
     this.#accounts.forgetIdle(nowMs);
     for (let cut = this.#connections.cutStuck(nowMs); cut > 0; cut -= 1) {
-      this.#metrics?.cut();
+      this.#metrics?.responseCut();
       this.#log.info('a response did not drain: its connection was cut');
     }
     this.#rejections.flush();

@@ -14,7 +14,7 @@ export class RejectionLog {
   }
 
   add(reason: Reason, network: string): void {
-    this.#metrics?.refused(reason);
+    this.#metrics?.rejected(reason);
     const entry = this.#byReason.get(reason);
     if (entry) entry.count += 1;
     else this.#byReason.set(reason, { count: 1, network });

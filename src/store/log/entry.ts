@@ -23,6 +23,10 @@ const ID_LENGTH = 36;
 export const idOf = (message: string): string => message.slice(ID_AT, ID_AT + ID_LENGTH);
 export const markOf = (message: string): string => message.slice(ID_AT + ID_LENGTH - 8, ID_AT + ID_LENGTH);
 
+/** Epoch ms by Redis' clock: a UUID of version 7 begins with it. */
+export const sentAtOf = (message: string): number =>
+  Number.parseInt(message.slice(ID_AT, ID_AT + 8) + message.slice(ID_AT + 9, ID_AT + 13), 16);
+
 /** An entry whose message was evicted from an inbox: it keeps its position, its id and its mark. */
 export const isTombstone = ({ origin }: Entry): boolean => origin === '!';
 
