@@ -46,7 +46,7 @@ function start() {
     process.stdout.write(text);
     if (output === undefined) return;
     output += text;
-    const url = /Parley listens on (\S+)/.exec(output)?.[1];
+    const url = /Parley listens on ([^\s"]+)/.exec(output)?.[1];
     if (!url) return;
     output = undefined;
     seed(url).catch((error) => {

@@ -1,4 +1,4 @@
-/** The log: one JSON object per line on standard output. Tokens and passwords are redacted wherever they appear. */
+/** The log: one JSON object per line on standard output. Fields that may hold tokens or passwords are redacted. */
 import { pino, stdTimeFunctions } from 'pino';
 import type { Config } from './config.ts';
 

@@ -4,6 +4,7 @@ import { createLogger, type Logger } from './logger.ts';
 import { loadOrCreateSecrets } from './secret-file.ts';
 import { randomSecrets } from './secrets.ts';
 import { shutDownOnSignal } from './shutdown.ts';
+import { showStart } from './startup-message.ts';
 import { defaultMaxMemory } from './store/memory-watermark.ts';
 import { type PrivateRedis, startPrivateRedis } from './store/private-redis/server.ts';
 
@@ -28,8 +29,8 @@ async function main(): Promise<void> {
     await close();
     await redis?.stop();
   });
-  // Only now: a script that reads the banner may send a signal at once.
-  printBanner(config, address.port, redis);
+  // Only now: a program that reads this may send a signal immediately.
+  showStart({ host: config.HOST, port: address.port, redis, dataDir: config.DATA_DIR });
   warnOfRisks(config, log);
 }
 
@@ -46,22 +47,6 @@ async function serve(config: Config, log: Logger, redis: PrivateRedis | undefine
   // Imported on demand: a primary, which runs no node itself, is 24 MB smaller.
   if (config.WORKERS > 1) return (await import('./cluster/primary.ts')).startPrimary(options);
   return (await import('./app.ts')).startApp(options);
-}
-
-function printBanner(config: Config, port: number, redis: PrivateRedis | undefined): void {
-  const base = `http://${config.HOST.includes(':') ? `[${config.HOST}]` : config.HOST}:${port}`;
-  const lines = [
-    `Parley listens on ${base}`,
-    `API reference: ${base}/docs`,
-    `Redis: ${describeRedis(config, redis)}`,
-  ];
-  process.stdout.write(`\n${lines.map((line) => `  ${line}\n`).join('')}\n`);
-}
-
-function describeRedis(config: Config, redis: PrivateRedis | undefined): string {
-  if (!redis) return 'the server at REDIS_URL';
-  if (redis.durable) return `a private ${redis.engine}; data is kept in ${config.DATA_DIR}/`;
-  return 'Valkey in WebAssembly, in memory: ALL DATA IS LOST when Parley stops. Install redis-server to keep it.';
 }
 
 function warnOfRisks(config: Config, log: Logger): void {

@@ -1,6 +1,4 @@
-/**
- * The settings: one table. `.env.example` and the documentation list the same rows for people; a test compares them.
- */
+/** All settings. `.env.example` and docs/reference/configuration.md have the same rows; a test compares the three. */
 import {
   connections,
   hosts,
@@ -153,6 +151,12 @@ export const SETTINGS = {
     default: 'info',
     parse: oneOf('silent', 'error', 'warn', 'info', 'debug'),
     reason: 'info logs rejected and failed requests, debug logs every request',
+  },
+  LOG_NETWORKS: {
+    default: 'false',
+    parse: oneOf('true', 'false'),
+    reason:
+      'true adds the network of the client to the log line of a request: its IPv4 address, or the /64 of its IPv6 address',
   },
   MAX_STREAM_BYTES: {
     default: '262144',

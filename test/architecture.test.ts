@@ -98,11 +98,12 @@ describe('imports', () => {
   ];
   /** The modules that each module may import besides itself. */
   const VALUES: Record<string, string[]> = {
-    'main.ts': ['app.ts', 'cluster/primary.ts', 'shutdown.ts', 'store', ...LEAVES],
+    'main.ts': ['app.ts', 'cluster/primary.ts', 'shutdown.ts', 'startup-message.ts', 'store', ...LEAVES],
     'cluster/primary.ts': ['cluster/worker-processes.ts', ...LEAVES],
     'cluster/worker-processes.ts': [],
     'cluster/worker.ts': ['app.ts', 'cluster/worker-processes.ts', 'shutdown.ts', ...LEAVES],
     'shutdown.ts': LEAVES,
+    'startup-message.ts': LEAVES,
     'app.ts': [
       ...['services.ts', 'stores.ts', 'readiness.ts', 'node-events.ts'],
       ...['http', 'chat', 'streams', ...LEAVES],
@@ -140,6 +141,7 @@ describe('imports', () => {
     'stores.ts': LEAVES,
     'readiness.ts': ['store'],
     'node-events.ts': ['streams'],
+    'startup-message.ts': ['store'],
     'logger.ts': ['config.ts'],
     'cluster/primary.ts': ['app.ts'],
     'cluster/worker-processes.ts': LEAVES,

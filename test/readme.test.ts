@@ -54,8 +54,8 @@ async function startParley(path: string, directory: string) {
   });
   let address = '';
   for await (const line of createInterface(parley.stdout)) {
-    address ||= /Parley listens on (\S+)/.exec(line)?.[1] ?? '';
-    const redis = /Redis: (.+)/.exec(line)?.[1];
+    address ||= /Parley listens on ([^\s"]+)/.exec(line)?.[1] ?? '';
+    const redis = /"redis":"([^"]+)/.exec(line)?.[1];
     if (redis) return { parley, address, redis };
   }
   throw new Error('Parley exited before it printed its address');
@@ -148,6 +148,7 @@ const PAGES = [
   'docs/explanation/architecture.md',
   'docs/tutorial/first-conversation.md',
   'docs/how-to/run-in-production.md',
+  'docs/how-to/backup-and-upgrade.md',
 ];
 test.each(PAGES)('every file that %s links to exists', (path) => {
   const links = [...page(path).matchAll(/\]\((?!https?:|#)([^)#]+)/g)].map((match) => match[1]!);

@@ -20,6 +20,8 @@ export class ParleyResponse extends ServerResponse<ParleyRequest> {
   declare server: ServerContext;
   declare requestId: string;
   declare operation: OperationId | 'none';
+  /** The username, once the request is authenticated. */
+  declare account?: string;
   declare startedAtMs: number;
   declare admission: RequestAdmission;
   /** A stream that may be opened later, if not now: see streams/rejected-stream. */
@@ -65,16 +67,18 @@ export function setHeaders(res: ParleyResponse): void {
 export function createRequestContext(options: {
   server: ServerContext;
   log: Logger;
+  /** Whether the log line of a request contains the network of its client. */
+  logsNetworks: boolean;
   metrics: Metrics | undefined;
   /** The response was sent, or never will be. */
   onEnd: (res: ParleyResponse) => void;
 }) {
-  const { server, log, metrics, onEnd } = options;
+  const { server, log, logsNetworks, metrics, onEnd } = options;
 
   /** One function for all responses, not a closure for each. */
   function ended(this: ParleyResponse): void {
     onEnd(this);
-    const { requestId, operation, startedAtMs, req } = this;
+    const { requestId, operation, account, startedAtMs, req } = this;
     const status = this.outcome ?? (this.headersSent ? this.statusCode : CLIENT_CLOSED_REQUEST);
     metrics?.requestEnded(operation, status, (performance.now() - startedAtMs) / 1_000);
     // Rejections come in floods; admission logs them together.
@@ -82,8 +86,18 @@ export function createRequestContext(options: {
     if (!log.isLevelEnabled(level)) return;
     const { target = { path: req.url ?? '' } } = req as Partial<ParleyRequest>; // unset if it could not be parsed
     const ms = Math.round(performance.now() - startedAtMs);
+    const network = logsNetworks ? this.admission.networks[0]?.key : undefined;
     log[level](
-      { requestId, operation, method: req.method, path: shownPath(target.path), status, ms },
+      {
+        requestId,
+        operation,
+        method: req.method,
+        path: shownPath(target.path),
+        status,
+        ms,
+        account,
+        network,
+      },
       'request',
     );
   }

@@ -84,6 +84,7 @@ export class Router {
     try {
       const verified = this.#authenticate(route, req, res, timeout);
       const caller = verified instanceof Promise ? await verified : verified;
+      if (caller) res.account = caller.username;
       if (route.operationId === 'openStream') res.comesBack = true;
       if (admission.rejection) throw admission.rejection;
       if (caller) admission.identify(caller.username);

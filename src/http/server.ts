@@ -34,7 +34,7 @@ import { serveStreams } from './stream-response.ts';
 export type HttpOptions = {
   services: Services;
   config: AdmissionConfig &
-    Pick<Config, 'CORS_ORIGINS' | 'HOST' | 'HOSTS' | 'HSTS_SECONDS' | 'KEEP_ALIVE_SECONDS'>;
+    Pick<Config, 'CORS_ORIGINS' | 'HOST' | 'HOSTS' | 'HSTS_SECONDS' | 'KEEP_ALIVE_SECONDS' | 'LOG_NETWORKS'>;
   log: Logger;
   metrics: Metrics | undefined;
   /** The node is shutting down. */
@@ -60,7 +60,13 @@ export function createHttpServer(options: HttpOptions): HttpServer {
   const authenticators = authenticatorsOf(services, isClosing);
   const serve = createListener({
     ...{ admission, fail, streamPath },
-    begin: createRequestContext({ server: context, log, metrics, onEnd: (res) => admission.end(res) }),
+    begin: createRequestContext({
+      server: context,
+      log,
+      logsNetworks: config.LOG_NETWORKS === 'true',
+      metrics,
+      onEnd: (res) => admission.end(res),
+    }),
     checkHead: createHeadValidation(createHostCheck(config)),
     allowOrigins: crossOrigin(config.CORS_ORIGINS),
     router: new Router({ routes: contract.routes, operations, authenticators, fail, report }),

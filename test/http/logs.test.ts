@@ -32,6 +32,50 @@ test('a request is logged as one line with id, operation, method, path without q
   ]);
 });
 
+test('the line of a request names the account if the request was authenticated, and only then', async () => {
+  const { log, lines } = recorder();
+  const node = await startNode({ ACCOUNT_BUDGET: '20/2000' }, { log });
+  const alice = await person(node, 'alice');
+  await send(node, 'GET', '/v1/users/nobody', { token: alice.token });
+  await send(node, 'GET', '/v1/me', { token: `${alice.token}x` });
+  let status = 0;
+  while (status !== 429) ({ status } = await send(node, 'GET', '/v1/me', { token: alice.token }));
+  const requests = lines().filter(({ msg }) => msg === 'request');
+  const accountOf = (operation: string, code: number): string | undefined =>
+    requests.findLast((line) => line.operation === operation && line.status === code)?.account;
+  expect(accountOf('getUser', 404)).toBe('alice');
+  expect(accountOf('getMe', 429)).toBe('alice');
+  expect(requests.find((line) => line.operation === 'getMe' && line.status === 401)).not.toHaveProperty(
+    'account',
+  );
+  expect(requests.find((line) => line.operation === 'login')).not.toHaveProperty('account');
+});
+
+test('the line of a stream that was opened with a ticket names the account', async () => {
+  const { log, lines } = recorder();
+  const node = await startNode({}, { log });
+  const alice = await person(node, 'alice');
+  const { body } = await call(node, 'createTicket', { token: alice.token });
+  const response = await fetch(`${node.url}/v1/events?ticket=${body.ticket}`);
+  await response.body?.cancel();
+  await until('the stream is logged', () => lines().some(({ operation }) => operation === 'openStream'));
+  expect(lines().find(({ operation }) => operation === 'openStream')).toMatchObject({ account: 'alice' });
+});
+
+test('the network of the client is logged with LOG_NETWORKS=true only', async () => {
+  const { log, lines } = recorder();
+  const node = await startNode({ LOG_NETWORKS: 'true', TRUST_PROXY: '127.0.0.1' }, { log });
+  const quiet = await startNode({}, { log });
+  const from = (address: string, id: string) => ({ 'X-Forwarded-For': address, 'X-Request-Id': id });
+  await send(node, 'GET', '/v1/nothing', { headers: from('192.0.2.7', 'v4') });
+  await send(node, 'GET', '/v1/nothing', { headers: from('2001:db8:1:2:3::4', 'v6') });
+  await send(quiet, 'GET', '/v1/nothing', { headers: { 'X-Request-Id': 'quiet' } });
+  const lineOf = (id: string) => lines().find(({ requestId }) => requestId === id);
+  expect(lineOf('v4')).toMatchObject({ network: '192.0.2.7' });
+  expect(lineOf('v6')).toMatchObject({ network: '2001:db8:1:2::/64' });
+  expect(lineOf('quiet')).not.toHaveProperty('network');
+});
+
 test('log lines have the level name and an ISO 8601 time, also from a child logger', () => {
   const { log, lines } = recorder();
   log.warn('careful');

@@ -60,7 +60,7 @@ export async function startProcess(
   let ended = false;
   void exited.then(() => (ended = true));
   await until('it listens', () => ended || output.includes('listens on'));
-  const url = /listens on (\S+)/.exec(output)?.[1] ?? 'http://127.0.0.1:0';
+  const url = /listens on ([^\s"]+)/.exec(output)?.[1] ?? 'http://127.0.0.1:0';
   return { child, url, output: () => output, exited };
 }
 
