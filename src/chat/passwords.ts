@@ -15,14 +15,16 @@ export type StoredPassword = { hash: string; isPrepared: boolean };
 export type Passwords = ReturnType<typeof createPasswords>;
 export type PasswordsLog = { error(fields: { err: unknown }, message: string): void };
 
-export function createPasswords(options: {
+export type PasswordOptions = {
   cost: number;
   /** Number of processes that share the cores. */
   workers: number;
   log: PasswordsLog;
   /** For several nodes in one process, which would otherwise start threads of their own. */
   threads?: PasswordThreads | undefined;
-}) {
+};
+
+export function createPasswords(options: PasswordOptions) {
   const { cost, workers, log, threads = createPasswordThreads() } = options;
   const threadCount = Math.max(1, Math.floor(availableParallelism() / workers));
   const queue = new PasswordQueue({ threads: threadCount, nowMs: () => performance.now() });
