@@ -52,7 +52,7 @@ async function build(folder) {
   cpSync('src/http/docs', `${folder}/http/docs`, { recursive: true });
   for (const file of ['index.html', 'icon.svg']) cpSync(`clients/web/${file}`, `${folder}/web/${file}`);
   await Promise.all([bundlePage(`${folder}/web`), bundleCli(`${folder}/cli`)]);
-  chmodSync(`${folder}/cli/main.js`, 0o755); // the command `parley`
+  for (const command of ['main.js', 'parley-chat.js']) chmodSync(`${folder}/cli/${command}`, 0o755);
 }
 
 function swap(fresh, old) {

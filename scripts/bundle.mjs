@@ -17,12 +17,13 @@ export const bundlePage = (outdir) =>
     logLevel: 'warning',
   });
 
-/** The command `parley`. */
+/** The commands `parley` and `parley-chat`. */
 export const bundleCli = (outdir) =>
   build({
-    entryPoints: ['clients/cli/src/main.ts'],
+    entryPoints: ['clients/cli/src/main.ts', 'clients/cli/src/parley-chat.ts'],
     outdir,
     bundle: true,
+    splitting: true,
     packages: 'external',
     alias: { '@parley-chat/client': './clients/sdk/src/index.ts' },
     platform: 'node',

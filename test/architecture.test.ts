@@ -221,8 +221,10 @@ describe('packages', () => {
     expect(wrong.map(show)).toEqual([]);
   });
 
-  const dependenciesOf = (folder: string): Record<string, string> =>
-    JSON.parse(read(`${folder}/package.json`)).dependencies;
+  const dependenciesOf = (folder: string): Record<string, string> => {
+    const { dependencies, optionalDependencies } = JSON.parse(read(`${folder}/package.json`));
+    return { ...dependencies, ...optionalDependencies };
+  };
 
   test.each([
     ['.', (module: string) => module !== 'clients/web'], // the terminal client, and with it the SDK, is compiled in

@@ -1,56 +1,76 @@
-// The package of the client made by `npm pack`, installed into an empty project (its two dependencies are linked from here, so the test
-// needs no registry): used from TypeScript under both resolutions, from JavaScript, and bundled for a browser.
+// The client package made by `npm pack`, installed into an empty project: used from TypeScript under both resolutions, from
+// JavaScript, and bundled for a browser.
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import {
-  copyFileSync,
-  mkdirSync,
-  mkdtempSync,
-  readFileSync,
-  rmSync,
-  symlinkSync,
-  writeFileSync,
-} from 'node:fs';
-import { tmpdir } from 'node:os';
+import { copyFileSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { gzipSync } from 'node:zlib';
 import { build } from 'esbuild';
+import { publint } from 'publint';
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
 import { listen, person, startNode, tell, until } from '../support/app.ts';
+import { type Installed, installPacked } from '../support/package.ts';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const BROWSER_BYTES = { minified: 24_000, compressed: 10_000 };
 const run = promisify(execFile);
-const project = mkdtempSync(join(tmpdir(), 'parley-package-'));
-const packed = join(project, 'node_modules/@parley-chat/client');
-const tsc = join(ROOT, 'node_modules/.bin/tsc');
+const tool = (name: string): string => join(ROOT, 'node_modules/.bin', name);
+let client: Installed;
+let project: string;
 
 beforeAll(async () => {
-  await run('npm', ['pack', '--silent', '--pack-destination', project], { cwd: join(ROOT, 'clients/sdk') });
-  mkdirSync(packed, { recursive: true });
-  await run('tar', [
-    '-xzf',
-    join(project, 'parley-chat-client-0.1.0.tgz'),
-    '-C',
-    packed,
-    '--strip-components=1',
-  ]);
-  for (const name of ['openapi-fetch', 'eventsource-parser', 'openapi-typescript-helpers']) {
-    symlinkSync(join(ROOT, 'node_modules', name), join(project, 'node_modules', name));
-  }
-  writeFileSync(join(project, 'package.json'), '{ "type": "module" }');
+  client = await installPacked('clients/sdk');
+  project = client.project;
 });
 
-afterAll(() => rmSync(project, { recursive: true, force: true }));
+afterAll(() => client?.remove());
+
+test('publint finds nothing in the package', async () => {
+  const pack = { tarball: new Uint8Array(readFileSync(client.tarball)).buffer };
+  expect((await publint({ pack, strict: true })).messages).toEqual([]);
+});
+
+test('its types are right for every kind of import that an ES module allows', async () => {
+  // The profile leaves out CommonJS and the resolution of Node 10, which know no ES modules.
+  const { stdout } = await run(tool('attw'), [client.tarball, '--profile', 'esm-only', '--no-emoji']);
+  expect(stdout).toMatch(/node16 \(from ESM\) │ OK \(ESM\)/);
+});
+
+test('installs two dependencies and nothing of the server', () => {
+  const names = readdirSync(join(project, 'node_modules')).filter((name) => !name.startsWith('.'));
+  expect(names.sort()).toEqual([
+    '@parley-chat',
+    'eventsource-parser',
+    'openapi-fetch',
+    'openapi-typescript-helpers',
+  ]);
+});
+
+test('its source maps contain the sources', () => {
+  const dist = join(project, 'node_modules/@parley-chat/client/dist');
+  const maps = readdirSync(dist).filter((name) => name.endsWith('.js.map'));
+  expect(maps).toContain('events.js.map');
+  for (const name of maps) {
+    const { sourcesContent } = JSON.parse(readFileSync(join(dist, name), 'utf8'));
+    expect(sourcesContent).toEqual([
+      readFileSync(join(ROOT, 'clients/sdk/src', name.replace('.js.map', '.ts')), 'utf8'),
+    ]);
+  }
+});
 
 /** The how-to guide's example must compile too. */
 const README = /^```ts\n(.*?)^```$/ms.exec(
   readFileSync(join(ROOT, 'docs/how-to/use-the-typed-client.md'), 'utf8'),
 )![1]!;
 const PROGRAM = `
-import { createParley, type Problem, type StreamEvent } from '@parley-chat/client';
+import { createParley, type components, type paths, type Problem, type StreamEvent } from '@parley-chat/client';
+import metadata from '@parley-chat/client/package.json' with { type: 'json' };
+
+const limit: NonNullable<paths['/v1/online']['get']['parameters']['query']>['limit'] = 5;
+const account: components['schemas']['Account']['username'] = metadata.name;
+console.log(limit, account);
 
 const parley = createParley({ baseUrl: 'http://127.0.0.1:3000' });
 const { data, problem } = await parley.sendDirect('bob', 'Hi');
@@ -96,7 +116,7 @@ test.each([
   );
   writeFileSync(join(project, 'program.ts'), PROGRAM);
   writeFileSync(join(project, 'readme.ts'), README);
-  const { stdout } = await run(tsc, ['-p', project]).catch((error: { stdout: string }) => error);
+  const { stdout } = await run(tool('tsc'), ['-p', project]).catch((error: { stdout: string }) => error);
   expect(stdout).toBe('');
 });
 

@@ -3,6 +3,8 @@ import type { components } from './contract.d.ts';
 
 export type { CallOptions, Fetch } from './calls.ts';
 export type { Clock } from './clock.ts';
+/** The types of the whole API, as openapi-typescript generates them. */
+export type { components, operations, paths } from './contract.d.ts';
 export type { DeviceStorage } from './devices.ts';
 export type { EndOfStream, EventStream, EventsOptions, Interruption, StreamState } from './events.ts';
 export type { StreamEvent } from './frames.ts';

