@@ -96,7 +96,7 @@ export const generators: Generator[] = [
     bin: 'orval',
     args: () => ['--config', 'orval.config.ts'],
     expected: [/^🍻 orval v/, /^🎉 parley - Your OpenAPI spec has been converted/],
-    note: 'the `fetch` client; the last version for Node 20; it does not percent-encode path parameters (no username needs it)',
+    note: 'the `fetch` client; the last version for Node 20; `contentType` excludes `text/plain`, because with two media types it sends no Content-Type; it does not percent-encode path parameters (no username needs it)',
   },
   {
     name: 'oazapfts',

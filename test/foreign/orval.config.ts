@@ -6,7 +6,11 @@ export default {
       target: 'generated/orval/client.ts',
       client: 'fetch',
       headers: true,
-      override: { mutator: { path: 'clients/orval-fetch.ts', name: 'orvalFetch' } },
+      override: {
+        mutator: { path: 'clients/orval-fetch.ts', name: 'orvalFetch' },
+        // With two media types it sends JSON without a Content-Type, which fetch then declares as text/plain.
+        contentType: { exclude: ['text/plain'] },
+      },
     },
   },
 };
