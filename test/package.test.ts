@@ -65,7 +65,7 @@ test('npx parley-chat starts a server', async () => {
   const { output } = npx();
   await until('it listens', () => /listens on \S+/.test(output()), 30_000);
   expect(output()).toContain('Valkey in WebAssembly');
-  const url = /listens on (\S+)/.exec(output())![1]!;
+  const url = /listens on ([^\s"]+)/.exec(output())![1]!;
   const { data } = await createParley({ baseUrl: url }).register({
     username: 'alice',
     password: 'correct horse battery',

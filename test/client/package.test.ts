@@ -34,7 +34,9 @@ test('publint finds nothing in the package', async () => {
 
 test('its types are right for every kind of import that an ES module allows', async () => {
   // The profile leaves out CommonJS and the resolution of Node 10, which know no ES modules.
-  const { stdout } = await run(tool('attw'), [client.tarball, '--profile', 'esm-only', '--no-emoji']);
+  const { stdout } = await run(tool('attw'), [client.tarball, '--profile', 'esm-only', '--no-emoji'], {
+    env: { PATH: process.env['PATH'], FORCE_COLOR: '0' },
+  });
   expect(stdout).toMatch(/node16 \(from ESM\) │ OK \(ESM\)/);
 });
 
