@@ -6,6 +6,7 @@ import { copyFileSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
+import { createContext, runInContext } from 'node:vm';
 import { gzipSync } from 'node:zlib';
 import { build } from 'esbuild';
 import { publint } from 'publint';
@@ -166,4 +167,24 @@ test('bundles for browsers within its size limit, without Node modules', async (
   expect(Buffer.from(bundle).toString()).not.toMatch(/from ?"node:|require\(/);
   expect(bundle.length).toBeLessThan(BROWSER_BYTES.minified);
   expect(gzipSync(bundle, { level: 9 }).length).toBeLessThan(BROWSER_BYTES.compressed);
+});
+
+// Some edge runtimes, such as Cloudflare Workers, forbid these while modules are loaded.
+test('loads where timers, requests, random numbers and abort controllers are forbidden outside of a call', async () => {
+  const { outputFiles } = await build({
+    stdin: { contents: `export * from '@parley-chat/client'`, resolveDir: project },
+    ...{ bundle: true, platform: 'browser', format: 'iife', globalName: 'client', write: false },
+  });
+  const forbidden = () => {
+    throw new Error('not allowed while modules are loaded');
+  };
+  const globals = ['AbortController', 'fetch', 'setTimeout', 'setInterval', 'queueMicrotask', 'Request'];
+  const context = createContext({
+    ...Object.fromEntries(globals.map((name) => [name, forbidden])),
+    crypto: { getRandomValues: forbidden, randomUUID: forbidden },
+    AbortSignal: { timeout: forbidden, any: forbidden },
+    ...{ TextDecoderStream, TransformStream, URL },
+  });
+  runInContext(`Math.random = Date.now = AbortController;\n${outputFiles[0]!.text}`, context);
+  expect(runInContext('typeof client.createParley', context)).toBe('function');
 });

@@ -83,7 +83,7 @@ export function createCaller(clock: Clock) {
         if (!result.problem || attempt === ATTEMPTS) return result;
         const waitMs = retryDelayMs(result.problem, attempt, clock);
         if (waitMs > MAX_WAIT_MS) return result;
-        await clock.sleep(waitMs, signal ?? NEVER_ABORTED);
+        await clock.sleep(waitMs, signal ?? new AbortController().signal);
       }
     },
   };
@@ -96,8 +96,6 @@ function rejectOn(signal: AbortSignal): Promise<never> {
     signal.addEventListener('abort', () => reject(signal.reason));
   });
 }
-
-const NEVER_ABORTED = new AbortController().signal;
 
 /** The wait before the next attempt; infinite if repeating the request cannot help. */
 function retryDelayMs(problem: Problem, attempt: number, clock: Clock): number {
