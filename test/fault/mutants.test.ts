@@ -1,7 +1,7 @@
 // A guard that was moved or renamed must not turn its mutant into a run without a mutation.
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { built } from '../support/built.ts';
+import { built } from '../kit/built.ts';
 import { MUTANTS, patched } from './mutants.ts';
 
 const root = join(built(''), '..');

@@ -1,7 +1,7 @@
 /** One Parley process of a run, started from dist/, with its own proxy to Redis. It restarts on the same port. */
 import { readdirSync, readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { openProxy, type TcpProxy } from '../support/tcp-proxy.ts';
+import { openProxy, type TcpProxy } from '../kit/tcp-proxy.ts';
 import { freePort, launch, type Program, until } from './processes.ts';
 
 export const SECRET = 'secret of the fault runs: 32 bytes or more';

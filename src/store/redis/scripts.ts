@@ -72,14 +72,14 @@ const scripts = new Map(
     .map((name) => [name, load(name)]),
 );
 
-/** Run a script. The cast is sound: ScriptReplies repeats the headers, and test/store checks the scripts against it. */
+/** Run a script. The cast is sound: ScriptReplies repeats the headers, and test/integration/store checks the scripts against it. */
 export async function runScript<Name extends ScriptName>(
   redis: Redis,
   name: Name,
   keys: string[],
   args: (string | number)[],
 ): Promise<ScriptReplies[Name]> {
-  const script = scripts.get(name)!; // each name has a file: test/architecture.test.ts
+  const script = scripts.get(name)!; // each name has a file: test/unit/architecture.test.ts
   try {
     return (await redis.evalsha(script.sha, keys.length, ...keys, ...args)) as ScriptReplies[Name];
   } catch (error) {
