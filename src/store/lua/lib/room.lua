@@ -91,7 +91,10 @@ local function payer(box, isFriend, record)
   local isPaidByFriend = isFriend and quarter <= 1 / 4
   local front = string.match(record, '^%d+ %d+ (.+)$')
   local of = waiting(box, front)
-  if of.isFriend == isPaidByFriend and fullness(box, of) > 1 / 2 then return front end
+  -- What all others together fill. It is compared in both measures: one sender may have half of the bytes, another half of
+  -- the entries.
+  local rest = math.max((box.unread - of.unread) / box.limit, (box.bytes - of.bytes) / box.maxBytes)
+  if of.isFriend == isPaidByFriend and fullness(box, of) >= rest then return front end
   local name = fullest(box, isPaidByFriend)
   if name or not isFriend then return name end
   return fullest(box, not isPaidByFriend)
