@@ -36,15 +36,25 @@ const shared = {
 const REDIS = 'test/kit/redis.ts';
 const inFolder = (folder: string): string[] => [`test/${folder}/**/*.test.ts`];
 
+/** Numbers of workers: of tests that mostly use a core, and of tests that mostly wait for something. */
+const [COMPUTING, WAITING] = [3, 6];
+
 /** Tests whose results depend on the Redis. */
 const ON_EACH_REDIS = inFolder(`integration/{store,streams${process.env['CI'] ? ',http' : ''}}`);
 const projects = [
-  { name: 'unit', include: inFolder('unit') },
-  { name: 'contract', include: inFolder('contract'), globalSetup: REDIS },
+  { name: 'unit', include: inFolder('unit'), maxWorkers: COMPUTING },
+  { name: 'contract', include: inFolder('contract'), globalSetup: REDIS, maxWorkers: COMPUTING },
   { name: 'integration', include: inFolder('integration'), globalSetup: REDIS },
   { name: 'e2e', include: inFolder('e2e'), exclude: inFolder('e2e/web'), globalSetup: REDIS },
   ...(hasChromium
-    ? [{ name: 'web', include: inFolder('e2e/web'), globalSetup: [REDIS, 'test/kit/page.mjs'] }]
+    ? [
+        {
+          name: 'web',
+          include: inFolder('e2e/web'),
+          globalSetup: [REDIS, 'test/kit/page.mjs'],
+          maxWorkers: COMPUTING,
+        },
+      ]
     : []),
   ...(hasRedisServer
     ? [
@@ -56,7 +66,8 @@ const projects = [
 
 export default defineConfig({
   test: {
-    maxWorkers: 6, // most tests wait for something, not for a core
-    projects: projects.map((project) => ({ test: { ...shared, ...project } })),
+    projects: projects.map((project, index) => ({
+      test: { ...shared, maxWorkers: WAITING, ...project, sequence: { groupOrder: index } },
+    })),
   },
 });
