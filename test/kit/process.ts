@@ -42,11 +42,13 @@ export async function startProcess(
   main = built('main.js'),
   before = ':',
 ): Promise<Process> {
+  // Several workers cannot choose a port together without a moment in which another process may take it.
+  const port = settings['WORKERS'] === undefined ? 0 : await freePort();
   const loader = main.endsWith('.ts') ? ['--import', import.meta.resolve('tsx')] : [];
   const program = [process.execPath, ...loader, main];
   const child = spawn('/bin/sh', ['-c', `${before}; exec "$0" "$@"`, ...program], {
     cwd,
-    env: { PATH: process.env['PATH'], PORT: '0', BCRYPT_COST: '4', LOG_LEVEL: 'warn', ...settings },
+    env: { PATH: process.env['PATH'], PORT: String(port), BCRYPT_COST: '4', LOG_LEVEL: 'warn', ...settings },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   let output = '';
@@ -60,7 +62,7 @@ export async function startProcess(
   let ended = false;
   void exited.then(() => (ended = true));
   await until('it listens', () => ended || output.includes('listens on'));
-  const url = /listens on ([^\s"]+)/.exec(output)?.[1] ?? 'http://127.0.0.1:0';
+  const url = /listens on ([^\s"]+)/.exec(output)?.[1] ?? `http://127.0.0.1:${port}`;
   return { child, url, output: () => output, exited };
 }
 
