@@ -65,7 +65,8 @@ function swap(fresh, old) {
 }
 
 if (canBuild()) (await import('./bundle.mjs')).copyReference('src/http/docs'); // before the sources are compared: it is one
-const isFresh = existsSync(BUILT) && statSync(BUILT).mtimeMs > Math.max(...SOURCES.map(changedAtMs));
+const changedAt = Math.max(...SOURCES.map(changedAtMs));
+const isFresh = existsSync(BUILT) && statSync(BUILT).mtimeMs > changedAt;
 if (!isFresh && !canBuild()) {
   const install = 'npm ci --include=dev';
   if (existsSync('dist/main.js')) {
@@ -79,12 +80,13 @@ if (!isFresh && !canBuild()) {
     process.exitCode = 1;
   }
 } else if (!isFresh) {
-  const startedAt = new Date();
+  // Just after the newest source: files that change during the build count as newer.
+  const builtAt = new Date(Math.ceil(changedAt) + 1);
   const [fresh, old] = [`dist.${process.pid}`, `dist.${process.pid}.old`];
   try {
     await build(fresh);
     writeFileSync(`${fresh}/built`, '');
-    utimesSync(`${fresh}/built`, startedAt, startedAt); // so that files changed during the build count as newer
+    utimesSync(`${fresh}/built`, builtAt, builtAt);
     swap(fresh, old);
   } finally {
     for (const folder of [fresh, old]) rmSync(folder, { recursive: true, force: true });

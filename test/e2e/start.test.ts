@@ -1,6 +1,15 @@
 /** `npm start` with production dependencies only: it runs dist/, or prints the command that builds it. */
 import { spawnSync } from 'node:child_process';
-import { cpSync, mkdirSync, mkdtempSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
+import {
+  cpSync,
+  mkdirSync,
+  mkdtempSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { beforeEach, expect, onTestFinished, test } from 'vitest';
@@ -66,4 +75,24 @@ test('runs a dist/ that may be out of date, and warns', () => {
     stdout: 'it runs',
     stderr: expect.stringMatching(/^dist\/ may be out of date: .* npm ci --include=dev && npm run build$/),
   });
+});
+
+// Programs that run from dist/, such as workers that start later, would find it replaced.
+test('builds again only after a source has changed', () => {
+  rmSync(join(folder, 'node_modules'), { recursive: true });
+  symlinkSync(join(ROOT, 'node_modules'), join(folder, 'node_modules'));
+  const isGenerated = (path: string) => /swagger-ui|docs\/(LICENSE|NOTICE)$/.test(path);
+  cpSync(join(ROOT, 'src'), join(folder, 'src'), { recursive: true, filter: (path) => !isGenerated(path) });
+  const build = () => {
+    const { status, stderr } = spawnSync(process.execPath, ['scripts/build.mjs'], {
+      cwd: folder,
+      encoding: 'utf8',
+    });
+    expect([status, stderr]).toEqual([0, '']);
+    return statSync(join(folder, 'dist')).ino;
+  };
+  const first = build();
+  expect(build()).toBe(first);
+  utimesSync(join(folder, 'src/main.ts'), new Date(), new Date());
+  expect(build()).not.toBe(first);
 });
