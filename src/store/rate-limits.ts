@@ -1,6 +1,6 @@
 /**
  * Token buckets for attempts that must be limited: a burst of the full limit, then evenly spaced. Sends are counted in
- * their own scripts instead (see lua/lib/limit.lua).
+ * their own scripts instead (see lua/lib/send-window.lua).
  */
 import type { RateLimit } from '../rate-limit.ts';
 import type { Store } from './redis/client.ts';
@@ -29,13 +29,13 @@ export function createRateLimitStore({ keys, run }: Store) {
      */
     async admit(charge: Bucket[], check: Bucket[] = []): Promise<number> {
       const [buckets, args] = input(charge, check);
-      return buckets.length === 0 ? 0 : run('limit-take', buckets, args);
+      return buckets.length === 0 ? 0 : run('bucket-take', buckets, args);
     },
 
     /** Refund the tokens of `refund`, and charge the buckets of `charge` instead. */
     async settle(refund: Bucket[], charge: Bucket[] = []): Promise<void> {
       const [buckets, args] = input(refund, charge);
-      if (buckets.length > 0) await run('limit-settle', buckets, args);
+      if (buckets.length > 0) await run('bucket-settle', buckets, args);
     },
   };
 }

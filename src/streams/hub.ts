@@ -18,10 +18,10 @@ import {
   writeBatch,
 } from './batch.ts';
 import { BroadcastFeed } from './broadcast-feed.ts';
-import { createBufferedBytes } from './buffered-bytes.ts';
 import { createLogPoller } from './log-poller.ts';
 import type { PresenceChange } from './node-presence.ts';
 import { freshGaps, Replay } from './replay.ts';
+import { createSharedBufferLimit } from './shared-buffer-limit.ts';
 import { ownBlock } from './sse.ts';
 import { type PresenceMode, Stream, type StreamHost } from './stream.ts';
 import type { StreamAnswer, StreamRequest } from './stream-request.ts';
@@ -80,7 +80,7 @@ export class Hub {
     this.#broadcasts = broadcasts;
     this.#host = {
       ...{ store, pubsub, logs, broadcasts, count, maxBytes, replayLimit },
-      queued: createBufferedBytes(() => this.#audience),
+      queued: createSharedBufferLimit(() => this.#audience),
       presenceTotal: () => nodePresence.total(),
       scheduleDelivery: (subscriber) => {
         this.#scheduled.add(subscriber);

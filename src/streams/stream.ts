@@ -11,8 +11,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { components } from '../contract.d.ts';
 import { formatCursor } from '../store/log/cursor.ts';
 import { StoreUnavailable } from '../store/redis/client.ts';
-import type { BufferedBytes } from './buffered-bytes.ts';
 import type { Gap, Replay, ReplayChunk } from './replay.ts';
+import type { SharedBufferLimit } from './shared-buffer-limit.ts';
 import { burst, glue, HEARTBEATS, ownBlock, pieces, retryLine } from './sse.ts';
 
 export type PresenceMode = components['schemas']['PresenceMode'];
@@ -24,7 +24,7 @@ export type Count = 'deliveries' | 'replays' | 'gaps' | 'slow';
 export type StreamHost = {
   maxBytes: number;
   /** Shared by all streams of the node. */
-  queued: BufferedBytes;
+  queued: SharedBufferLimit;
   /** The current online count, for a stream that skipped presence events. */
   presenceTotal(): number;
   count(what: Count, howMany: number): void;

@@ -10,9 +10,9 @@ import type { LogStore } from '../store/log/log-store.ts';
 import type { Store } from '../store/redis/client.ts';
 import type { InboxKeys } from '../store/redis/keys.ts';
 import type { PubSub } from '../store/redis/pubsub.ts';
-import type { BufferedBytes } from './buffered-bytes.ts';
 import { type FramedEntry, LogFollower, type LogFollowerOwner } from './log-follower.ts';
 import type { ReplaySource } from './replay.ts';
+import type { SharedBufferLimit } from './shared-buffer-limit.ts';
 import { ownBlock } from './sse.ts';
 import type { Count, Stream, StreamHost } from './stream.ts';
 
@@ -34,7 +34,7 @@ export type SubscriberHost = {
   broadcasts: { follower: LogFollower };
   maxBytes: number;
   replayLimit: number;
-  queued: BufferedBytes;
+  queued: SharedBufferLimit;
   presenceTotal(): number;
   count: StreamHost['count'];
   /** This subscriber has something to deliver in this batch. */
@@ -86,7 +86,7 @@ export class Subscriber implements LogFollowerOwner, StreamHost, ReplaySource {
     return this.#host.maxBytes;
   }
 
-  get queued(): BufferedBytes {
+  get queued(): SharedBufferLimit {
     return this.#host.queued;
   }
 

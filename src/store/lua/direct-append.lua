@@ -1,4 +1,4 @@
--- use: clock limit log append counters inbox conversations quota room deliver
+-- use: clock send-window log idempotency append counters inbox conversations sender-quota inbox-eviction deliver
 -- Append a message to a conversation and deliver it to both inboxes: all of it or nothing.
 -- KEYS  1 conversation  2 conversation:meta  3 conversation:keys  4 limit of the sender  5 account of the reader
 --       6 conversations of the sender  7-13 the sender's inbox: list, meta, ids, senders, mail, friends, heavy
@@ -8,7 +8,7 @@
 --       7 idempotency key or '-'  8 origin session  9 message id  10 message without seq and closing brace
 -- Replies {'appended', message} | {'replayed', message} | {'limited', ms to wait} | {'unknown'} | {'uncounted'}
 --       | {'mailbox_full'} | {'quota_exceeded'}
-local stored = recall(KEYS[1], KEYS[2], KEYS[3], ARGV[7])
+local stored = storedUnder(KEYS[1], KEYS[2], KEYS[3], ARGV[7])
 if stored then return { 'replayed', stored } end
 if redis.call('EXISTS', KEYS[5]) == 0 then return { 'unknown' } end
 local kept, keptBytes, limit, maxBytes, quota, sends, windowMs =

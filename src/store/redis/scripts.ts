@@ -44,8 +44,8 @@ export type ScriptReplies = {
   'session-end': 'ended';
   'session-refresh': 'refreshed' | 'reused' | 'unknown';
   'ticket-redeem': [username: string, sid: string, expiresAtMs: string] | [];
-  'limit-take': number;
-  'limit-settle': 'settled';
+  'bucket-take': number;
+  'bucket-settle': 'settled';
   'session-open': string[];
   'presence-join': 'online' | 'unchanged' | 'unknown';
   'presence-leave': 'offline' | 'unchanged';

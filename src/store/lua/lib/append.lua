@@ -22,10 +22,3 @@ local function append(log, channel, kept, key, origin, id, head, due, forget)
   if channel then wake(channel, log.epoch, seq, before, entry) end
   return message, entry
 end
-
--- The entry stored under an idempotency key, or nil. It exists as long as its message does.
-local function recall(list, meta, keys, key)
-  local seq = key ~= '-' and redis.call('HGET', keys, key)
-  if not seq then return nil end
-  return redis.call('LINDEX', list, tonumber(seq) - tonumber(redis.call('HGET', meta, 'first')))
-end

@@ -1,4 +1,4 @@
--- room: makes room in a full inbox. Entries at its front that are not unread are trimmed. If the front is unread mail, the
+-- inbox-eviction: makes room in a full inbox. Entries at its front that are not unread are trimmed. If the front is unread mail, the
 -- oldest entry of one sender is evicted: a tombstone takes its place, so that positions stay arithmetic. A message from a
 -- stranger evicts mail from strangers. One from a friend (or an own copy) evicts mail from strangers while they fill more
 -- than a quarter of the inbox, otherwise from friends. A stranger's message therefore never evicts mail from a friend.

@@ -1,4 +1,4 @@
--- quota: limits the bytes an account has stored as the sender of direct messages. At the limit, a new message removes
+-- sender-quota: limits the bytes an account has stored as the sender of direct messages. At the limit, a new message removes
 -- the oldest entries of its own conversation, twice its size, so that space for other conversations is freed too.
 -- Examines at most 100 entries. Returns how many entries to remove, or nil if they do not free enough.
 local function payment(log, name, size)

@@ -7,9 +7,9 @@ const MAX_BYTES = 32 * 1024 * 1024;
 /** With many streams the shared limit grows: this much per stream. */
 const BYTES_PER_STREAM = 8 * 1024;
 
-export type BufferedBytes = ReturnType<typeof createBufferedBytes>;
+export type SharedBufferLimit = ReturnType<typeof createSharedBufferLimit>;
 
-export function createBufferedBytes(streams: () => number) {
+export function createSharedBufferLimit(streams: () => number) {
   let sum = 0;
   return {
     add(bytes: number): void {
