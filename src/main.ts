@@ -51,7 +51,9 @@ async function serve(config: Config, log: Logger, redis: PrivateRedis | undefine
 
 function warnOfRisks(config: Config, log: Logger): void {
   if (config.HOSTS.includes('*'))
-    log.warn('HOSTS=* serves every host name: any web page can reach this server through a name of its own');
+    log.warn(
+      'HOSTS=* serves every host name: a web page can reach this server through a domain that resolves to its address',
+    );
   if (config.BCRYPT_COST < 10)
     log.warn(
       `BCRYPT_COST=${config.BCRYPT_COST} is for tests only: stolen password hashes would be easy to crack`,

@@ -5,8 +5,9 @@
 import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { freePort, launch, type Program, until } from '../fault/processes.ts';
+import { launch, type Program, until } from '../fault/processes.ts';
 import { type RedisServer, startRedisServer } from '../fault/redis-server.ts';
+import { freePort } from '../kit/ports.ts';
 import { type Client, createClient, type Response } from './client.ts';
 
 export type Person = { username: string; token: string; refreshToken: string };

@@ -8,7 +8,8 @@ import { expect, onTestFinished, test } from 'vitest';
 import { findNativeServer } from '../../src/store/private-redis/server.ts';
 import { JWT_SECRET, listen, type Person, person, type TestNode, tell, until } from '../kit/app.ts';
 import { call } from '../kit/contract.ts';
-import { freePort, type Process, startProcess } from '../kit/process.ts';
+import { freePort } from '../kit/ports.ts';
+import { type Process, startProcess } from '../kit/process.ts';
 import { openStream } from '../kit/stream.ts';
 
 const { PATH = '' } = process.env;

@@ -188,3 +188,12 @@ test('loads where timers, requests, random numbers and abort controllers are for
   runInContext(`Math.random = Date.now = AbortController;\n${outputFiles[0]!.text}`, context);
   expect(runInContext('typeof client.createParley', context)).toBe('function');
 });
+
+test('everything public has a description, from which the API documentation is generated', async () => {
+  const options = ['--options', join(ROOT, 'clients/sdk/typedoc.json'), '--out', join(project, 'docs')];
+  const { stderr } = await run(tool('typedoc'), options, { cwd: ROOT }).catch(
+    (error: { stderr: string }) => error,
+  );
+  expect(stderr).not.toMatch(/warning|error/);
+  expect(readdirSync(join(project, 'docs'))).toContain('index.html');
+});

@@ -9,7 +9,8 @@ import { findNativeServer } from '../../src/store/private-redis/server.ts';
 import { login, type Person, person, type TestNode, tell, until } from '../kit/app.ts';
 import { built } from '../kit/built.ts';
 import { call } from '../kit/contract.ts';
-import { descendants, freePort, isAlive, startProcess } from '../kit/process.ts';
+import { freePort } from '../kit/ports.ts';
+import { descendants, isAlive, startProcess } from '../kit/process.ts';
 
 const { PATH = '' } = process.env;
 const native = await findNativeServer(PATH, () => undefined);

@@ -10,7 +10,7 @@ import { fileURLToPath } from 'node:url';
 import { describe, expect, type TestContext, test } from 'vitest';
 import { findNativeServer } from '../../src/store/private-redis/server.ts';
 import { built } from '../kit/built.ts';
-import { hasTmux, openPane } from '../kit/pane.ts';
+import { hasTmux, logInFromMenu, openPane } from '../kit/pane.ts';
 import { client } from '../kit/wire.ts';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
@@ -272,17 +272,7 @@ test.skipIf(!hasTmux)(
     await piped.shows(/shell\$$/);
 
     const pane = await openPane([], { env, folder, inShell: true, line: chat });
-    await pane.shows('● Log in', TIMEOUT_MS);
-    await pane.keys('Enter');
-    await pane.shows(/◆ {2}Username/);
-    await pane.type('bob');
-    await pane.keys('Enter');
-    await pane.shows(/◆ {2}Password/);
-    await pane.type('correct horse battery');
-    await pane.keys('Enter');
-    await pane.shows('Stay logged in on this computer?');
-    await pane.keys('Enter');
-    await pane.shows('● Talk to everybody');
+    await logInFromMenu(pane, 'bob', TIMEOUT_MS);
     await pane.keys('Enter');
     await pane.shows('everybody ›');
     await alice.sendBroadcast('Good morning!');

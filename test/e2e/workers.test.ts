@@ -6,7 +6,8 @@ import { expect, onTestFinished, test } from 'vitest';
 import { person, startNode, until } from '../kit/app.ts';
 import { send } from '../kit/http.ts';
 import { within } from '../kit/patience.ts';
-import { descendants, freePort, isAlive, startProcess } from '../kit/process.ts';
+import { freePort } from '../kit/ports.ts';
+import { descendants, isAlive, startProcess } from '../kit/process.ts';
 import { listenOnEach, startWorkers } from '../kit/workers.ts';
 
 /** No REDIS_URL and no redis-server on the PATH: Parley starts the Redis in WebAssembly, which works everywhere. */

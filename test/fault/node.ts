@@ -1,8 +1,9 @@
 /** One Parley process of a run, started from dist/, with its own proxy to Redis. It restarts on the same port. */
 import { readdirSync, readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { freePort } from '../kit/ports.ts';
 import { openProxy, type TcpProxy } from '../kit/tcp-proxy.ts';
-import { freePort, launch, type Program, until } from './processes.ts';
+import { launch, type Program, until } from './processes.ts';
 
 export const SECRET = 'secret of the fault runs: 32 bytes or more';
 /** Limits are disabled, or raised where that is not possible: one machine plays all clients. */

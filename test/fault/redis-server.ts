@@ -5,7 +5,8 @@
 import { appendFileSync, cpSync, readdirSync, rmSync, statSync, truncateSync } from 'node:fs';
 import { join } from 'node:path';
 import { Redis } from 'ioredis';
-import { freePort, launch, type Program, removeFolder, temporaryFolder, until } from './processes.ts';
+import { freePort } from '../kit/ports.ts';
+import { launch, type Program, removeFolder, temporaryFolder, until } from './processes.ts';
 
 export type Fsync = 'always' | 'everysec';
 

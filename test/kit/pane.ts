@@ -135,6 +135,21 @@ export async function storedLogin(node: { url: string }, username: string): Prom
   return stateDir;
 }
 
+/** Logs in from the first menu, stays logged in, and waits for the second menu. */
+export async function logInFromMenu(pane: Pane, username: string, withinMs?: number): Promise<void> {
+  await pane.shows('● Log in', withinMs);
+  await pane.keys('Enter');
+  await pane.shows(/◆ {2}Username/);
+  await pane.type(username);
+  await pane.keys('Enter');
+  await pane.shows(/◆ {2}Password/);
+  await pane.type('correct horse battery');
+  await pane.keys('Enter');
+  await pane.shows('Stay logged in on this computer?');
+  await pane.keys('Enter');
+  await pane.shows('● Talk to everybody');
+}
+
 /** Opens the chat screen with everybody as the target. */
 export async function openChat(
   node: { url: string },

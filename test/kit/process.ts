@@ -1,11 +1,11 @@
 /** Parley as its own process, for tests that kill it. */
 import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { createServer } from 'node:net';
 import { dirname } from 'node:path';
 import { onTestFinished } from 'vitest';
 import { until } from './app.ts';
 import { built } from './built.ts';
+import { freePort } from './ports.ts';
 
 export type Process = {
   child: ChildProcess;
@@ -13,24 +13,6 @@ export type Process = {
   output: () => string;
   exited: Promise<number | null>;
 };
-
-/** Below the ports that the system itself hands out, which any connection may take before the port is used. */
-const [LOWEST, COUNT] = [10_000, 22_000];
-
-export async function freePort(): Promise<number> {
-  for (;;) {
-    const port = LOWEST + Math.floor(Math.random() * COUNT);
-    const server = createServer().listen(port, '127.0.0.1');
-    const isFree = await once(server, 'listening').then(
-      () => true,
-      () => false, // somebody listens there
-    );
-    if (!isFree) continue;
-    server.close();
-    await once(server, 'close');
-    return port;
-  }
-}
 
 /**
  * `settings` is the whole environment but PATH; `before` is done by the shell that starts it. Waits until it listens,

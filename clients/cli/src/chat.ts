@@ -4,6 +4,7 @@
  */
 import { type ChatContext, fetchHistory, renderOptionsOf, shownName } from './context.ts';
 import { messageBlock, messageBlocks, noticeBlock, ruleBlock } from './format-message.ts';
+import { gapText, waitText } from './i18n.ts';
 import type { LiveUpdate } from './live-state.ts';
 import { EVERYBODY, type Outcome } from './outbox.ts';
 import { explain } from './problems.ts';
@@ -113,7 +114,7 @@ export async function chat(context: ChatContext, to: string): Promise<Next> {
       const reason = explain(outcome.problem, language);
       warn(say('notSent', { text: sanitizeLine(outcome.outgoing.text), reason }));
     } else if (outcome.problem.code === 'too_many_requests') {
-      warn(say('slowDown', { seconds: outcome.problem.retryAfterSeconds }));
+      warn(say('slowDown', { wait: waitText(outcome.problem.retryAfterSeconds, say) }));
     }
     prompt();
   }
@@ -139,7 +140,7 @@ export async function chat(context: ChatContext, to: string): Promise<Next> {
     else if (update.kind === 'presence') {
       showPresence('cameOnline', update.online);
       showPresence('wentOffline', update.offline);
-    } else if (update.kind === 'gap') warn(say('gap', { reason: update.reason }));
+    } else if (update.kind === 'gap') warn(gapText(update.reason, say));
     else if (update.kind === 'ended') finish('ended');
     else {
       if (update.isDisconnected) warn(say('disconnected'));

@@ -2,6 +2,8 @@
  * All texts of the terminal client in English and Chinese, side by side; `{name}` is a placeholder. Texts for problems
  * reported by the server are in problems.ts.
  */
+import type { Gap } from '@parley-chat/client';
+
 export type Language = 'en' | 'zh';
 export const LANGUAGES: readonly Language[] = ['en', 'zh'];
 
@@ -82,17 +84,22 @@ const TEXTS = {
   reconnected: ['Reconnected.', '已重新连接。'],
   stateDisconnected: ['{name} (disconnected)', '{name}（已断开）'],
   stateQueued: ['{name} (disconnected, {count} queued)', '{name}（已断开，{count} 条待发送）'],
-  slowDown: [
-    'Too many messages. The next one is sent in {seconds} s.',
-    '发送过于频繁，{seconds} 秒后继续发送。',
-  ],
+  slowDown: ['Too many messages. The next one is sent in {wait}.', '发送过于频繁，{wait}后继续发送。'],
   notSent: ['Not sent: {text} ({reason})', '未发送：{text}（{reason}）'],
   unsent: ['Not sent, because the server was unreachable:', '无法连接服务器，以下消息未发送：'],
   tooLong: ['Too long: {count} characters. The limit is 4,000.', '消息过长：{count} 个字符，最多 4000 个。'],
   gap: [
-    'Some messages are missing ({reason}). The history has those that are still stored.',
-    '部分消息未收到（{reason}），可在聊天记录中查看。',
+    'Some messages are missing: {reason}. The history has those that are still stored.',
+    '部分消息未收到：{reason}。可在聊天记录中查看。',
   ],
+  gapOverflow: ['the mailbox was full', '未读消息已满'],
+  gapReplayLimit: ['too many were sent while you were away', '离线期间消息过多'],
+  gapTrimmed: ['they are too old', '消息过旧'],
+  gapLost: ['the server has lost data', '服务器丢失了数据'],
+  gapUnknown: ['the server does not know where you left off', '服务器无法确定上次接收的位置'],
+  seconds: ['{count} s', '{count} 秒'],
+  minutes: ['{count} min', '{count} 分钟'],
+  hours: ['{count} h', '{count} 小时'],
   unknownCommand: [
     'Unknown command: {name}. Type /help for a list.',
     '没有 {name} 命令，输入 /help 查看全部命令。',
@@ -136,6 +143,29 @@ export function createSay(language: Language): Say {
   const column = LANGUAGES.indexOf(language);
   return (key, values = {}) =>
     TEXTS[key][column]!.replace(/\{(\w+)\}/g, (whole, name: string) => String(values[name] ?? whole));
+}
+
+const GAP_REASONS: Record<Gap['reason'], TextKey> = {
+  overflow: 'gapOverflow',
+  replay_limit: 'gapReplayLimit',
+  trimmed: 'gapTrimmed',
+  lost: 'gapLost',
+  epoch: 'gapLost',
+  future: 'gapLost',
+  unreadable: 'gapUnknown',
+};
+
+/** A newer server may have more reasons, and a hostile one may send anything. */
+export function gapText(reason: Gap['reason'], say: Say): string {
+  const key = Object.hasOwn(GAP_REASONS, reason) ? GAP_REASONS[reason] : 'gapUnknown';
+  return say('gap', { reason: say(key) });
+}
+
+/** A wait in the largest unit of which there are at least two, rounded up. */
+export function waitText(seconds: number, say: Say): string {
+  if (seconds < 120) return say('seconds', { count: seconds });
+  if (seconds < 7_200) return say('minutes', { count: Math.ceil(seconds / 60) });
+  return say('hours', { count: Math.ceil(seconds / 3_600) });
 }
 
 /** The language for a locale such as `zh_CN.UTF-8`. The default is English. */

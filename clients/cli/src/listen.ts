@@ -7,6 +7,7 @@ import type { StreamEvent, StreamState } from '@parley-chat/client';
 import { authenticate, CommandError, toCommandError } from './credentials.ts';
 import { messageBlock } from './format-message.ts';
 import { EXIT } from './help.ts';
+import { gapText } from './i18n.ts';
 import { escapeJson, sanitizeLine } from './sanitize.ts';
 import type { SessionFile } from './session-file.ts';
 import type { Settings } from './settings.ts';
@@ -51,7 +52,7 @@ export async function listen(
 
 /** The human-readable line for messages and gaps; undefined for other events. */
 function plain(event: StreamEvent, me: string, terminal: Terminal): string | undefined {
-  if (event.kind === 'gap') return terminal.say('gap', { reason: event.reason });
+  if (event.kind === 'gap') return gapText(event.reason, terminal.say);
   if (event.kind !== 'dm' && event.kind !== 'broadcast') return undefined;
   return messageBlock(
     { ...event, text: sanitizeLine(event.text) },

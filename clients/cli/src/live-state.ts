@@ -3,14 +3,22 @@
  * unseen until a screen shows them. A direct message is acknowledged only when it has been shown, so that unseen ones
  * are delivered again after the next login.
  */
-import type { DirectMessage, EndOfStream, Message, Parley, Problem, StreamEvent } from '@parley-chat/client';
+import type {
+  DirectMessage,
+  EndOfStream,
+  Gap,
+  Message,
+  Parley,
+  Problem,
+  StreamEvent,
+} from '@parley-chat/client';
 import { createPresence } from './presence.ts';
 import { isRetryable } from './problems.ts';
 
 export type LiveUpdate =
   | { kind: 'message'; message: Message }
   | { kind: 'presence'; online: string[]; offline: string[] }
-  | { kind: 'gap'; reason: string }
+  | { kind: 'gap'; reason: Gap['reason'] }
   | { kind: 'connection'; isDisconnected: boolean }
   | { kind: 'ended'; reason: EndOfStream; problem?: Problem };
 

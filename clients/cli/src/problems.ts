@@ -1,6 +1,6 @@
 /** Problem texts in the user's language. The type makes sure that every code has one. */
 import type { Problem, ProblemCode } from '@parley-chat/client';
-import type { Language } from './i18n.ts';
+import { createSay, type Language, waitText } from './i18n.ts';
 import { sanitizeLine } from './sanitize.ts';
 
 /** `null`: the server's own detail is shown, because it is more specific. */
@@ -28,16 +28,10 @@ const PROBLEMS: Record<ProblemCode, readonly [en: string | null, zh: string]> = 
   unsupported_media_type: [null, '服务器不支持此格式。'],
   misdirected_request: [null, '服务器不接受此主机名。'],
   idempotency_conflict: [null, '重复请求的内容不一致。'],
-  too_many_requests: [
-    'Too many attempts. Try again in {seconds} s.',
-    '操作过于频繁，请 {seconds} 秒后再试。',
-  ],
+  too_many_requests: ['Too many attempts. Try again in {wait}.', '操作过于频繁，请 {wait}后再试。'],
   internal: ['Something went wrong on the server. Try again later.', '服务器出错了，请稍后再试。'],
   unavailable: ['The server is temporarily unavailable. Try again later.', '服务器暂时不可用，请稍后再试。'],
-  busy: [
-    'Too many people are logging in. Try again in {seconds} s.',
-    '当前登录人数过多，请 {seconds} 秒后再试。',
-  ],
+  busy: ['Too many people are logging in. Try again in {wait}.', '当前登录人数过多，请 {wait}后再试。'],
   storage_full: ['The storage of the server is full. Try again later.', '服务器存储空间已满，请稍后再试。'],
   quota_exceeded: ['The storage of your account is full.', '你的账号存储空间已满。'],
   mailbox_full: ['Their mailbox is full. Try again later.', '对方未读消息过多，暂时无法接收，请稍后再试。'],
@@ -61,9 +55,8 @@ export function explain(problem: Problem, language: Language): string {
     problem.code === 'validation_failed' && Array.isArray(problem.errors)
       ? problem.errors.map((error) => error?.message ?? '')
       : [];
-  const text = String(ownText ?? (inputErrors.length > 0 ? '' : problem.detail)).replace(
-    '{seconds}',
-    String(seconds),
+  const text = String(ownText ?? (inputErrors.length > 0 ? '' : problem.detail)).replace('{wait}', () =>
+    waitText(seconds, createSay(language)),
   );
   return sanitizeLine([text, ...inputErrors].filter((each) => each !== '').join(' '));
 }

@@ -3,12 +3,15 @@
  * next login, so that somebody else's failed attempts do not lock this device out. It is not a credential, and it
  * outlives the session.
  */
-type Maybe<T> = T | Promise<T>;
+/** A storage may be synchronous or not. */
+export type MaybePromise<T> = T | Promise<T>;
 
 /** Stores device tokens by normalized username. Without a storage they are kept in memory only. */
 export type DeviceStorage = {
-  get(username: string): Maybe<string | undefined>;
-  set(username: string, deviceToken: string): Maybe<void>;
+  /** The stored token of this account, or undefined. */
+  get(username: string): MaybePromise<string | undefined>;
+  /** Replaces the stored token of this account. */
+  set(username: string, deviceToken: string): MaybePromise<void>;
 };
 
 /** As the server normalizes usernames. */

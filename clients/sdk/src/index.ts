@@ -1,15 +1,33 @@
 /** The public API of `@parley-chat/client`. */
-import type { components } from './contract.d.ts';
+import type { Schemas } from './parley.ts';
 
 export type { CallOptions, Fetch } from './calls.ts';
 export type { Clock } from './clock.ts';
 /** The types of the whole API, as openapi-typescript generates them. */
 export type { components, operations, paths } from './contract.d.ts';
-export type { DeviceStorage } from './devices.ts';
+export type { DeviceStorage, MaybePromise } from './devices.ts';
 export type { EndOfStream, EventStream, EventsOptions, Interruption, StreamState } from './events.ts';
 export type { StreamEvent } from './frames.ts';
-export { createParley, type Parley, type ParleyOptions } from './parley.ts';
-export type { Problem, ProblemCode, Result } from './problem.ts';
+export {
+  type Answer,
+  createParley,
+  type Listing,
+  type Page,
+  type Parley,
+  type ParleyOptions,
+  type Schemas,
+  type SendOptions,
+} from './parley.ts';
+export type {
+  ClientCode,
+  ClientProblem,
+  Problem,
+  ProblemCode,
+  ProblemFields,
+  Result,
+  ServerCode,
+  ServerProblem,
+} from './problem.ts';
 export type {
   EndReason,
   Lock,
@@ -18,7 +36,6 @@ export type {
   SessionStorage,
 } from './session.ts';
 
-type Schemas = components['schemas'];
 export type Account = Schemas['Account'];
 export type User = Schemas['User'];
 export type OnlineUser = Schemas['OnlineUser'];

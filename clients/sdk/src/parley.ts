@@ -17,15 +17,17 @@ import {
   tabLock,
 } from './session.ts';
 
-type Schemas = components['schemas'];
+export type Schemas = components['schemas'];
 /** Resolves to this schema of the contract, or to a problem. */
-type Answer<Name extends keyof Schemas> = Promise<Result<Schemas[Name]>>;
-type SendOptions = CallOptions & {
+export type Answer<Name extends keyof Schemas> = Promise<Result<Schemas[Name]>>;
+export type SendOptions = CallOptions & {
   /** Default: a new key per call. Pass your own to repeat a send safely after a restart of your program. */
   idempotencyKey?: string;
 };
-type Page = { before?: number; after?: number; limit?: number };
-type Listing = { cursor?: string; limit?: number };
+/** Which messages: those before or after a `seq`, at most `limit`. Default: the newest. */
+export type Page = { before?: number; after?: number; limit?: number };
+/** Which part of a list: from the `nextCursor` of the page before, at most `limit`. Default: the first page. */
+export type Listing = { cursor?: string; limit?: number };
 
 export type ParleyOptions = {
   /** The server's URL, for example `https://chat.example.org`. Omit it in a page served by the server itself. */
@@ -46,6 +48,7 @@ export type ParleyOptions = {
 
 export type Parley = ReturnType<typeof createParley>;
 
+/** Creates a client. It makes no call until one of its methods is called. */
 export function createParley(options: ParleyOptions = {}) {
   const baseUrl = (options.baseUrl ?? '').replace(/\/+$/, '');
   const send: Fetch = options.fetch ?? ((request) => fetch(request));
@@ -78,6 +81,7 @@ export function createParley(options: ParleyOptions = {}) {
   );
 
   return {
+    /** Creates an account. Does not log in, and is not retried: `username_taken` may be the result of a lost response. */
     register: (body: Schemas['Registration'], { signal }: CallOptions = {}): Answer<'Account'> =>
       once((signal) => publicApi.POST('/v1/register', { body, signal }), signal),
 
@@ -120,18 +124,23 @@ export function createParley(options: ParleyOptions = {}) {
       return sessions.current();
     },
 
+    /** The account of this session. */
     getMe: ({ signal }: CallOptions = {}): Answer<'Account'> =>
       withRetries((signal) => api.GET('/v1/me', { signal }), signal),
+    /** Changes the profile of this account. */
     updateMe: (body: Schemas['AccountUpdate'], { signal }: CallOptions = {}): Answer<'Account'> =>
       withRetries((signal) => api.PATCH('/v1/me', { body, signal }), signal),
+    /** The public profile of an account, and whether it is online; `unknown_user` if there is none. */
     getUser: (username: string, { signal }: CallOptions = {}): Answer<'User'> =>
       withRetries(
         (signal) => api.GET('/v1/users/{username}', { params: { path: { username } }, signal }),
         signal,
       ),
+    /** The accounts that are online, by page. */
     listOnline: ({ signal, ...query }: Listing & CallOptions = {}): Answer<'OnlinePage'> =>
       withRetries((signal) => api.GET('/v1/online', { params: { query }, signal }), signal),
 
+    /** Sends a message to everybody. A retry after a lost response stores it once. */
     sendBroadcast(
       text: string,
       { signal, idempotencyKey = randomId() }: SendOptions = {},
@@ -139,8 +148,10 @@ export function createParley(options: ParleyOptions = {}) {
       const params = { header: { 'Idempotency-Key': idempotencyKey } };
       return withRetries((signal) => api.POST('/v1/broadcasts', { params, body: { text }, signal }), signal);
     },
+    /** Broadcasts from the history, oldest first. */
     listBroadcasts: ({ signal, ...query }: Page & CallOptions = {}): Answer<'BroadcastPage'> =>
       withRetries((signal) => api.GET('/v1/broadcasts', { params: { query }, signal }), signal),
+    /** Sends a message to one account. A retry after a lost response stores it once. */
     sendDirect(
       username: string,
       text: string,
@@ -152,26 +163,32 @@ export function createParley(options: ParleyOptions = {}) {
         signal,
       );
     },
+    /** Messages of the conversation with an account, oldest first. */
     listDirect: (username: string, { signal, ...query }: Page & CallOptions = {}): Answer<'MessagePage'> =>
       withRetries(
         (signal) => api.GET('/v1/dm/{username}', { params: { path: { username }, query }, signal }),
         signal,
       ),
+    /** The conversations of this account, the most recent first, with the number of unread messages. */
     listConversations: ({ signal, ...query }: Listing & CallOptions = {}): Answer<'ConversationPage'> =>
       withRetries((signal) => api.GET('/v1/dm', { params: { query }, signal }), signal),
 
+    /** Direct messages that were not acknowledged yet, oldest first. */
     getMailbox: ({
       signal,
       ...query
     }: { after?: string; limit?: number } & CallOptions = {}): Answer<'Mailbox'> =>
       withRetries((signal) => api.GET('/v1/mailbox', { params: { query }, signal }), signal),
+    /** Acknowledges all direct messages up to the one with this id. `events` does so by itself. */
     ackMailbox,
 
     /** For clients that cannot send headers with the stream request, such as EventSource. `events` does not need one. */
     createTicket: ({ signal }: CallOptions = {}): Answer<'Ticket'> =>
       withRetries((signal) => api.POST('/v1/events/ticket', { signal }), signal),
+    /** Whether the server process responds. */
     liveness: ({ signal }: CallOptions = {}): Answer<'Liveness'> =>
       once((signal) => publicApi.GET('/livez', { signal }), signal),
+    /** Whether the server can serve requests: it is not shutting down, and Redis responds. */
     readiness: ({ signal }: CallOptions = {}): Answer<'Readiness'> =>
       once((signal) => publicApi.GET('/readyz', { signal }), signal),
 

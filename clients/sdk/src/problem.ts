@@ -4,8 +4,8 @@
  */
 import type { components } from './contract.d.ts';
 
-type WireProblem = components['schemas']['Problem'];
-export type ServerCode = WireProblem['code'];
+/** Codes that the server sends: see the contract. */
+export type ServerCode = components['schemas']['Problem']['code'];
 
 /** Codes that originate in the client:
  *  - `unreachable`: no response, or not in time. It is unknown whether a message was stored.
@@ -15,21 +15,24 @@ export type ClientCode = 'unreachable' | 'unreadable' | 'logged_out';
 export type ProblemCode = ServerCode | ClientCode;
 
 type WaitCode = 'too_many_requests' | 'unavailable' | 'busy';
-type Extra<Code> = Code extends 'validation_failed'
+/** The fields that only some codes have. */
+export type ProblemFields<Code> = Code extends 'validation_failed'
   ? { errors: components['schemas']['InputError'][] }
   : Code extends WaitCode
     ? { retryAfterSeconds: number }
     : unknown;
-type ServerProblem = {
+/** A problem that the server reports. */
+export type ServerProblem = {
   [Code in ServerCode]: {
     code: Code;
     status: number;
     title: string;
     detail: string;
     requestId: string;
-  } & Extra<Code>;
+  } & ProblemFields<Code>;
 }[ServerCode];
-type ClientProblem = { code: ClientCode; status?: number; detail: string };
+/** A problem that the client reports, without a response of the server. */
+export type ClientProblem = { code: ClientCode; status?: number; detail: string };
 
 /**
  * Narrow it by `code`: `validation_failed` has `errors`; `too_many_requests`, `unavailable` and `busy` have

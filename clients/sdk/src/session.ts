@@ -11,6 +11,7 @@
 
 import type { Clock } from './clock.ts';
 import type { components } from './contract.d.ts';
+import type { MaybePromise } from './devices.ts';
 import type { Problem, Result } from './problem.ts';
 
 type Login = components['schemas']['Login'];
@@ -33,12 +34,14 @@ export type Session = {
   refreshNonce?: string;
 };
 
-type Maybe<T> = T | Promise<T>;
 /** Where the session is stored. The methods may be synchronous or return promises. */
 export type SessionStorage = {
-  get(): Maybe<Session | undefined>;
-  set(session: Session): Maybe<void>;
-  clear(): Maybe<void>;
+  /** The stored session, or undefined. */
+  get(): MaybePromise<Session | undefined>;
+  /** Replaces the stored session. */
+  set(session: Session): MaybePromise<void>;
+  /** Removes the stored session. */
+  clear(): MaybePromise<void>;
 };
 
 /**

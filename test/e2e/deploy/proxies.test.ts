@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { person, startNode, type TestNode, tell, until } from '../../kit/app.ts';
-import { freePort } from '../../kit/process.ts';
+import { freePort } from '../../kit/ports.ts';
 import { openStream } from '../../kit/stream.ts';
 
 const PATH = `${process.env['PATH']}:/usr/sbin`;

@@ -2,7 +2,7 @@
 import { describe, expect, test } from 'vitest';
 import { startNode } from '../../kit/app.ts';
 import { exitsCleanly, hasTmux, openChat } from '../../kit/pane.ts';
-import { freePort } from '../../kit/process.ts';
+import { freePort } from '../../kit/ports.ts';
 import { redisProxy } from '../../kit/proxy.ts';
 import { client } from '../../kit/wire.ts';
 

@@ -5,7 +5,7 @@ import { describe, expect, test } from 'vitest';
 import { createSessionFile } from '../../../clients/cli/src/session-file.ts';
 import { sharedNode, startNode, until } from '../../kit/app.ts';
 import { emptyFolder, exitsCleanly, hasTmux, openPane, type Pane, storedLogin } from '../../kit/pane.ts';
-import { freePort } from '../../kit/process.ts';
+import { freePort } from '../../kit/ports.ts';
 import { client } from '../../kit/wire.ts';
 
 const password = 'correct horse battery';

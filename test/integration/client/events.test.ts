@@ -5,7 +5,7 @@ import { expect, test } from 'vitest';
 import { createParley, type StreamState } from '../../../clients/sdk/src/index.ts';
 import { login, person, startNode, until } from '../../kit/app.ts';
 import { call } from '../../kit/contract.ts';
-import { freePort } from '../../kit/process.ts';
+import { freePort } from '../../kit/ports.ts';
 import { redisProxy } from '../../kit/proxy.ts';
 import { client, collect, createWire, testClock, untilTestEnds } from '../../kit/wire.ts';
 

@@ -4,7 +4,7 @@ import { readConfig } from '../../../src/config.ts';
 import { createHostCheck } from '../../../src/hosts.ts';
 import { person, sharedNode, startNode, type TestNode } from '../../kit/app.ts';
 import { exchangeRaw, expectProblem, send, sendRaw } from '../../kit/http.ts';
-import { freePort } from '../../kit/process.ts';
+import { freePort } from '../../kit/ports.ts';
 
 const theNode = sharedNode();
 const get = (node: { url: string }, ...heads: string[]) =>

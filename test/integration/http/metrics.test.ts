@@ -5,7 +5,7 @@ import { parse } from 'yaml';
 import { listen, login, person, say, startNode, type TestNode, tell, until } from '../../kit/app.ts';
 import { call } from '../../kit/contract.ts';
 import { send } from '../../kit/http.ts';
-import { freePort } from '../../kit/process.ts';
+import { freePort } from '../../kit/ports.ts';
 import { cutCommands, cutSubscribers, testStore } from '../../kit/store.ts';
 
 const read = (path: string): string => readFileSync(new URL(`../../../${path}`, import.meta.url), 'utf8');

@@ -2,7 +2,7 @@
 import { expect, test } from 'vitest';
 import { person, startNode, until } from '../../kit/app.ts';
 import { send } from '../../kit/http.ts';
-import { freePort } from '../../kit/process.ts';
+import { freePort } from '../../kit/ports.ts';
 import { dial, received, request, requestBytes, statusesIn } from '../../kit/raw.ts';
 
 const NEIGHBOUR = '127.0.0.2';

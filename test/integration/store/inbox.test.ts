@@ -43,7 +43,7 @@ const BEFRIENDED_DURING_EVICTION = [
   { do: 'send' as const, to: 1 },
 ];
 
-/** Both fill more than half of the inbox: one with bytes, and the other, who has more, with entries. */
+/** Two senders each hold more than half of the inbox: one by bytes, and the other, the fuller one, by entries. */
 const TWO_FILL_HALF = [
   ...[1, 1].map((from) => ({ do: 'receive' as const, from, length: 900 })),
   ...[0, 0, 0, 0, 0].map((from) => ({ do: 'receive' as const, from, length: 1 })),
