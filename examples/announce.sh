@@ -5,7 +5,7 @@ set -eu
 
 url=${PARLEY_URL:-http://127.0.0.1:3000}
 username=${PARLEY_USERNAME:-announcer}
-password=${PARLEY_PASSWORD:-correct horse battery}
+password=${PARLEY_PASSWORD:?Set PARLEY_PASSWORD to a password that nobody else knows.}
 
 # Escapes a text for use in a JSON string.
 json() {

@@ -17,7 +17,7 @@ import urllib.request
 URL = sys.argv[1] if len(sys.argv) > 1 else "http://127.0.0.1:3000"
 CREDENTIALS = {
     "username": os.environ.get("PARLEY_USERNAME", "listener"),
-    "password": os.environ.get("PARLEY_PASSWORD", "correct horse battery"),
+    "password": os.environ.get("PARLEY_PASSWORD") or sys.exit("Set PARLEY_PASSWORD to a password that nobody else knows."),
 }
 SILENCE_SECONDS = 60  # heartbeats come every 25 s; after two missed ones the connection is dead
 

@@ -7,7 +7,7 @@ set -u
 
 url=${PARLEY_URL:-http://127.0.0.1:3000}
 username=${PARLEY_USERNAME:-listener}
-password=${PARLEY_PASSWORD:-correct horse battery}
+password=${PARLEY_PASSWORD:?Set PARLEY_PASSWORD to a password that nobody else knows.}
 place=${1:-listen.id}
 token=
 

@@ -143,7 +143,8 @@ test('works from plain JavaScript', async () => {
 test('examples/echo-bot.js replies with the text it receives', async () => {
   const node = await startNode();
   copyFileSync(join(ROOT, 'examples/echo-bot.js'), join(project, 'echo-bot.js'));
-  const bot = spawn(process.execPath, ['echo-bot.js', node.url], { cwd: project, stdio: 'inherit' });
+  const env = { PATH: process.env['PATH'], PARLEY_PASSWORD: 'correct horse battery' };
+  const bot = spawn(process.execPath, ['echo-bot.js', node.url], { cwd: project, env, stdio: 'inherit' });
   onTestFinished(async () => {
     bot.kill();
     await once(bot, 'exit');

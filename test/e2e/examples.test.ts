@@ -18,6 +18,18 @@ if (!hasPython) {
   process.stderr.write('\n*** SKIPPED: python3 is not installed, so examples/listen.py was not run. ***\n\n');
 }
 
+const PASSWORD = { PARLEY_PASSWORD: 'correct horse battery' };
+
+test.each([['sh', 'announce.sh'], ['bash', 'listen.sh'], ...(hasPython ? [['python3', 'listen.py']] : [])])(
+  '%s examples/%s asks for a password of its own',
+  async (program, name) => {
+    const env = { PATH: process.env['PATH'], PARLEY_URL: 'http://127.0.0.1:1' };
+    const failure = await run(program!, [example(name!)], { env }).catch((error) => error);
+    expect(failure.code).not.toBe(0);
+    expect(failure.stderr).toContain('Set PARLEY_PASSWORD');
+  },
+);
+
 test('announce.sh sends any text as a broadcast', async () => {
   const node = await startNode();
   const stream = await listen(await person(node, 'bob'));
@@ -32,7 +44,7 @@ test('announce.sh sends any text as a broadcast', async () => {
 
 test('announce.sh fails and prints the problem when the server rejects the message', async () => {
   const node = await startNode();
-  const env = { PATH: process.env['PATH'], PARLEY_URL: node.url };
+  const env = { PATH: process.env['PATH'], PARLEY_URL: node.url, ...PASSWORD };
   const failure = await run(example('announce.sh'), ['  '], { env }).catch((error) => error);
   expect(failure.code).not.toBe(0);
   expect(failure.stdout).toContain('validation_failed');
@@ -49,6 +61,7 @@ test.skipIf(!hasPython)(
     const node = await startNode({ ACCESS_TTL_SECONDS: '600' });
     const bob = await person(node, 'bob');
     const python = spawn('python3', [example('listen.py'), node.url], {
+      env: { ...process.env, ...PASSWORD },
       stdio: ['ignore', 'pipe', 'inherit'],
     });
     onTestFinished(() => end(python));
@@ -74,7 +87,7 @@ test.skipIf(!hasPython)(
 
 /** Runs listen.sh; it continues at the place in `file`. */
 function runListener(url: string, file: string) {
-  const env = { PATH: process.env['PATH'], PARLEY_URL: url };
+  const env = { PATH: process.env['PATH'], PARLEY_URL: url, ...PASSWORD };
   const bash = spawn('bash', [example('listen.sh'), file], {
     env,
     stdio: ['ignore', 'pipe', 'pipe'],
