@@ -12,13 +12,20 @@ const BYTE_ORDER_MARK = [0xef, 0xbb, 0xbf];
 /** 64 KiB of JSON can block the event loop for milliseconds, so bodies larger than this are parsed one per turn. */
 const LARGE_BYTES = 8 * 1_024;
 
+type BodyAdmission = {
+  chargeBody(bytes: number): void;
+  refundBody(bytes: number): void;
+  /** Throws if a budget is exhausted. */
+  checkBudgets(): void;
+};
+
 const tooLarge = () => new Problem('body_too_large', 'The body must not be larger than 64 KiB.');
 
 /** Returns undefined for a request without a body; throws a problem for a body that is not acceptable. */
 export async function readBody(
   req: IncomingMessage,
   { acceptsText }: Pick<Route, 'acceptsText'>,
-  meter: { chargeBody(bytes: number): void; refundBody(bytes: number): void },
+  admission: BodyAdmission,
 ): Promise<unknown> {
   const { 'content-length': length, 'content-type': type = '', 'content-encoding': encoding } = req.headers;
   const isChunked = req.headers['transfer-encoding'] !== undefined;
@@ -27,11 +34,14 @@ export async function readBody(
   const format = isCompressed ? undefined : formatInUtf8(type);
   if (format === undefined || (format === 'text' && !acceptsText)) throw unsupported(acceptsText);
   if (Number(length) > LIMIT_BYTES) throw tooLarge(); // without waiting for the body
-  if (!isChunked) meter.chargeBody(Number(length)); // charged in advance, so that concurrent uploads all count
-  const bytes = await readBytes(req, (size) => meter.refundBody(size));
-  if (isChunked) meter.chargeBody(bytes.length);
+  if (!isChunked) admission.chargeBody(Number(length)); // charged in advance, so that concurrent uploads all count
+  const bytes = await readBytes(req, (size) => admission.refundBody(size));
+  if (isChunked) admission.chargeBody(bytes.length);
   if (bytes.length === 0) return undefined;
-  if (bytes.length > LARGE_BYTES) await ownTurn();
+  if (bytes.length > LARGE_BYTES) {
+    await ownTurn();
+    admission.checkBudgets(); // other requests of the client may have used them up: then its text is never parsed
+  }
   return parse(bytes, format);
 }
 

@@ -101,7 +101,7 @@ export class Router {
       if (timeout.stop() && !answer.stream) write(res, answer, price.answerKiB);
     } catch (error) {
       timeout.stop();
-      if (!isValid) admission.chargeInvalidBody();
+      if (!isValid && !admission.isRejected) admission.chargeInvalidBody();
       this.#fail(admission.rejection ?? error, res);
     } finally {
       admission.done();

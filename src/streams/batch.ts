@@ -10,7 +10,7 @@ import type { Stream } from './stream.ts';
 import type { Subscriber } from './subscriber.ts';
 
 /** Upper bound for all writes of one batch: nothing else runs meanwhile, but many small writes take longer in total. */
-const MAX_TURN_BYTES = 32 * 1024 * 1024;
+const MAX_TURN_BYTES = 16 * 1024 * 1024;
 /** Lower bound per stream: the write call itself costs about as much as copying this many bytes. */
 const MIN_STREAM_BYTES = 8 * 1024;
 

@@ -93,7 +93,15 @@ export class RequestAdmission implements Exchange {
   identify(username: string): void {
     this.#username = username;
     this.#account = this.#context.accounts.of(username, 1, this.startedAtMs);
-    this.#checkBudgets(this.startedAtMs);
+    this.checkBudgets(this.startedAtMs);
+  }
+
+  /** Throws if a budget has no points left; `own`: the points that this request took itself, apart from its body. */
+  checkBudgets(nowMs = performance.now(), own = 0): void {
+    const spent = own + this.#bodyPoints;
+    let waitMs = this.#account?.waitMs(nowMs, spent) ?? 0;
+    for (const budget of this.#budgets) waitMs = Math.max(waitMs, budget.waitMs(nowMs, spent + ENTRY_POINTS));
+    if (waitMs > 0) throw this.reject('budget', waitMs);
   }
 
   chargeBody(bytes: number): void {
@@ -134,7 +142,7 @@ export class RequestAdmission implements Exchange {
 
   /** Charges the price and takes the places; undefined if there is no need to wait. After a wait, checks budgets again. */
   enter({ points, places, isToAll }: Omit<Price, 'answerKiB'>, extraPoints = 0): Promise<void> | undefined {
-    if (!this.hasTicket) this.#checkBudgets(performance.now());
+    if (!this.hasTicket) this.checkBudgets();
     const streams = isToAll ? this.#context.streamCount() : 0;
     const cost = points + extraPoints + Math.floor((this.#bodyPoints * BODY_BYTES * streams) / FAN_OUT_BYTES);
     this.#spend(cost);
@@ -146,7 +154,7 @@ export class RequestAdmission implements Exchange {
       this.#rejectWaiting = reject;
       this.#enqueue(resolve);
     });
-    return this.hasTicket ? turn : turn.then(() => this.#checkBudgets(performance.now(), cost));
+    return this.hasTicket ? turn : turn.then(() => this.checkBudgets(performance.now(), cost));
   }
 
   /** The work has ended, successfully or not. */
@@ -190,14 +198,6 @@ export class RequestAdmission implements Exchange {
     this.connection.rejections += 1;
     this.#context.onReject(reason, this.networks[0]?.key ?? 'unknown');
     return problemOf(reason, retryAfterMs);
-  }
-
-  /** Throws if a budget has no points left; `own`: the points that this request took itself, apart from its body. */
-  #checkBudgets(nowMs: number, own = 0): void {
-    const spent = own + this.#bodyPoints;
-    let waitMs = this.#account?.waitMs(nowMs, spent) ?? 0;
-    for (const budget of this.#budgets) waitMs = Math.max(waitMs, budget.waitMs(nowMs, spent + ENTRY_POINTS));
-    if (waitMs > 0) throw this.reject('budget', waitMs);
   }
 
   #spend(points: number): void {
