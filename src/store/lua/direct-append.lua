@@ -10,12 +10,13 @@
 --       | {'mailbox_full'} | {'quota_exceeded'}
 local stored = storedUnder(KEYS[1], KEYS[2], KEYS[3], ARGV[7])
 if stored then return { 'replayed', stored } end
-if redis.call('EXISTS', KEYS[5]) == 0 then return { 'unknown' } end
 local kept, keptBytes, limit, maxBytes, quota, sends, windowMs =
   string.match(ARGV[5], '^(%d+) (%d+) (%d+) (%d+) (%d+) (%d+) (%d+)$')
 limit, maxBytes = tonumber(limit), tonumber(maxBytes)
 local sender = inbox(7, limit, maxBytes)
 local reader = ARGV[1] ~= ARGV[2] and inbox(15, limit, maxBytes)
+-- An account that has an inbox exists; it costs a command to ask about any other.
+if not (reader or sender).epoch and redis.call('EXISTS', KEYS[5]) == 0 then return { 'unknown' } end
 if not sender.isCounted or (reader and not reader.isCounted) then return { 'uncounted' } end
 local log = open(KEYS[1], KEYS[2], KEYS[3], ARGV[6])
 local size = #ARGV[10] + ENTRY_BYTES
