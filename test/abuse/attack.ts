@@ -20,6 +20,8 @@ export type Attack = {
   /** Settings of the node under attack, if they differ from the defaults. */
   env?: NodeJS.ProcessEnv;
   helperEnv?: NodeJS.ProcessEnv;
+  /** The bound for the bystanders' p99, as a multiple of quiet, of an attack that no limit per network can bound. */
+  maxRatio?: number;
   /** The open file limit of the node under attack. Default: the limit of this machine. */
   openFiles?: number;
   prepare(stage: Stage): Promise<Seed>;

@@ -21,6 +21,7 @@ export type Trial = {
   quiet: Measurement;
   attacked: Measurement;
   ratio: number;
+  maxRatio: number;
   /** Peak growth of the node's resident memory. */
   memoryMiB: number;
   summary: string;
@@ -62,6 +63,7 @@ export async function tryAttack(attack: Attack, options: { dist: string; seconds
       quiet,
       attacked,
       ratio,
+      maxRatio: attack.maxRatio ?? GUARANTEED.ratio,
       memoryMiB,
       summary,
       quietSummary,

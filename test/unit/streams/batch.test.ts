@@ -5,10 +5,10 @@ import { batchBytes, pauseAfter } from '../../../src/streams/batch.ts';
 const MAX_STREAM_BYTES = 1_048_576;
 const MIB = 1_048_576;
 
-test('one batch writes at most 32 MiB to all streams together, and at least 8 KiB to each', () => {
+test('one batch writes at most 16 MiB to all streams together, and at least 8 KiB to each', () => {
   expect(batchBytes(MAX_STREAM_BYTES, 1)).toBe(MAX_STREAM_BYTES / 2); // a single stream must not fall behind because of its own batch
-  for (const audience of [100, 1_000, 4_096]) {
-    expect(batchBytes(MAX_STREAM_BYTES, audience)).toBe((32 * MIB) / audience);
+  for (const audience of [100, 1_000, 2_048]) {
+    expect(batchBytes(MAX_STREAM_BYTES, audience)).toBe((16 * MIB) / audience);
   }
   for (const audience of [10_000, 100_000]) expect(batchBytes(MAX_STREAM_BYTES, audience)).toBe(8_192);
 });
