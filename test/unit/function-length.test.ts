@@ -13,7 +13,6 @@ const NOT_SPLIT_YET = [
   'clients/sdk/src/events.ts openEvents',
   'clients/sdk/src/parley.ts createParley',
   'clients/sdk/src/session.ts createSessions',
-  'clients/web/src/conversation-list.ts showConversations',
   'clients/web/src/event-handlers.ts startEventHandlers',
   'clients/web/src/message-list.ts showMessages',
   'clients/web/src/people-list.ts showPeople',
