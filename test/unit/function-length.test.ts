@@ -15,7 +15,6 @@ const NOT_SPLIT_YET = [
   'clients/sdk/src/session.ts createSessions',
   'clients/web/src/event-handlers.ts startEventHandlers',
   'clients/web/src/message-list.ts showMessages',
-  'clients/web/src/people-list.ts showPeople',
 ];
 
 const ROOT = new URL('../..', import.meta.url).pathname;

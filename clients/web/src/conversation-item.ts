@@ -49,7 +49,7 @@ function previewOf(conversation: Conversation, state: State): string {
   return sender && text ? say(state.language, 'saidTo', { name: sender, text }) : text;
 }
 
-/** The sender of the last message. In a direct conversation, only one's own messages need it. */
+/** Who sent the last message. In a direct conversation, only the user's own messages are marked. */
 function senderOf(conversation: Conversation, state: State): string | undefined {
   const last = lastOf(conversation);
   if (conversation.outgoing.length > 0 || last?.from === state.me) return say(state.language, 'me');
