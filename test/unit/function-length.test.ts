@@ -14,7 +14,6 @@ const NOT_SPLIT_YET = [
   'clients/sdk/src/parley.ts createParley',
   'clients/sdk/src/session.ts createSessions',
   'clients/web/src/event-handlers.ts startEventHandlers',
-  'clients/web/src/message-list.ts showMessages',
 ];
 
 const ROOT = new URL('../..', import.meta.url).pathname;

@@ -1,117 +1,95 @@
 /**
- * The messages of the open talk. It stays at the end while somebody is there, and does not move under a reader who has
- * scrolled up: what comes above or below leaves what is read where it is.
+ * The messages of the open conversation. The list stays at the end while the reader is there. For a reader who has
+ * scrolled up it does not move, whether messages are added above or below.
  */
-import { type Conversation, EVERYBODY, type Outgoing } from './conversation.ts';
-import { byId, reconcile, setText } from './dom.ts';
-import { say, type Word } from './i18n.ts';
+import type { Conversation, Outgoing } from './conversation.ts';
+import { byId, reconcile } from './dom.ts';
+import { createHistoryStatus } from './history-status.ts';
 import { linesOf, makeLine, updateLine } from './message-line.ts';
-import { nameInText } from './names.ts';
+import { distanceToEnd, isAtEnd, isNearTop, scrollToDistance, scrollToEnd } from './scroll-position.ts';
 import type { Store } from './state.ts';
 
 type Acts = {
-  older(talk: Conversation): void;
-  again(talk: Conversation, outgoing: Outgoing): void;
-  discard(talk: Conversation, outgoing: Outgoing): void;
+  older(conversation: Conversation): void;
+  again(conversation: Conversation, outgoing: Outgoing): void;
+  discard(conversation: Conversation, outgoing: Outgoing): void;
 };
 
-/** So near to the end counts as there. */
-const NEAR_PX = 48;
-/** So near to the top the older ones are fetched: before somebody arrives there. */
-const AHEAD_PX = 600;
-
-export function showMessages({ state, watch, talk: talkOf, changed }: Store, acts: Acts): void {
+export function showMessages(store: Store, acts: Acts): void {
+  const { state } = store;
   const scroller = byId('scroller', HTMLElement);
   const list = byId('messages', HTMLOListElement);
-  const above = byId('above', HTMLElement);
-  const retry = byId('load-again', HTMLButtonElement);
   const newer = byId('newer', HTMLButtonElement);
-  let shown: string | undefined;
-  let firstKey: string | undefined;
-
-  const openTalk = (): Conversation | undefined =>
-    state.open === undefined ? undefined : talkOf(state.open);
-  const toEnd = (): void => {
-    scroller.scrollTop = scroller.scrollHeight;
-  };
+  const historyStatus = createHistoryStatus(state, () => {
+    const conversation = openConversation(store);
+    if (conversation) acts.older(conversation);
+  });
+  /** The account and the conversation whose messages the list shows. */
+  let shownKey: string | undefined;
+  let firstId: string | undefined;
 
   function show(): void {
-    const { me, language } = state;
-    const talk = openTalk();
-    if (me === undefined || !talk) {
-      shown = undefined;
+    const { me } = state;
+    const conversation = openConversation(store);
+    if (me === undefined || !conversation) {
+      shownKey = undefined;
       list.replaceChildren();
       return;
     }
-    const here = `${me} ${talk.name}`;
-    if (shown !== here) {
+    const key = `${me} ${conversation.name}`;
+    if (shownKey !== key) {
       list.replaceChildren();
       state.isAtEnd = true;
-      firstKey = undefined;
     }
-    shown = here;
-    const lines = linesOf(talk, me);
-    const [heightBefore, topBefore] = [scroller.scrollHeight, scroller.scrollTop];
+    shownKey = key;
+    const distance = distanceToEnd(scroller);
     reconcile(
       list,
-      lines,
-      (line) =>
-        makeLine(line, me, {
-          again: (outgoing) => acts.again(talk, outgoing),
-          discard: (outgoing) => acts.discard(talk, outgoing),
-        }),
+      linesOf(conversation, me),
+      (line) => makeLine(line, me, lineActs(conversation, acts)),
       (element, line) => updateLine(element, line, state),
     );
-    const word = wordAbove(talk);
-    setText(above, word ? say(language, word, { name: nameInText(state, talk.name) }) : '');
-    above.classList.toggle('empty', lines.length === 0);
-    retry.hidden = talk.history !== 'failed';
-    newer.hidden = state.isAtEnd || talk.unread === 0;
+    historyStatus.show(conversation);
+    newer.hidden = state.isAtEnd || conversation.unread === 0;
 
-    const key = talk.messages[0]?.id;
-    if (state.isAtEnd) toEnd();
-    else if (key !== firstKey) scroller.scrollTop = topBefore + scroller.scrollHeight - heightBefore;
-    firstKey = key;
-    wantOlder(talk);
+    const id = conversation.messages[0]?.id;
+    if (state.isAtEnd) scrollToEnd(scroller);
+    else if (id !== firstId) scrollToDistance(scroller, distance);
+    firstId = id;
+    loadAhead(scroller, conversation, acts);
   }
 
-  function wantOlder(talk: Conversation): void {
-    if (
-      talk.history === 'loaded' &&
-      talk.hasMore &&
-      scroller.scrollTop < AHEAD_PX &&
-      scroller.clientHeight > 0
-    )
-      acts.older(talk);
-  }
-
-  scroller.addEventListener('scroll', () => {
-    const talk = openTalk();
-    if (!talk) return;
-    const isAtEnd = scroller.scrollHeight - scroller.scrollTop - scroller.clientHeight < NEAR_PX;
-    if (isAtEnd !== state.isAtEnd) {
-      state.isAtEnd = isAtEnd;
-      changed();
-    }
-    wantOlder(talk);
-  });
-  // The keyboard of a phone, a longer draft, a turned screen: who was at the end stays there.
-  new ResizeObserver(() => state.isAtEnd && toEnd()).observe(scroller);
-  retry.addEventListener('click', () => {
-    const talk = openTalk();
-    if (talk) acts.older(talk);
-  });
+  followReader(scroller, store, acts);
   newer.addEventListener('click', () => {
-    toEnd();
+    scrollToEnd(scroller);
     scroller.focus({ preventScroll: true });
   });
-  watch(show);
+  store.watch(show);
 }
 
-function wordAbove(talk: Conversation): Word | undefined {
-  if (talk.history === 'failed') return 'loadFailed';
-  if (talk.history !== 'loaded') return 'loading';
-  if (talk.hasMore) return undefined;
-  if (talk.messages.length + talk.outgoing.length > 0) return 'beginning';
-  return talk.name === EVERYBODY ? 'emptyEverybody' : 'emptyDirect';
+const openConversation = ({ state, talk }: Store): Conversation | undefined =>
+  state.open === undefined ? undefined : talk(state.open);
+
+const lineActs = (conversation: Conversation, { again, discard }: Acts) => ({
+  again: (outgoing: Outgoing) => again(conversation, outgoing),
+  discard: (outgoing: Outgoing) => discard(conversation, outgoing),
+});
+
+function followReader(scroller: HTMLElement, store: Store, acts: Acts): void {
+  const { state, changed } = store;
+  scroller.addEventListener('scroll', () => {
+    const conversation = openConversation(store);
+    if (!conversation) return;
+    const wasAtEnd = state.isAtEnd;
+    state.isAtEnd = isAtEnd(scroller);
+    if (state.isAtEnd !== wasAtEnd) changed();
+    loadAhead(scroller, conversation, acts);
+  });
+  // The keyboard of a phone, a longer draft or a turned screen changes the height: a reader at the end stays there.
+  new ResizeObserver(() => state.isAtEnd && scrollToEnd(scroller)).observe(scroller);
+}
+
+function loadAhead(scroller: HTMLElement, conversation: Conversation, acts: Acts): void {
+  if (conversation.history === 'loaded' && conversation.hasMore && isNearTop(scroller))
+    acts.older(conversation);
 }
