@@ -13,7 +13,6 @@ const NOT_SPLIT_YET = [
   'clients/sdk/src/events.ts openEvents',
   'clients/sdk/src/parley.ts createParley',
   'clients/sdk/src/session.ts createSessions',
-  'clients/web/src/event-handlers.ts startEventHandlers',
 ];
 
 const ROOT = new URL('../..', import.meta.url).pathname;
