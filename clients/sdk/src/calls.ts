@@ -21,6 +21,8 @@ const FIRST_WAIT_MS = 250;
 /** If the server asks for a longer wait, the problem is returned and the caller decides. */
 const MAX_WAIT_MS = 5_000;
 
+export type Caller = ReturnType<typeof createCaller>;
+
 type ApiResponse<Data> = { data?: Data; error?: unknown; response: Response };
 
 /** Adds the access token. If the server rejects it, refreshes it and sends the request once more. */

@@ -14,6 +14,8 @@ export type DeviceStorage = {
   set(username: string, deviceToken: string): MaybePromise<void>;
 };
 
+export type Devices = ReturnType<typeof createDevices>;
+
 /** As the server normalizes usernames. */
 const normalize = (username: string): string => username.trim().normalize('NFKC').toLowerCase();
 

@@ -5,6 +5,7 @@ export type { CallOptions, Fetch } from './calls.ts';
 export type { Clock } from './clock.ts';
 /** The types of the whole API, as openapi-typescript generates them. */
 export type { components, operations, paths } from './contract.d.ts';
+export type { ParleyOptions } from './core.ts';
 export type { DeviceStorage, MaybePromise } from './devices.ts';
 export type { EndOfStream, EventStream, EventsOptions, Interruption, StreamState } from './events.ts';
 export type { StreamEvent } from './frames.ts';
@@ -14,7 +15,6 @@ export {
   type Listing,
   type Page,
   type Parley,
-  type ParleyOptions,
   type Schemas,
   type SendOptions,
 } from './parley.ts';

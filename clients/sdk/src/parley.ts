@@ -1,21 +1,10 @@
 /** The client: one method per operation of the contract, session handling, and the event stream. */
-import createClient from 'openapi-fetch';
-import { createAcknowledger } from './acknowledge.ts';
-import { type CallOptions, createCaller, type Fetch, withAuthorization } from './calls.ts';
-import { type Clock, realClock } from './clock.ts';
-import type { components, paths } from './contract.d.ts';
-import { createDevices, type DeviceStorage } from './devices.ts';
+import type { CallOptions } from './calls.ts';
+import type { components } from './contract.d.ts';
+import { type Core, createCore, type ParleyOptions } from './core.ts';
 import { type EventStream, type EventsOptions, openEvents } from './events.ts';
 import type { Result } from './problem.ts';
-import {
-  createSessions,
-  type Lock,
-  randomId,
-  type Session,
-  type SessionChange,
-  type SessionStorage,
-  tabLock,
-} from './session.ts';
+import { randomId, type Session } from './session.ts';
 
 export type Schemas = components['schemas'];
 /** Resolves to this schema of the contract, or to a problem. */
@@ -29,57 +18,29 @@ export type Page = { before?: number; after?: number; limit?: number };
 /** Which part of a list: from the `nextCursor` of the page before, at most `limit`. Default: the first page. */
 export type Listing = { cursor?: string; limit?: number };
 
-export type ParleyOptions = {
-  /** The server's URL, for example `https://chat.example.org`. Omit it in a page served by the server itself. */
-  baseUrl?: string;
-  /** Default: the global `fetch`. */
-  fetch?: Fetch;
-  /** Stores the session. Without a storage it is kept in memory only. */
-  storage?: SessionStorage;
-  /** Stores this device's tokens (`deviceToken` of the login response) beyond logouts; see `DeviceStorage`. */
-  devices?: DeviceStorage;
-  /** Serializes refreshes between clients that share a storage. Default: `navigator.locks`, if available. */
-  lock?: Lock;
-  /** Called when the session starts, is refreshed, or ends. */
-  onSession?: (change: SessionChange) => void;
-  /** For tests. */
-  clock?: Partial<Clock>;
-};
-
 export type Parley = ReturnType<typeof createParley>;
 
 /** Creates a client. It makes no call until one of its methods is called. */
 export function createParley(options: ParleyOptions = {}) {
-  const baseUrl = (options.baseUrl ?? '').replace(/\/+$/, '');
-  const send: Fetch = options.fetch ?? ((request) => fetch(request));
-  const clock: Clock = { ...realClock, ...options.clock };
-  const { once, withRetries } = createCaller(clock);
-
-  const publicApi = createClient<paths>({ baseUrl, fetch: send });
-  const devices = createDevices(options.devices);
-  const sessions = createSessions({
-    exchange: (refreshToken, nonce) =>
-      withRetries(
-        (signal) => publicApi.POST('/v1/refresh', { body: { refreshToken, nonce }, signal }),
-        undefined,
-      ),
-    storage: options.storage,
-    lock: options.lock ?? tabLock,
-    lockName: `parley ${baseUrl}`,
-    clock,
-    onChange: (change) => {
-      if (change.kind !== 'refreshed') acknowledger.drop();
-      options.onSession?.(change);
+  const core = createCore(options);
+  const client = {
+    /** The current session with its tokens, or undefined if logged out. */
+    get session(): Session | undefined {
+      return core.sessions.current();
     },
+  };
+  // Spread into a literal, `session` would no longer be read-only.
+  return Object.assign(client, {
+    ...sessionOperations(core),
+    ...userOperations(core),
+    ...messageOperations(core),
+    ...mailboxOperations(core),
+    ...streamOperations(core),
+    ...healthOperations(core),
   });
-  const api = createClient<paths>({ baseUrl, fetch: withAuthorization(send, sessions) });
+}
 
-  const ackMailbox = (upTo: string, { signal }: CallOptions = {}): Answer<'Unread'> =>
-    withRetries((signal) => api.POST('/v1/mailbox/ack', { body: { upTo }, signal }), signal);
-  const acknowledger = createAcknowledger((upTo) =>
-    once((signal) => api.POST('/v1/mailbox/ack', { body: { upTo }, signal }), undefined),
-  );
-
+function sessionOperations({ once, api, publicApi, sessions, devices, acknowledger, clock }: Core) {
   return {
     /** Creates an account. Does not log in, and is not retried: `username_taken` may be the result of a lost response. */
     register: (body: Schemas['Registration'], { signal }: CallOptions = {}): Answer<'Account'> =>
@@ -119,11 +80,11 @@ export function createParley(options: ParleyOptions = {}) {
 
     /** The session of the storage, or one that was exported: what `session` was elsewhere. */
     restore: (session?: Session): Promise<Session | undefined> => sessions.restore(session),
-    /** The current session with its tokens, or undefined if logged out. */
-    get session(): Session | undefined {
-      return sessions.current();
-    },
+  };
+}
 
+function userOperations({ withRetries, api }: Core) {
+  return {
     /** The account of this session. */
     getMe: ({ signal }: CallOptions = {}): Answer<'Account'> =>
       withRetries((signal) => api.GET('/v1/me', { signal }), signal),
@@ -139,7 +100,11 @@ export function createParley(options: ParleyOptions = {}) {
     /** The accounts that are online, by page. */
     listOnline: ({ signal, ...query }: Listing & CallOptions = {}): Answer<'OnlinePage'> =>
       withRetries((signal) => api.GET('/v1/online', { params: { query }, signal }), signal),
+  };
+}
 
+function messageOperations({ withRetries, api }: Core) {
+  return {
     /** Sends a message to everybody. A retry after a lost response stores it once. */
     sendBroadcast(
       text: string,
@@ -172,7 +137,11 @@ export function createParley(options: ParleyOptions = {}) {
     /** The conversations of this account, the most recent first, with the number of unread messages. */
     listConversations: ({ signal, ...query }: Listing & CallOptions = {}): Answer<'ConversationPage'> =>
       withRetries((signal) => api.GET('/v1/dm', { params: { query }, signal }), signal),
+  };
+}
 
+function mailboxOperations({ withRetries, api }: Core) {
+  return {
     /** Direct messages that were not acknowledged yet, oldest first. */
     getMailbox: ({
       signal,
@@ -180,20 +149,28 @@ export function createParley(options: ParleyOptions = {}) {
     }: { after?: string; limit?: number } & CallOptions = {}): Answer<'Mailbox'> =>
       withRetries((signal) => api.GET('/v1/mailbox', { params: { query }, signal }), signal),
     /** Acknowledges all direct messages up to the one with this id. `events` does so by itself. */
-    ackMailbox,
+    ackMailbox: (upTo: string, { signal }: CallOptions = {}): Answer<'Unread'> =>
+      withRetries((signal) => api.POST('/v1/mailbox/ack', { body: { upTo }, signal }), signal),
+  };
+}
 
+function streamOperations(core: Core) {
+  return {
     /** For clients that cannot send headers with the stream request, such as EventSource. `events` does not need one. */
     createTicket: ({ signal }: CallOptions = {}): Answer<'Ticket'> =>
-      withRetries((signal) => api.POST('/v1/events/ticket', { signal }), signal),
+      core.withRetries((signal) => core.api.POST('/v1/events/ticket', { signal }), signal),
+    /** Opens the event stream. It connects when the first event is requested. */
+    events: (options: EventsOptions = {}): EventStream => openEvents(core, options),
+  };
+}
+
+function healthOperations({ once, publicApi }: Core) {
+  return {
     /** Whether the server process responds. */
     liveness: ({ signal }: CallOptions = {}): Answer<'Liveness'> =>
       once((signal) => publicApi.GET('/livez', { signal }), signal),
     /** Whether the server can serve requests: it is not shutting down, and Redis responds. */
     readiness: ({ signal }: CallOptions = {}): Answer<'Readiness'> =>
       once((signal) => publicApi.GET('/readyz', { signal }), signal),
-
-    /** Opens the event stream. It connects when the first event is requested. */
-    events: (events: EventsOptions = {}): EventStream =>
-      openEvents({ api, sessions, acknowledger, clock }, events),
   };
 }
