@@ -11,7 +11,6 @@ const NOT_SPLIT_YET = [
   'clients/cli/src/screen.ts openScreen',
   'clients/cli/src/slash-commands.ts createCommands',
   'clients/sdk/src/events.ts openEvents',
-  'clients/sdk/src/session.ts createSessions',
 ];
 
 const ROOT = new URL('../..', import.meta.url).pathname;

@@ -6,7 +6,7 @@ import type createClient from 'openapi-fetch';
 import { type Clock, jittered, linkTo } from './clock.ts';
 import type { paths } from './contract.d.ts';
 import { type Problem, ProblemError, problemFrom, problemOf, type Result } from './problem.ts';
-import type { Sessions } from './session.ts';
+import type { Sessions } from './sessions.ts';
 
 /** A replacement for the global `fetch`, for example to add headers or to use a proxy. */
 export type Fetch = (request: Request) => Promise<Response>;

@@ -5,14 +5,9 @@ import { type Api, type Caller, createCaller, type Fetch, withAuthorization } fr
 import { type Clock, realClock } from './clock.ts';
 import type { paths } from './contract.d.ts';
 import { createDevices, type DeviceStorage, type Devices } from './devices.ts';
-import {
-  createSessions,
-  type Lock,
-  type SessionChange,
-  type SessionStorage,
-  type Sessions,
-  tabLock,
-} from './session.ts';
+import { type Lock, tabLock } from './lock.ts';
+import type { SessionChange, SessionStorage } from './session.ts';
+import { createSessions, type Sessions } from './sessions.ts';
 
 export type ParleyOptions = {
   /** The server's URL, for example `https://chat.example.org`. Omit it in a page served by the server itself. */

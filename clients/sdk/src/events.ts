@@ -14,7 +14,7 @@ import { type Clock, jittered, linkTo } from './clock.ts';
 import type { components } from './contract.d.ts';
 import { createFrames, type Frame, type StreamEvent } from './frames.ts';
 import { type Problem, problemFrom, problemOf, type Result } from './problem.ts';
-import type { Sessions } from './session.ts';
+import type { Sessions } from './sessions.ts';
 
 export type EventsOptions = {
   /** Ends the stream. */

@@ -9,6 +9,7 @@ export type { ParleyOptions } from './core.ts';
 export type { DeviceStorage, MaybePromise } from './devices.ts';
 export type { EndOfStream, EventStream, EventsOptions, Interruption, StreamState } from './events.ts';
 export type { StreamEvent } from './frames.ts';
+export type { Lock } from './lock.ts';
 export {
   type Answer,
   createParley,
@@ -30,7 +31,6 @@ export type {
 } from './problem.ts';
 export type {
   EndReason,
-  Lock,
   Session,
   SessionChange,
   SessionStorage,

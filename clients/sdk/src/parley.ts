@@ -4,7 +4,8 @@ import type { components } from './contract.d.ts';
 import { type Core, createCore, type ParleyOptions } from './core.ts';
 import { type EventStream, type EventsOptions, openEvents } from './events.ts';
 import type { Result } from './problem.ts';
-import { randomId, type Session } from './session.ts';
+import { randomId } from './random-id.ts';
+import type { Session } from './session.ts';
 
 export type Schemas = components['schemas'];
 /** Resolves to this schema of the contract, or to a problem. */
