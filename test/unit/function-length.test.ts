@@ -10,7 +10,6 @@ const NOT_SPLIT_YET = [
   'clients/cli/src/live-state.ts openLiveState',
   'clients/cli/src/screen.ts openScreen',
   'clients/cli/src/slash-commands.ts createCommands',
-  'clients/sdk/src/events.ts openEvents',
 ];
 
 const ROOT = new URL('../..', import.meta.url).pathname;

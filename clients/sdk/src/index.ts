@@ -7,7 +7,6 @@ export type { Clock } from './clock.ts';
 export type { components, operations, paths } from './contract.d.ts';
 export type { ParleyOptions } from './core.ts';
 export type { DeviceStorage, MaybePromise } from './devices.ts';
-export type { EndOfStream, EventStream, EventsOptions, Interruption, StreamState } from './events.ts';
 export type { StreamEvent } from './frames.ts';
 export type { Lock } from './lock.ts';
 export {
@@ -35,6 +34,7 @@ export type {
   SessionChange,
   SessionStorage,
 } from './session.ts';
+export type { EndOfStream, EventStream, EventsOptions, Interruption, StreamState } from './stream-types.ts';
 
 export type Account = Schemas['Account'];
 export type User = Schemas['User'];

@@ -2,10 +2,11 @@
 import type { CallOptions } from './calls.ts';
 import type { components } from './contract.d.ts';
 import { type Core, createCore, type ParleyOptions } from './core.ts';
-import { type EventStream, type EventsOptions, openEvents } from './events.ts';
+import { openEvents } from './events.ts';
 import type { Result } from './problem.ts';
 import { randomId } from './random-id.ts';
 import type { Session } from './session.ts';
+import type { EventStream, EventsOptions } from './stream-types.ts';
 
 export type Schemas = components['schemas'];
 /** Resolves to this schema of the contract, or to a problem. */
