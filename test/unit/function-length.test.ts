@@ -9,7 +9,6 @@ const NOT_SPLIT_YET = [
   'clients/cli/src/chat.ts chat',
   'clients/cli/src/live-state.ts openLiveState',
   'clients/cli/src/screen.ts openScreen',
-  'clients/cli/src/slash-commands.ts createCommands',
 ];
 
 const ROOT = new URL('../..', import.meta.url).pathname;

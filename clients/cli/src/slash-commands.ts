@@ -19,103 +19,33 @@ export type Chat = {
   onDmFailed(reason: string): void;
   leave(next: Next): void;
 };
+/** `oldestShown`: the seq of the oldest message shown by /history, by target; the next /history continues before it. */
+type CommandContext = Chat & { oldestShown: Map<string, number> };
 
 export type Command = { endsChat: boolean; run: () => Promise<void> };
 type Entry = {
   usage: string;
   help: TextKey;
   endsChat?: true;
-  run: (chat: Chat, rest: string) => Promise<void> | void;
+  run: (chat: CommandContext, rest: string) => Promise<void> | void;
 };
 
 const PAGE_MESSAGES = 20;
 
-export function createCommands(chat: Chat) {
-  const { parley, live, terminal } = chat.context;
-  const { say, style, language } = terminal;
-  const renderOptions = renderOptionsOf(chat.context);
-  /** The seq of the oldest message shown by /history, by target; the next /history continues before it. */
-  const oldestShown = new Map<string, number>();
+const COMMANDS: Record<string, Entry> = {
+  '/online': { usage: '/online', help: 'helpOnline', run: showOnline },
+  '/dm': { usage: '/dm name [text]', help: 'helpDm', run: writeTo },
+  '/all': { usage: '/all [text]', help: 'helpAll', run: writeToEverybody },
+  '/history': { usage: '/history', help: 'helpHistory', run: showHistory },
+  '/mailbox': { usage: '/mailbox', help: 'helpMailbox', run: showMailbox },
+  '/menu': { usage: '/menu', help: 'helpMenu', endsChat: true, run: (chat) => chat.leave('menu') },
+  '/help': { usage: '/help', help: 'helpHelp', run: showHelp },
+  '/quit': { usage: '/quit', help: 'helpQuit', endsChat: true, run: (chat) => chat.leave('quit') },
+};
 
-  const COMMANDS: Record<string, Entry> = {
-    '/online': {
-      usage: '/online',
-      help: 'helpOnline',
-      run: () => {
-        const names = live.presence
-          .names()
-          .map((name) => (name === chat.context.me ? say('you') : sanitizeLine(name)));
-        const more = live.presence.total() - names.length;
-        if (more > 0) names.push(say('andMore', { count: more }));
-        chat.notice(say('online', { count: live.presence.total(), names: names.join(say('comma')) }));
-      },
-    },
-    '/dm': {
-      usage: '/dm name [text]',
-      help: 'helpDm',
-      run: async (_, rest) => {
-        const [, name = '', text = ''] = /^(\S*)\s*(.*)$/s.exec(rest) ?? [];
-        if (name === '') return chat.onDmFailed(say('needsName'));
-        const { data: user, problem } = await parley.getUser(name);
-        if (problem) return chat.onDmFailed(`${sanitizeLine(name)}: ${explain(problem, language)}`);
-        if (text === '') await chat.switchTo(user.username);
-        else chat.send(user.username, text);
-      },
-    },
-    '/all': {
-      usage: '/all [text]',
-      help: 'helpAll',
-      run: (_, rest) => (rest === '' ? chat.switchTo(EVERYBODY) : chat.send(EVERYBODY, rest)),
-    },
-    '/history': {
-      usage: '/history',
-      help: 'helpHistory',
-      run: async () => {
-        const to = chat.target();
-        const before = oldestShown.get(to);
-        if (before === 1) return chat.notice(say('noMore'));
-        const { data, problem } = await fetchHistory(chat.context, to, {
-          limit: PAGE_MESSAGES,
-          ...(before !== undefined && { before }),
-        });
-        if (problem) return chat.notice(explain(problem, language));
-        const oldest = data.messages[0];
-        if (!oldest) return chat.notice(say(before === undefined ? 'noHistory' : 'noMore'));
-        oldestShown.set(to, data.hasMore ? oldest.seq : 1);
-        chat.print(
-          ruleBlock(say('historyOf', { name: shownName(to, terminal) }), style),
-          ...messageBlocks(data.messages, renderOptions),
-          ruleBlock('', style),
-        );
-      },
-    },
-    '/mailbox': {
-      usage: '/mailbox',
-      help: 'helpMailbox',
-      run: async () => {
-        const { data, problem } = await parley.getMailbox();
-        if (problem) return chat.notice(explain(problem, language));
-        if (data.messages.length === 0) return chat.notice(say('mailboxEmpty'));
-        chat.print(ruleBlock(say('mailbox'), style), ...messageBlocks(data.messages, renderOptions));
-        live.markSeen(data.messages);
-      },
-    },
-    '/menu': { usage: '/menu', help: 'helpMenu', endsChat: true, run: () => chat.leave('menu') },
-    '/help': {
-      usage: '/help',
-      help: 'helpHelp',
-      run: () => {
-        const lines = [...Object.values(COMMANDS), { usage: '//text', help: 'helpSlash' as const }];
-        const width = Math.max(...lines.map(({ usage }) => usage.length)) + 2;
-        chat.print(() =>
-          lines
-            .map(({ usage, help }) => `       ${style('bold', usage.padEnd(width))}${say(help)}`)
-            .join('\n'),
-        );
-      },
-    },
-    '/quit': { usage: '/quit', help: 'helpQuit', endsChat: true, run: () => chat.leave('quit') },
-  };
+export function createCommands(chat: Chat) {
+  const { live, terminal } = chat.context;
+  const context: CommandContext = { ...chat, oldestShown: new Map() };
 
   return {
     /** Returns undefined if the line is a message, not a command. */
@@ -126,8 +56,8 @@ export function createCommands(chat: Chat) {
       return {
         endsChat: entry?.endsChat ?? false,
         run: async () => {
-          if (entry) await entry.run(chat, rest.trimEnd());
-          else chat.notice(say('unknownCommand', { name: sanitizeLine(name) }));
+          if (entry) await entry.run(context, rest.trimEnd());
+          else chat.notice(terminal.say('unknownCommand', { name: sanitizeLine(name) }));
         },
       };
     },
@@ -138,4 +68,67 @@ export function createCommands(chat: Chat) {
       return line.startsWith('/') ? names.filter((name) => name.startsWith(line)) : [];
     },
   };
+}
+
+function showOnline({ context, notice }: CommandContext): void {
+  const { me, live, terminal } = context;
+  const { say } = terminal;
+  const names = live.presence.names().map((name) => (name === me ? say('you') : sanitizeLine(name)));
+  const more = live.presence.total() - names.length;
+  if (more > 0) names.push(say('andMore', { count: more }));
+  notice(say('online', { count: live.presence.total(), names: names.join(say('comma')) }));
+}
+
+async function writeTo(chat: CommandContext, rest: string): Promise<void> {
+  const { parley, terminal } = chat.context;
+  const [, name = '', text = ''] = /^(\S*)\s*(.*)$/s.exec(rest) ?? [];
+  if (name === '') return chat.onDmFailed(terminal.say('needsName'));
+  const { data: user, problem } = await parley.getUser(name);
+  if (problem) return chat.onDmFailed(`${sanitizeLine(name)}: ${explain(problem, terminal.language)}`);
+  if (text === '') await chat.switchTo(user.username);
+  else chat.send(user.username, text);
+}
+
+function writeToEverybody(chat: CommandContext, rest: string): Promise<void> | void {
+  return rest === '' ? chat.switchTo(EVERYBODY) : chat.send(EVERYBODY, rest);
+}
+
+async function showHistory(chat: CommandContext): Promise<void> {
+  const { context, oldestShown, notice } = chat;
+  const { say, style, language } = context.terminal;
+  const to = chat.target();
+  const before = oldestShown.get(to);
+  if (before === 1) return notice(say('noMore'));
+  const { data, problem } = await fetchHistory(context, to, {
+    limit: PAGE_MESSAGES,
+    ...(before !== undefined && { before }),
+  });
+  if (problem) return notice(explain(problem, language));
+  const oldest = data.messages[0];
+  if (!oldest) return notice(say(before === undefined ? 'noHistory' : 'noMore'));
+  oldestShown.set(to, data.hasMore ? oldest.seq : 1);
+  chat.print(
+    ruleBlock(say('historyOf', { name: shownName(to, context.terminal) }), style),
+    ...messageBlocks(data.messages, renderOptionsOf(context)),
+    ruleBlock('', style),
+  );
+}
+
+async function showMailbox({ context, notice, print }: CommandContext): Promise<void> {
+  const { parley, live, terminal } = context;
+  const { say, style, language } = terminal;
+  const { data, problem } = await parley.getMailbox();
+  if (problem) return notice(explain(problem, language));
+  if (data.messages.length === 0) return notice(say('mailboxEmpty'));
+  print(ruleBlock(say('mailbox'), style), ...messageBlocks(data.messages, renderOptionsOf(context)));
+  live.markSeen(data.messages);
+}
+
+function showHelp({ context, print }: CommandContext): void {
+  const { say, style } = context.terminal;
+  const lines = [...Object.values(COMMANDS), { usage: '//text', help: 'helpSlash' as const }];
+  const width = Math.max(...lines.map(({ usage }) => usage.length)) + 2;
+  print(() =>
+    lines.map(({ usage, help }) => `       ${style('bold', usage.padEnd(width))}${say(help)}`).join('\n'),
+  );
 }
