@@ -2,6 +2,7 @@
 /** The command `parley`: parses the command line, runs the command, and sets the exit code. */
 import { readFileSync } from 'node:fs';
 import type { ReadStream, WriteStream } from 'node:tty';
+import { BRACKETED_PASTE_OFF } from './bracketed-paste.ts';
 import { runChat } from './chat-command.ts';
 import { CommandError } from './credentials.ts';
 import { createStyle } from './format-message.ts';
@@ -10,7 +11,6 @@ import { createSay } from './i18n.ts';
 import { listen } from './listen.ts';
 import { UserExit } from './prompts.ts';
 import { sanitize } from './sanitize.ts';
-import { BRACKETED_PASTE_OFF } from './screen.ts';
 import { send } from './send.ts';
 import { createSessionFile, type SessionFile } from './session-file.ts';
 import { type CommandName, readSettings, type Settings, systemLanguage, UsageError } from './settings.ts';
