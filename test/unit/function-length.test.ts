@@ -6,7 +6,6 @@ import { expect, test } from 'vitest';
 
 const MAX_LINES = 60;
 const NOT_SPLIT_YET = [
-  'clients/cli/src/chat.ts chat',
 ];
 
 const ROOT = new URL('../..', import.meta.url).pathname;
