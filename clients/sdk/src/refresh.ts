@@ -83,7 +83,8 @@ async function refresh(
   const next = sessionFrom(stored.id, data, requestedAtMs, clock);
   current.update(next);
   await storage?.set(next);
-  current.reportRefreshed(next);
+  if (current.get() === next) current.reportRefreshed(next);
+  else if (!current.get()) await clearStored(storage, next.id); // logged out while it was being stored
   return undefined;
 }
 

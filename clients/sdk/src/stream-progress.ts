@@ -1,5 +1,5 @@
 /**
- * What the stream has received and what its consumer has handled. Duplicates are dropped by message id; the newest
+ * The positions that the stream has received and that its consumer has handled. Duplicates are dropped by message id; the newest
  * 10,000 ids are remembered, the default size of an inbox.
  */
 import type { Acknowledger } from './acknowledge.ts';

@@ -268,6 +268,38 @@ test('ends and clears the session when somebody else has used its refresh token'
   expect([alice.session, box.session]).toEqual([undefined, undefined]);
 });
 
+test('a logout while a refreshed session is being stored leaves nothing stored and is the last change', async () => {
+  const [wire, clock, changes] = [createWire(), testClock(), [] as SessionChange['kind'][]];
+  const box: { session?: Session | undefined } = {};
+  let finishWriting: (() => void) | undefined;
+  const storage = {
+    get: () => box.session,
+    set: async (session: Session) => {
+      if (!box.session || session.refreshToken === box.session.refreshToken) {
+        box.session = session;
+        return;
+      }
+      await new Promise<void>((resolve) => {
+        finishWriting = resolve;
+      });
+      box.session = session;
+    },
+    clear: () => {
+      box.session = undefined;
+    },
+  };
+  const onSession = ({ kind }: SessionChange) => void changes.push(kind);
+  const alice = await client(theNode(), 'alice', { ...wire, clock, storage, onSession });
+  clock.aheadMs = AN_HOUR_MS + 1;
+  const call = alice.getMe();
+  await expect.poll(() => finishWriting).toBeDefined();
+  await alice.logout();
+  finishWriting!();
+  await call;
+  expect(changes).toEqual(['started', 'ended']);
+  expect(box.session).toBeUndefined();
+});
+
 test('a session can be exported and restored elsewhere', async () => {
   const alice = await client(theNode(), 'alice');
   const exported = JSON.parse(JSON.stringify(alice.session));
