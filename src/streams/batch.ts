@@ -100,13 +100,13 @@ export function writeBatch(stream: Stream, subscriber: Subscriber, batch: Batch)
   if (blocks.length > 0) {
     const id = blocks.length > withoutId ? `${subscriber.idPart}~${batch.idPart}` : undefined;
     const isOnlyPresence = presence && blocks.length === 1;
-    const sharesLarge = stream.isSlow && blocks.some(({ length }) => length >= LARGE_BYTES);
+    const sharesLarge = stream.backpressure.isSlow && blocks.some(({ length }) => length >= LARGE_BYTES);
     const bytes = isOnlyPresence
       ? presence.alone
       : sharesLarge
         ? pieces(blocks, id)
         : burst(glue(blocks), id);
-    if (!stream.hasRoom(bytes, messages)) {
+    if (!stream.backpressure.hasRoom(bytes, messages)) {
       stream.skip(ack, presence !== undefined); // before fallBehind, which may make the stream live again immediately
       stream.fallBehind('slow');
       return 0;

@@ -242,7 +242,7 @@ export class Hub {
         const stream = streams[i]!; // backwards: a stream that ends removes itself from the list
         if (stream.expiresAtMs <= now) stream.end('expired');
         else if (stream.slot % STALLED_EVERY !== this.#second % STALLED_EVERY) continue;
-        else if (stream.isStalled(monotonicMs)) stream.end('slow');
+        else if (stream.backpressure.isStalled(monotonicMs)) stream.end('slow');
         else if (stream.slot === this.#second) stream.heartbeat();
       }
     }

@@ -11,8 +11,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { components } from '../contract.d.ts';
 import { formatCursor } from '../store/log/cursor.ts';
 import { StoreUnavailable } from '../store/redis/client.ts';
+import { Backpressure, type BufferLimits } from './backpressure.ts';
 import type { Gap, Replay, ReplayChunk } from './replay.ts';
-import type { SharedBufferLimit } from './shared-buffer-limit.ts';
 import { burst, glue, HEARTBEATS, ownBlock, pieces, retryLine } from './sse.ts';
 
 export type PresenceMode = components['schemas']['PresenceMode'];
@@ -21,10 +21,7 @@ export type GoodbyeCode = components['schemas']['GoodbyeCode'];
 export type Count = 'deliveries' | 'replays' | 'gaps' | 'slow';
 
 /** What the hub provides to each of its streams. */
-export type StreamHost = {
-  maxBytes: number;
-  /** Shared by all streams of the node. */
-  queued: SharedBufferLimit;
+export type StreamHost = BufferLimits & {
   /** The current online count, for a stream that skipped presence events. */
   presenceTotal(): number;
   count(what: Count, howMany: number): void;
@@ -45,8 +42,6 @@ const RECONNECT: Record<GoodbyeCode, boolean> = {
   too_many_requests: true,
 };
 
-/** A client that reads nothing for this long gets a goodbye. */
-const STALLED_AFTER_MS = 30_000;
 /** Time for a goodbye to be sent before the socket is destroyed. */
 const GOODBYE_MS = 2_000;
 const STORE_RETRY_MS = 1_000;
@@ -62,16 +57,14 @@ export class Stream {
   readonly replay: Replay;
   /** The second of the heartbeat period in which this stream gets its heartbeat. */
   readonly slot: number;
+  readonly backpressure: Backpressure;
   readonly #heartbeat: Buffer;
   readonly #host: StreamHost;
   readonly #out: Writable;
   /** Set until the stream has caught up for the first time: later replays are not the fault of the client. */
   #meter: ReplayBudget | undefined;
-  /** The bytes of its queue that are included in the shared sum. */
-  #countedBytes = 0;
   #skippedPresence = false;
   #mailbox: Buffer | undefined;
-  #stalled: { length: number; sinceMs: number } | undefined;
 
   constructor(
     host: StreamHost,
@@ -88,6 +81,7 @@ export class Stream {
   ) {
     this.#host = host;
     this.#out = out;
+    this.backpressure = new Backpressure(out, host);
     this.sid = options.sid;
     this.expiresAtMs = options.expiresAtMs;
     this.presence = options.presence;
@@ -106,29 +100,9 @@ export class Stream {
     void this.#catchUp();
   }
 
-  /** Earlier writes are still queued, so the next write would be queued too. */
-  get isSlow(): boolean {
-    return this.#out.writableLength > 0;
-  }
-
-  /** Whether these bytes fit as well. A single message always fits into an empty buffer. */
-  hasRoom(written: Buffer | Buffer[], messages: number): boolean {
-    const queued = this.#measure();
-    const bytes = Array.isArray(written) ? sum(written) : written.length;
-    if (queued > 0 && !this.#host.queued.hasRoom(bytes)) return false;
-    return queued + bytes <= this.#host.maxBytes || (queued === 0 && messages <= 1);
-  }
-
-  /** Write to a live stream. The caller must have checked `hasRoom()` and must advance the position. */
+  /** Write to a live stream. The caller must have checked that it has room, and must advance the position. */
   feed(written: Buffer | Buffer[]): void {
-    if (Array.isArray(written)) {
-      this.#out.cork();
-      for (const bytes of written) this.#out.write(bytes);
-      this.#out.uncork();
-    } else {
-      this.#out.write(written);
-    }
-    this.#measure();
+    this.backpressure.write(written);
   }
 
   /** The socket does not drain, or the log jumped: replay from the current position. */
@@ -149,15 +123,6 @@ export class Stream {
     if (this.state !== 'closed' && !this.#out.writableNeedDrain) this.#out.write(this.#heartbeat);
   }
 
-  /** Called every few seconds. True when nothing has been sent for too long. */
-  isStalled(nowMs: number): boolean {
-    const length = this.#measure();
-    if (length === 0) this.#stalled = undefined;
-    else if (!this.#stalled || length < this.#stalled.length) this.#stalled = { length, sinceMs: nowMs };
-    else return nowMs - this.#stalled.sinceMs > STALLED_AFTER_MS;
-    return false;
-  }
-
   end(code: GoodbyeCode): void {
     if (this.state === 'closed') return;
     const goodbye = burst(ownBlock({ kind: 'goodbye', code, reconnect: RECONNECT[code] }), undefined);
@@ -169,19 +134,8 @@ export class Stream {
   #close(): void {
     if (this.state === 'closed') return;
     this.state = 'closed';
-    this.#host.queued.add(-this.#countedBytes);
-    this.#countedBytes = 0;
+    this.backpressure.release();
     this.#host.closed(this);
-  }
-
-  /** Bytes queued for the socket; also updates the shared sum. */
-  #measure(): number {
-    const length = this.#out.writableLength;
-    if (this.state !== 'closed') {
-      this.#host.queued.add(length - this.#countedBytes);
-      this.#countedBytes = length;
-    }
-    return length;
   }
 
   async #catchUp(): Promise<void> {
@@ -192,9 +146,7 @@ export class Stream {
       else if (waitMs > 0) await sleep(Math.min(waitMs, MAX_WAIT_MS), undefined, { ref: false });
       else {
         try {
-          const queued = this.#measure();
-          const room = Math.max(0, this.#host.maxBytes - queued);
-          const batch = await this.replay.next(this.#host.queued.hasRoom(room) ? room : 0);
+          const batch = await this.replay.next(this.backpressure.room());
           this.#meter?.spend(batch.bytes);
           this.#write(batch);
         } catch (error) {
@@ -240,5 +192,3 @@ async function drained(out: Writable): Promise<void> {
     out.on('drain', done).on('close', done);
   });
 }
-
-const sum = (buffers: Buffer[]): number => buffers.reduce((total, { length }) => total + length, 0);

@@ -184,13 +184,13 @@ export const MUTANTS: Mutant[] = [
     expects: ['memory with 50 of 200 readers stopped'],
     patches: [
       [
-        'streams/stream.js',
-        'if (queued > 0 && !this.#host.queued.hasRoom(bytes))\n            return false;',
+        'streams/backpressure.js',
+        'if (queued > 0 && !this.#limits.queued.hasRoom(bytes))\n            return false;',
         '',
       ],
       [
-        'streams/stream.js',
-        'return queued + bytes <= this.#host.maxBytes || (queued === 0 && messages <= 1);',
+        'streams/backpressure.js',
+        'return queued + bytes <= this.#limits.maxBytes || (queued === 0 && messages <= 1);',
         'return true;',
       ],
     ],
