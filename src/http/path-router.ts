@@ -10,6 +10,9 @@ export type PathEntry = { path: string; byMethod: Map<string, Route> };
 export type PathParameters = Record<string, string | undefined>;
 export type PathMatch = { entry: PathEntry; parameters: PathParameters };
 
+/** `exact`: find-my-way also matches percent-encoded literals and empty parameters; this expression rejects both. */
+type Stored = { entry: PathEntry; exact: RegExp };
+
 /** Usernames have up to 256 characters, of up to 12 bytes each when encoded. Longer paths are not worth decoding. */
 const MAX_PATH_LENGTH = 4_096;
 /** A literal or one parameter; find-my-way gives other characters a special meaning. */
@@ -24,16 +27,15 @@ export function createPathRouter(routes: Route[]): (path: string) => PathMatch |
   const router = findMyWay({ maxParamLength: MAX_PATH_LENGTH, onBadUrl });
   for (const path of new Set(routes.map((route) => route.path))) {
     const entry: PathEntry = { path, byMethod: byMethodOf(routes.filter((route) => route.path === path)) };
-    router.on('GET', patternOf(path), () => {}, entry);
+    router.on('GET', patternOf(path), () => {}, { entry, exact: exactly(path) } satisfies Stored);
   }
   return (path) => {
     if (path.length > MAX_PATH_LENGTH) return undefined;
     const found = router.find('GET', path);
     if (!found) return undefined;
-    const entry: PathEntry | null = found.store;
-    if (!entry) throw new URIError(path);
-    if (!isExact(entry.path, path)) return undefined;
-    return { entry, parameters: found.params };
+    const stored: Stored | null = found.store;
+    if (!stored) throw new URIError(path);
+    return stored.exact.test(path) ? { entry: stored.entry, parameters: found.params } : undefined;
   };
 }
 
@@ -44,6 +46,10 @@ function patternOf(path: string): string {
   return path.replace(/\{(\w+)\}/g, ':$1');
 }
 
+/** A path consists of literals and parameters only: see SEGMENT. */
+const exactly = (path: string): RegExp =>
+  new RegExp(`^${path.replace(/[.~-]/g, '\\$&').replace(/\{\w+\}/g, '[^/]+')}$`);
+
 function byMethodOf(routes: Route[]): Map<string, Route> {
   const byMethod = new Map<string, Route>();
   for (const route of routes) {
@@ -51,13 +57,4 @@ function byMethodOf(routes: Route[]): Map<string, Route> {
     if (route.method === 'get' && route.operationId !== 'openStream') byMethod.set('HEAD', route);
   }
   return byMethod;
-}
-
-/** find-my-way also matches percent-encoded literals and empty parameters; reject both. */
-function isExact(pattern: string, path: string): boolean {
-  if (path === pattern) return true;
-  const segments = path.split('/');
-  return pattern
-    .split('/')
-    .every((each, index) => (each.startsWith('{') ? segments[index] !== '' : each === segments[index]));
 }
