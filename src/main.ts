@@ -3,7 +3,7 @@ import { type Config, loadEnvFile, readConfig } from './config.ts';
 import { createLogger, type Logger } from './logger.ts';
 import { loadOrCreateSecrets } from './secret-file.ts';
 import { randomSecrets } from './secrets.ts';
-import { shutDownOnSignal } from './shutdown.ts';
+import { shutDownOnSignal } from './signals.ts';
 import { showStart } from './startup-message.ts';
 import { defaultMaxMemory } from './store/memory-watermark.ts';
 import { type PrivateRedis, startPrivateRedis } from './store/private-redis/server.ts';

@@ -2,7 +2,7 @@
 import { isIP } from 'node:net';
 import { availableParallelism } from 'node:os';
 import { domainToASCII } from 'node:url';
-import type { RateLimit } from './rate-limit.ts';
+import type { RateLimit } from './rate-limit-setting.ts';
 import { readSecretFile } from './secret-file.ts';
 import { InvalidSecret, parseSecrets, type Secrets } from './secrets.ts';
 

@@ -6,11 +6,11 @@ import { createConversationStore } from './store/conversations.ts';
 import { createLogStore } from './store/log/log-store.ts';
 import { createMemoryWatermark } from './store/memory-watermark.ts';
 import { createPresenceStore } from './store/presence.ts';
-import { createRateLimitStore } from './store/rate-limits.ts';
 import { openStore } from './store/redis/client.ts';
 import { createPubSub } from './store/redis/pubsub.ts';
 import { createSessionStore } from './store/sessions.ts';
 import { createTicketStore } from './store/tickets.ts';
+import { createRateLimitStore } from './store/token-buckets.ts';
 
 const DAY_MS = 86_400_000;
 

@@ -6,8 +6,8 @@
  * per known device. Successes cost as much work, so they are limited per account and per network. A rejected attempt is
  * not charged.
  */
-import type { RateLimit } from '../rate-limit.ts';
-import type { Bucket, RateLimitStore } from '../store/rate-limits.ts';
+import type { RateLimit } from '../rate-limit-setting.ts';
+import type { Bucket, RateLimitStore } from '../store/token-buckets.ts';
 import type { Network } from './model.ts';
 import { tooMany } from './problems.ts';
 

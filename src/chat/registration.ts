@@ -1,7 +1,7 @@
 /** Registration of accounts: limited by network, with the password hashed in its turn. */
-import type { RateLimit } from '../rate-limit.ts';
+import type { RateLimit } from '../rate-limit-setting.ts';
 import type { AccountRecord } from '../store/accounts.ts';
-import type { RateLimitStore } from '../store/rate-limits.ts';
+import type { RateLimitStore } from '../store/token-buckets.ts';
 import { displayNameOf } from './display-names.ts';
 import type { Network } from './model.ts';
 import { checkNewPassword } from './password-rules.ts';

@@ -5,7 +5,7 @@
 import { startApp } from '../app.ts';
 import { readConfig } from '../config.ts';
 import { createLogger } from '../logger.ts';
-import { shutDownOnSignal } from '../shutdown.ts';
+import { shutDownOnSignal } from '../signals.ts';
 import { EPHEMERAL_FLAG, type WorkerReport } from './worker-processes.ts';
 
 async function main(): Promise<void> {

@@ -2,7 +2,7 @@
 import { PROBLEMS, type Problem } from '../chat/problems.ts';
 import type { Logger } from '../logger.ts';
 import type { Metrics } from '../metrics.ts';
-import type { StreamAnswer } from '../streams/stream-request.ts';
+import type { StreamAnswer } from '../streams/stream-types.ts';
 import type { Admission } from './admission/admission.ts';
 import { sendProblem, toProblem } from './problem-json.ts';
 import { type ParleyResponse, setHeaders } from './request-context.ts';

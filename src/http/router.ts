@@ -4,12 +4,12 @@
  */
 import type { Caller } from '../chat/model.ts';
 import { Problem } from '../chat/problems.ts';
-import type { StreamAnswer } from '../streams/stream-request.ts';
+import type { StreamAnswer } from '../streams/stream-types.ts';
 import type { RequestAdmission } from './admission/request-admission.ts';
 import { AnswerTimeout } from './answer-timeout.ts';
 import { type Authenticators, findCredential } from './authentication.ts';
 import type { Route } from './openapi.ts';
-import { PRICES } from './operations/index.ts';
+import { PRICES } from './operations/prices.ts';
 import type { Operations } from './operations/types.ts';
 import { createPathRouter, type PathParameters } from './path-router.ts';
 import { allowOnly, problemBody } from './problem-json.ts';

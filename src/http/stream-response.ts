@@ -9,7 +9,7 @@
 import type { IncomingMessage } from 'node:http';
 import type { Server, Socket } from 'node:net';
 import type { Writable } from 'node:stream';
-import type { StreamAnswer } from '../streams/stream-request.ts';
+import type { StreamAnswer } from '../streams/stream-types.ts';
 import { handOverConnections } from './connection-handover.ts';
 import { headersOf, type ParleyRequest, ParleyResponse } from './request-context.ts';
 

@@ -96,7 +96,7 @@ export function createInboxes(store: Store, limits: InboxLimits) {
     async unreadOf(username: string, others: string[], signal?: AbortSignal): Promise<number[]> {
       if (others.length === 0) return [];
       const { meta, senders } = keys.inbox(username);
-      const read = () => run('inbox-unread', [meta, senders], others);
+      const read = () => run('inbox-unread-by-sender', [meta, senders], others);
       const [, ...unread] = await whenCounted([username], read, signal);
       return unread;
     },

@@ -24,7 +24,7 @@ import { freshGaps, Replay } from './replay.ts';
 import { createSharedBufferLimit } from './shared-buffer-limit.ts';
 import { ownBlock } from './sse.ts';
 import { type PresenceMode, Stream, type StreamHost } from './stream.ts';
-import type { StreamAnswer, StreamRequest } from './stream-request.ts';
+import type { StreamAnswer, StreamRequest } from './stream-types.ts';
 import { Subscriber, type SubscriberHost } from './subscriber.ts';
 import type { Subscribers } from './subscribers.ts';
 

@@ -5,7 +5,7 @@
  */
 import { burst, ownBlock, retryLine } from './sse.ts';
 import { type GoodbyeCode, retryMs } from './stream.ts';
-import type { StreamAnswer } from './stream-request.ts';
+import type { StreamAnswer } from './stream-types.ts';
 
 export type RejectionCode = Extract<GoodbyeCode, 'unavailable' | 'too_many_requests'>;
 

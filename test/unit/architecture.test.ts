@@ -94,15 +94,15 @@ describe('imports', () => {
     'listen.ts',
     'hosts.ts',
     'contract.d.ts',
-    'rate-limit.ts',
+    'rate-limit-setting.ts',
   ];
   /** The modules that each module may import besides itself. */
   const VALUES: Record<string, string[]> = {
-    'main.ts': ['app.ts', 'cluster/primary.ts', 'shutdown.ts', 'startup-message.ts', 'store', ...LEAVES],
+    'main.ts': ['app.ts', 'cluster/primary.ts', 'signals.ts', 'startup-message.ts', 'store', ...LEAVES],
     'cluster/primary.ts': ['cluster/worker-processes.ts', ...LEAVES],
     'cluster/worker-processes.ts': [],
-    'cluster/worker.ts': ['app.ts', 'cluster/worker-processes.ts', 'shutdown.ts', ...LEAVES],
-    'shutdown.ts': LEAVES,
+    'cluster/worker.ts': ['app.ts', 'cluster/worker-processes.ts', 'signals.ts', ...LEAVES],
+    'signals.ts': LEAVES,
     'startup-message.ts': LEAVES,
     'app.ts': [
       ...['services.ts', 'stores.ts', 'readiness.ts', 'node-events.ts'],
@@ -130,13 +130,13 @@ describe('imports', () => {
     'hosts.ts': [],
     'listen.ts': [],
     'contract.d.ts': [],
-    'rate-limit.ts': [],
+    'rate-limit-setting.ts': [],
   };
   const TYPES: Record<string, string[]> = {
     http: ['streams', 'store'],
-    chat: ['rate-limit.ts'],
-    store: ['rate-limit.ts'],
-    'parsers.ts': ['rate-limit.ts'],
+    chat: ['rate-limit-setting.ts'],
+    store: ['rate-limit-setting.ts'],
+    'parsers.ts': ['rate-limit-setting.ts'],
     'services.ts': ['stores.ts', ...LEAVES],
     'stores.ts': LEAVES,
     'readiness.ts': ['store'],

@@ -16,7 +16,7 @@ import { Budgets } from './budgets.ts';
 import type { Connection } from './connection.ts';
 import { type ConnectionSocket, Connections } from './connections.ts';
 import { createPacing } from './pacing.ts';
-import { ENTRY_POINTS, FAULT_POINTS, PAGE_PRICE } from './prices.ts';
+import { ENTRY_POINTS, FAULT_POINTS, PAGE_PRICE } from './price-classes.ts';
 import { RejectionLog } from './rejection-log.ts';
 import { pauseReading } from './rejections.ts';
 import { RequestAdmission } from './request-admission.ts';

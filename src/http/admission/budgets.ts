@@ -3,7 +3,7 @@
  * in flight. They are kept in the memory of this node, in bounded number: a budget with a full bucket and nothing in
  * flight holds no information, so it is forgotten.
  */
-import type { RateLimit } from '../../rate-limit.ts';
+import type { RateLimit } from '../../rate-limit-setting.ts';
 import { Semaphore } from './semaphore.ts';
 
 export type BudgetLimits = { budget: RateLimit; inFlight: number };

@@ -1,7 +1,7 @@
 /** Charges the replay of a stream, and makes it wait for points. Holds only a username, so that the request can be freed. */
 import type { ReplayBudget } from '../../streams/stream.ts';
 import type { Budget, Budgets } from './budgets.ts';
-import { ANSWER_BYTES } from './prices.ts';
+import { ANSWER_BYTES } from './price-classes.ts';
 
 /** Looks the account up each time, because idle budgets are forgotten; those of networks stay while it is connected. */
 export function createReplayBudget(accounts: Budgets, username: string, networks: Budget[]): ReplayBudget {

@@ -16,7 +16,7 @@ import {
   ENTRY_POINTS,
   FAN_OUT_BYTES,
   type Price,
-} from './prices.ts';
+} from './price-classes.ts';
 import { IN_FLIGHT_RETRY_MS, problemOf, type Reason } from './rejections.ts';
 import { createReplayBudget } from './replay-budget.ts';
 import type { Semaphore, Waiter } from './semaphore.ts';

@@ -1,7 +1,7 @@
 /** Accounts and sessions. */
 import type { Login } from '../../chat/sessions.ts';
 import type { components } from '../../contract.d.ts';
-import { PASSWORD, type Price, READ, WRITE } from '../admission/prices.ts';
+import { PASSWORD, type Price, READ, WRITE } from '../admission/price-classes.ts';
 import type { Answer, Call, Operations, Services } from './types.ts';
 
 type RegisteredAccount = components['schemas']['RegisteredAccount'];

@@ -1,6 +1,6 @@
 /** Where everything is. */
 import type { components } from '../../contract.d.ts';
-import { type Price, READ } from '../admission/prices.ts';
+import { type Price, READ } from '../admission/price-classes.ts';
 import type { Operations } from './types.ts';
 
 export const discoveryPrices = {

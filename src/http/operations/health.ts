@@ -1,5 +1,5 @@
 /** Probes of the platform that runs this node. */
-import { type Price, READ } from '../admission/prices.ts';
+import { type Price, READ } from '../admission/price-classes.ts';
 import type { Operations, Services } from './types.ts';
 
 export const healthPrices = {

@@ -1,23 +1,12 @@
-/** All operations of the contract, and what each costs: a file per tag. */
-import type { Price } from '../admission/prices.ts';
-import { accountOperations, accountPrices } from './accounts.ts';
-import { discoveryOperations, discoveryPrices } from './discovery.ts';
-import { healthOperations, healthPrices } from './health.ts';
-import { mailboxOperations, mailboxPrices } from './mailbox.ts';
-import { messageOperations, messagePrices } from './messages.ts';
-import { presenceOperations, presencePrices } from './presence.ts';
-import { streamOperations, streamPrices } from './stream.ts';
-import type { OperationId, Operations, Services } from './types.ts';
-
-export const PRICES: Record<OperationId, Price> = {
-  ...discoveryPrices,
-  ...accountPrices,
-  ...presencePrices,
-  ...messagePrices,
-  ...mailboxPrices,
-  ...streamPrices,
-  ...healthPrices,
-};
+/** All operations of the contract: a file per tag. */
+import { accountOperations } from './accounts.ts';
+import { discoveryOperations } from './discovery.ts';
+import { healthOperations } from './health.ts';
+import { mailboxOperations } from './mailbox.ts';
+import { messageOperations } from './messages.ts';
+import { presenceOperations } from './presence.ts';
+import { streamOperations } from './stream.ts';
+import type { Operations, Services } from './types.ts';
 
 export const createOperations = (services: Services): Operations => ({
   ...discoveryOperations(),

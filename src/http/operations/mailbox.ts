@@ -1,5 +1,5 @@
 /** Messages that were not acknowledged. */
-import { type Price, READ_PAGE, WRITE } from '../admission/prices.ts';
+import { type Price, READ_PAGE, WRITE } from '../admission/price-classes.ts';
 import type { Operations, Services } from './types.ts';
 
 export const mailboxPrices = {

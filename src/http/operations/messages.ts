@@ -2,7 +2,7 @@
 import type { Sent } from '../../chat/message-sender.ts';
 import type { Message } from '../../chat/model.ts';
 import { invalid } from '../../chat/problems.ts';
-import { type Price, READ_PAGE, WRITE } from '../admission/prices.ts';
+import { type Price, READ_PAGE, WRITE } from '../admission/price-classes.ts';
 import type { Operations, Services } from './types.ts';
 
 export const messagePrices = {

@@ -1,5 +1,5 @@
 /** Who is online. */
-import { type Price, READ_PAGE } from '../admission/prices.ts';
+import { type Price, READ_PAGE } from '../admission/price-classes.ts';
 import type { Operations, Services } from './types.ts';
 
 export const presencePrices = {

@@ -1,5 +1,5 @@
 /** The event stream, and tickets that open one. */
-import { type Price, WRITE } from '../admission/prices.ts';
+import { type Price, WRITE } from '../admission/price-classes.ts';
 import type { Operations, Services } from './types.ts';
 
 export const streamPrices = {

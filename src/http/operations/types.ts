@@ -11,7 +11,7 @@ import type { Sessions } from '../../chat/sessions.ts';
 import type { Tickets } from '../../chat/tickets.ts';
 import type { components, operations } from '../../contract.d.ts';
 import type { Hub } from '../../streams/hub.ts';
-import type { StreamAnswer } from '../../streams/stream-request.ts';
+import type { StreamAnswer } from '../../streams/stream-types.ts';
 
 export type OperationId = keyof operations;
 /** Operations that need no token. A test compares them with the contract (`security: []`). */

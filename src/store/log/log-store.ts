@@ -2,7 +2,7 @@
  * The three uses of a log: broadcasts, conversations, inboxes. Owns the scripts that append. Every write is one script,
  * so it happens completely or not at all.
  */
-import type { RateLimit } from '../../rate-limit.ts';
+import type { RateLimit } from '../../rate-limit-setting.ts';
 import { inboxKeys } from '../inbox-recount.ts';
 import { createInboxes } from '../inboxes.ts';
 import type { Store } from '../redis/client.ts';

@@ -1,4 +1,4 @@
--- use: clock send-window log idempotency append
+-- use: clock send-limit log idempotency append
 -- Append a message to the broadcast log and notify every node. The cost does not depend on the number of accounts.
 -- KEYS  1 broadcasts  2 broadcasts:meta  3 broadcasts:keys  4 limit of the sender
 -- ARGV  1 channel  2-3 entries and bytes kept  4 epoch if the log is new  5 idempotency key or '-'  6 origin session

@@ -1,4 +1,4 @@
--- use: clock send-window log idempotency append counters inbox conversations sender-quota inbox-eviction deliver
+-- use: clock send-limit log idempotency append inbox-counters inbox conversations sender-quota inbox-eviction deliver
 -- Append a message to a conversation and deliver it to both inboxes: all of it or nothing.
 -- KEYS  1 conversation  2 conversation:meta  3 conversation:keys  4 limit of the sender  5 account of the reader
 --       6 conversations of the sender  7-13 the sender's inbox: list, meta, ids, senders, mail, friends, heavy

@@ -1,4 +1,4 @@
--- use: log counters inbox
+-- use: log inbox-counters inbox
 -- Acknowledge an inbox up to a message or a position; never backwards. Notifies the account's streams. A long range
 -- takes several calls, each of which is a complete acknowledgement.
 -- KEYS  1 inbox  2 inbox:meta  3 inbox:ids  4 inbox:senders  5 inbox:mail  6 inbox:friends  7 inbox:heavy

@@ -1,4 +1,4 @@
--- use: counters
+-- use: inbox-counters
 -- Read the unacknowledged messages from others in an inbox. The note of an entry is the number of messages received up
 -- to it, so a run of own copies of any length is skipped by binary search, and knowing whether more follow needs no
 -- counting.

@@ -1,4 +1,4 @@
--- use: log counters inbox
+-- use: log inbox-counters inbox
 -- Count the contents of an inbox written by a release without counters, some entries per call. Several callers may do
 -- so concurrently. The count restarts if that release acknowledged or trimmed in between.
 -- KEYS  1 inbox  2 inbox:meta  3 inbox:ids  4 inbox:senders  5 inbox:mail  6 inbox:friends  7 inbox:heavy

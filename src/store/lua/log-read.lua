@@ -1,4 +1,4 @@
--- use: slice counters
+-- use: slice inbox-counters
 -- Read a part of a log and its meta atomically. Stops at the count or the byte limit, whichever comes first.
 -- KEYS  1 list  2 meta
 -- ARGV  1 after: seq or ''   2 before: seq or ''   3 count   4 bytes   5 minimum number of entries, whatever their size

@@ -35,7 +35,7 @@ export type ScriptReplies = {
   'log-newest': string[];
   'inbox-ack': ['acked' | 'more', number] | ['unknown'] | ['uncounted'];
   'inbox-recount': 'counted' | 'more';
-  'inbox-unread': ['unread', ...number[]] | ['uncounted'];
+  'inbox-unread-by-sender': ['unread', ...number[]] | ['uncounted'];
   'account-create': ['created'] | ['taken'] | ['alike', string];
   'username-claim': ['claimed'] | ['unknown'] | ['alike', string];
   'account-update': 'set' | 'unknown';

@@ -3,7 +3,7 @@ import http from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { Budgets } from '../../../src/http/admission/budgets.ts';
-import { PRICES } from '../../../src/http/operations/index.ts';
+import { PRICES } from '../../../src/http/operations/prices.ts';
 import { passwordThreads, person, say, startNode, type TestNode, tell, until } from '../../kit/app.ts';
 import { call, expectContract } from '../../kit/contract.ts';
 import { expectProblem, send } from '../../kit/http.ts';

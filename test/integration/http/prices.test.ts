@@ -1,6 +1,6 @@
 /** How requests are charged, when they are rejected, and how clients are slowed down after that. */
 import { describe, expect, test } from 'vitest';
-import { PRICES } from '../../../src/http/operations/index.ts';
+import { PRICES } from '../../../src/http/operations/prices.ts';
 import { listen, person, say, startNode } from '../../kit/app.ts';
 import { call } from '../../kit/contract.ts';
 import { expectProblem } from '../../kit/http.ts';

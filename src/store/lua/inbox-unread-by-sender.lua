@@ -1,4 +1,4 @@
--- use: counters
+-- use: inbox-counters
 -- The number of unread messages that an account has from each of the others.
 -- KEYS  1 inbox:meta  2 inbox:senders
 -- ARGV  the others

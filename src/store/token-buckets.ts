@@ -1,8 +1,8 @@
 /**
  * Token buckets for attempts that must be limited: a burst of the full limit, then evenly spaced. Sends are counted in
- * their own scripts instead (see lua/lib/send-window.lua).
+ * their own scripts instead (see lua/lib/send-limit.lua).
  */
-import type { RateLimit } from '../rate-limit.ts';
+import type { RateLimit } from '../rate-limit-setting.ts';
 import type { Store } from './redis/client.ts';
 
 /** Owner and purpose of a bucket. A limit of 0 disables it. */

@@ -1,4 +1,4 @@
--- send-window: a fixed window counter of sends in a hash (n, endsAt), by Redis' own clock.
+-- send-limit: a fixed window counter of sends in a hash (n, endsAt), by Redis' own clock.
 -- take() counts one and returns 0, or returns the milliseconds until the window ends and counts nothing.
 -- max 0 = off. Known limit: a caller may send twice `max` across the boundary of two windows.
 local function take(key, max, windowMs, now)

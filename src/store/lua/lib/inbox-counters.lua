@@ -1,4 +1,4 @@
--- counters: the counters of an inbox, packed into one field of its meta.
+-- inbox-counters: the counters of an inbox, packed into one field of its meta.
 --   first, last    of the log                    acked      acknowledged up to this position
 --   received       messages of others, ever: the note of an entry is this count up to it
 --   read           note at acked                 dropped    note at the newest entry that was trimmed
