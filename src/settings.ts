@@ -44,12 +44,13 @@ export const SETTINGS = {
   REDIS_MAXMEMORY: {
     default: '',
     parse: memory,
-    reason: 'memory limit to set on a Redis that has none; empty: half of the machine for a private one',
+    reason:
+      "memory limit to set on a Redis that has none; empty: half of the machine's memory for a private one",
   },
   HIGH_WATER_PERCENT: {
     default: '90',
     parse: integer(1, 100),
-    reason: "share of Redis' maxmemory above which sends and registrations are rejected",
+    reason: 'percentage of Redis maxmemory above which sends and registrations are rejected',
   },
   KEY_PREFIX: { default: 'parley:', parse: keyPrefix, reason: 'prefix of every key and channel in Redis' },
   DATA_DIR: { default: '.data', parse: text, reason: 'data directory of the private Redis' },
@@ -58,7 +59,7 @@ export const SETTINGS = {
     parse: secrets,
     secret: true,
     reason:
-      'signs access tokens; required with REDIS_URL, the same on every node; older secrets after a comma still verify',
+      'signs access tokens; required with REDIS_URL, the same on every node; older secrets, after commas, still verify',
   },
   JWT_SECRET_FILE: {
     default: '',
@@ -69,14 +70,18 @@ export const SETTINGS = {
   ACCESS_TTL_SECONDS: {
     default: '3600',
     parse: integer(1, 86_400),
-    reason: 'lifetime of an access token; a stream ends with its token',
+    reason: 'lifetime of an access token; a stream ends when its token expires',
   },
   REFRESH_TTL_DAYS: {
     default: '30',
     parse: integer(1, 3_650),
     reason: 'days after which an unused session expires',
   },
-  BCRYPT_COST: { default: '12', parse: integer(4, 16), reason: 'bcrypt cost; 12 takes about 200 ms a login' },
+  BCRYPT_COST: {
+    default: '12',
+    parse: integer(4, 16),
+    reason: 'bcrypt cost; 12 takes about 200 ms per login',
+  },
   LOGIN_LIMIT: {
     default: '10/300',
     parse: limit,
@@ -108,7 +113,7 @@ export const SETTINGS = {
   NETWORK_IN_FLIGHT: {
     default: '128',
     parse: integer(0, 1_000_000),
-    reason: 'concurrent requests per network; a quarter of them without a token',
+    reason: 'concurrent requests per network; at most a quarter of them without a token',
   },
   CONNECTION_IN_FLIGHT: {
     default: '8',
@@ -124,12 +129,12 @@ export const SETTINGS = {
   CORS_ORIGINS: {
     default: '',
     parse: origins,
-    reason: 'origins whose pages may call the API; * for all; null admits any sandboxed page or local file',
+    reason: 'origins whose pages may call the API; * for all; null allows any sandboxed page or local file',
   },
   TRUST_PROXY: {
     default: 'false',
     parse: trustProxy,
-    reason: 'addresses of the proxies in front, or the number that append to X-Forwarded-For',
+    reason: 'addresses of the trusted proxies, or how many proxies append to X-Forwarded-For',
   },
   HSTS_SECONDS: {
     default: '0',
@@ -156,7 +161,7 @@ export const SETTINGS = {
     default: 'false',
     parse: oneOf('true', 'false'),
     reason:
-      'true adds the network of the client to the log line of a request: its IPv4 address, or the /64 of its IPv6 address',
+      "true adds the client's network to the log line of a request: its IPv4 address, or the /64 of its IPv6 address",
   },
   MAX_STREAM_BYTES: {
     default: '262144',
@@ -171,7 +176,7 @@ export const SETTINGS = {
   REPLAY_LIMIT: {
     default: '1000',
     parse: integer(1, 10_000),
-    reason: 'entries of each log that a resumed stream replays',
+    reason: 'maximum entries of each log that a resumed stream replays',
   },
   BROADCAST_LIMIT: { default: '10000', parse: integer(1, 10_000_000), reason: 'broadcasts to keep' },
   BROADCAST_BYTES: {
@@ -187,18 +192,18 @@ export const SETTINGS = {
   HISTORY_BYTES: {
     default: '33554432',
     parse: integer(65_536, 1_099_511_627_776),
-    reason: 'bytes to keep per conversation',
+    reason: 'bytes of messages to keep per conversation',
   },
   INBOX_LIMIT: { default: '10000', parse: integer(1, 10_000_000), reason: 'messages to keep per inbox' },
   INBOX_BYTES: {
     default: '16777216',
     parse: integer(65_536, 1_073_741_824),
-    reason: 'bytes to keep per inbox; the heaviest senders lose messages first',
+    reason: "bytes of messages to keep per inbox; the heaviest senders' messages are evicted first",
   },
   ACCOUNT_BYTES: {
     default: '67108864',
     parse: integer(65_536, 1_099_511_627_776),
-    reason: "bytes to keep of one account's messages, over all conversations",
+    reason: 'bytes of direct messages to keep per sender, across all conversations',
   },
   PRESENCE_FANOUT_LIMIT: {
     default: '5000',

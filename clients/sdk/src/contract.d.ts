@@ -13,8 +13,8 @@ export interface paths {
         };
         /**
          * Get the links of the API
-         * @description Returns where to find the contract, the reference and the operations. A place to start with curl: programs can rely on
-         *     the paths of this contract instead.
+         * @description Returns links to the contract, the reference and the operations. A starting point for exploring with curl; programs can
+         *     rely on the paths in this contract instead.
          */
         get: operations["getLinks"];
         put?: never;
@@ -36,9 +36,9 @@ export interface paths {
         put?: never;
         /**
          * Register an account
-         * @description Creates an account. With `login: true` it also logs you in, and the response contains the tokens as `login`; otherwise
-         *     log in with `login`. The limits of both operations apply. If the account was created but the login failed, the status
-         *     is still 201 and `loginProblem` says why: the account exists, so log in later with `login`.
+         * @description Creates an account. With `login: true` it also logs you in and returns the tokens in the field `login`; otherwise call
+         *     the operation `login`. The limits of both operations apply. If the account was created but the login failed, the status
+         *     is still 201 and `loginProblem` gives the reason: the account exists, so log in later.
          */
         post: operations["register"];
         delete?: never;
@@ -58,11 +58,11 @@ export interface paths {
         put?: never;
         /**
          * Log in
-         * @description Starts a session and returns its tokens and the users who are online. An account may have 100 sessions by default; one
-         *     more ends the least recently used session.
+         * @description Starts a session and returns its tokens and the users who are online. By default an account may have 100 sessions;
+         *     one more login ends the least recently used.
          *
-         *     An unknown user and a wrong password get the same response, `bad_credentials`, in the same time. Logins, failed and
-         *     successful, are limited per account and per network; a 429 says when to try again. A device that sends its
+         *     An unknown user and a wrong password get the same response, `bad_credentials`, after the same time. Logins, failed and
+         *     successful, are limited per account and per network; `Retry-After` says when to try again. A device that sends its
          *     `deviceToken` has its own limit for failed logins, independent of other clients.
          */
         post: operations["login"];
@@ -137,7 +137,7 @@ export interface paths {
         head?: never;
         /**
          * Change your display name
-         * @description Changes the name shown to people. The username does not change.
+         * @description Changes the name that other users see. Your username does not change.
          */
         patch: operations["updateMe"];
         trace?: never;
@@ -172,7 +172,7 @@ export interface paths {
         /**
          * List online users
          * @description Pages through the accounts that are online, in no particular order. Presence changes while you page, so an account
-         *     that comes online or goes offline meanwhile may be missing or listed twice. After a node crashes, presence is correct
+         *     that comes online or goes offline in the meantime may be missing or listed twice. After a node crashes, presence is correct
          *     again within 20 s.
          */
         get: operations["listOnline"];
@@ -201,7 +201,7 @@ export interface paths {
         /**
          * Send to everybody
          * @description Stores the text in the broadcast log and delivers it to every open stream except those of the sending session. An
-         *     account that was offline reads it with `listBroadcasts` or by resuming its stream.
+         *     account that was offline can read it with `listBroadcasts` or by resuming its stream.
          */
         post: operations["sendBroadcast"];
         delete?: never;
@@ -220,14 +220,15 @@ export interface paths {
         /**
          * Read a conversation
          * @description Returns the history of your conversation with one user; both of you see the same messages in the same order. By default
-         *     the server keeps the newest 10,000. Without `before` or `after`, the newest page is returned. Reading does not acknowledge.
+         *     the server keeps the newest 10,000. Without `before` or `after`, the newest page is returned. Reading does not
+         *     acknowledge messages.
          */
         get: operations["listDirect"];
         put?: never;
         /**
          * Send to one user
          * @description Stores the text in the conversation and adds it to the recipient's mailbox, whether or not the recipient is online.
-         *     Your other sessions receive it on their streams; the sending session does not. You may write to yourself, to keep notes.
+         *     Your other sessions receive it on their streams; the sending session does not. You may write to yourself to keep notes.
          */
         post: operations["sendDirect"];
         delete?: never;
@@ -245,7 +246,7 @@ export interface paths {
         };
         /**
          * List your conversations
-         * @description Lists every account you have exchanged direct messages with, the most recently active first.
+         * @description Lists every account you have exchanged direct messages with, most recently active first.
          */
         get: operations["listConversations"];
         put?: never;
@@ -265,8 +266,8 @@ export interface paths {
         };
         /**
          * List your unread messages
-         * @description Returns the direct messages that you have not acknowledged, oldest first. Reading does not acknowledge: see `ackMailbox`.
-         *     A new stream starts with the same messages, so a client with a stream does not need this call.
+         * @description Returns the direct messages that you have not acknowledged, oldest first. Reading does not acknowledge them: see
+         *     `ackMailbox`. A new stream starts with the same messages, so a client with a stream does not need this call.
          */
         get: operations["getMailbox"];
         put?: never;
@@ -316,45 +317,45 @@ export interface paths {
          *
          *     | event | meaning | `id:` |
          *     |---|---|---|
-         *     | `ready` | The first event of every stream that was opened: where it starts and how much is unread. | yes |
+         *     | `ready` | The first event of every stream that opens successfully: where it starts and how much is unread. | yes |
          *     | `dm` | A direct message to you, or one that you sent from another session. | yes |
          *     | `broadcast` | A message to everybody, except one that this session sent. | yes |
          *     | `presence` | Users who came online or went offline. Changes are batched for up to 250 ms, longer on a node with very many streams. | no |
          *     | `mailbox` | Another session of yours acknowledged messages. | no |
-         *     | `gap` | Some messages will not be sent on this stream; it names the call that fetches those still stored. | yes |
+         *     | `gap` | Some messages will not be sent on this stream; `history` is the call that returns those still stored. | yes |
          *     | `heartbeat` | Sent only to show that the connection is alive, and only with `heartbeat=event`. | no |
          *     | `goodbye` | The last event: why the stream ends, and whether to reconnect. | no |
          *
-         *     **Starting.** A stream opened without an id first sends your whole mailbox, then live events. Broadcasts start from now;
-         *     `listBroadcasts` returns older ones.
+         *     **Starting.** A stream opened without an id first sends your whole mailbox, then live events. Earlier broadcasts are not
+         *     sent; `listBroadcasts` returns them.
          *
          *     **Resuming.** Reconnect with the last `id:` you received, in the header `Last-Event-ID` (most event stream clients do
          *     this automatically) or in the query parameter `after`. You get exactly what came after it, followed by live events. By
          *     default, at most 1,000 direct messages and 1,000 broadcasts are replayed; if more are missing, a `gap` covers the older
-         *     ones and the newest follow. An id that the server cannot use is never an HTTP error: `ready` has `resumed: false`, a
+         *     ones and the newest follow. An id that the server cannot use never causes an HTTP error: `ready` has `resumed: false`, a
          *     `gap` gives the reason, and the stream starts like a new one.
          *
-         *     **Duplicates.** Events written together share one `id:`, on the last of them. If the connection breaks in between, those
-         *     events are sent again: a duplicate has the same message `id`. Within one conversation, and within the broadcasts, `seq`
-         *     increases.
+         *     **Duplicates.** Events written together share one `id:`, on the last of them. If the connection breaks before it arrives,
+         *     those events are sent again: a duplicate has the same message `id`. Within one conversation, and within the broadcasts,
+         *     `seq` increases.
          *
          *     **Acknowledging** is a separate call, `ackMailbox`, with a message's `id` or an event's `id:`. Resuming does not
          *     acknowledge.
          *
          *     **Reconnecting.** The first line is `retry:`, the number of milliseconds to wait before you reconnect: 1,000–4,000, chosen
          *     at random for each stream so that many clients do not all reconnect at the same moment. A comment line is sent every
-         *     `heartbeatMs` (25 s by default), even when nothing happens: after two silent periods, treat the connection as dead and
+         *     `heartbeatMs` (25 s by default), even when nothing happens: if two periods pass without data, treat the connection as dead and
          *     reconnect with your last id. An `EventSource` does not expose comments: with `heartbeat=event` it gets a `heartbeat`
-         *     event instead. If not even `ready` arrives within a few seconds, a proxy is buffering the stream.
+         *     event instead. If `ready` does not arrive within a few seconds, a proxy is probably buffering the stream.
          *
          *     **Temporary failures.** If a stream cannot be opened for a temporary reason, a valid token or ticket still gets 200:
          *     `retry:`, one `goodbye` (`unavailable` or `too_many_requests`), and the end of the stream. Any other status would stop
-         *     an `EventSource` permanently. Reconnect after `retry:` with the id you have; this response has none. A ticket that was
-         *     not consumed stays valid. A permanent failure (an invalid token, ticket or parameter) is an error as everywhere else.
+         *     an `EventSource` permanently. Reconnect after `retry:` with your last id; this response has none. A ticket that was
+         *     not consumed stays valid. A permanent failure (an invalid token, ticket or parameter) gets an ordinary error response.
          *
          *     **Limits.** By default an account may have 16 streams per node: opening one more ends the oldest with `goodbye`
          *     `replaced`. A slow client is not disconnected: it is served from the log at its own pace. Only a client that reads
-         *     nothing for 30 s gets `goodbye` `slow`. Above 5,000 online accounts, `presence=all` is served as `count`;
+         *     nothing for 30 s gets `goodbye` `slow`. Above 5,000 online accounts, `presence=all` falls back to `count`;
          *     `ready.presence` reports the mode in use.
          *
          *     Example of a stream on the wire:
@@ -406,7 +407,7 @@ export interface paths {
         /**
          * Get a ticket for one stream
          * @description For clients that cannot send an `Authorization` header with `openStream`: `GET /v1/events?ticket=…` opens one stream of
-         *     this session. A ticket is valid once, for 30 s, and for nothing else, so it is harmless in logs and browser histories. It
+         *     this session. A ticket can be used once, within 30 s, and for nothing else, so it is harmless in logs and browser history. It
          *     becomes invalid when the session ends. Its stream ends when the access token used to create the ticket expires.
          *
          *     An `EventSource` that loses its connection reconnects with the same URL, gets 401 `bad_ticket`, and stops. Create a new
@@ -471,7 +472,7 @@ export interface components {
          */
         Username: string;
         /**
-         * @description The name shown to people: 1–64 characters on one line, at most as wide as 128 Latin letters. No control characters, lone surrogates or bidi controls, and no other invisible characters except those that emoji and scripts need (U+200D in emoji); at most 4 marks per letter. Leading and trailing spaces are removed, and runs of spaces are collapsed to one. Not unique: show the username beside it.
+         * @description The name that users see: 1–64 characters on one line, at most as wide as 128 Latin letters. No control characters, lone surrogates, bidi controls or other invisible characters, except those that emoji and scripts need (U+200D in emoji); at most 4 marks per letter. Leading and trailing spaces are removed, and runs of spaces are collapsed to one. Not unique: show the username beside it.
          * @example Alice
          */
         DisplayName: string;
@@ -512,16 +513,16 @@ export interface components {
             username: string;
             /**
              * Format: password
-             * @description 8–72 bytes in UTF-8, any characters. A longer password is rejected, never truncated. Also rejected are the most common passwords, the username, a single repeated character, and blanks.
+             * @description 8–72 bytes in UTF-8, without NUL or lone surrogates. A longer password is rejected, never truncated. Also rejected are the most common passwords, the username, a single repeated character, and white space only.
              * @example correct horse battery
              */
             password: string;
-            /** @description The name shown to people: 1–64 characters. Defaults to the username as you sent it. */
+            /** @description The name that users see: 1–64 characters. Defaults to the username as you sent it. */
             displayName?: components["schemas"]["DisplayName"];
             /** @description `true`: also log in. The response contains the tokens. */
             login?: boolean;
             /**
-             * @description With `login`, a name for the device, stored with the session. At most 64 characters.
+             * @description With `login: true`, a name for the device, stored with the session. At most 64 characters.
              * @example laptop
              */
             device?: string;
@@ -542,7 +543,7 @@ export interface components {
              * @example laptop
              */
             device?: string;
-            /** @description From the last login of this account on this device. Attempts with this token are counted separately, so that others who guess the password cannot lock you out. It does not authenticate; an invalid token is ignored. */
+            /** @description From the last login of this account on this device. Attempts with this token are counted separately, so that others guessing passwords cannot lock you out. It does not authenticate; an invalid token is ignored. */
             deviceToken?: string;
         };
         RefreshRequest: {
@@ -552,7 +553,7 @@ export interface components {
              */
             refreshToken: string;
             /**
-             * @description A random value for this refresh token, the same each time the call is repeated. Store it before you send it if a later run of your program may repeat the call.
+             * @description A random value for this refresh token; send the same value when you repeat the call. Store it before you send it if a later run of your program may repeat the call.
              * @example k2J8rQwXz0aT5vLmB7nYdg
              */
             nonce?: string;
@@ -565,18 +566,18 @@ export interface components {
         };
         Acknowledgement: {
             /**
-             * @description The `id` of a direct message in your inbox, or the `id:` of an event on your stream. An event stands for every direct message that the stream had sent up to that event.
+             * @description The `id` of a direct message in your inbox, or the `id:` of an event on your stream. An event's id acknowledges every direct message sent on the stream up to that event.
              * @example 01a207b1-8035-72a9-9b68-e7d70b4430e9
              */
             upTo: string;
         };
         Links: {
-            /** @description Relative to the URL of this call (RFC 3986, section 5), so that they also work behind a proxy with a path prefix. On `https://chat.example.org/v1`, `events` is `https://chat.example.org/v1/events`. */
+            /** @description Relative to the URL of this call (RFC 3986, section 5), so that they also work behind a proxy with a path prefix. On `https://chat.example.org/v1`, `events` resolves to `https://chat.example.org/v1/events`. */
             links: {
                 self: components["schemas"]["Link"];
                 /** @description This contract, as YAML. */
                 contract: components["schemas"]["Link"];
-                /** @description The reference, a page for browsers. */
+                /** @description The API reference, as a web page. */
                 docs: components["schemas"]["Link"];
                 register: components["schemas"]["Link"];
                 login: components["schemas"]["Link"];
@@ -606,9 +607,9 @@ export interface components {
             displayName: components["schemas"]["DisplayName"];
             createdAt: components["schemas"]["Timestamp"];
             lastSeenAt: components["schemas"]["LastSeen"];
-            /** @description Only after a registration with `login: true`: what the operation `login` would have returned. */
+            /** @description Only with `login: true`: what the operation `login` would have returned. */
             login?: components["schemas"]["Login"];
-            /** @description Only after a registration with `login: true`: why the login failed. The account exists nevertheless. */
+            /** @description Only with `login: true`: why the login failed. The account was created anyway. */
             loginProblem?: components["schemas"]["Problem"];
         };
         /**
@@ -626,7 +627,7 @@ export interface components {
             expiresIn: number;
             /** @description Valid for one call of `refresh`, which returns the next one. Expires after 30 days by default. */
             refreshToken: string;
-            /** @description Only after a login. Store it on this device, one per account, keep it after a logout, and send it with the next login. It does not grant access. */
+            /** @description Not returned by `refresh`. Store it on this device, one per account, keep it after a logout, and send it with the next login. It does not grant access. */
             deviceToken?: string;
             account: components["schemas"]["Account"];
             online: components["schemas"]["OnlineSummary"];
@@ -707,7 +708,7 @@ export interface components {
         Conversation: {
             with: components["schemas"]["Username"];
             last: components["schemas"]["DirectMessage"];
-            /** @description Number of messages of this conversation in your mailbox. */
+            /** @description Number of messages from this conversation in your mailbox. */
             unread: number;
         };
         ConversationPage: {
@@ -718,9 +719,9 @@ export interface components {
             /** @description Oldest first. */
             messages: components["schemas"]["DirectMessage"][];
             unread: components["schemas"]["UnreadCount"];
-            /** @description Messages that the mailbox has lost, from the first to the last such position on this page; `null` if none. */
+            /** @description Messages missing from this page of the mailbox, as one range from the first to the last; `null` if none. */
             gap: components["schemas"]["Gap"] | null;
-            /** @description More messages follow. Request the next page with `after`, also when this page is shorter than `limit`. */
+            /** @description More messages follow. Request the next page with `after`, even if this page is shorter than `limit`. */
             hasMore: boolean;
         };
         Unread: {
@@ -728,7 +729,7 @@ export interface components {
         };
         /** @description Total number of messages in the mailbox. */
         UnreadCount: number;
-        /** @description Messages that are not returned here, and the call that may still fetch them. */
+        /** @description Messages that are missing here, and the call that returns those still stored. */
         Gap: {
             log: components["schemas"]["GapLog"];
             from: components["schemas"]["GapFrom"];
@@ -743,7 +744,7 @@ export interface components {
         GapLog: "inbox" | "broadcasts";
         /**
          * Format: int64
-         * @description The first missing position. In `broadcasts` it is the message's `seq`; in `inbox` it counts everything addressed to you. `null` if unknown.
+         * @description The first missing position. In `broadcasts` it is the message's `seq`; in `inbox` it counts every direct message you received or sent. `null` if unknown.
          */
         GapFrom: number | null;
         /**
@@ -754,25 +755,25 @@ export interface components {
         /**
          * @description | reason | what happened |
          *     |---|---|
-         *     | `overflow` | The inbox was full (10,000 messages or 16 MiB by default), and unread messages were dropped: those of the sender with the largest share, and never a contact's message in favour of a stranger's. The conversations may still contain them. |
+         *     | `overflow` | The inbox was full (10,000 messages or 16 MiB by default), and unread messages were dropped, those of the sender with the largest share first. A stranger's message never displaces one from an account you have written to. The conversations may still contain them. |
          *     | `replay_limit` | More messages were missing than one stream replays. |
          *     | `trimmed` | The log no longer contains them. |
          *     | `unreadable` | The id you resumed with was not issued by this server. |
-         *     | `epoch` | The id belongs to another epoch of the log: it is another account's, or the log was lost and recreated. |
+         *     | `epoch` | The id belongs to another epoch of the log: it is from another account, or the log was lost and recreated. |
          *     | `future` | The id is beyond the end of the log. |
-         *     | `lost` | The server lost the end of the log, for example because Redis crashed before it wrote the last second to disk. |
+         *     | `lost` | The server lost the end of the log, for example because Redis crashed before the last second of writes reached the disk. |
          * @enum {string}
          */
         GapReason: "overflow" | "replay_limit" | "trimmed" | "unreadable" | "epoch" | "future" | "lost";
         /**
          * Format: uri-reference
-         * @description The call that fetches those still stored, relative to the URL of the call that reported the gap (RFC 3986, section 5), so that it also works behind a proxy with a path prefix. On the stream `https://chat.example.org/v1/events`, `broadcasts` is `https://chat.example.org/v1/broadcasts`.
+         * @description The call that returns the messages still stored, relative to the URL of the call that reported the gap (RFC 3986, section 5), so that it also works behind a proxy with a path prefix. On the stream `https://chat.example.org/v1/events`, `broadcasts` resolves to `https://chat.example.org/v1/broadcasts`.
          * @example dm
          * @example broadcasts?after=206
          */
         GapHistory: string;
         Ticket: {
-            /** @description For the query of one `openStream` call: `?ticket=…`. Opaque; needs no percent-encoding. */
+            /** @description Query parameter for one `openStream` call: `?ticket=…`. Opaque; needs no percent-encoding. */
             ticket: string;
             /** @description Lifetime of the ticket in seconds. */
             expiresIn: number;
@@ -781,7 +782,7 @@ export interface components {
         StreamEvent: components["schemas"]["ReadyEvent"] | components["schemas"]["DirectMessage"] | components["schemas"]["BroadcastMessage"] | components["schemas"]["PresenceEvent"] | components["schemas"]["MailboxEvent"] | components["schemas"]["GapEvent"] | components["schemas"]["HeartbeatEvent"] | components["schemas"]["GoodbyeEvent"];
         /**
          * ReadyEvent
-         * @description The first event of every stream that was opened.
+         * @description The first event of every stream that opens successfully.
          */
         ReadyEvent: {
             /**
@@ -797,7 +798,7 @@ export interface components {
             unread: components["schemas"]["UnreadCount"];
             /** @description Number of online accounts. */
             online: number;
-            /** @description The mode of this stream; may be less than you requested when very many accounts are online. */
+            /** @description The mode of this stream; may be less detailed than you requested when very many accounts are online. */
             presence: components["schemas"]["PresenceMode"];
             /** @description Maximum time between two events or heartbeats, in milliseconds. */
             heartbeatMs: number;
@@ -818,7 +819,7 @@ export interface components {
             offline?: components["schemas"]["Username"][];
             /** @description Current number of online accounts. */
             total: number;
-            /** @description `true`: changes were skipped while this stream was behind. Call `listOnline` to get the current state. */
+            /** @description `true`: changes were skipped while this stream lagged behind. Call `listOnline` to get the current state. */
             resync?: boolean;
         };
         /**
@@ -837,7 +838,7 @@ export interface components {
         };
         /**
          * GapEvent
-         * @description Messages that this stream will not send, and the call that may still fetch them.
+         * @description Messages that this stream will not send, and the call that returns those still stored.
          */
         GapEvent: {
             /**
@@ -862,12 +863,12 @@ export interface components {
              */
             kind: "goodbye";
             code: components["schemas"]["GoodbyeCode"];
-            /** @description Whether to reconnect, with your last id. */
+            /** @description Whether to reconnect with your last id. */
             reconnect: boolean;
         };
         /**
          * HeartbeatEvent
-         * @description Shows that the connection is alive; sent every `heartbeatMs`, and only on streams opened with `heartbeat=event`.
+         * @description Shows that the connection is alive. Sent every `heartbeatMs`, and only on streams opened with `heartbeat=event`.
          */
         HeartbeatEvent: {
             /**
@@ -905,7 +906,7 @@ export interface components {
             code: components["schemas"]["ProblemCode"];
             /** @description The `X-Request-Id` of the response. */
             requestId: string;
-            /** @description Only with `validation_failed`. The invalid values, at most ten. */
+            /** @description Only with `validation_failed`. At most ten of the invalid values. */
             errors?: components["schemas"]["InputError"][];
         };
         InputError: {
@@ -926,7 +927,7 @@ export interface components {
          *     | `malformed_json` | 400 | The body is not JSON. |
          *     | `validation_failed` | 400 | The body or a parameter is not valid; see `errors`. |
          *     | `unauthenticated` | 401 | The access token is missing, or this server did not issue it. |
-         *     | `token_expired` | 401 | The access token has expired; refresh it. |
+         *     | `token_expired` | 401 | The access token has expired; get a new one with `refresh`. |
          *     | `session_ended` | 401 | The token's session has ended; log in again. |
          *     | `bad_credentials` | 401 | The username is unknown or the password is wrong. |
          *     | `bad_refresh_token` | 401 | The refresh token is unknown or already used, or its session has ended. |
@@ -942,11 +943,11 @@ export interface components {
          *     | `idempotency_conflict` | 422 | The key was already used with a different text. |
          *     | `too_many_requests` | 429 | A limit was exceeded; see `Retry-After`. |
          *     | `internal` | 500 | An unexpected server error. |
-         *     | `unavailable` | 503 | Redis does not respond in time, or the node is shutting down; see `Retry-After`. |
+         *     | `unavailable` | 503 | Redis did not respond in time, or the node is shutting down; see `Retry-After`. |
          *     | `busy` | 503 | Too many logins at the same time; see `Retry-After`. |
-         *     | `storage_full` | 507 | The server is out of memory for data: sends and registrations fail, everything else works; see `Retry-After`. |
-         *     | `quota_exceeded` | 507 | Your direct messages use up your storage quota, and this conversation has none of yours to replace. |
-         *     | `mailbox_full` | 507 | The recipient's mailbox is full, and they have never written to you: only messages of other such senders can be dropped for yours. |
+         *     | `storage_full` | 507 | The server is out of storage: sends and registrations fail, everything else works; see `Retry-After`. |
+         *     | `quota_exceeded` | 507 | Your direct messages use up your storage quota, and this conversation has too few of them to replace. |
+         *     | `mailbox_full` | 507 | The recipient's mailbox is full, and they have never written to you: your message can displace only those of other such senders. |
          * @enum {string}
          */
         ProblemCode: "malformed_json" | "validation_failed" | "unauthenticated" | "token_expired" | "session_ended" | "bad_credentials" | "bad_refresh_token" | "bad_ticket" | "unknown_user" | "unknown_message" | "not_found" | "method_not_allowed" | "username_taken" | "body_too_large" | "unsupported_media_type" | "misdirected_request" | "idempotency_conflict" | "too_many_requests" | "internal" | "unavailable" | "busy" | "storage_full" | "quota_exceeded" | "mailbox_full";
@@ -966,7 +967,7 @@ export interface components {
     responses: {
         /**
          * @description `malformed_json`: the body is not JSON. `validation_failed`: the body or a parameter is not valid; `errors` lists up to
-         *     ten errors.
+         *     ten invalid values.
          */
         BadRequest: {
             headers: {
@@ -1158,7 +1159,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description `unsupported_media_type`: the body is not `application/json` in UTF-8, nor `text/plain` in UTF-8 where the operation takes it. */
+        /** @description `unsupported_media_type`: the body is neither `application/json` in UTF-8 nor, where the operation accepts it, `text/plain` in UTF-8. */
         UnsupportedMediaType: {
             headers: {
                 "X-Request-Id": components["headers"]["RequestId"];
@@ -1240,7 +1241,7 @@ export interface components {
             };
         };
         /**
-         * @description `unavailable`: Redis does not respond in time, or this node is shutting down. A send may or may not have been stored:
+         * @description `unavailable`: Redis did not respond in time, or this node is shutting down. A send may or may not have been stored:
          *     repeat it with the same `Idempotency-Key`.
          */
         Unavailable: {
@@ -1263,7 +1264,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description `storage_full`: the server is out of memory for data. Nothing was stored; try again later. */
+        /** @description `storage_full`: the server is out of storage. Nothing was stored; try again later. */
         StorageFull: {
             headers: {
                 "Retry-After": components["headers"]["RetryAfter"];
@@ -1285,7 +1286,7 @@ export interface components {
             };
         };
         /**
-         * @description Nothing was stored. `storage_full`: the server is out of memory for data; see `Retry-After`. `quota_exceeded`: your direct
+         * @description Nothing was stored. `storage_full`: the server is out of storage; see `Retry-After`. `quota_exceeded`: your direct
          *     messages use up your storage quota. `mailbox_full`: the recipient's mailbox is full, and they have never written to you.
          */
         NoRoom: {
@@ -1310,7 +1311,7 @@ export interface components {
             };
         };
         /**
-         * @description `busy`: too many passwords are being checked at the same time. `unavailable`: Redis does not respond in time, or this node
+         * @description `busy`: too many passwords are being checked at the same time. `unavailable`: Redis did not respond in time, or this node
          *     is shutting down.
          */
         Busy: {
@@ -1326,7 +1327,7 @@ export interface components {
     };
     parameters: {
         /**
-         * @description A username, percent-encoded, in any spelling with the same canonical form. A name that is not registered returns 404 `unknown_user`.
+         * @description A username, percent-encoded, in any spelling with the same canonical form. A username that is not registered returns 404 `unknown_user`.
          * @example bob
          */
         UsernameInPath: string;
@@ -1336,7 +1337,7 @@ export interface components {
         Before: number;
         /** @description Return messages with a greater `seq`: the oldest `limit` of them. `0` starts at the oldest stored message. Cannot be combined with `before` (400). */
         After: number;
-        /** @description Maximum number of messages. A page also ends at 256 KiB of messages, so it can hold fewer: rely on `hasMore`, not on the number of messages. A page holds at least one message if there is one. */
+        /** @description Maximum number of messages. A page also ends at 256 KiB of messages, so it can hold fewer: rely on `hasMore`, not on the number of messages. A page holds at least one message if any match. */
         HistoryLimit: number;
         /**
          * @description Makes a send safe to repeat. Choose a new random key for each message. If you get no response, repeat the request with
@@ -1711,7 +1712,7 @@ export interface operations {
             header?: never;
             path: {
                 /**
-                 * @description A username, percent-encoded, in any spelling with the same canonical form. A name that is not registered returns 404 `unknown_user`.
+                 * @description A username, percent-encoded, in any spelling with the same canonical form. A username that is not registered returns 404 `unknown_user`.
                  * @example bob
                  */
                 username: components["parameters"]["UsernameInPath"];
@@ -1802,7 +1803,7 @@ export interface operations {
                 before?: components["parameters"]["Before"];
                 /** @description Return messages with a greater `seq`: the oldest `limit` of them. `0` starts at the oldest stored message. Cannot be combined with `before` (400). */
                 after?: components["parameters"]["After"];
-                /** @description Maximum number of messages. A page also ends at 256 KiB of messages, so it can hold fewer: rely on `hasMore`, not on the number of messages. A page holds at least one message if there is one. */
+                /** @description Maximum number of messages. A page also ends at 256 KiB of messages, so it can hold fewer: rely on `hasMore`, not on the number of messages. A page holds at least one message if any match. */
                 limit?: components["parameters"]["HistoryLimit"];
             };
             header?: never;
@@ -1913,13 +1914,13 @@ export interface operations {
                 before?: components["parameters"]["Before"];
                 /** @description Return messages with a greater `seq`: the oldest `limit` of them. `0` starts at the oldest stored message. Cannot be combined with `before` (400). */
                 after?: components["parameters"]["After"];
-                /** @description Maximum number of messages. A page also ends at 256 KiB of messages, so it can hold fewer: rely on `hasMore`, not on the number of messages. A page holds at least one message if there is one. */
+                /** @description Maximum number of messages. A page also ends at 256 KiB of messages, so it can hold fewer: rely on `hasMore`, not on the number of messages. A page holds at least one message if any match. */
                 limit?: components["parameters"]["HistoryLimit"];
             };
             header?: never;
             path: {
                 /**
-                 * @description A username, percent-encoded, in any spelling with the same canonical form. A name that is not registered returns 404 `unknown_user`.
+                 * @description A username, percent-encoded, in any spelling with the same canonical form. A username that is not registered returns 404 `unknown_user`.
                  * @example bob
                  */
                 username: components["parameters"]["UsernameInPath"];
@@ -1988,7 +1989,7 @@ export interface operations {
             };
             path: {
                 /**
-                 * @description A username, percent-encoded, in any spelling with the same canonical form. A name that is not registered returns 404 `unknown_user`.
+                 * @description A username, percent-encoded, in any spelling with the same canonical form. A username that is not registered returns 404 `unknown_user`.
                  * @example bob
                  */
                 username: components["parameters"]["UsernameInPath"];
@@ -2192,7 +2193,7 @@ export interface operations {
                 heartbeat?: "comment" | "event";
             };
             header?: {
-                /** @description The last `id:` you received; the stream resumes after it. Takes precedence over `after`. Any value is accepted; one that cannot be used leads to a `gap`. An empty value counts as no id. */
+                /** @description The last `id:` you received; the stream resumes after it. Takes precedence over `after`. Any value is accepted; one that cannot be used causes a `gap`. An empty value counts as no id. */
                 "Last-Event-ID"?: string;
             };
             path?: never;
