@@ -113,12 +113,12 @@ export const SETTINGS = {
   NETWORK_IN_FLIGHT: {
     default: '128',
     parse: integer(0, 1_000_000),
-    reason: 'concurrent requests per network; at most a quarter of them without a token',
+    reason: 'concurrent requests per network; at most a quarter of them without a token; 0 for no limit',
   },
   CONNECTION_IN_FLIGHT: {
     default: '8',
     parse: integer(0, 1_000_000),
-    reason: 'concurrent requests per connection',
+    reason: 'concurrent requests per connection; 0 for no limit',
   },
   NETWORK_CONNECTIONS: {
     default: 'auto',

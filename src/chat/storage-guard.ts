@@ -21,6 +21,6 @@ export function createStorageGuard(isFull: () => boolean) {
 }
 
 const storageFull = () =>
-  new Problem('storage_full', 'The server is out of memory for data. Nothing was stored. Try again later.', {
+  new Problem('storage_full', 'The server is out of storage. Nothing was stored. Try again later.', {
     retryAfterMs: RETRY_AFTER_MS,
   });

@@ -1277,7 +1277,7 @@ export interface components {
                  *       "type": "urn:parley:problem:storage_full",
                  *       "title": "The server is out of storage",
                  *       "status": 507,
-                 *       "detail": "The server is out of memory for data. Nothing was stored. Try again later.",
+                 *       "detail": "The server is out of storage. Nothing was stored. Try again later.",
                  *       "code": "storage_full",
                  *       "requestId": "01a20795-5cc3-7418-8c86-2bdc8b4e21f1"
                  *     }

@@ -1,4 +1,4 @@
-/** Where everything is. */
+/** The links to the contract, the reference and the operations. */
 import type { components } from '../../contract.d.ts';
 import { type Price, READ } from '../admission/price-classes.ts';
 import type { Operations } from './types.ts';
