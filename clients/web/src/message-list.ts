@@ -1,6 +1,6 @@
 /**
- * The messages of the open conversation. The list stays at the end while the reader is there. For a reader who has
- * scrolled up it does not move, whether messages are added above or below.
+ * The messages of the open conversation. When the user is at the end of the list, new messages scroll into view. When
+ * the user has scrolled up, the list does not move, whether messages are added above or below.
  */
 import type { Conversation, Outgoing } from './conversation.ts';
 import { byId, reconcile } from './dom.ts';
