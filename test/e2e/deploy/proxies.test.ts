@@ -1,26 +1,23 @@
 /** Runs the recipes of docs/deploy with the proxies of the distribution. Missing proxies are skipped with a warning; on CI they are an error. */
-import { spawn, spawnSync } from 'node:child_process';
-import { once } from 'node:events';
-import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import http from 'node:http';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { person, startNode, type TestNode, tell, until } from '../../kit/app.ts';
-import { freePort } from '../../kit/ports.ts';
+import { person, startNode, type TestNode, tell } from '../../kit/app.ts';
+import {
+  HAPROXY,
+  isProxyInstalled,
+  NGINX,
+  nginxFolders,
+  type ProxyCommand,
+  recipe,
+  startReverseProxy,
+} from '../../kit/reverse-proxy.ts';
 import { openStream } from '../../kit/stream.ts';
 
-const PATH = `${process.env['PATH']}:/usr/sbin`;
 /** Replaces the minute of the recipes; Parley's heartbeat is one second. */
 const IDLE_SECONDS = 2;
-const recipe = (file: string): string =>
-  readFileSync(new URL(`../../../docs/deploy/${file}`, import.meta.url), 'utf8');
 const nginxMain = (folder: string, servers: string): string =>
   `worker_processes 1; pid ${folder}/pid; daemon off; error_log ${folder}/log; events {} http { access_log off; ` +
-  ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi']
-    .map((each) => `${each}_temp_path ${folder}/${each};`)
-    .join(' ') +
-  `\n${servers}\n}`;
+  `${nginxFolders(folder)}\n${servers}\n}`;
 const APACHE_MODULES = ['mpm_event', 'authz_core', 'proxy', 'proxy_http', 'headers', 'alias'];
 const apacheMain = (folder: string, host: string): string =>
   `ServerRoot ${folder}\nDefaultRuntimeDir ${folder}\nPidFile ${folder}/pid\nErrorLog ${folder}/log\nUser www-data\nGroup www-data\n` +
@@ -29,27 +26,23 @@ const apacheMain = (folder: string, host: string): string =>
   ) +
   host;
 
-type Proxy = {
-  command: string;
+type Proxy = ProxyCommand & {
   file: string;
   /** Returns the complete configuration with the recipe in it. */
   complete: (folder: string, text: string) => string;
-  args: (config: string) => string[];
   idle?: [from: string, to: string];
 };
 const PROXIES: Proxy[] = [
   {
-    command: 'nginx',
+    ...NGINX,
     file: 'nginx.conf',
     complete: nginxMain,
-    args: (config) => ['-c', config, '-e', `${config}.errors`],
     idle: ['60s', `${IDLE_SECONDS}s`],
   },
   {
-    command: 'haproxy',
+    ...HAPROXY,
     file: 'haproxy.cfg',
     complete: (_, text) => text,
-    args: (config) => ['-db', '-f', config],
     idle: ['60s', `${IDLE_SECONDS}s`],
   },
   {
@@ -67,44 +60,16 @@ const PROXIES: Proxy[] = [
   },
 ];
 
-const isInstalled = ({ command }: Proxy): boolean =>
-  spawnSync('which', [command], { env: { PATH } }).status === 0;
-
 /** Starts the proxy with its recipe in front of `upstream`, and returns its URL. */
-async function start(proxy: Proxy, upstream: string, text = recipe(proxy.file)): Promise<string> {
-  const folder = mkdtempSync(join(tmpdir(), 'parley-proxy-'));
-  chmodSync(folder, 0o777); // the workers of nginx and Apache run as another user
-  const port = await freePort();
-  const config = join(folder, proxy.file);
-  const [from, to] = proxy.idle ?? ['', ''];
-  const own = text
-    .replaceAll('127.0.0.1:3000', new URL(upstream).host)
-    .replaceAll('8080', String(port))
-    .replaceAll(from || '\0', to);
-  writeFileSync(config, proxy.complete(folder, own));
-  const env = { PATH, HOME: folder, XDG_DATA_HOME: folder, XDG_CONFIG_HOME: folder };
-  const child = spawn(proxy.command, proxy.args(config), { env, stdio: ['ignore', 'pipe', 'pipe'] });
-  let output = '';
-  for (const stream of [child.stdout, child.stderr])
-    stream.setEncoding('utf8').on('data', (text) => (output += text));
-  const exited = once(child, 'exit');
-  onTestFinished(async () => {
-    child.kill('SIGTERM');
-    const kill = setTimeout(() => child.kill('SIGKILL'), 3_000);
-    await exited;
-    clearTimeout(kill);
-    rmSync(folder, { recursive: true, force: true });
+function start(proxy: Proxy, upstream: string, text = recipe(proxy.file)): Promise<string> {
+  const [from, to] = proxy.idle ?? ['\0', ''];
+  return startReverseProxy(proxy, (folder, port) => {
+    const own = text
+      .replaceAll('127.0.0.1:3000', new URL(upstream).host)
+      .replaceAll('8080', String(port))
+      .replaceAll(from, to);
+    return proxy.complete(folder, own);
   });
-  const url = `http://127.0.0.1:${port}`;
-  const responds = () =>
-    fetch(`${url}/livez`).then(
-      ({ status }) => [200, 421].includes(status), // from Parley, not from a proxy that has no upstream yet
-      () => false,
-    );
-  await until(`${proxy.command} responds`, responds, 10_000).catch((error: Error) => {
-    throw new Error(`${error.message}\n${output}`);
-  });
-  return url;
 }
 
 /** Registers from another loopback address, as another client would. */
@@ -144,14 +109,7 @@ async function expectPromptStream(node: TestNode, url: string): Promise<void> {
 }
 
 for (const proxy of PROXIES) {
-  const isPresent = isInstalled(proxy);
-  if (!isPresent && process.env['CI']) throw new Error(`CI must test the recipes: install ${proxy.command}`);
-  if (!isPresent)
-    process.stderr.write(
-      `\n*** SKIPPED: ${proxy.command} is not installed, so its recipe was not tested. ***\n\n`,
-    );
-
-  describe.skipIf(!isPresent)(proxy.command, () => {
+  describe.skipIf(!isProxyInstalled(proxy.command))(proxy.command, () => {
     test.each(['', '/chat'])('streams are prompt and outlive its idle timeout, at "%s/"', async (path) => {
       const node = await startNode({ TRUST_PROXY: '1', HEARTBEAT_SECONDS: '1' });
       await expectPromptStream(node, `${await start(proxy, node.url)}${path}`);
@@ -193,7 +151,7 @@ const nginx = PROXIES[0]!;
 /** The configuration of a hosting panel or an ingress: only the upstream. It passes X-Forwarded-For on unchanged. */
 const plain = 'server { listen 8080; location / { proxy_pass http://127.0.0.1:3000; } }';
 
-describe.skipIf(!isInstalled(nginx))('nginx behind nginx', () => {
+describe.skipIf(!isProxyInstalled(nginx.command))('nginx behind nginx', () => {
   const INNER = [
     ['default settings', plain],
     ['the recipe', recipe('nginx.conf')],
