@@ -1,7 +1,7 @@
 /** Runs the recipes for several nodes with the proxies of the distribution, while nodes are restarted and killed. */
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
-import { createServer } from 'node:http';
+import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, inject, onTestFinished, test } from 'vitest';
@@ -29,6 +29,8 @@ const BACK_WITHIN_MS = 5_000;
 type Recipe = {
   proxy: ProxyCommand;
   file: string;
+  /** Whether it asks `/readyz`; nginx cannot. */
+  checksReadiness: boolean;
   /** Makes it run beside other programs, as any user and with few descriptors. */
   own: (text: string, folder: string) => string;
 };
@@ -36,6 +38,7 @@ const RECIPES: Recipe[] = [
   {
     proxy: NGINX,
     file: 'nginx-nodes.conf',
+    checksReadiness: false,
     own: (text, folder) =>
       `pid ${folder}/pid; daemon off; error_log ${folder}/log;\n` +
       text
@@ -46,6 +49,7 @@ const RECIPES: Recipe[] = [
   {
     proxy: HAPROXY,
     file: 'haproxy-nodes.cfg',
+    checksReadiness: true,
     own: (text) => text.replace('maxconn 20000', 'maxconn 400'),
   },
 ];
@@ -78,6 +82,19 @@ async function startFleet(each: Recipe): Promise<Fleet> {
   return { nodes, url, startAgain };
 }
 
+const portOf = (server: Server): number => (server.address() as AddressInfo).port;
+
+/** A server whose `/readyz` fails. Everything else that it receives is added to `received`. */
+async function startUnreadyStub(received: string[]): Promise<number> {
+  const stub = createServer((req, res) => {
+    if (req.url !== '/readyz') received.push(`unready: ${req.url}`);
+    res.writeHead(req.url === '/readyz' ? 503 : 200).end();
+  }).listen(0, '127.0.0.1');
+  onTestFinished(() => stub.close().closeAllConnections());
+  await once(stub, 'listening');
+  return portOf(stub);
+}
+
 /** Three servers that read a POST and close the connection; the second one that is `received` gets 201. */
 async function startStubs(received: string[]): Promise<number[]> {
   const stubs = [1, 2, 3].map(() =>
@@ -92,7 +109,7 @@ async function startStubs(received: string[]): Promise<number[]> {
     for (const stub of stubs) stub.close().closeAllConnections();
   });
   await Promise.all(stubs.map((stub) => once(stub, 'listening')));
-  return stubs.map((stub) => (stub.address() as AddressInfo).port);
+  return stubs.map(portOf);
 }
 
 type Load = { readers: Reader[]; finish(): Promise<Sent[]> };
@@ -119,7 +136,7 @@ async function startLoad(url: string): Promise<Load> {
     finish: async () => {
       await Promise.all(senders.map((each) => each.stop()));
       const sent = senders.flatMap((each) => each.sent);
-      const expected = sent.filter(({ to }) => to === undefined).length;
+      const expected = sent.filter(({ status, to }) => status === 201 && to === undefined).length;
       await until('all streams have caught up', () =>
         readers.every(({ broadcasts }) => broadcasts.length >= expected),
       ).catch(() => {}); // what is missing is reported below
@@ -191,6 +208,24 @@ for (const each of RECIPES) {
       expect(received).toEqual(['hello', 'hello']);
     });
 
+    if (each.checksReadiness)
+      test('a node that is not ready gets no requests', async () => {
+        const received: string[] = [];
+        const ports = await startStubs(received);
+        const url = await startProxy(each, [await startUnreadyStub(received), ...ports.slice(1)]);
+        const responds = async (): Promise<boolean> => (await fetch(`${url}/v1`)).status === 200;
+        await until(
+          'the checks have failed',
+          async () => {
+            received.length = 0;
+            for (let count = 0; count < 9; count += 1) await responds();
+            return received.length === 0;
+          },
+          5_000,
+        );
+        expect(await responds()).toBe(true);
+      });
+
     test('while no node responds, a stream gets 200 and ends, so that an EventSource comes back', async () => {
       const { nodes, url } = await startFleet(each);
       const account = await person({ url } as TestNode, 'alice');
@@ -204,6 +239,7 @@ for (const each of RECIPES) {
         statuses.push(stream.status);
         expect(stream.headers['content-type']).toMatch(/^text\/event-stream/);
         await until('the stream ends', () => stream.isClosed);
+        expect(stream.raw).toBe('retry: 3000\n\n');
         await sleep(100);
       }
       expect(new Set(statuses)).toEqual(new Set([200]));
