@@ -3,6 +3,7 @@ import { isIP } from 'node:net';
 import { availableParallelism } from 'node:os';
 import { domainToASCII } from 'node:url';
 import type { RateLimit } from './rate-limit-setting.ts';
+import { InvalidRedisUrl, parseRedisUrl } from './redis-url.ts';
 import { readSecretFile } from './secret-file.ts';
 import { InvalidSecret, parseSecrets, type Secrets } from './secrets.ts';
 
@@ -80,11 +81,14 @@ export function keyPrefix(value: string): string {
   return value;
 }
 
+/** The URL itself: workers get it as they would from the environment. */
 export function redisUrl(value: string): string | undefined {
-  if (value && !/^(rediss?:\/\/.+|unix:\/\/\/.+|\/.+)$/.test(value)) {
-    throw new InvalidSetting('redis://…, rediss://… or the path of a unix socket');
+  try {
+    if (value) parseRedisUrl(value);
+  } catch (error) {
+    throw error instanceof InvalidRedisUrl ? new InvalidSetting(error.message) : error;
   }
-  return value.replace(/^unix:\/\//, '') || undefined;
+  return value || undefined;
 }
 
 const list = (value: string): string[] =>

@@ -208,12 +208,13 @@ describe('the syntax of values', () => {
   );
 
   test.each([
-    ['redis://127.0.0.1:6379', 'redis://127.0.0.1:6379'],
-    ['rediss://user:word@redis.example:6380/2', 'rediss://user:word@redis.example:6380/2'],
-    ['unix:///run/redis/redis.sock', '/run/redis/redis.sock'],
-    ['/run/redis/redis.sock', '/run/redis/redis.sock'],
-  ])('%s is a Redis address', (value, url) => {
-    expect(readConfig({ REDIS_URL: value, JWT_SECRET: SECRET }).REDIS_URL).toBe(url);
+    'redis://127.0.0.1:6379',
+    'rediss://user:word@redis.example:6380/2',
+    'unix:///run/redis/redis.sock',
+    '/run/redis/redis.sock',
+    'redis+sentinel://a,b/main',
+  ])('%s is a Redis address', (value) => {
+    expect(readConfig({ REDIS_URL: value, JWT_SECRET: SECRET }).REDIS_URL).toBe(value);
   });
 
   test.each(['localhost:6379', 'http://redis.example', 'redis://', 'unix://', 'redis.sock'])(
