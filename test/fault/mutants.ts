@@ -42,11 +42,11 @@ export const MUTANTS: Mutant[] = [
     expects: ['stored once', 'no repeat within a stream'],
     patches: [
       [
-        'store/redis/client.js',
+        'store/redis/connections.js',
         'autoResendUnfulfilledCommands: false',
         'autoResendUnfulfilledCommands: true',
       ],
-      ['store/redis/client.js', 'maxRetriesPerRequest: 0', 'maxRetriesPerRequest: 20'],
+      ['store/redis/connections.js', 'maxRetriesPerRequest: 0', 'maxRetriesPerRequest: 20'],
     ],
   },
   {
@@ -202,7 +202,7 @@ export const MUTANTS: Mutant[] = [
     expects: ['answered within 5 s'],
     patches: [
       ['http/answer-timeout.js', 'const ANSWER_WITHIN_MS = 4_500', 'const ANSWER_WITHIN_MS = 60_000'],
-      ['store/redis/client.js', 'const COMMAND_TIMEOUT_MS = 3_000', 'const COMMAND_TIMEOUT_MS = 60_000'],
+      ['store/redis/connections.js', 'const COMMAND_TIMEOUT_MS = 3_000', 'const COMMAND_TIMEOUT_MS = 60_000'],
     ],
   },
 ];
