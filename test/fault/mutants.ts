@@ -91,8 +91,8 @@ export const MUTANTS: Mutant[] = [
     patches: [
       [
         'store/redis/pubsub.js',
-        'await subscriber.subscribe(channel).catch(() => { });',
-        'setTimeout(() => subscriber.subscribe(channel).catch(() => { }), 500);',
+        'await subscriber.ssubscribe(channel).catch(() => { });',
+        'setTimeout(() => subscriber.ssubscribe(channel).catch(() => { }), 500);',
       ],
     ],
   },

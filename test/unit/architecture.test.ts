@@ -307,7 +307,7 @@ describe('restricted access', () => {
     const built = [...scripts, ...fragments].flatMap((file) =>
       [...read(`src/${file}`).matchAll(/redis\.call\('(\w+)'(?:, *([^,)]*\)?))?/g)]
         .filter(([, command, key = '']) =>
-          command === 'PUBLISH'
+          command === 'SPUBLISH'
             ? !/^(ARGV\[\d+\]|channel)$/.test(key)
             : !['TIME', 'INFO'].includes(command!) && !/^(KEYS\[\d+\]|[a-z]+)\)?$/.test(key),
         )

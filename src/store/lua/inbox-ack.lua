@@ -37,5 +37,5 @@ end
 if stop < seq then note, id = noteAndId(stop) end
 box.acked, box.read = stop, tonumber(note)
 save(box, int(box.last))
-redis.call('PUBLISH', ARGV[1], 'ack ' .. ARGV[2] .. ' ' .. box.unread .. ' ' .. id)
+redis.call('SPUBLISH', ARGV[1], 'ack ' .. ARGV[2] .. ' ' .. box.unread .. ' ' .. id)
 return { stop < seq and 'more' or 'acked', box.unread }

@@ -8,7 +8,7 @@ if redis.call('HEXISTS', KEYS[2], ARGV[2]) == 0 then return 'unknown' end
 local value = redis.call('HGET', KEYS[1], ARGV[1])
 if not value then
   redis.call('HSET', KEYS[1], ARGV[1], clock() .. ' ' .. ARGV[2])
-  redis.call('PUBLISH', ARGV[3], '+' .. ARGV[1])
+  redis.call('SPUBLISH', ARGV[3], '+' .. ARGV[1])
   return 'online'
 end
 if not string.find(value .. ' ', ' ' .. ARGV[2] .. ' ', 1, true) then

@@ -19,7 +19,7 @@ export function createPubSub(store: Store, nodeId: string, log: Log) {
   const watchdog = new Watchdog(store, probe, log);
   let onRestored: () => void = () => {};
 
-  subscriber.on('message', (channel: string, payload: string) => {
+  subscriber.on('smessage', (channel: string, payload: string) => {
     watchdog.receivedAt = performance.now();
     listeners.get(channel)?.(payload);
   });
@@ -32,7 +32,7 @@ export function createPubSub(store: Store, nodeId: string, log: Log) {
     try {
       const channels = [...listeners.keys()];
       for (let i = 0; i < channels.length; i += CHANNELS_PER_CALL)
-        await subscriber.subscribe(...channels.slice(i, i + CHANNELS_PER_CALL));
+        await subscriber.ssubscribe(...channels.slice(i, i + CHANNELS_PER_CALL));
       onRestored();
     } catch {
       subscriber.disconnect(true); // the connection dropped again: the next one restores
@@ -51,12 +51,12 @@ export function createPubSub(store: Store, nodeId: string, log: Log) {
      */
     async subscribe(channel: string, listener: (payload: string) => void): Promise<void> {
       listeners.set(channel, listener);
-      await subscriber.subscribe(channel).catch(() => {});
+      await subscriber.ssubscribe(channel).catch(() => {});
     },
 
     unsubscribe(channel: string): void {
       listeners.delete(channel);
-      subscriber.unsubscribe(channel).catch(() => {});
+      subscriber.sunsubscribe(channel).catch(() => {});
     },
 
     isReceiving: (): boolean => watchdog.isReceiving(),
@@ -97,7 +97,7 @@ class Watchdog {
       subscriber.disconnect(true);
     }
     // While Redis does not accept the probe, silence is not the subscriber's fault.
-    commands.publish(this.#probe, '').catch(() => {
+    commands.spublish(this.#probe, '').catch(() => {
       this.receivedAt = performance.now();
     });
   }

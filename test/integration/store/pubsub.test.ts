@@ -7,7 +7,13 @@ import { redisProxy } from '../../kit/proxy.ts';
 async function pubsubOver(url: string) {
   const warnings: string[] = [];
   const log = { info: () => {}, warn: (message: string) => void warnings.push(message) };
-  const store: Store = await openStore({ url, prefix: `test-${Math.random()}:`, log, ephemeral: true });
+  const store: Store = await openStore({
+    url,
+    prefix: `test-${Math.random()}:`,
+    newRealm: 'realm',
+    log,
+    ephemeral: true,
+  });
   const pubsub = createPubSub(store, 'n-test', log);
   onTestFinished(() => {
     pubsub.stop();
@@ -21,12 +27,12 @@ test('a listener receives published messages until it is removed', async () => {
   const received: string[] = [];
   await pubsub.start(() => {});
   await pubsub.subscribe('channel', (payload) => received.push(payload));
-  await store.commands.publish('channel', 'one');
+  await store.commands.spublish('channel', 'one');
   await until('the message arrives', () => received.length === 1);
   pubsub.unsubscribe('channel');
   await until(
     'the channel has no subscriber',
-    async () => (await store.commands.publish('channel', 'two')) === 0,
+    async () => (await store.commands.spublish('channel', 'two')) === 0,
   );
   expect(received).toEqual(['one']);
 });
@@ -44,7 +50,7 @@ test('after a disconnect every channel is subscribed again, and the owners are n
   proxy.cut();
   await until('the subscriber reconnects', () => restored === 2);
   await until('a message comes through', async () => {
-    await store.commands.publish('channel', 'again').catch(() => {});
+    await store.commands.spublish('channel', 'again').catch(() => {});
     return received.length > 0;
   });
 });
@@ -59,11 +65,11 @@ test('a subscriber that is connected but receives nothing is detected within 10 
   });
   await pubsub.subscribe('channel', (payload) => received.push(payload));
   proxy.silenceSubscribers();
-  await store.commands.publish('channel', 'lost');
+  await store.commands.spublish('channel', 'lost');
   await until('the subscriber reconnects', () => restored === 2, 10_000);
   expect(warnings).toContain('redis (subscriber): connected but silent; reconnecting');
   expect(pubsub.isReceiving()).toBe(true);
-  await store.commands.publish('channel', 'found');
+  await store.commands.spublish('channel', 'found');
   await until('the message arrives', () => received.length > 0);
   expect(received).toEqual(['found']);
 });

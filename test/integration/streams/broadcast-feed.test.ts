@@ -12,7 +12,7 @@ import { account, draft, testStore } from '../../kit/store.ts';
 test('a node is subscribed to broadcasts from its first stream to its last, and each stream gets what it missed', async () => {
   const { store, logs, open } = await testHub();
   const { broadcasts } = store.keys.channels;
-  const subscribers = async () => (await store.commands.pubsub('NUMSUB', broadcasts))[1];
+  const subscribers = async () => (await store.commands.pubsub('SHARDNUMSUB', broadcasts))[1];
   const say = (text: string) => logs.broadcast(draft('carol', text));
   expect(await subscribers()).toBe(0);
   await say('nobody is here');

@@ -12,6 +12,6 @@ local function depart(shard, username, value, departed, channel)
     return false
   end
   redis.call('HDEL', shard, username)
-  redis.call('PUBLISH', channel, '-' .. username)
+  redis.call('SPUBLISH', channel, '-' .. username)
   return true
 end

@@ -23,7 +23,7 @@ end
 
 -- The notification names the previous entry by its mark, so a receiver can check that the entry continues its log.
 local function wake(channel, epoch, seq, before, entry)
-  redis.call('PUBLISH', channel, 'entry ' .. epoch .. ' ' .. seq .. ' ' .. before .. ' ' .. entry)
+  redis.call('SPUBLISH', channel, 'entry ' .. epoch .. ' ' .. seq .. ' ' .. before .. ' ' .. entry)
 end
 
 -- Drop the oldest entries: `due` of them, and those over the limits, but never the newest, and at most 100 per call so

@@ -5,5 +5,5 @@ local function revoke(session, sessions, revoked, channel, sid, tokensExpireAt)
   redis.call('HDEL', sessions, sid)
   redis.call('HSET', revoked, sid, tokensExpireAt)
   redis.call('HINCRBY', revoked, '#', 1)
-  redis.call('PUBLISH', channel, sid .. ' ' .. tokensExpireAt)
+  redis.call('SPUBLISH', channel, sid .. ' ' .. tokensExpireAt)
 end
