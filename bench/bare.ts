@@ -16,7 +16,7 @@ const { createLogStore } =
 const { REDIS_URL: url = '', KEY_PREFIX: prefix = '', JWT_SECRET: secret = '' } = process.env;
 const secrets = [createSecretKey(Buffer.from(secret))];
 const tokens = createAccessTokens({ secrets, accessTtlSeconds: 3_600, now: Date.now });
-const store = await openStore({ url, prefix, log: console });
+const store = await openStore({ url, prefix, newRealm: 'realm', log: console });
 const logs = createLogStore(store, {
   retention: {
     broadcasts: 10_000,

@@ -26,7 +26,13 @@ export async function openStores(options: {
   log: Logger;
 }) {
   const { config, redisUrl, isEphemeral, nodeId, newEpoch, onSessionEnded, log } = options;
-  const redis = await openStore({ url: redisUrl, prefix: config.KEY_PREFIX, log, ephemeral: isEphemeral });
+  const redis = await openStore({
+    url: redisUrl,
+    prefix: config.KEY_PREFIX,
+    newRealm: newEpoch(),
+    log,
+    ephemeral: isEphemeral,
+  });
   return {
     redis,
     accounts: createAccountStore(redis),

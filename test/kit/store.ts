@@ -9,6 +9,7 @@ export async function testStore(prefix = `test-${randomUUID().slice(0, 8)}:`): P
   const store = await openStore({
     url: inject('redisUrl'),
     prefix,
+    newRealm: 'realm',
     log: { info: () => {}, warn: () => {} },
     ephemeral: true,
   });

@@ -4,7 +4,7 @@
  */
 import type { ChainableCommander, Redis } from 'ioredis';
 import { createFairTurns } from '../fair-turns.ts';
-import { type Connections, createConnections, messageOf, type StoreLog } from './connections.ts';
+import { type Connections, createConnections, type StoreLog } from './connections.ts';
 import { toStoreError } from './error-replies.ts';
 import { createKeys, type Keys } from './keys.ts';
 import { runScript, type ScriptName, type ScriptReplies } from './scripts.ts';
@@ -51,32 +51,32 @@ export type Store = {
 
 /** Maximum number of replies of up to 256 KiB in flight to this node: 2 MiB here, and in Redis. */
 const MAX_BULK_READS = 8;
-/** `ephemeral`: suppress the durability warning; the caller already shows it. */
+
+/**
+ * `ephemeral`: suppress the durability warning; the caller already shows it. `newRealm`: identifies the database if nothing
+ * identifies it yet. Throws an error of one sentence if Redis cannot be used.
+ */
 export async function openStore(options: {
   url: string;
   prefix: string;
+  newRealm: string;
   log: StoreLog;
   ephemeral?: boolean;
 }): Promise<Store> {
-  const { url, prefix, log, ephemeral = false } = options;
+  const { url, prefix, newRealm, log, ephemeral = false } = options;
   const connections = createConnections({ url, prefix, log });
-  let lastError: string | undefined;
-  for (const connection of connections.all) {
-    connection.on('error', (error: Error) => {
-      lastError = messageOf(error);
-    });
-  }
+  const { address } = connections;
   try {
+    const realm = await checkServer(connections.trial(), { address, prefix, newRealm, log, ephemeral });
     await connections.connect();
-    await checkServer(connections.commands, log, ephemeral);
+    return createStore(connections, createKeys(prefix, realm));
   } catch (error) {
     connections.close();
-    throw lastError === undefined ? error : new Error(`Redis cannot be used: ${lastError}`, { cause: error });
+    throw error;
   }
-  return createStore(connections, prefix);
 }
 
-function createStore(connections: Connections, prefix: string): Store {
+function createStore(connections: Connections, keys: Keys): Store {
   const { commands, bulk, subscriber, commandsOf, bulkOf } = connections;
   let clockOffsetMs = 0;
   let onCommand: (seconds: number) => void = () => {};
@@ -94,7 +94,7 @@ function createStore(connections: Connections, prefix: string): Store {
   const inTurn = <T>({ name, signal }: Requester, work: () => Promise<T>): Promise<T> =>
     turns.run(name, signal, () => attempt(work()));
   return {
-    keys: createKeys(prefix),
+    keys,
     commands,
     subscriber,
     run: (name, keys, args = []) => attempt(runScript(commandsOf(keys[0]!), name, keys, args)),

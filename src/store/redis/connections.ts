@@ -5,6 +5,8 @@
  */
 import { type Command, Redis, type RedisOptions } from 'ioredis';
 import { parseRedisUrl, type RedisAddress } from '../../redis-url.ts';
+import { needsReconnect } from './error-replies.ts';
+import { createSentinels, type Sentinels } from './sentinels.ts';
 
 export type StoreLog = { info(message: string): void; warn(message: string): void };
 
@@ -13,36 +15,33 @@ export type Connections = ReturnType<typeof createConnections>;
 /** Timeout of a command. A request makes only a few, and must end within 5 s. */
 const COMMAND_TIMEOUT_MS = 3_000;
 
+/** All connections are dropped at most this often: what they were dropped for may last. */
+const RENEW_EVERY_MS = 1_000;
+
 /**
  * Without a ready check: it needs INFO, which a user may lack. While Redis loads its data, commands fail with LOADING.
  */
-export function connectionOptions(address: RedisAddress, name: string) {
-  return {
-    ...addressOptions(address),
-    connectionName: name, // for CLIENT LIST
-    lazyConnect: true,
-    enableReadyCheck: false,
-    enableOfflineQueue: false,
-    autoResendUnfulfilledCommands: false,
-    autoResubscribe: false,
-    maxRetriesPerRequest: 0, // fail pending commands at once when the connection ends
-    connectTimeout: COMMAND_TIMEOUT_MS,
-    commandTimeout: COMMAND_TIMEOUT_MS,
-    retryStrategy: (times: number) => Math.min(50 * 2 ** times, 1_000) * (0.5 + Math.random() / 2),
-  } satisfies RedisOptions;
-}
+const CONNECTION = {
+  lazyConnect: true,
+  enableReadyCheck: false,
+  enableOfflineQueue: false,
+  autoResendUnfulfilledCommands: false,
+  autoResubscribe: false,
+  maxRetriesPerRequest: 0, // fail pending commands at once when the connection ends
+  connectTimeout: COMMAND_TIMEOUT_MS,
+  commandTimeout: COMMAND_TIMEOUT_MS,
+  retryStrategy: (times: number) => Math.min(50 * 2 ** times, 1_000) * (0.5 + Math.random() / 2),
+} satisfies RedisOptions;
 
-function addressOptions(address: RedisAddress) {
+function addressOptions(address: RedisAddress, sentinels: Sentinels | undefined) {
   const { login, database, isTls } = address;
   const common = { ...login, db: database, ...(isTls && { tls: {} }) } satisfies RedisOptions;
-  switch (address.kind) {
-    case 'server':
-      return { ...common, host: address.host, port: address.port };
-    case 'socket':
-      return { ...common, path: address.path };
-    default:
-      throw new Error('REDIS_URL names Sentinels or a cluster, which is not supported yet');
-  }
+  if (sentinels) return { ...common, Connector: sentinels.Connector };
+  if (address.kind === 'server') return { ...common, host: address.host, port: address.port };
+  if (address.kind === 'socket') return { ...common, path: address.path };
+  throw new Error(
+    'Redis Cluster is not supported yet: write the address of one server, or of its Sentinels, in REDIS_URL',
+  );
 }
 
 /**
@@ -69,33 +68,67 @@ class GatheringRedis extends Redis {
 /** Connects nothing yet. */
 export function createConnections({ url, prefix, log }: { url: string; prefix: string; log: StoreLog }) {
   const address = parseRedisUrl(url);
-  const create = (name: string) =>
-    new GatheringRedis({
-      ...connectionOptions(address, `${prefix}${name}`),
-      socketTimeout: COMMAND_TIMEOUT_MS + 1_000,
-    });
-  const commands = create('commands');
-  const bulk = create('bulk');
-  const subscriber = new Redis(connectionOptions(address, `${prefix}subscriber`));
-  const named = { commands, bulk, subscriber };
+  const sentinels =
+    address.kind === 'sentinel'
+      ? createSentinels(address, ({ host, port }) => renew(`the primary is now ${host}:${port}`))
+      : undefined;
+  const place = addressOptions(address, sentinels);
+  const optionsFor = (name: string) => ({
+    ...CONNECTION,
+    ...place,
+    connectionName: `${prefix}${name}`, // for CLIENT LIST
+    reconnectOnError: (error: Error) => {
+      if (needsReconnect(error)) renew(error.message);
+      return false; // done for all connections
+    },
+  });
+  const socketTimeout = COMMAND_TIMEOUT_MS + 1_000;
+  const named = {
+    commands: new GatheringRedis({ ...optionsFor('commands'), socketTimeout }),
+    bulk: new GatheringRedis({ ...optionsFor('bulk'), socketTimeout }),
+    subscriber: new Redis(optionsFor('subscriber')),
+  };
   const all: Redis[] = Object.values(named);
-  for (const [name, connection] of Object.entries(named)) logConnection(name, connection, log);
+  for (const [name, connection] of Object.entries(named)) {
+    logConnection(name, connection, log);
+    connection.on('error', (error) => {
+      if (isFailedSelect(error)) connection.disconnect(true); // ioredis would go on in database 0
+    });
+  }
+  let renewedAt = Number.NEGATIVE_INFINITY;
+
+  /** Connect again, to the server that the address leads to now. */
+  function renew(reason: string): void {
+    if (performance.now() - renewedAt < RENEW_EVERY_MS) return;
+    renewedAt = performance.now();
+    log.warn(`redis: ${reason}; connecting again`);
+    // ioredis never connects again if it is disconnected while it connects
+    for (const connection of all) if (connection.status === 'ready') connection.disconnect(true);
+  }
 
   return {
-    ...{ address, commands, bulk, subscriber, all },
+    ...{ address, ...named },
     /** The connection of this key's slot: the same for all keys of one server. */
-    commandsOf: (_key: string): Redis => commands,
-    bulkOf: (_key: string): Redis => bulk,
+    commandsOf: (_key: string): Redis => named.commands,
+    bulkOf: (_key: string): Redis => named.bulk,
+
+    /** For the check at a start: not connected, in database 0, and without retries. */
+    trial: (): Redis => new Redis({ ...optionsFor('start'), db: 0, retryStrategy: () => null }),
 
     async connect(): Promise<void> {
       await Promise.all(all.map((connection) => connection.connect()));
+      sentinels?.watch();
     },
 
     close(): void {
+      sentinels?.close();
       for (const connection of all) connection.disconnect();
     },
   };
 }
+
+const isFailedSelect = (error: Error & { command?: { name: string } }): boolean =>
+  error.command?.name === 'select';
 
 /** Logs the first error of an outage, and its end. */
 function logConnection(name: string, connection: Redis, log: StoreLog): void {

@@ -31,7 +31,6 @@ const REACTIONS: Record<string, Reaction> = {
   UNKILLABLE: LATER,
   MISCONF: LATER,
   NOREPLICAS: LATER,
-  NOPERM: LATER,
   DENIED: LATER,
   EXECABORT: LATER,
   OOM: { error: StoreFull, reconnects: false },
@@ -41,11 +40,13 @@ const REACTIONS: Record<string, Reaction> = {
   ASK: LATER,
   TRYAGAIN: LATER,
 };
+/** Redis 7.0 has no code for this inside a script. */
+export const NO_PERMISSION = /^NOPERM|^ERR The user executing the script can't/;
 const TOO_MANY_CLIENTS = /^ERR max number of clients/;
 
 function reactionTo(reply: string): Reaction | undefined {
   const code = /^[A-Z]+/.exec(reply)?.[0] ?? '';
-  return TOO_MANY_CLIENTS.test(reply) ? LATER : REACTIONS[code];
+  return NO_PERMISSION.test(reply) || TOO_MANY_CLIENTS.test(reply) ? LATER : REACTIONS[code];
 }
 
 /** Whether the connections should be dropped because of this error reply. */

@@ -24,11 +24,17 @@ export const PRESENCE_SHARDS = 16;
 
 export type Keys = ReturnType<typeof createKeys>;
 
-export function createKeys(prefix: string) {
+/** The names that are used before the realm is known. */
+export const startKeys = (prefix: string) => ({ realm: `${prefix}realm`, channel: `${prefix}start` });
+
+/** `realm`: the id of the database, because all databases of a server share their channels. */
+export function createKeys(prefix: string, realm: string) {
   const key = (name: string) => `${prefix}${name}`;
+  const channel = (name: string) => `${prefix}${realm}:${name}`;
   const shardOf = (username: string) => createHash('sha1').update(username).digest()[0]! % PRESENCE_SHARDS;
 
   return {
+    realm: startKeys(prefix).realm,
     account: (username: string) => key(`account:{${username}}`),
     /** Pattern for SCAN, and the username in a matching key. */
     accounts: `${prefix.replace(/[*?[\]^\\-]/g, '\\$&')}account:{*}`,
@@ -64,15 +70,15 @@ export function createKeys(prefix: string) {
         mail: `${base}:mail`,
         friends: `${base}:friends`,
         heavy: `${base}:heavy`,
-        channel: base,
+        channel: channel(`inbox:{${username}}`),
       };
     },
 
     channels: {
-      broadcasts: key('broadcasts'),
-      presence: key('presence'),
-      revoked: key('revoked'),
-      probe: (nodeId: string) => key(`probe:${nodeId}`),
+      broadcasts: channel('{broadcasts}'),
+      presence: channel('presence'),
+      revoked: channel('revoked'),
+      probe: (nodeId: string) => channel(`probe:${nodeId}`),
     },
   };
 }

@@ -12,6 +12,7 @@ import type { Redis } from 'ioredis';
 
 /** The replies documented in each script's header. */
 export type ScriptReplies = {
+  'realm-open': string;
   'broadcast-append': ['appended' | 'replayed', string] | ['limited', number];
   'direct-append':
     | ['appended' | 'replayed', string]

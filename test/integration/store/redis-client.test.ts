@@ -1,42 +1,13 @@
 import { expect, onTestFinished, test } from 'vitest';
 import { openStore, StoreUnavailable } from '../../../src/store/redis/client.ts';
-import { judgeServer } from '../../../src/store/redis/server-check.ts';
 import { within } from '../../kit/patience.ts';
 import { redisProxy } from '../../kit/proxy.ts';
 import { testStore } from '../../kit/store.ts';
 
-const info = (fields: Record<string, string>) =>
-  Object.entries({ redis_version: '7.0.15', maxmemory_policy: 'noeviction', aof_enabled: '1', ...fields })
-    .map(([name, value]) => `${name}:${value}\r\n`)
-    .join('');
-
-test.each([
-  ['a suitable server', {}, undefined, []],
-  [
-    'Valkey, whatever Redis version it claims',
-    { redis_version: '6.9.9', valkey_version: '8.1.0' },
-    undefined,
-    [],
-  ],
-  ['a server that is too old', { redis_version: '6.2.14' }, /6\.2\.14 is too old.*7\.0/, []],
-  ['a server that evicts', { maxmemory_policy: 'allkeys-lru' }, undefined, [/VANISH.*noeviction/]],
-  ['a server without an append-only file', { aof_enabled: '0' }, undefined, [/LOSES MESSAGES.*appendonly/]],
-])('%s: returns the expected verdict', (_, fields, refusal, warnings) => {
-  const judged = judgeServer(info(fields as Record<string, string>), false);
-  if (refusal) expect(judged.refusal).toMatch(refusal);
-  else expect(judged.refusal).toBeUndefined();
-  expect(judged.warnings).toHaveLength(warnings.length);
-  for (const [index, warning] of warnings.entries()) expect(judged.warnings[index]).toMatch(warning);
-});
-
-test('no warning is logged for a private Redis that is known to be in memory only', () => {
-  expect(judgeServer(info({ aof_enabled: '0' }), true).warnings).toEqual([]);
-});
-
 async function storeBehindProxy() {
   const proxy = await redisProxy();
   const log = { info: () => {}, warn: () => {} };
-  const store = await openStore({ url: proxy.url, prefix: 'x:', log, ephemeral: true });
+  const store = await openStore({ url: proxy.url, prefix: 'x:', newRealm: 'realm', log, ephemeral: true });
   onTestFinished(() => store.close());
   const direct = await testStore();
   const key = direct.keys.nodes;

@@ -7,12 +7,13 @@ const document = readFileSync(new URL('../../../docs/explanation/architecture.md
 const section = document.slice(document.indexOf('\n## Keys\n'), document.indexOf('\n## Cursors'));
 const quoted = (text: string): string[] => [...text.matchAll(/`([^`]+)`/g)].map(([, name]) => name!);
 
-const keys = createKeys('');
+const keys = createKeys('', '<realm>');
 const { channel, conversations, ...inbox } = keys.inbox('u');
 const conversation = keys.conversation('a', 'b');
 
 /** Each property of the keys, as the document writes it. Keys with a common beginning are listed by their ends. */
 const NAMES: Record<keyof typeof keys, string[]> = {
+  realm: [keys.realm],
   account: [keys.account('u')],
   accounts: [], // a pattern
   usernameIn: [],
