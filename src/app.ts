@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { PasswordThreads } from './chat/password-threads.ts';
+import { createPasswordThreads, type PasswordThreads } from './chat/password-threads.ts';
 import { createPasswords } from './chat/passwords.ts';
 import { createUsernameRegistry } from './chat/username-registry.ts';
 import type { Config } from './config.ts';
@@ -14,6 +14,7 @@ import type { Logger } from './logger.ts';
 import { createMetrics, createMetricsServer, type Metrics } from './metrics.ts';
 import { createNodeEvents } from './node-events.ts';
 import { createReadinessCheck } from './readiness.ts';
+import { startReplaceable } from './restarts.ts';
 import type { Secrets } from './secrets.ts';
 import { createServices } from './services.ts';
 import { openStores, type Stores } from './stores.ts';
@@ -52,7 +53,16 @@ const DRAIN_MS = 6_000;
 
 const randomId = (): string => Math.random().toString(36).slice(2, 10).padEnd(8, '0');
 
-export async function startApp(options: AppOptions): Promise<App> {
+export function startApp(options: AppOptions): Promise<App> {
+  const { config, log, passwordThreads = createPasswordThreads() } = options;
+  return startReplaceable(
+    (onReplaced, PORT = config.PORT) =>
+      startNode({ ...options, passwordThreads, config: { ...config, PORT } }, onReplaced),
+    log,
+  );
+}
+
+async function startNode(options: AppOptions, onReplaced: () => void): Promise<App> {
   const { config, redisUrl, isEphemeral = false, isWorker = false, log } = options;
   const nodeId = `n-${randomId()}`;
   const events = createNodeEvents();
@@ -63,6 +73,7 @@ export async function startApp(options: AppOptions): Promise<App> {
     nodeId,
     newEpoch: randomId,
     onSessionEnded: (sid) => events.emit('sessionEnded', sid),
+    onReplaced,
     log,
   });
   const node = assemble(options, { nodeId, events, stores });
@@ -97,6 +108,7 @@ function assemble(
     onHeartbeat: async () => {
       await Promise.all([stores.sessions.sync(), stores.memory.check()]);
     },
+    reportError: stores.reportError,
   });
   const passwords = createPasswords({
     cost: config.BCRYPT_COST,
@@ -124,7 +136,7 @@ function assemble(
   const closing = new AbortController();
   const isClosing = () => closing.signal.aborted;
   const services = createServices({ config, secrets, metrics, stores, names, passwords });
-  const checkReady = createReadinessCheck({ store: stores.redis, pubsub: stores.pubsub, isClosing });
+  const checkReady = createReadinessCheck({ ...stores, isClosing });
   const server = createHttpServer({
     config,
     log,
@@ -145,7 +157,7 @@ function observeRedis({ observe, commands, subscriber }: Stores['redis'], metric
 
 function createHub(
   config: Config,
-  { redis, pubsub, logs, sessions }: Stores,
+  { redis, pubsub, logs, sessions, reportError }: Stores,
   parts: Pick<HubOptions, 'subscribers' | 'nodePresence' | 'count' | 'batchDelivered'>,
 ): Hub {
   return new Hub({
@@ -153,6 +165,7 @@ function createHub(
     store: redis,
     pubsub,
     logs,
+    reportError,
     limits: {
       maxStreamBytes: config.MAX_STREAM_BYTES,
       maxStreamsPerAccount: config.MAX_STREAMS_PER_ACCOUNT,

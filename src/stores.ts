@@ -8,9 +8,11 @@ import { createMemoryWatermark } from './store/memory-watermark.ts';
 import { createPresenceStore } from './store/presence.ts';
 import { openStore } from './store/redis/client.ts';
 import { createPubSub } from './store/redis/pubsub.ts';
+import { createWriteCheck } from './store/redis/write-check.ts';
 import { createSessionStore } from './store/sessions.ts';
 import { createTicketStore } from './store/tickets.ts';
 import { createRateLimitStore } from './store/token-buckets.ts';
+import { createErrorReport } from './store/unexpected-errors.ts';
 
 const DAY_MS = 86_400_000;
 
@@ -23,9 +25,11 @@ export async function openStores(options: {
   nodeId: string;
   newEpoch: () => string;
   onSessionEnded: (sid: string) => void;
+  /** Redis holds another database than at the start. */
+  onReplaced: () => void;
   log: Logger;
 }) {
-  const { config, redisUrl, isEphemeral, nodeId, newEpoch, onSessionEnded, log } = options;
+  const { config, redisUrl, isEphemeral, nodeId, newEpoch, onSessionEnded, onReplaced, log } = options;
   const redis = await openStore({
     url: redisUrl,
     prefix: config.KEY_PREFIX,
@@ -33,8 +37,13 @@ export async function openStores(options: {
     log,
     ephemeral: isEphemeral,
   });
+  const probe = redis.keys.channels.probe(nodeId);
+  const reportError = createErrorReport(log);
+  const writeCheck = createWriteCheck(redis, probe, onReplaced);
   return {
     redis,
+    writeCheck,
+    reportError,
     accounts: createAccountStore(redis),
     conversations: createConversationStore(redis),
     sessions: createSessionStore(redis, {
@@ -50,7 +59,7 @@ export async function openStores(options: {
       sendLimit: config.SEND_LIMIT,
       newEpoch,
     }),
-    pubsub: createPubSub(redis, nodeId, log),
+    pubsub: createPubSub(redis, { probe, writeCheck, reportError, log }),
     memory: createMemoryWatermark(redis, {
       markPercent: config.HIGH_WATER_PERCENT,
       maxMemory: config.REDIS_MAXMEMORY,

@@ -47,6 +47,7 @@ export type HubOptions = {
   nodePresence: { join(username: string): Promise<void>; leave(username: string): void; total(): number };
   isRevoked: (sid: string) => boolean;
   count: StreamHost['count'];
+  reportError: StreamHost['reportError'];
   batchDelivered: (sentAtMs: number) => void;
 };
 
@@ -66,10 +67,9 @@ export class Hub {
   #audience = 1; // number of streams that received the last broadcasts
 
   constructor(options: HubOptions) {
-    const { subscribers, store, pubsub, logs, nodePresence, limits, count } = options;
-    this.#options = options;
-    this.#subscribers = subscribers;
-    const { maxStreamBytes: maxBytes, replayLimit } = limits;
+    const { subscribers, store, pubsub, logs, nodePresence, count, reportError } = options;
+    [this.#options, this.#subscribers] = [options, subscribers];
+    const { maxStreamBytes: maxBytes, replayLimit } = options.limits;
     const broadcasts = new BroadcastFeed({
       ...{ store, pubsub, logs, replayLimit },
       logGrew: () => this.#schedule(),
@@ -79,7 +79,7 @@ export class Hub {
     });
     this.#broadcasts = broadcasts;
     this.#host = {
-      ...{ store, pubsub, logs, broadcasts, count, maxBytes, replayLimit },
+      ...{ store, pubsub, logs, broadcasts, count, reportError, maxBytes, replayLimit },
       queued: createSharedBufferLimit(() => this.#audience),
       presenceTotal: () => nodePresence.total(),
       scheduleDelivery: (subscriber) => {
@@ -88,7 +88,7 @@ export class Hub {
       },
       streamClosed: (subscriber) => this.#release(subscriber),
     };
-    this.#poller = createLogPoller({ store, logs, broadcasts, subscribers });
+    this.#poller = createLogPoller({ store, logs, broadcasts, subscribers, reportError });
     this.#clock = setInterval(() => this.#tick(), TICK_MS);
   }
 

@@ -6,6 +6,7 @@
  */
 import type { LogStore } from '../store/log/log-store.ts';
 import { type Store, StoreUnavailable } from '../store/redis/client.ts';
+import type { ReportError } from '../store/unexpected-errors.ts';
 import type { LogFollower } from './log-follower.ts';
 import type { Subscriber } from './subscriber.ts';
 
@@ -19,8 +20,9 @@ export function createLogPoller(options: {
   logs: LogStore;
   broadcasts: { follower: LogFollower };
   subscribers: ReadonlyMap<string, Subscriber>;
+  reportError: ReportError;
 }) {
-  const { store, logs, broadcasts, subscribers } = options;
+  const { store, logs, broadcasts, subscribers, reportError } = options;
   /** Position in the rotation. The iterator tolerates subscribers that are added or removed meanwhile. */
   let rotation = subscribers.values();
   /** A new round over all subscribers cancels the previous one. */
@@ -52,8 +54,8 @@ export function createLogPoller(options: {
       }
       return true;
     } catch (error) {
-      if (error instanceof StoreUnavailable) return false;
-      throw error;
+      reportError('the log poller', error);
+      return !(error instanceof StoreUnavailable); // otherwise left to the next round
     }
   }
 

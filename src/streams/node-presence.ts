@@ -5,6 +5,7 @@
  */
 import type { AccountStore } from '../store/accounts.ts';
 import type { PresenceStore } from '../store/presence.ts';
+import type { ReportError } from '../store/unexpected-errors.ts';
 
 const HEARTBEAT_MS = 3_000;
 /** An account stays online this long after its last stream here ends, so that a reconnect does not flicker. */
@@ -29,6 +30,7 @@ export type NodePresenceOptions = {
   streams: () => number;
   /** Called after each heartbeat, for other work that keeps node and Redis in sync. */
   onHeartbeat: () => Promise<void>;
+  reportError: ReportError;
 };
 
 export class NodePresence {
@@ -122,8 +124,9 @@ export class NodePresence {
     let reply: 'offline' | 'unchanged' | undefined;
     try {
       reply = await this.#options.presence.leave(username);
-    } catch {
+    } catch (error) {
       // Redis is unavailable: try again later
+      this.#options.reportError('presence', error);
       if (!this.#local.has(username)) this.#leaving.set(username, performance.now() + HEARTBEAT_MS);
     }
     // The leave may have been applied after a newer join (a script retry can reorder them). Announce again.
@@ -147,7 +150,10 @@ export class NodePresence {
     if (this.#isHeartbeatPending) return;
     this.#isHeartbeatPending = true;
     // Redis is unavailable and may have declared this node dead: the next heartbeat announces every account again.
-    await this.#sendHeartbeat().catch(() => this.#announced.clear());
+    await this.#sendHeartbeat().catch((error: unknown) => {
+      this.#announced.clear();
+      this.#options.reportError('the heartbeat', error);
+    });
     this.#isHeartbeatPending = false;
   }
 

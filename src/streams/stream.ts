@@ -11,6 +11,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { components } from '../contract.d.ts';
 import { formatCursor } from '../store/log/cursor.ts';
 import { StoreUnavailable } from '../store/redis/client.ts';
+import type { ReportError } from '../store/unexpected-errors.ts';
 import { Backpressure, type BufferLimits } from './backpressure.ts';
 import type { Gap, Replay, ReplayChunk } from './replay.ts';
 import { burst, glue, HEARTBEATS, ownBlock, pieces, retryLine } from './sse.ts';
@@ -25,6 +26,7 @@ export type StreamHost = BufferLimits & {
   /** The current online count, for a stream that skipped presence events. */
   presenceTotal(): number;
   count(what: Count, howMany: number): void;
+  reportError: ReportError;
   closed(stream: Stream): void;
 };
 
@@ -151,8 +153,8 @@ export class Stream {
           this.#write(batch);
         } catch (error) {
           if (!(error instanceof StoreUnavailable)) {
-            this.#out.destroy(); // a bug: the client reconnects, and the process logs the error
-            throw error;
+            this.#out.destroy(); // a bug: the client reconnects
+            return this.#host.reportError('a replay', error);
           }
           await sleep(STORE_RETRY_MS, undefined, { ref: false }); // Redis is unavailable; the stream stays open
         }

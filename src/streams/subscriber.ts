@@ -37,6 +37,7 @@ export type SubscriberHost = {
   queued: SharedBufferLimit;
   presenceTotal(): number;
   count: StreamHost['count'];
+  reportError: StreamHost['reportError'];
   /** This subscriber has something to deliver in this batch. */
   scheduleDelivery(subscriber: Subscriber): void;
   /** One of its streams has ended. */
@@ -125,6 +126,10 @@ export class Subscriber implements LogFollowerOwner, StreamHost, ReplaySource {
 
   presenceTotal(): number {
     return this.#host.presenceTotal();
+  }
+
+  get reportError(): StreamHost['reportError'] {
+    return this.#host.reportError;
   }
 
   count(what: Count, howMany: number): void {

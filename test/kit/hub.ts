@@ -3,6 +3,7 @@ import { EventEmitter } from 'node:events';
 import type { Writable } from 'node:stream';
 import { onTestFinished } from 'vitest';
 import { createPubSub } from '../../src/store/redis/pubsub.ts';
+import { createWriteCheck } from '../../src/store/redis/write-check.ts';
 import { Hub, type HubOptions } from '../../src/streams/hub.ts';
 import type { PresenceMode } from '../../src/streams/stream.ts';
 import { Subscribers } from '../../src/streams/subscribers.ts';
@@ -45,7 +46,10 @@ export class StuckSocket extends EventEmitter {
 export async function testHub(limits: Partial<HubOptions['limits']> = {}) {
   const store = await testStore();
   const logs = testLogs(store, { broadcasts: 10_000 });
-  const pubsub = createPubSub(store, 'n-test', { warn: () => {} });
+  const reportError = () => {};
+  const probe = store.keys.channels.probe('n-test');
+  const writeCheck = createWriteCheck(store, probe, () => {});
+  const pubsub = createPubSub(store, { probe, writeCheck, reportError, log: { warn: () => {} } });
   const counts = { deliveries: 0, replays: 0, gaps: 0, slow: 0 };
   const subscribers = new Subscribers();
   const hub = new Hub({
@@ -66,6 +70,7 @@ export async function testHub(limits: Partial<HubOptions['limits']> = {}) {
     count: (what, count) => {
       counts[what] += count;
     },
+    reportError,
     batchDelivered: () => {},
   });
   await pubsub.start(() => void hub.poll());

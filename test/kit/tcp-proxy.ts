@@ -28,7 +28,7 @@ export async function openProxy(target: number | string): Promise<TcpProxy> {
 }
 
 export class TcpProxy {
-  readonly #target: number | string;
+  #target: number | string;
   readonly #server: Server;
   readonly #pairs = new Set<Pair>();
   readonly #faults: Faults = {
@@ -52,6 +52,11 @@ export class TcpProxy {
     const address = this.#server.address();
     if (address === null || typeof address === 'string') throw new Error('no port');
     this.#port = address.port;
+  }
+
+  /** Connections from now on lead to another server. */
+  retarget(target: number | string): void {
+    this.#target = target;
   }
 
   get url(): string {

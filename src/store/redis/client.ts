@@ -18,6 +18,8 @@ export type Requester = { name: string; signal?: AbortSignal | undefined };
 
 export type Store = {
   keys: Keys;
+  /** The id of the database. */
+  realm: string;
   /** For reads in one command or pipeline; wrap in `attempt`. */
   commands: Redis;
   subscriber: Redis;
@@ -69,14 +71,14 @@ export async function openStore(options: {
   try {
     const realm = await checkServer(connections.trial(), { address, prefix, newRealm, log, ephemeral });
     await connections.connect();
-    return createStore(connections, createKeys(prefix, realm));
+    return createStore(connections, createKeys(prefix, realm), realm);
   } catch (error) {
     connections.close();
     throw error;
   }
 }
 
-function createStore(connections: Connections, keys: Keys): Store {
+function createStore(connections: Connections, keys: Keys, realm: string): Store {
   const { commands, bulk, subscriber, commandsOf, bulkOf } = connections;
   let clockOffsetMs = 0;
   let onCommand: (seconds: number) => void = () => {};
@@ -95,6 +97,7 @@ function createStore(connections: Connections, keys: Keys): Store {
     turns.run(name, signal, () => attempt(work()));
   return {
     keys,
+    realm,
     commands,
     subscriber,
     run: (name, keys, args = []) => attempt(runScript(commandsOf(keys[0]!), name, keys, args)),

@@ -2,7 +2,9 @@
  * The subscriber: receives what other nodes publish. A notification is a hint and the log is the source of truth, so a
  * lost message is read from there; the main duty of this file is to detect silence.
  */
+import type { ReportError } from '../unexpected-errors.ts';
 import type { Store } from './client.ts';
+import type { WriteCheck } from './write-check.ts';
 
 const PROBE_EVERY_MS = 2_000;
 const SILENT_AFTER_MS = 6_000;
@@ -12,11 +14,20 @@ type Log = { warn(message: string): void };
 
 export type PubSub = ReturnType<typeof createPubSub>;
 
-export function createPubSub(store: Store, nodeId: string, log: Log) {
-  const { subscriber, keys } = store;
-  const probe = keys.channels.probe(nodeId);
+export function createPubSub(
+  store: Store,
+  options: {
+    /** The channel on which `writeCheck` publishes. */
+    probe: string;
+    writeCheck: WriteCheck;
+    reportError: ReportError;
+    log: Log;
+  },
+) {
+  const { probe } = options;
+  const { subscriber } = store;
   const listeners = new Map<string, (payload: string) => void>([[probe, () => {}]]);
-  const watchdog = new Watchdog(store, probe, log);
+  const watchdog = new Watchdog(subscriber, options);
   let onRestored: () => void = () => {};
 
   subscriber.on('smessage', (channel: string, payload: string) => {
@@ -70,15 +81,16 @@ export function createPubSub(store: Store, nodeId: string, log: Log) {
  */
 class Watchdog {
   receivedAt = performance.now();
-  readonly #store: Store;
-  readonly #probe: string;
-  readonly #log: Log;
+  readonly #subscriber: Store['subscriber'];
+  readonly #options: { writeCheck: WriteCheck; reportError: ReportError; log: Log };
   readonly #timer = setInterval(() => this.#check(), PROBE_EVERY_MS);
 
-  constructor(store: Store, probe: string, log: Log) {
-    this.#store = store;
-    this.#probe = probe;
-    this.#log = log;
+  constructor(
+    subscriber: Store['subscriber'],
+    options: { writeCheck: WriteCheck; reportError: ReportError; log: Log },
+  ) {
+    this.#subscriber = subscriber;
+    this.#options = options;
   }
 
   isReceiving(): boolean {
@@ -90,15 +102,17 @@ class Watchdog {
   }
 
   #check(): void {
-    const { subscriber, commands } = this.#store;
+    const subscriber = this.#subscriber;
+    const { writeCheck, reportError, log } = this.#options;
     if (performance.now() - this.receivedAt > SILENT_AFTER_MS && subscriber.status === 'ready') {
-      this.#log.warn('redis (subscriber): connected but silent; reconnecting');
+      log.warn('redis (subscriber): connected but silent; reconnecting');
       this.receivedAt = performance.now();
       subscriber.disconnect(true);
     }
     // While Redis does not accept the probe, silence is not the subscriber's fault.
-    commands.spublish(this.#probe, '').catch(() => {
+    writeCheck.check().catch((error: unknown) => {
       this.receivedAt = performance.now();
+      reportError('the check of Redis', error);
     });
   }
 }

@@ -46,7 +46,29 @@ export function createSentinels(address: SentinelAddress, onMoved: (primary: End
     if (primary && [...targets.values()].some((target) => target !== textOf(primary))) onMoved(primary);
   }
 
-  class Connector extends AbstractConnector {
+  let timer: NodeJS.Timeout | undefined;
+  return {
+    Connector: createConnector(findPrimary, targets, isTls),
+    /** Starts to follow the primary. */
+    watch(): void {
+      for (const client of clients) {
+        const subscribe = () => void client.subscribe(SWITCHED).catch(() => {}); // the next connection subscribes
+        client.on('ready', subscribe);
+        client.on('message', () => void check());
+        if (client.status === 'ready') subscribe();
+      }
+      timer = setInterval(() => void check(), ASK_EVERY_MS);
+    },
+    close(): void {
+      clearInterval(timer);
+      for (const client of clients) client.disconnect();
+    },
+  };
+}
+
+/** `targets`: where each connector last connected to, for as long as it is used. */
+function createConnector(findPrimary: () => Promise<Endpoint>, targets: Map<object, string>, isTls: boolean) {
+  return class Connector extends AbstractConnector {
     constructor(options: unknown) {
       super((options as { disconnectTimeout: number }).disconnectTimeout); // ioredis passes its options
     }
@@ -74,25 +96,6 @@ export function createSentinels(address: SentinelAddress, onMoved: (primary: End
       targets.delete(this);
       super.disconnect();
     }
-  }
-
-  let timer: NodeJS.Timeout | undefined;
-  return {
-    Connector,
-    /** Starts to follow the primary. */
-    watch(): void {
-      for (const client of clients) {
-        const subscribe = () => void client.subscribe(SWITCHED).catch(() => {}); // the next connection subscribes
-        client.on('ready', subscribe);
-        client.on('message', () => void check());
-        if (client.status === 'ready') subscribe();
-      }
-      timer = setInterval(() => void check(), ASK_EVERY_MS);
-    },
-    close(): void {
-      clearInterval(timer);
-      for (const client of clients) client.disconnect();
-    },
   };
 }
 

@@ -1,13 +1,8 @@
 /** A start on each kind of server: it works, or ends with one sentence that names the cure. */
 import { expect, onTestFinished, test } from 'vitest';
 import { openStore } from '../../../src/store/redis/client.ts';
-import { type Server, type Settings, startServer, waitUntil } from '../../kit/topology/server.ts';
-
-async function server(settings: Settings = {}, args: string[] = []): Promise<Server> {
-  const started = await startServer(settings, args);
-  onTestFinished(() => started.end());
-  return started;
-}
+import { redisServer as server } from '../../kit/servers.ts';
+import { type Settings, startServer, waitUntil } from '../../kit/topology/server.ts';
 
 async function start(url: string) {
   const logged: string[] = [];

@@ -1,6 +1,7 @@
 import { expect, inject, onTestFinished, test } from 'vitest';
 import { openStore, type Store } from '../../../src/store/redis/client.ts';
 import { createPubSub } from '../../../src/store/redis/pubsub.ts';
+import { createWriteCheck } from '../../../src/store/redis/write-check.ts';
 import { until } from '../../kit/app.ts';
 import { redisProxy } from '../../kit/proxy.ts';
 
@@ -14,7 +15,9 @@ async function pubsubOver(url: string) {
     log,
     ephemeral: true,
   });
-  const pubsub = createPubSub(store, 'n-test', log);
+  const probe = store.keys.channels.probe('n-test');
+  const writeCheck = createWriteCheck(store, probe, () => {});
+  const pubsub = createPubSub(store, { probe, writeCheck, reportError: () => {}, log });
   onTestFinished(() => {
     pubsub.stop();
     store.close();

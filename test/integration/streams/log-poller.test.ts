@@ -17,21 +17,22 @@ function watchedPoller(count: number) {
     names.map((username) => [username, { username, follower } as unknown as Subscriber]),
   );
   const keys = { broadcasts: { meta: 'broadcasts' }, inbox: (name: string) => ({ meta: name }) };
-  const outage = { times: 0 };
+  const outage = { times: 0, error: new StoreUnavailable('away') as Error };
+  const reportError = vi.fn();
   const ends = async (metas: string[]) => {
     if (outage.times > 0) {
       outage.times -= 1;
-      throw new StoreUnavailable('away');
+      throw outage.error;
     }
     for (const meta of metas) checks.set(meta, (checks.get(meta) ?? 0) + 1);
     return metas.map(() => ({ epoch: '', seq: 0, mark: '' }));
   };
   const poller = createLogPoller({
     ...{ store: { keys } as unknown as Store, logs: { ends } as unknown as LogStore },
-    ...{ broadcasts: { follower }, subscribers },
+    ...{ broadcasts: { follower }, subscribers, reportError },
   });
   onTestFinished(() => poller.stop());
-  return { poller, checks, subscribers, outage };
+  return { poller, checks, subscribers, outage, reportError };
 }
 
 test('every inbox is checked once per round, and the broadcasts each time', async () => {
@@ -90,4 +91,16 @@ test('two presence events in one turn are both written', async () => {
     expect(res.taken).toContain('"resync":true');
     expect(res.taken).toContain('"online":["bob"]');
   });
+});
+
+test('an unknown error is reported, and the next round checks again', async () => {
+  const { poller, checks, outage, reportError } = watchedPoller(1);
+  outage.error = new Error('MOVED 7045 127.0.0.1:1');
+  outage.times = 2;
+  await poller.checkAll();
+  await vi.advanceTimersByTimeAsync(5_000);
+  expect(reportError.mock.calls).toEqual(Array(2).fill(['the log poller', outage.error]));
+  expect(checks.size).toBe(0);
+  await vi.advanceTimersByTimeAsync(5_000);
+  expect(checks.get('broadcasts')).toBe(1);
 });

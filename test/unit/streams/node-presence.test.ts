@@ -10,9 +10,11 @@ afterEach(() => void vi.useRealTimers());
 
 function createPresence() {
   const joins: string[] = [];
+  const errors: string[] = [];
   const reported: object[] = [];
   const state = {
     isRedisDown: false,
+    error: new StoreUnavailable('away') as Error,
     isKnown: true,
     joinReply: 'online' as 'online' | 'unknown',
     streams: 1,
@@ -31,7 +33,7 @@ function createPresence() {
         return 'offline';
       },
       sendHeartbeat: async () => {
-        if (state.isRedisDown) throw new StoreUnavailable('away');
+        if (state.isRedisDown) throw state.error;
         return { isKnown: state.isKnown, dead: [] };
       },
       retire: async () => {},
@@ -50,8 +52,9 @@ function createPresence() {
     onChange: (change) => reported.push(change),
     streams: () => state.streams,
     onHeartbeat: async () => {},
+    reportError: (work, error) => void errors.push(`${work}: ${(error as Error).message}`),
   });
-  return { nodePresence, joins, reported, state };
+  return { nodePresence, joins, reported, errors, state };
 }
 
 test('an account with a stream is announced once, and again after the node was declared dead', async () => {
@@ -153,4 +156,16 @@ test('changes collected before a resync are not sent after it', async () => {
   nodePresence.receiveChange('+bob');
   await vi.advanceTimersByTimeAsync(250);
   expect(reported.slice(1)).toEqual([{ online: ['bob'], offline: [], total: 0 }]);
+});
+
+test('a heartbeat with an unknown error is reported, and the next one announces every account again', async () => {
+  const { nodePresence, joins, errors, state } = createPresence();
+  await nodePresence.join('alice');
+  state.isRedisDown = true;
+  state.error = new Error('ERR a reply that nobody expected');
+  await vi.advanceTimersByTimeAsync(HEARTBEAT_MS);
+  expect(errors).toEqual(['the heartbeat: ERR a reply that nobody expected']);
+  state.isRedisDown = false;
+  await vi.advanceTimersByTimeAsync(HEARTBEAT_MS);
+  expect(joins).toEqual(['alice', 'alice']);
 });
