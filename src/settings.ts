@@ -39,7 +39,13 @@ export const SETTINGS = {
     default: '',
     parse: redisUrl,
     secret: true,
-    reason: 'Redis to use; empty: Parley starts a private one',
+    reason:
+      'Redis to use: redis://, rediss://, unix:// or redis+sentinel://; empty: Parley starts a private one',
+  },
+  WAIT_REPLICAS: {
+    default: '0',
+    parse: integer(0, 10),
+    reason: 'replicas that must have a message before a send succeeds; needs one replica more than that',
   },
   REDIS_MAXMEMORY: {
     default: '',

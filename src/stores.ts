@@ -34,6 +34,7 @@ export async function openStores(options: {
     url: redisUrl,
     prefix: config.KEY_PREFIX,
     newRealm: newEpoch(),
+    waitReplicas: config.WAIT_REPLICAS,
     log,
     ephemeral: isEphemeral,
   });

@@ -44,7 +44,7 @@ export function createLogStore(
   store: Store,
   options: { retention: Retention; sendLimit: RateLimit; newEpoch: () => string },
 ) {
-  const { keys, run } = store;
+  const { keys, append } = store;
   const { retention, sendLimit, newEpoch } = options;
   const inboxes = createInboxes(store, retention);
   /** Joined into one argument: each argument costs both sides a little on every message. */
@@ -58,8 +58,9 @@ export function createLogStore(
     ...inboxes,
 
     async broadcast(draft: Draft): Promise<AppendResult> {
-      const reply = await run(
+      const reply = await append(
         'broadcast-append',
+        keys.broadcasts.meta,
         [...logKeys(keys.broadcasts), keys.limit('send', draft.limitedAs)],
         [
           ...[keys.channels.broadcasts, retention.broadcasts, retention.broadcastBytes, newEpoch()],
@@ -72,11 +73,13 @@ export function createLogStore(
 
     async direct(from: string, to: string, draft: Draft): Promise<AppendResult> {
       const [sender, reader] = [keys.inbox(from), keys.inbox(to)];
+      const conversation = keys.conversation(from, to);
       const reply = await inboxes.whenCounted([from, to], () =>
-        run(
+        append(
           'direct-append',
+          conversation.meta,
           [
-            ...logKeys(keys.conversation(from, to)),
+            ...logKeys(conversation),
             ...[keys.limit('send', draft.limitedAs), keys.account(to)],
             ...[sender.conversations, ...inboxKeys(sender)],
             ...[reader.conversations, ...inboxKeys(reader)],

@@ -7,6 +7,7 @@ import { createFairTurns } from '../fair-turns.ts';
 import { type Connections, createConnections, type StoreLog } from './connections.ts';
 import { toStoreError } from './error-replies.ts';
 import { createKeys, type Keys } from './keys.ts';
+import { type Append, createAppend } from './replica-wait.ts';
 import { runScript, type ScriptName, type ScriptReplies } from './scripts.ts';
 import { checkServer } from './server-check.ts';
 
@@ -28,8 +29,10 @@ export type Store = {
     keys: string[],
     args?: (string | number)[],
   ): Promise<ScriptReplies[Name]>;
+  /** Like `run`, for a send: WAIT_REPLICAS replicas have it when this resolves. Throws StoreUnavailable otherwise. */
+  append: Append;
   attempt<T>(work: Promise<T>): Promise<T>;
-  /** Whether the command and long-read connections are up; each reconnects on its own. */
+  /** Whether the connections for commands, long reads and sends are up; each reconnects on its own. */
   isConnected(): boolean;
   /**
    * For reads of up to 256 KiB, a few at a time, on their own connection. Not for writes: their order would be
@@ -64,22 +67,30 @@ export async function openStore(options: {
   newRealm: string;
   log: StoreLog;
   ephemeral?: boolean;
+  /** Number of replicas that must have a send before it is confirmed. */
+  waitReplicas?: number;
 }): Promise<Store> {
-  const { url, prefix, newRealm, log, ephemeral = false } = options;
-  const connections = createConnections({ url, prefix, log });
+  const { url, prefix, newRealm, log, ephemeral = false, waitReplicas = 0 } = options;
+  const connections = createConnections({ url, prefix, hasSends: waitReplicas > 0, log });
   const { address } = connections;
   try {
-    const realm = await checkServer(connections.trial(), { address, prefix, newRealm, log, ephemeral });
+    const realm = await checkServer(connections.trial(), {
+      ...{ address, prefix, newRealm, log, ephemeral, waitReplicas },
+    });
     await connections.connect();
-    return createStore(connections, createKeys(prefix, realm), realm);
+    return createStore(connections, { keys: createKeys(prefix, realm), realm, waitReplicas });
   } catch (error) {
     connections.close();
     throw error;
   }
 }
 
-function createStore(connections: Connections, keys: Keys, realm: string): Store {
-  const { commands, bulk, subscriber, commandsOf, bulkOf } = connections;
+function createStore(
+  connections: Connections,
+  { keys, realm, waitReplicas }: { keys: Keys; realm: string; waitReplicas: number },
+): Store {
+  const { commands, bulk, subscriber, sends, commandsOf, bulkOf } = connections;
+  const append = createAppend(sends, waitReplicas);
   let clockOffsetMs = 0;
   let onCommand: (seconds: number) => void = () => {};
   async function attempt<T>(work: Promise<T>): Promise<T> {
@@ -101,8 +112,9 @@ function createStore(connections: Connections, keys: Keys, realm: string): Store
     commands,
     subscriber,
     run: (name, keys, args = []) => attempt(runScript(commandsOf(keys[0]!), name, keys, args)),
+    append: (...call) => attempt(append(...call)),
     attempt,
-    isConnected: () => [commands, bulk].every(({ status }) => status === 'ready'),
+    isConnected: () => [commands, bulk, sends].every(({ status }) => status === 'ready'),
     bulk: (requester, work) => inTurn(requester, () => work(bulk)),
     runBulk: (requester, name, keys, args = []) =>
       inTurn(requester, () => runScript(bulkOf(keys[0]!), name, keys, args)),

@@ -66,7 +66,14 @@ class GatheringRedis extends Redis {
 }
 
 /** Connects nothing yet. */
-export function createConnections({ url, prefix, log }: { url: string; prefix: string; log: StoreLog }) {
+export function createConnections(options: {
+  url: string;
+  prefix: string;
+  /** Sends get a connection of their own. */
+  hasSends: boolean;
+  log: StoreLog;
+}) {
+  const { url, prefix, hasSends, log } = options;
   const address = parseRedisUrl(url);
   const sentinels =
     address.kind === 'sentinel'
@@ -87,6 +94,7 @@ export function createConnections({ url, prefix, log }: { url: string; prefix: s
     commands: new GatheringRedis({ ...optionsFor('commands'), socketTimeout }),
     bulk: new GatheringRedis({ ...optionsFor('bulk'), socketTimeout }),
     subscriber: new Redis(optionsFor('subscriber')),
+    ...(hasSends && { sends: new GatheringRedis({ ...optionsFor('sends'), socketTimeout }) }),
   };
   const all: Redis[] = Object.values(named);
   for (const [name, connection] of Object.entries(named)) {
@@ -95,19 +103,10 @@ export function createConnections({ url, prefix, log }: { url: string; prefix: s
       if (isFailedSelect(error)) connection.disconnect(true); // ioredis would go on in database 0
     });
   }
-  let renewedAt = Number.NEGATIVE_INFINITY;
-
-  /** Connect again, to the server that the address leads to now. */
-  function renew(reason: string): void {
-    if (performance.now() - renewedAt < RENEW_EVERY_MS) return;
-    renewedAt = performance.now();
-    log.warn(`redis: ${reason}; connecting again`);
-    // ioredis never connects again if it is disconnected while it connects
-    for (const connection of all) if (connection.status === 'ready') connection.disconnect(true);
-  }
+  const renew = createRenewal(all, log);
 
   return {
-    ...{ address, ...named },
+    ...{ address, sends: named.commands, ...named },
     /** The connection of this key's slot: the same for all keys of one server. */
     commandsOf: (_key: string): Redis => named.commands,
     bulkOf: (_key: string): Redis => named.bulk,
@@ -124,6 +123,18 @@ export function createConnections({ url, prefix, log }: { url: string; prefix: s
       sentinels?.close();
       for (const connection of all) connection.disconnect();
     },
+  };
+}
+
+/** Connect again, to the server that the address leads to now. */
+function createRenewal(connections: Redis[], log: StoreLog) {
+  let renewedAt = Number.NEGATIVE_INFINITY;
+  return (reason: string): void => {
+    if (performance.now() - renewedAt < RENEW_EVERY_MS) return;
+    renewedAt = performance.now();
+    log.warn(`redis: ${reason}; connecting again`);
+    // ioredis never connects again if it is disconnected while it connects
+    for (const each of connections) if (each.status === 'ready') each.disconnect(true);
   };
 }
 

@@ -34,6 +34,7 @@ export type ScriptReplies = {
   'conversations-page': [unlisted: number, stop: string, hasOlder: 0 | 1, page: (string | number)[]];
   'conversations-link': 'linked';
   'log-newest': string[];
+  'log-touch': 'touched' | 'unknown';
   'inbox-ack': ['acked' | 'more', number] | ['unknown'] | ['uncounted'];
   'inbox-recount': 'counted' | 'more';
   'inbox-unread-by-sender': ['unread', ...number[]] | ['uncounted'];

@@ -11,6 +11,7 @@ import { startKeys } from './keys.ts';
 import { runScript } from './scripts.ts';
 
 const RETRY_MS = 500;
+const COUNT_WITHIN_MS = 300;
 
 export type ServerFacts = { version?: string; mode?: string; role?: string };
 
@@ -22,6 +23,7 @@ type CheckOptions = {
   log: StoreLog;
   /** The data is known to be in memory only. */
   ephemeral: boolean;
+  waitReplicas: number;
 };
 
 /**
@@ -47,7 +49,7 @@ export async function checkServer(redis: Redis, options: CheckOptions): Promise<
 class Refusal extends Error {}
 
 async function prove(redis: Redis, options: CheckOptions): Promise<string> {
-  const { address, prefix, newRealm, log, ephemeral } = options;
+  const { address, prefix, newRealm, log, ephemeral, waitReplicas } = options;
   const info = await redis.info().catch(() => undefined);
   const refusal = judgeServer(await factsOf(redis, info), address);
   if (refusal) throw new Refusal(refusal);
@@ -56,6 +58,10 @@ async function prove(redis: Redis, options: CheckOptions): Promise<string> {
   const realm = await whenLoaded(log, () =>
     runScript(redis, 'realm-open', [keys.realm], [newRealm, keys.channel]),
   );
+  if (waitReplicas > 0) {
+    const connected = await redis.wait(waitReplicas + 1, COUNT_WITHIN_MS);
+    for (const warning of replicaWarnings(connected, waitReplicas)) log.warn(warning);
+  }
   await redis.ssubscribe(keys.channel);
   if (info === undefined)
     log.warn(
@@ -105,6 +111,17 @@ export function judgeServer({ version, mode, role }: ServerFacts, address: Redis
 }
 
 const fieldsOf = (info: string) => (name: string) => new RegExp(`^${name}:(.*?)\\r?$`, 'm').exec(info)?.[1];
+
+/**
+ * Too few replicas do not prevent a start: without sends, people can still read, and a replica may be restarting. Pure.
+ */
+export function replicaWarnings(connected: number, waitReplicas: number): string[] {
+  if (connected > waitReplicas) return [];
+  const count = `WAIT_REPLICAS is ${waitReplicas}, and Redis has ${connected} replica${connected === 1 ? '' : 's'}`;
+  return connected < waitReplicas
+    ? [`${count}: SENDS ARE REJECTED until there are more. Connect replicas, or lower WAIT_REPLICAS.`]
+    : [`${count}: a failover, or the loss of one, STOPS ALL SENDS. Connect one more replica.`];
+}
 
 /** Settings that lose messages. `info`: the reply to INFO. Pure. */
 export function warningsOf(info: string, ephemeral: boolean): string[] {

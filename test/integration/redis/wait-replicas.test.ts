@@ -1,0 +1,64 @@
+/** WAIT_REPLICAS: a send succeeds when replicas have it. */
+import { expect, onTestFinished, test } from 'vitest';
+import { openStore } from '../../../src/store/redis/client.ts';
+import { person, startNode } from '../../kit/app.ts';
+import { call } from '../../kit/contract.ts';
+import { expectProblem } from '../../kit/http.ts';
+import { recorder } from '../../kit/log.ts';
+import { inSync, redisServer, urlOf } from '../../kit/servers.ts';
+import { draft, testLogs } from '../../kit/store.ts';
+
+async function primaryWithReplicas(count: number) {
+  const primary = await redisServer({ 'repl-diskless-sync-delay': 0 });
+  const replicas = await Promise.all(
+    Array.from({ length: count }, () => redisServer({ replicaof: `127.0.0.1 ${primary.port}` })),
+  );
+  await inSync(primary, ...replicas);
+  return { primary, replicas };
+}
+
+test('a send succeeds while enough replicas confirm it, and fails otherwise, also when it is repeated', async () => {
+  const { primary, replicas } = await primaryWithReplicas(2);
+  const { log, text } = recorder();
+  const node = await startNode({ WAIT_REPLICAS: '2' }, { redisUrl: urlOf(primary), prefix: 'parley:', log });
+  expect(text()).toContain('STOPS ALL SENDS');
+  const { token } = await person(node, 'alice');
+  await person(node, 'bob');
+  const sendOnce = (key: string) =>
+    call(node, 'sendDirect', {
+      token,
+      path: { username: 'bob' },
+      body: { text: key },
+      headers: { 'Idempotency-Key': key },
+    });
+  expect((await sendOnce('both')).status).toBe(201);
+  replicas[0]!.stop();
+  expectProblem(await sendOnce('one'), 'unavailable');
+  expectProblem(await sendOnce('one'), 'unavailable'); // stored by now, but not on two replicas
+  expectProblem(await call(node, 'sendBroadcast', { token, body: { text: 'hello' } }), 'unavailable');
+  const reading = performance.now();
+  expect((await call(node, 'listDirect', { token, path: { username: 'bob' } })).status).toBe(200);
+  expect(performance.now() - reading).toBeLessThan(250); // not behind a WAIT
+  replicas[0]!.continue();
+  await inSync(primary, ...replicas);
+  expect((await sendOnce('one')).status).toBe(201);
+  const { body } = await call(node, 'listDirect', { token, path: { username: 'bob' } });
+  expect(body.messages.map((each: { text: string }) => each.text)).toEqual(['both', 'one']);
+});
+
+test('the sends of one turn of the event loop share a WAIT', async () => {
+  const { primary } = await primaryWithReplicas(2);
+  const log = { info: () => {}, warn: () => {} };
+  const store = await openStore({
+    url: urlOf(primary),
+    prefix: 'parley:',
+    newRealm: 'r',
+    log,
+    waitReplicas: 1,
+  });
+  onTestFinished(() => store.close());
+  const logs = testLogs(store);
+  await Promise.all(Array.from({ length: 200 }, (_, index) => logs.broadcast(draft('alice', String(index)))));
+  const stats = String(await primary.call('INFO', 'commandstats'));
+  expect(Number(/cmdstat_wait:calls=(\d+)/.exec(stats)?.[1])).toBeLessThan(20);
+});
