@@ -41,6 +41,8 @@ export async function inSync(primary: Server, ...replicas: Server[]): Promise<vo
       'the replica is in sync',
       async () => {
         if ((await replication(replica, 'master_link_status')) !== 'up') return 'its link is down';
+        const seen = String(await primary.call('INFO', 'replication'));
+        if (!seen.includes(`port=${replica.port},state=online`)) return 'its primary waits for it';
         const offset = Number(await replication(replica, 'slave_repl_offset'));
         return offset >= due ? undefined : `it is at ${offset} of ${due}`;
       },

@@ -11,7 +11,8 @@ import { startKeys } from './keys.ts';
 import { runScript } from './scripts.ts';
 
 const RETRY_MS = 500;
-const COUNT_WITHIN_MS = 300;
+/** How long the replicas have to report that they are connected. */
+const COUNT_WITHIN_MS = 1_000;
 
 export type ServerFacts = { version?: string; mode?: string; role?: string };
 
