@@ -24,8 +24,9 @@ test('a send succeeds while enough replicas confirm it, and fails otherwise, als
   expect(text()).toMatch(/WAIT_REPLICAS is 2, and Redis has \d replicas?/);
   const { token } = await person(node, 'alice');
   await person(node, 'bob');
-  const sendOnce = (key: string) =>
-    call(node, 'sendDirect', {
+  const other = await startNode({ WAIT_REPLICAS: '2' }, { redisUrl: urlOf(primary), prefix: 'parley:' });
+  const sendOnce = (key: string, by = node) =>
+    call(by, 'sendDirect', {
       token,
       path: { username: 'bob' },
       body: { text: key },
@@ -35,6 +36,7 @@ test('a send succeeds while enough replicas confirm it, and fails otherwise, als
   replicas[0]!.stop();
   expectProblem(await sendOnce('one'), 'unavailable');
   expectProblem(await sendOnce('one'), 'unavailable'); // stored by now, but not on two replicas
+  expectProblem(await sendOnce('one', other), 'unavailable'); // the connection of this node has written nothing
   expectProblem(await call(node, 'sendBroadcast', { token, body: { text: 'hello' } }), 'unavailable');
   const reading = performance.now();
   expect((await call(node, 'listDirect', { token, path: { username: 'bob' } })).status).toBe(200);
