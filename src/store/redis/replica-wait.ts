@@ -35,7 +35,7 @@ export function createAppend(connection: Redis, replicas: number): Append {
     const socket = connection.stream;
     const reply = await runScript(connection, name, keys, args);
     if (replicas === 0) return reply;
-    // A repeat wrote nothing, and a WAIT without a write confirms nothing.
+    // A repeat wrote nothing, and by its documentation WAIT covers only what its connection wrote.
     if (reply[0] === 'replayed') await runScript(connection, 'log-touch', [meta], []);
     if (reply[0] === 'replayed' || reply[0] === 'appended') await confirm(socket);
     return reply;
