@@ -145,7 +145,8 @@ function assemble(
     rejectStream,
     services: { ...services, nodeId, hub, checkReady },
   });
-  return { stores, metrics, nodePresence, hub, names, passwords, closing, server };
+  const onlineSummary = services.presence.summary;
+  return { stores, metrics, nodePresence, onlineSummary, hub, names, passwords, closing, server };
 }
 
 /** The connections are established by now: each later `ready` is a reconnect. */
@@ -178,15 +179,21 @@ function createHub(
 }
 
 /** Subscribes before it reads, so that what is published in between is not missed. */
-async function synchronize({ stores, nodePresence, hub, passwords, names }: Parts): Promise<void> {
-  const { pubsub, sessions } = stores;
+async function synchronize(node: Parts): Promise<void> {
+  const { stores, nodePresence, onlineSummary, hub, passwords, names } = node;
+  const { pubsub, sessions, presence } = stores;
   const { channels } = stores.redis.keys;
-  await pubsub.subscribe(channels.presence, (payload) => nodePresence.receiveChange(payload));
+  await pubsub.subscribe(channels.presence, (payload) => {
+    const message = presence.sizes.receive(payload);
+    nodePresence.receiveChange(message);
+    onlineSummary.receive(message);
+  });
   await pubsub.subscribe(channels.revoked, sessions.receiveRevocation);
   await pubsub.start(() => {
     // The subscription was interrupted: read what was published meanwhile.
     void hub.poll();
     nodePresence.resync();
+    presence.sizes.missed();
     sessions.sync().catch(() => {});
   });
   await passwords.start();

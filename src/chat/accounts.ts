@@ -33,6 +33,7 @@ export function createAccounts(
 
     async rename(caller: Caller, displayName: string): Promise<Account> {
       await store.rename(caller.username, displayNameOf(displayName));
+      await presence.announceRename(caller.username).catch(() => {}); // nodes read the name again after a while
       return ownAccount(caller);
     },
 

@@ -15,9 +15,6 @@ import { sha256 } from './sha256.ts';
 export type Login = components['schemas']['Login'];
 export type Sessions = ReturnType<typeof createSessions>;
 
-/** Maximum number of online users in the response to a login or refresh. */
-const ONLINE_USERS = 100;
-
 type LoginContext = {
   accounts: AccountStore;
   presence: Presence;
@@ -93,7 +90,7 @@ async function loginOf(
   sid: string,
   refreshToken: string,
 ): Promise<Login> {
-  const [account, online] = await Promise.all([accounts.find(username), presence.summary(ONLINE_USERS)]);
+  const [account, online] = await Promise.all([accounts.find(username), presence.summary.get()]);
   if (!account) throw accountLost();
   return {
     accessToken: tokens.issue({ username, sid }),

@@ -1,144 +1,117 @@
 /**
- * Which accounts have a stream, and on which nodes. Accounts are spread over 16 hashes; only a change between offline
- * and online is published. When a node stops sending heartbeats, any other node evicts it.
+ * Which accounts have a stream, and on which nodes. Accounts are spread over 16 shards, each a hash and the registry of the
+ * nodes that announce there; only a change between offline and online is published.
  */
+import { createEvictionStore, DEAD_AFTER_MS } from './eviction.ts';
+import { createOnlineList } from './online-list.ts';
+import { createOnlineSizes, type OnlineSizes } from './online-sizes.ts';
 import type { Store } from './redis/client.ts';
 import { PRESENCE_SHARDS } from './redis/keys.ts';
 
-/** A node is dead after this long without a heartbeat: it has missed five. */
-const DEAD_AFTER_MS = 15_000;
 /** A stopping node is evicted after this long, so that its clients can reconnect elsewhere without a flicker. */
 const LEAVE_GRACE_MS = 6_000;
-/** Redis scan cursors are 64-bit integers; a larger value is an error. */
-const MAX_SCAN_CURSOR = 2n ** 64n - 1n;
 
-export type OnlineRecord = { username: string; sinceMs: number };
-export type OnlinePart = { total: number; users: OnlineRecord[]; nextCursor: string | null };
+const SHARDS = Array.from({ length: PRESENCE_SHARDS }, (_, shard) => shard);
+
+/** `changes`: how many changes each shard has recorded from this node, as far as the node knows. */
+type NodeRecord = { id: string; isRegistered: boolean; changes: number[] };
 
 export type PresenceStore = ReturnType<typeof createPresenceStore>;
 
 export function createPresenceStore(store: Store, nodeId: string) {
-  const shards = Array.from({ length: PRESENCE_SHARDS }, (_, shard) => store.keys.online(shard));
-  return { ...createNodeRecord(store, nodeId, shards), ...createOnlineList(store, shards) };
+  const sizes = createOnlineSizes(store);
+  return {
+    ...createNodeRecord(store, nodeId, sizes),
+    ...createOnlineList(store),
+    eviction: createEvictionStore(store, nodeId),
+    sizes,
+  };
 }
 
 /**
- * Everything this node announced is recorded under its node id. When Redis returns as another process, it may lack the
- * latest announcements or contain ones that were withdrawn. The node then takes a new id and announces every account
- * again; records under the old id are evicted as if that node had died.
+ * Everything this node announced is recorded under its node id. Each shard counts the changes of each node. A shard that
+ * has counted less than the node knows has lost its latest changes (Redis restarted, or failed over). The node then takes
+ * a new id and announces every account again; records under the old id are evicted as if that node had died. The same
+ * happens when the node was evicted.
  */
-function createNodeRecord(store: Store, nodeId: string, shards: string[]) {
+function createNodeRecord(store: Store, nodeId: string, sizes: OnlineSizes) {
   const { keys, commands, run, attempt } = store;
   const channel = keys.channels.presence;
-  let currentId = nodeId;
+  let record = newRecord(nodeId);
   let idCount = 1;
-  let redisProcess: string | undefined;
 
-  async function heartbeat(ageMs: number) {
-    const [now, known, redis, ...dead] = await run(
-      'node-heartbeat',
-      [keys.nodes],
-      [currentId, DEAD_AFTER_MS, ageMs],
-    );
-    store.setClock(now);
-    return { isKnown: known === 1, redis, dead };
+  function changeId(): void {
+    idCount += 1;
+    record = newRecord(`${nodeId}.${idCount}`);
   }
 
   async function retire(): Promise<void> {
-    await heartbeat(DEAD_AFTER_MS - LEAVE_GRACE_MS);
+    if (record.isRegistered) await beat(store, record, DEAD_AFTER_MS - LEAVE_GRACE_MS);
+  }
+
+  async function change(script: 'presence-join' | 'presence-leave', username: string) {
+    const current = record;
+    const shard = keys.shardOf(username);
+    const applySize = sizes.expect(shard);
+    const [state, changes, size] = await run(
+      script,
+      [keys.online(shard), keys.onlineNodes(shard)],
+      [username, current.id, channel, shard, current.changes[shard]!],
+    );
+    if (state !== 'unknown') current.changes[shard] = Math.max(current.changes[shard]!, changes);
+    if (state === 'online' || state === 'offline') applySize(size);
+    return state;
   }
 
   return {
-    /** 'unknown': this node was declared dead and must send a heartbeat first. */
-    join: (username: string) =>
-      run('presence-join', [keys.onlineOf(username), keys.nodes], [username, currentId, channel]),
-    leave: (username: string) =>
-      run('presence-leave', [keys.onlineOf(username)], [username, currentId, channel]),
+    /** 'unknown': this node was declared dead, or Redis lost changes. Send a heartbeat first. */
+    join: (username: string) => change('presence-join', username),
+    leave: (username: string) => change('presence-leave', username),
 
-    /** Returns whether the node was still known (if not, announce every account again), and the dead nodes. */
-    async sendHeartbeat(): Promise<{ isKnown: boolean; dead: string[] }> {
-      const reply = await heartbeat(0);
-      if (reply.redis === (redisProcess ?? reply.redis)) {
-        redisProcess = reply.redis;
-        return reply;
+    /** Returns whether the records of this node are complete; if not, announce every account again. */
+    async sendHeartbeat(): Promise<{ isKnown: boolean }> {
+      if (record.isRegistered) {
+        const replies = [beat(store, record), isComplete(store, record), sizes.refresh()] as const;
+        const [isRecorded, hasAllChanges] = await Promise.all(replies);
+        if (isRecorded && hasAllChanges) return { isKnown: true };
+        if (isRecorded) await retire();
+        changeId();
       }
-      await retire();
-      idCount += 1;
-      currentId = `${nodeId}.${idCount}`;
-      redisProcess = reply.redis;
-      return heartbeat(0);
+      while (!(await beat(store, record))) changeId(); // evicted before it knew that it was registered
+      await Promise.all([register(store, record), sizes.refresh()]);
+      return { isKnown: false };
     },
 
     /** Announce that this node is stopping; another node evicts its records after the grace period. */
     retire,
 
-    /** Remove dead nodes from presence. Returns the accounts that went offline as a result. */
-    async evict(dead: string[]): Promise<string[]> {
-      const offline = await Promise.all(
-        shards.map((shard) => run('presence-evict', [shard, keys.nodes], [channel, ...dead])),
-      );
-      await attempt(commands.hdel(keys.nodes, ...dead));
-      return offline.flat();
+    /** Tell all nodes that an account has another display name. */
+    async announceRename(username: string): Promise<void> {
+      await attempt(commands.spublish(channel, `= ${username}`));
     },
   };
 }
 
-function createOnlineList({ keys, commands, attempt }: Store, shards: string[]) {
-  const scan = (shard: number, from: string, limit: number): Promise<Batch> =>
-    attempt(commands.hscan(shards[shard]!, from, 'COUNT', limit));
+const newRecord = (id: string): NodeRecord => ({ id, isRegistered: false, changes: SHARDS.map(() => 0) });
 
-  /** The first batch of as many shards as a page is likely to need, in one round trip. */
-  function readAhead(shard: number, from: string, limit: number, counts: number[]): Promise<Batch[]> {
-    let end = shard + 1;
-    while (end < PRESENCE_SHARDS && sum(counts.slice(shard, end)) < limit) end += 1;
-    const range = shards.slice(shard, end);
-    return Promise.all(range.map((_, index) => scan(shard + index, index === 0 ? from : '0', limit)));
-  }
-
-  const sizes = (): Promise<number[]> => attempt(Promise.all(shards.map((shard) => commands.hlen(shard))));
-
-  return {
-    async isOnline(username: string): Promise<boolean> {
-      return (await attempt(commands.hexists(keys.onlineOf(username), username))) === 1;
-    },
-
-    async total(): Promise<number> {
-      return sum(await sizes());
-    },
-
-    /**
-     * One page, in no particular order. An account that stays online from the first page to the last is listed.
-     * The cursor is `shard-scanCursor-skip`: HSCAN returns batches of any size, so a page may end inside a batch.
-     */
-    async list(limit: number, cursor: string | null, signal?: AbortSignal): Promise<OnlinePart | undefined> {
-      const position = /^(\d{1,2})-(\d{1,20})-(\d{1,6})$/.exec(cursor ?? '0-0-0');
-      if (!position || BigInt(position[2]!) > MAX_SCAN_CURSOR) return undefined;
-      const counts = await sizes();
-      let [shard, from, skip] = [Number(position[1]), position[2]!, Number(position[3])];
-      const users = new Map<string, OnlineRecord>();
-      let batches: Batch[] = [];
-      while (shard < PRESENCE_SHARDS) {
-        signal?.throwIfAborted();
-        if (batches.length === 0) batches = await readAhead(shard, from, limit, counts);
-        const [next, flat] = batches.shift()!;
-        for (let i = skip * 2; i < flat.length; i += 2) {
-          if (users.size === limit) return page(users, counts, `${shard}-${from}-${i / 2}`);
-          users.set(flat[i]!, { username: flat[i]!, sinceMs: Number.parseInt(flat[i + 1]!, 10) });
-        }
-        if (next === '0') shard += 1;
-        else batches.unshift(await scan(shard, next, limit));
-        [from, skip] = [next, 0];
-      }
-      return page(users, counts, null);
-    },
-  };
+/** Returns false if this id was evicted. */
+async function beat(store: Store, { id, isRegistered }: NodeRecord, ageMs = 0): Promise<boolean> {
+  const args = [id, isRegistered ? 0 : 1, ageMs];
+  const [now, isRecorded] = await store.run('node-heartbeat', [store.keys.nodes], args);
+  store.setClock(now);
+  return isRecorded === 1;
 }
 
-/** The reply of HSCAN: the next cursor ('0' at the end), and field, value, … */
-type Batch = [next: string, flat: string[]];
+async function register({ keys, commands, attempt }: Store, record: NodeRecord): Promise<void> {
+  await attempt(Promise.all(SHARDS.map((shard) => commands.hsetnx(keys.onlineNodes(shard), record.id, 0))));
+  record.isRegistered = true;
+}
 
-const sum = (counts: number[]): number => counts.reduce((total, count) => total + count, 0);
-
-function page(users: Map<string, OnlineRecord>, counts: number[], nextCursor: string | null): OnlinePart {
-  return { total: sum(counts), users: [...users.values()], nextCursor };
+/** Returns false if a shard has lost changes of this node, or the node. */
+async function isComplete({ keys, commands, attempt }: Store, { id, changes }: NodeRecord): Promise<boolean> {
+  const known = [...changes];
+  const counted = await attempt(
+    Promise.all(SHARDS.map((shard) => commands.hget(keys.onlineNodes(shard), id))),
+  );
+  return SHARDS.every((shard) => Number(counted[shard] ?? -1) >= known[shard]!);
 }

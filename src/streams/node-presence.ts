@@ -4,8 +4,10 @@
  * declared dead (it was suspended for a while) announces all its accounts again.
  */
 import type { AccountStore } from '../store/accounts.ts';
+import type { PresenceMessage } from '../store/online-sizes.ts';
 import type { PresenceStore } from '../store/presence.ts';
 import type { ReportError } from '../store/unexpected-errors.ts';
+import { createEvictor } from './evictor.ts';
 
 const HEARTBEAT_MS = 3_000;
 /** An account stays online this long after its last stream here ends, so that a reconnect does not flicker. */
@@ -17,6 +19,8 @@ const LEAVE_CHECK_MS = 250;
 const COLLECT_MS = 250;
 const COLLECT_MS_PER_STREAM = 0.2;
 const MAX_COLLECT_MS = 2_000;
+/** Announcements in flight when a node announces all its accounts again. */
+const ANNOUNCE_BATCH = 250;
 
 /** `resync`: changes were missed; clients that keep a list must fetch it again. */
 export type PresenceChange = { total: number; online?: string[]; offline?: string[]; resync?: true };
@@ -35,21 +39,22 @@ export type NodePresenceOptions = {
 
 export class NodePresence {
   readonly #options: NodePresenceOptions;
+  readonly #evictor: ReturnType<typeof createEvictor>;
   /** Accounts with a stream here, and those of them that have been announced. */
   readonly #local = new Set<string>();
-  readonly #announced = new Set<string>();
+  #announced = new Set<string>();
   /** Accounts whose last stream here has ended, with the time their grace period ends. */
   readonly #leaving = new Map<string, number>();
   readonly #changes = new Map<string, 'online' | 'offline'>();
   readonly #heartbeatTimer: NodeJS.Timeout;
   readonly #leaveTimer: NodeJS.Timeout;
   #collectTimer: NodeJS.Timeout | undefined;
-  #total = 0;
-  #resyncs = 0;
+  #reportedTotal = 0;
   #isHeartbeatPending = false;
 
   constructor(options: NodePresenceOptions) {
     this.#options = options;
+    this.#evictor = createEvictor(options);
     this.#heartbeatTimer = setInterval(() => void this.#tryHeartbeat(), HEARTBEAT_MS);
     this.#leaveTimer = setInterval(() => this.#announceLeaves(), LEAVE_CHECK_MS);
   }
@@ -60,7 +65,7 @@ export class NodePresence {
   }
 
   total(): number {
-    return this.#total;
+    return this.#options.presence.sizes.total();
   }
 
   /**
@@ -79,11 +84,12 @@ export class NodePresence {
     this.#leaving.set(username, performance.now() + GRACE_MS);
   }
 
-  /** Handle a published change: `+username` or `-username`. */
-  receiveChange(payload: string): void {
-    this.#changes.set(payload.slice(1), payload.startsWith('+') ? 'online' : 'offline');
-    const collectMs = Math.max(COLLECT_MS, this.#options.streams() * COLLECT_MS_PER_STREAM);
-    this.#collectTimer ??= setTimeout(() => void this.#reportChanges(), Math.min(collectMs, MAX_COLLECT_MS));
+  /** Handle a published change. */
+  receiveChange(message: PresenceMessage): void {
+    if (message.kind === 'renamed') return;
+    const usernames = message.kind === 'online' ? [message.username] : message.usernames;
+    for (const username of usernames) this.#changes.set(username, message.kind);
+    this.#collect();
   }
 
   /**
@@ -91,11 +97,10 @@ export class NodePresence {
    * than that list, and a later change that reverts them may be among the missed ones, so they are dropped.
    */
   resync(): void {
-    this.#resyncs += 1;
     this.#changes.clear();
     clearTimeout(this.#collectTimer);
     this.#collectTimer = undefined;
-    this.#options.onChange({ total: this.#total, resync: true });
+    this.#report({ resync: true });
   }
 
   /** This node is stopping. Another node evicts its accounts after a grace period, unless they reconnect there. */
@@ -103,14 +108,16 @@ export class NodePresence {
     clearInterval(this.#heartbeatTimer);
     clearInterval(this.#leaveTimer);
     clearTimeout(this.#collectTimer);
+    await this.#evictor.stop();
     await this.#options.presence.retire().catch(() => {});
   }
 
   async #announce(username: string): Promise<void> {
+    const announced = this.#announced;
     const reply = await this.#options.presence.join(username);
     if (reply === 'unknown') return void this.#tryHeartbeat();
-    if (reply === 'online') this.#total += 1; // an estimate until the next count
-    if (this.#local.has(username)) this.#announced.add(username); // if it left meanwhile, it is announced when it returns
+    // If it left meanwhile, it is announced when it returns. If the node has another id by now, the set is another one.
+    if (this.#local.has(username)) announced.add(username);
   }
 
   #announceLeaves(): void {
@@ -121,9 +128,10 @@ export class NodePresence {
   async #announceLeave(username: string): Promise<void> {
     this.#leaving.delete(username);
     this.#announced.delete(username); // whatever the outcome: an account that returns meanwhile is announced again
-    let reply: 'offline' | 'unchanged' | undefined;
+    let reply: Awaited<ReturnType<PresenceStore['leave']>> | undefined;
     try {
       reply = await this.#options.presence.leave(username);
+      if (reply === 'unknown') void this.#tryHeartbeat();
     } catch (error) {
       // Redis is unavailable: try again later
       this.#options.reportError('presence', error);
@@ -135,41 +143,48 @@ export class NodePresence {
     if (reply === 'offline') await this.#setLastSeen(username).catch(() => {}); // best effort
   }
 
-  async #reportChanges(): Promise<void> {
+  #collect(): void {
+    const collectMs = Math.max(COLLECT_MS, this.#options.streams() * COLLECT_MS_PER_STREAM);
+    this.#collectTimer ??= setTimeout(() => this.#reportChanges(), Math.min(collectMs, MAX_COLLECT_MS));
+  }
+
+  #reportChanges(): void {
     this.#collectTimer = undefined;
     const changes = [...this.#changes];
     this.#changes.clear();
-    const resyncs = this.#resyncs;
-    this.#total = await this.#options.presence.total().catch(() => this.#total);
-    if (this.#resyncs !== resyncs) return; // clients already fetch the list, which is newer
     const namesOf = (state: string) => changes.filter(([, to]) => to === state).map(([username]) => username);
-    this.#options.onChange({ online: namesOf('online'), offline: namesOf('offline'), total: this.#total });
+    this.#report({ online: namesOf('online'), offline: namesOf('offline') });
+  }
+
+  #report(change: Omit<PresenceChange, 'total'>): void {
+    this.#reportedTotal = this.total();
+    this.#options.onChange({ ...change, total: this.#reportedTotal });
   }
 
   async #tryHeartbeat(): Promise<void> {
     if (this.#isHeartbeatPending) return;
     this.#isHeartbeatPending = true;
-    // Redis is unavailable and may have declared this node dead: the next heartbeat announces every account again.
-    await this.#sendHeartbeat().catch((error: unknown) => {
-      this.#announced.clear();
-      this.#options.reportError('the heartbeat', error);
-    });
+    // Redis is unavailable; the next heartbeat does what this one did not.
+    await this.#sendHeartbeat().catch((error: unknown) => this.#options.reportError('the heartbeat', error));
     this.#isHeartbeatPending = false;
   }
 
   async #sendHeartbeat(): Promise<void> {
     const { presence, onHeartbeat } = this.#options;
-    const { isKnown, dead } = await presence.sendHeartbeat();
-    if (!isKnown) this.#announced.clear();
+    const { isKnown } = await presence.sendHeartbeat();
+    if (!isKnown) this.#announced = new Set();
+    await this.#announceMissing();
+    // A change may have been missed, and then nothing else would correct the number that clients show.
+    if (this.total() !== this.#reportedTotal) this.#collect();
+    await this.#evictor.check();
+    await onHeartbeat();
+  }
+
+  async #announceMissing(): Promise<void> {
     const missing: string[] = [];
     for (const username of this.#local) if (!this.#announced.has(username)) missing.push(username);
-    await Promise.all(missing.map((username) => this.#announce(username)));
-    if (dead.length > 0) {
-      const offline = await presence.evict(dead);
-      await Promise.all(offline.map((username) => this.#setLastSeen(username)));
-    }
-    this.#total = await presence.total();
-    await onHeartbeat();
+    for (let i = 0; i < missing.length; i += ANNOUNCE_BATCH)
+      await Promise.all(missing.slice(i, i + ANNOUNCE_BATCH).map((username) => this.#announce(username)));
   }
 
   #setLastSeen(username: string): Promise<void> {

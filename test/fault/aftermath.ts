@@ -70,12 +70,8 @@ export async function checkResources(options: {
     });
   let stray: string[] = [];
   const isClean = async () => {
-    stray = strayKeys(
-      await redis.admin.keys('*'),
-      history,
-      nodes.length,
-      await redis.admin.hlen('parley:nodes'),
-    );
+    const keys = await redis.admin.keys('*');
+    stray = [...strayKeys(keys, history), ...(await strayNodes(redis, keys, nodes.length))];
     return stray.length === 0 && excess().length === 0;
   };
   if (await until(isClean, PRESENCE_WITHIN_MS)) return notes;
@@ -85,7 +81,7 @@ export async function checkResources(options: {
 }
 
 /** Keys that the stored data does not explain. With nobody online there must be no presence keys. */
-function strayKeys(keys: string[], history: History, nodes: number, knownNodes: number): string[] {
+function strayKeys(keys: string[], history: History): string[] {
   const logs = new Set<string>();
   const correspondents = new Set<string>();
   for (const entries of history.stored.values()) {
@@ -99,9 +95,19 @@ function strayKeys(keys: string[], history: History, nodes: number, knownNodes: 
     if (base === 'conversation') return logs.has(owner);
     if (base === 'inbox' || base === 'conversations') return correspondents.has(owner);
     const ofAccounts = ['account', 'session', 'sessions', 'skeleton', 'skeletons'];
-    return [...ofAccounts, '{broadcasts}', 'revoked', 'nodes'].includes(base);
+    return [...ofAccounts, '{broadcasts}', 'revoked', 'evictor'].includes(base) || NODES.test(key);
   };
-  const stray = keys.filter((key) => !isExplained(key));
-  if (knownNodes > nodes) stray.push(`parley:nodes lists ${knownNodes} nodes`);
-  return stray;
+  return keys.filter((key) => !isExplained(key));
+}
+
+/** Keys that list nodes: one for all, and one for each presence shard. */
+const NODES = /^parley:(online:\{\d+\}:)?nodes$/;
+
+async function strayNodes(redis: RedisServer, keys: string[], nodes: number): Promise<string[]> {
+  const sizes = keys
+    .filter((key) => NODES.test(key))
+    .map(async (key) => [key, await redis.admin.hlen(key)] as const);
+  return (await Promise.all(sizes))
+    .filter(([, size]) => size > nodes)
+    .map(([key, size]) => `${key} lists ${size} nodes`);
 }

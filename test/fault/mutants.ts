@@ -152,7 +152,14 @@ export const MUTANTS: Mutant[] = [
     fault: 'kill-node',
     seconds: 20,
     expects: [PRESENCE],
-    patches: [['streams/node-presence.js', 'if (dead.length > 0)', 'if (false)']],
+    patches: [['streams/evictor.js', 'if (dead.length === 0)', 'if (true)']],
+  },
+  {
+    guard: 'the lease to evict nodes expires',
+    fault: 'kill-node',
+    seconds: 20,
+    expects: [PRESENCE],
+    patches: [['store/lua/lease-take.lua', "redis.call('PEXPIRE', KEYS[1], ARGV[2])", '']],
   },
   {
     guard: 'a node declared dead announces its accounts again',
@@ -162,20 +169,22 @@ export const MUTANTS: Mutant[] = [
     patches: [['streams/node-presence.js', 'if (!isKnown)', 'if (false)']],
   },
   {
-    guard: 'a node takes a new id when Redis is a new process',
+    guard: 'a node takes a new id when Redis has lost changes of it',
     fault: 'old-snapshot',
     seconds: 20,
     expects: [PRESENCE],
-    patches: [['store/presence.js', 'reply.redis === (redisProcess ?? reply.redis)', 'true']],
+    patches: [
+      ['store/presence.js', 'if (isRecorded && hasAllChanges)', 'if (isRecorded)'],
+      ['store/lua/presence-join.lua', 'if changes < tonumber(ARGV[5])', 'if false'],
+      ['store/lua/presence-leave.lua', 'if changes < tonumber(ARGV[5])', 'if false'],
+    ],
   },
   {
     guard: 'devices are notified of missed presence changes',
     fault: 'drop-subscriber',
     seconds: 30,
     expects: [PRESENCE],
-    patches: [
-      ['streams/node-presence.js', 'this.#options.onChange({ total: this.#total, resync: true });', ''],
-    ],
+    patches: [['streams/node-presence.js', 'this.#report({ resync: true });', '']],
   },
   {
     guard: 'nothing is written to a stream whose socket does not drain',

@@ -1,16 +1,10 @@
 -- use: clock
--- A node's heartbeat.
+-- A node's heartbeat. An id that was evicted, or is being evicted (marked with 0), is never used again.
 -- KEYS  1 nodes
--- ARGV  1 node id  2 ms of silence after which a node is dead  3 ms to age this beat by (a node that is leaving)
--- Replies {now (epoch ms), 1 if this node was still known | 0 if it had been evicted, id of the Redis process or '', dead node ids …}
+-- ARGV  1 node id  2 1 for the first heartbeat under this id, or 0  3 ms to age this beat by (a node that is leaving)
+-- Replies {now (epoch ms), 1 if the beat was recorded | 0 if this id was evicted}
 local now = clock()
-local info = redis.pcall('INFO', 'server') -- may be forbidden or renamed
-local run = type(info) == 'string' and string.match(info, 'run_id:(%w+)') or ''
 local before = redis.call('HGET', KEYS[1], ARGV[1])
-local reply = { now, (before and before ~= '0') and 1 or 0, run }
+if before == '0' or (not before and ARGV[2] == '0') then return { now, 0 } end
 redis.call('HSET', KEYS[1], ARGV[1], now - tonumber(ARGV[3]))
-local all = redis.call('HGETALL', KEYS[1])
-for i = 1, #all, 2 do
-  if now - tonumber(all[i + 1]) > tonumber(ARGV[2]) then reply[#reply + 1] = all[i] end
-end
-return reply
+return { now, 1 }

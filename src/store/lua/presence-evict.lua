@@ -1,16 +1,17 @@
 -- use: depart
--- Remove dead nodes from one presence shard. A node that was only suspended learns this from its next heartbeat, even
--- if the evicting node dies in between: the dead node is marked with 0.
--- KEYS  1 online shard  2 nodes
--- ARGV  1 channel  2… dead node ids
--- Replies {usernames that went offline}
-local evicted, offline = {}, {}
-for i = 2, #ARGV do
-  evicted[ARGV[i]] = true
-  if redis.call('HEXISTS', KEYS[2], ARGV[i]) == 1 then redis.call('HSET', KEYS[2], ARGV[i], 0) end
+-- Remove dead nodes from some accounts of one presence shard. Publishes those that went offline in one message.
+-- KEYS  1 online shard
+-- ARGV  1 channel  2 shard  3 how many dead nodes  4… their ids, then the usernames
+-- Replies how many accounts went offline
+local first = 4 + tonumber(ARGV[3])
+local dead, offline = {}, {}
+for i = 4, first - 1 do dead[ARGV[i]] = true end
+for i = first, #ARGV do
+  local _, isOffline = depart(KEYS[1], ARGV[i], dead)
+  if isOffline then offline[#offline + 1] = ARGV[i] end
 end
-local all = redis.call('HGETALL', KEYS[1])
-for i = 1, #all, 2 do
-  if depart(KEYS[1], all[i], all[i + 1], evicted, ARGV[1]) then offline[#offline + 1] = all[i] end
+if #offline > 0 then
+  local size = redis.call('HLEN', KEYS[1])
+  redis.call('SPUBLISH', ARGV[1], '- ' .. ARGV[2] .. ' ' .. size .. ' ' .. table.concat(offline, ' '))
 end
-return offline
+return #offline

@@ -31,7 +31,6 @@ export const startKeys = (prefix: string) => ({ realm: `${prefix}realm`, channel
 export function createKeys(prefix: string, realm: string) {
   const key = (name: string) => `${prefix}${name}`;
   const channel = (name: string) => `${prefix}${realm}:${name}`;
-  const shardOf = (username: string) => createHash('sha1').update(username).digest()[0]! % PRESENCE_SHARDS;
 
   return {
     realm: startKeys(prefix).realm,
@@ -47,8 +46,10 @@ export function createKeys(prefix: string, realm: string) {
     revoked: key('revoked'),
     limit: (purpose: string, who: string) => key(`limit:${purpose}:{${who}}`),
     nodes: key('nodes'),
+    evictor: key('evictor'),
+    shardOf: (username: string): number => createHash('sha1').update(username).digest()[0]! % PRESENCE_SHARDS,
     online: (shard: number) => key(`online:{${shard}}`),
-    onlineOf: (username: string) => key(`online:{${shardOf(username)}}`),
+    onlineNodes: (shard: number) => key(`online:{${shard}}:nodes`),
 
     broadcasts: {
       list: key('{broadcasts}'),

@@ -49,10 +49,13 @@ export type ScriptReplies = {
   'bucket-take': number;
   'bucket-settle': 'settled';
   'session-open': string[];
-  'presence-join': 'online' | 'unchanged' | 'unknown';
-  'presence-leave': 'offline' | 'unchanged';
-  'presence-evict': string[];
-  'node-heartbeat': [now: number, known: 0 | 1, run: string, ...dead: string[]];
+  'presence-join': ['online' | 'unchanged' | 'unknown', changes: number, size: number];
+  'presence-leave': ['offline' | 'unchanged' | 'unknown', changes: number, size: number];
+  'presence-find-dead': [nextCursor: string, gone: string[], elsewhere: string[]];
+  'presence-evict': number;
+  'node-heartbeat': [now: number, isRecorded: 0 | 1];
+  'nodes-mark-dead': string[];
+  'lease-take': 0 | 1;
 };
 export type ScriptName = keyof ScriptReplies;
 

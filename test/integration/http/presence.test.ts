@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { listen, login, type Person, person, startNode, type TestNode } from '../../kit/app.ts';
+import { listen, login, type Person, person, startNode, type TestNode, until } from '../../kit/app.ts';
 import { call } from '../../kit/contract.ts';
 import { expectProblem } from '../../kit/http.ts';
 import { testStore } from '../../kit/store.ts';
@@ -26,7 +26,7 @@ async function fakeOnline(node: TestNode, count: number): Promise<string[]> {
   const names = Array.from({ length: count }, (_, n) => `user-${n}`);
   await commands.hset(keys.nodes, 'n-elsewhere', 9e15);
   await Promise.all(
-    names.map((name) => commands.hset(keys.onlineOf(name), name, '1795424391329 n-elsewhere')),
+    names.map((name) => commands.hset(keys.online(keys.shardOf(name)), name, '1795424391329 n-elsewhere')),
   );
   return names.sort();
 }
@@ -68,10 +68,10 @@ test('a login returns the number of online accounts, and at most 100 of them', a
   const node = await startNode();
   await person(node, 'alice');
   await fakeOnline(node, 230);
-  const { body } = await call(node, 'login', {
-    body: { username: 'alice', password: 'correct horse battery' },
-  });
-  expect(body.online.total).toBe(230);
+  const logIn = () => call(node, 'login', { body: { username: 'alice', password: 'correct horse battery' } });
+  // Nothing was published, as if the message had been lost: a heartbeat corrects the number.
+  await until('the number is right', async () => (await logIn()).body.online.total === 230, 5_000);
+  const { body } = await logIn();
   expect(body.online.users).toHaveLength(100);
 });
 

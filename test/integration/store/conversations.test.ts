@@ -133,7 +133,7 @@ test('an aborted read is never started: pages, the mailbox, the online list', as
   const reads = [
     logs.read(store.keys.broadcasts, { count: 5, signal }),
     logs.mailbox('me', 0, 5, signal),
-    createPresenceStore(store, 'n-test').list(5, null, signal),
+    createPresenceStore(store, 'n-test').list(5, null, { signal }),
   ];
   for (const read of reads) await expect(read).rejects.toThrow('gone');
 });

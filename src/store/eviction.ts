@@ -1,0 +1,84 @@
+/**
+ * Removing dead nodes from presence, in small steps: no script looks at more than a few hundred accounts. One node at a
+ * time does it, the holder of a lease. Every step may be repeated, by this node or another: a dead node stays in `nodes`,
+ * marked, until nothing of it is left.
+ */
+import type { Store } from './redis/client.ts';
+import { PRESENCE_SHARDS } from './redis/keys.ts';
+
+/** A node is dead after this long without a heartbeat: it has missed five. */
+export const DEAD_AFTER_MS = 15_000;
+/** Shorter than DEAD_AFTER_MS: when the holder dies, another node has the lease before its death is noticed. */
+const LEASE_MS = 10_000;
+/** Accounts that one script looks at. */
+const STEP = 500;
+/** Value of a node in a shard: it cannot announce anything there any more. */
+const CLOSED = -1;
+/** Value of a node in `nodes`: it is being evicted. */
+const EVICTED = 0;
+
+export type EvictionStore = ReturnType<typeof createEvictionStore>;
+
+/** Accounts in a part of a shard that dead nodes have announced: `gone` are on no other node. */
+export type DeadPart = { nextCursor: string; gone: string[]; elsewhere: string[] };
+
+export function createEvictionStore({ keys, commands, run, attempt }: Store, nodeId: string) {
+  const takeLease = async (ms: number) => (await run('lease-take', [keys.evictor], [nodeId, ms])) === 1;
+  const shards = Array.from({ length: PRESENCE_SHARDS }, (_, shard) => shard);
+
+  return {
+    shards,
+
+    /** Returns whether this node is the one that evicts dead nodes. Called with every heartbeat. */
+    takeLease: (): Promise<boolean> => takeLease(LEASE_MS),
+    giveUpLease: (): Promise<boolean> => takeLease(0),
+
+    /** The dead nodes. They cannot send heartbeats under their ids any more. */
+    markDead: (): Promise<string[]> => run('nodes-mark-dead', [keys.nodes], [DEAD_AFTER_MS]),
+
+    /**
+     * Mark nodes that are in a shard but not in `nodes` as dead: `nodes` lost them, or they registered after they had been
+     * evicted. Compares numbers first, which are equal unless that has happened.
+     */
+    async markUnlisted(): Promise<void> {
+      const sizes = await attempt(
+        Promise.all([keys.nodes, ...shards.map(keys.onlineNodes)].map((key) => commands.hlen(key))),
+      );
+      for (const shard of shards) {
+        if (sizes[shard + 1] === sizes[0]) continue;
+        const ids = await attempt(commands.hkeys(keys.onlineNodes(shard)));
+        if (ids.length === 0) continue;
+        const beats = await attempt(commands.hmget(keys.nodes, ...ids));
+        for (const [index, id] of ids.entries())
+          if (beats[index] === null) await attempt(commands.hsetnx(keys.nodes, id, EVICTED));
+      }
+    },
+
+    /** From here on the nodes cannot announce anything in a shard. */
+    async close(shard: number, dead: string[]): Promise<void> {
+      const fields = Object.fromEntries(dead.map((id) => [id, CLOSED]));
+      await attempt(commands.hset(keys.onlineNodes(shard), fields));
+    },
+
+    async findPart(shard: number, cursor: string, dead: string[]): Promise<DeadPart> {
+      const args = [cursor, STEP, ...dead];
+      const [nextCursor, gone, elsewhere] = await run('presence-find-dead', [keys.online(shard)], args);
+      return { nextCursor, gone, elsewhere };
+    },
+
+    async evict(shard: number, dead: string[], usernames: string[]): Promise<void> {
+      const args = [keys.channels.presence, shard, dead.length, ...dead, ...usernames];
+      await run('presence-evict', [keys.online(shard)], args);
+    },
+
+    /** Nothing of the nodes is left in a shard. */
+    async forgetInShard(shard: number, dead: string[]): Promise<void> {
+      await attempt(commands.hdel(keys.onlineNodes(shard), ...dead));
+    },
+
+    /** Nothing of the nodes is left in any shard. */
+    async forget(dead: string[]): Promise<void> {
+      await attempt(commands.hdel(keys.nodes, ...dead));
+    },
+  };
+}
