@@ -1,8 +1,9 @@
 /** Login attempts: from a username and a password to an account and a new device token. */
 import type { AccountRecord, AccountStore } from '../store/accounts.ts';
+import { toAccount } from './accounts.ts';
 import type { DeviceTokens } from './device-tokens.ts';
 import { createLoginLimits, type LoginLimitOptions, type Origin } from './login-limits.ts';
-import type { Network } from './model.ts';
+import type { Account, Network } from './model.ts';
 import type { Place } from './password-queue.ts';
 import type { Passwords, StoredPassword } from './passwords.ts';
 import { Problem } from './problems.ts';
@@ -10,7 +11,7 @@ import { sha256 } from './sha256.ts';
 import type { UsernameRegistry } from './username-registry.ts';
 
 export type Credentials = { username: string; password: string; deviceToken?: string | undefined };
-export type VerifiedLogin = { username: string; deviceToken: string };
+export type VerifiedLogin = { account: Account; deviceToken: string };
 export type LoginAttempts = ReturnType<typeof createLoginAttempts>;
 
 type LoginOptions = LoginLimitOptions & {
@@ -66,15 +67,16 @@ export function createLoginAttempts(options: LoginOptions) {
       if (passwords.isOutdated(password, storedPasswordOf(account)))
         void rehash(options, account, password, networks);
       return {
-        username: account.username,
+        account: toAccount(account),
         deviceToken: devices.issue(account.username, device ?? devices.newId()),
       };
     },
 
     /** Charges the login of an account that has just been registered. Its password needs no check. */
-    async admitNew(username: string, networks: Network[]): Promise<VerifiedLogin> {
+    async admitNew(account: Account, networks: Network[]): Promise<VerifiedLogin> {
+      const { username } = account;
       await loginLimits.charge({ account: username, device: undefined, networks }, async () => true);
-      return { username, deviceToken: devices.issue(username, devices.newId()) };
+      return { account, deviceToken: devices.issue(username, devices.newId()) };
     },
   };
 }

@@ -6,7 +6,7 @@ import type { SessionStore } from '../store/sessions.ts';
 import type { AccessTokens } from './access-tokens.ts';
 import { toAccount } from './accounts.ts';
 import type { Credentials, LoginAttempts, VerifiedLogin } from './login-attempts.ts';
-import type { Caller, Network } from './model.ts';
+import type { Account, Caller, Network } from './model.ts';
 import type { Presence } from './presence.ts';
 import { accountLost, Problem, sessionEnded } from './problems.ts';
 import { newRefreshToken, newSessionId, nextRefreshToken, parseRefreshToken } from './refresh-tokens.ts';
@@ -16,13 +16,13 @@ export type Login = components['schemas']['Login'];
 export type Sessions = ReturnType<typeof createSessions>;
 
 type LoginContext = {
-  accounts: AccountStore;
-  presence: Presence;
+  presence: Pick<Presence, 'summary'>;
   tokens: AccessTokens;
   accessTtlSeconds: number;
 };
 
 type SessionOptions = LoginContext & {
+  accounts: AccountStore;
   store: SessionStore;
   logins: LoginAttempts;
   /** Per account. One more login ends the least recently used session. */
@@ -35,15 +35,19 @@ type SessionOptions = LoginContext & {
 export function createSessions(options: SessionOptions) {
   const { store, accounts, logins, tokens, maxSessions, refreshKey, now } = options;
 
-  async function open({ username, deviceToken }: VerifiedLogin, device = ''): Promise<Login> {
+  async function open({ account, deviceToken }: VerifiedLogin, device = ''): Promise<Login> {
+    const { username } = account;
     const sid = newSessionId();
     const { token, hash } = newRefreshToken(username, sid);
-    const [excess] = await Promise.all([
-      store.open({ username, sid, refreshHash: hash, device, max: maxSessions }),
-      accounts.setLastSeen(username, new Date(now()).toISOString()),
-    ]);
+    const lastSeenAt = new Date(now()).toISOString();
+    const excess = await store.open(
+      { username, sid, refreshHash: hash, device, max: maxSessions },
+      lastSeenAt,
+    );
+    if (!excess) throw accountLost();
     await Promise.all(excess.map((oldest) => store.end(username, oldest)));
-    return { ...(await loginOf(options, username, sid, token)), deviceToken };
+    const login = await loginOf(options, { ...account, lastSeenAt }, sid, token);
+    return { ...login, deviceToken };
   }
 
   return {
@@ -56,8 +60,8 @@ export function createSessions(options: SessionOptions) {
     },
 
     /** Logs in to an account that this client has just registered. */
-    async loginNew(username: string, device: string | undefined, networks: Network[]): Promise<Login> {
-      return open(await logins.admitNew(username, networks), device);
+    async loginNew(account: Account, device: string | undefined, networks: Network[]): Promise<Login> {
+      return open(await logins.admitNew(account, networks), device);
     },
 
     /** `nonce` proves that a retry comes from the same client; every retry gets the same next token. */
@@ -67,9 +71,11 @@ export function createSessions(options: SessionOptions) {
       const { username, sid, hash: presentedHash } = presented;
       const nonceHash = input.nonce === undefined ? '' : sha256(input.nonce);
       const next = nextRefreshToken(presented, nonceHash, refreshKey);
-      const outcome = await store.refresh({ username, sid, presentedHash, nextHash: next.hash, nonceHash });
-      if (outcome !== 'refreshed') throw badRefreshToken();
-      return loginOf(options, username, sid, next.token);
+      if (!(await store.refresh({ username, sid, presentedHash, nextHash: next.hash, nonceHash })))
+        throw badRefreshToken();
+      const account = await accounts.find(username);
+      if (!account) throw accountLost();
+      return loginOf(options, toAccount(account), sid, next.token);
     },
 
     async logout(caller: Caller): Promise<void> {
@@ -85,20 +91,18 @@ export function createSessions(options: SessionOptions) {
 }
 
 async function loginOf(
-  { accounts, presence, tokens, accessTtlSeconds }: LoginContext,
-  username: string,
+  { presence, tokens, accessTtlSeconds }: LoginContext,
+  account: Account,
   sid: string,
   refreshToken: string,
 ): Promise<Login> {
-  const [account, online] = await Promise.all([accounts.find(username), presence.summary.get()]);
-  if (!account) throw accountLost();
   return {
-    accessToken: tokens.issue({ username, sid }),
+    accessToken: tokens.issue({ username: account.username, sid }),
     tokenType: 'Bearer',
     expiresIn: accessTtlSeconds,
     refreshToken,
-    account: toAccount(account),
-    online,
+    account,
+    online: await presence.summary.get(),
   };
 }
 

@@ -7,9 +7,12 @@ import type { Store } from './redis/client.ts';
 
 /** Maximum number of expired entries that one sync deletes. */
 const MAX_DELETIONS = 1_000;
+/** Entries per HSCAN. */
+const PART = 1_000;
 
 /** `onRevoked` is called once per session that ended, on this node or another. */
-export function createRevocations({ keys, commands, attempt, now }: Store, onRevoked: (sid: string) => void) {
+export function createRevocations(store: Store, onRevoked: (sid: string) => void) {
+  const { keys, commands, run, attempt, now } = store;
   /** sid → epoch ms at which its last access token expires. */
   const revoked = new Map<string, number>();
   let changes = 0;
@@ -30,8 +33,11 @@ export function createRevocations({ keys, commands, attempt, now }: Store, onRev
   }
 
   return {
-    /** Add a session that this node has ended. */
-    revoke,
+    /** Add a session, on every node. May be repeated. `tokensExpireAt`: epoch ms. */
+    async add(sid: string, tokensExpireAt: number): Promise<void> {
+      await run('session-revoke', [keys.revoked], [keys.channels.revoked, sid, tokensExpireAt]);
+      revoke(sid, tokensExpireAt);
+    },
 
     isRevoked: (sid: string): boolean => revoked.has(sid),
 
@@ -42,15 +48,28 @@ export function createRevocations({ keys, commands, attempt, now }: Store, onRev
       revoke(sid, Number(tokensExpireAt));
     },
 
-    /** Complete the copy, and delete expired entries from it and from Redis. Called on every heartbeat and reconnect. */
+    /** Complete the copy, and delete expired entries from it and from Redis. */
     async sync(): Promise<void> {
       const current = Number((await attempt(commands.hget(keys.revoked, '#'))) ?? 0);
       if (current !== changes) {
-        const { '#': count, ...all } = await attempt(commands.hgetall(keys.revoked));
-        for (const [sid, tokensExpireAt] of Object.entries(all)) revoke(sid, Number(tokensExpireAt));
-        changes = Number(count ?? 0);
+        const before = changes;
+        await readRevoked(store, revoke);
+        changes = current + changes - before; // and those received meanwhile
       }
       await deleteExpired();
     },
   };
+}
+
+/** Read the list in parts: it may be long. */
+async function readRevoked(
+  { keys, commands, attempt }: Store,
+  onEntry: (sid: string, tokensExpireAt: number) => void,
+): Promise<void> {
+  let cursor = '0';
+  do {
+    const [next, flat] = await attempt(commands.hscan(keys.revoked, cursor, 'COUNT', PART));
+    for (let i = 0; i < flat.length; i += 2) if (flat[i] !== '#') onEntry(flat[i]!, Number(flat[i + 1]));
+    cursor = next;
+  } while (cursor !== '0');
 }

@@ -35,7 +35,7 @@ export function accountOperations({
       if (!body.login) return answer(account);
       // The account exists from here on, so a login that fails must not look like a failed registration.
       try {
-        const login = await sessions.loginNew(account.username, body.device, networks);
+        const login = await sessions.loginNew(account, body.device, networks);
         return answer({ ...login.account, login });
       } catch (error) {
         return answer({ ...account, loginProblem: call.problemOf(error) });

@@ -1,7 +1,6 @@
--- use: revoke
--- End a session.
--- KEYS  1 session  2 revoked  3 sessions of the account
--- ARGV  1 channel  2 sid  3 epoch ms at which its last access token expires
--- Replies 'ended'
-revoke(KEYS[1], KEYS[3], KEYS[2], ARGV[1], ARGV[2], ARGV[3])
-return 'ended'
+-- use: end-session
+-- End a session: the first of two steps, see lib/end-session.lua.
+-- KEYS  1 session
+-- ARGV  1 epoch ms at which its last access token expires  2 ms until then
+-- Replies that time; an earlier one if the session has ended before
+return endSession(KEYS[1], ARGV[1], ARGV[2])

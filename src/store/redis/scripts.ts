@@ -43,12 +43,14 @@ export type ScriptReplies = {
   'account-update': 'set' | 'unknown';
   'password-rehash': 'set' | 'changed';
   'account-names': string[];
-  'session-end': 'ended';
-  'session-refresh': 'refreshed' | 'reused' | 'unknown';
+  'session-end': string;
+  'session-revoke': 'revoked' | 'known';
+  'session-forget': 'forgotten';
+  'session-refresh': ['refreshed'] | ['ended', endedUntil: string] | ['unknown'];
   'ticket-redeem': [username: string, sid: string, expiresAtMs: string] | [];
   'bucket-take': number;
   'bucket-settle': 'settled';
-  'session-open': string[];
+  'session-open': ['opened', ...sids: string[]] | ['unknown'];
   'presence-join': ['online' | 'unchanged' | 'unknown', changes: number, size: number];
   'presence-leave': ['offline' | 'unchanged' | 'unknown', changes: number, size: number];
   'presence-find-dead': [nextCursor: string, gone: string[], elsewhere: string[]];

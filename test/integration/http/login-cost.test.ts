@@ -1,0 +1,42 @@
+/** The number of Redis commands for a login while hundreds of accounts are online. */
+import { expect, test } from 'vitest';
+import { startNode, until } from '../../kit/app.ts';
+import { call } from '../../kit/contract.ts';
+import { watchCommands } from '../../kit/monitor.ts';
+import { testStore } from '../../kit/store.ts';
+
+const MAX_COMMANDS = 15;
+const password = 'correct horse battery';
+
+test('a login, a registration with tokens and a refresh cost at most 15 commands each', async () => {
+  const node = await startNode();
+  const store = await testStore(node.prefix);
+  const { commands, keys } = store;
+  const names = Array.from({ length: 500 }, (_, n) => `user-${n}`);
+  await Promise.all(
+    names.map((name) => commands.hset(keys.online(keys.shardOf(name)), name, '1795424391329 n')),
+  );
+  const body = { username: 'alice', password };
+  await call(node, 'register', { body });
+  const logIn = async () => (await call(node, 'login', { body })).body;
+  await until('all are counted', async () => (await logIn()).online.total === 500);
+  const monitor = await watchCommands(store, node.prefix);
+  /** The smallest of three: heartbeats are counted too. */
+  async function cost(work: (n: number) => Promise<unknown>): Promise<number> {
+    const counts = [];
+    for (let n = 0; n < 3; n += 1) counts.push((await monitor.during(() => work(n))).length);
+    return Math.min(...counts);
+  }
+  let { refreshToken } = await logIn();
+  expect(await cost(logIn)).toBeLessThanOrEqual(MAX_COMMANDS);
+  const registration = (n: number) => ({ username: `new-${n}`, password, login: true });
+  expect(await cost((n) => call(node, 'register', { body: registration(n) }))).toBeLessThanOrEqual(
+    MAX_COMMANDS,
+  );
+  const refresh = async () => {
+    const { body: next } = await call(node, 'refresh', { body: { refreshToken } });
+    expect(next.online.users).toHaveLength(100);
+    ({ refreshToken } = next);
+  };
+  expect(await cost(refresh)).toBeLessThanOrEqual(MAX_COMMANDS);
+});
