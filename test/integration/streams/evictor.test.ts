@@ -105,6 +105,23 @@ test('whenever the evicting node dies, another one completes the eviction and no
   }
 });
 
+test('a dead node that resumes cannot announce anything in a shard while that is being read', async () => {
+  const store = await testStore();
+  const living = await deadNode(store);
+  const late = createPresenceStore(store, 'n-dead');
+  const replies: string[] = [];
+  const eviction: Eviction = {
+    ...living.eviction,
+    findPart: async (shard, ...rest) => {
+      if (shard === store.keys.shardOf('late')) replies.push(await late.join('late'));
+      return living.eviction.findPart(shard, ...rest);
+    },
+  };
+  await evictorOf(store, { eviction }).check();
+  await until('it is evicted', () => isEvicted(store));
+  expect(replies).toEqual(['unknown']);
+});
+
 test('if no time can be stored, the account is not removed', async () => {
   const store = await testStore();
   const living = await deadNode(store);
