@@ -9,8 +9,6 @@ import { SKELETON_VERSION, skeletonDigest } from './usernames.ts';
 export type ReservationLog = { info(message: string): void };
 export type SkeletonReservations = ReturnType<typeof createSkeletonReservations>;
 
-/** A retry is needed only after a concurrent or unfinished registration. */
-const MAX_TRIES = 4;
 export const RETRY_AFTER_MS = 1_000;
 
 export function createSkeletonReservations({ store, log }: { store: AccountStore; log: ReservationLog }) {
@@ -19,7 +17,8 @@ export function createSkeletonReservations({ store, log }: { store: AccountStore
 
   async function reserve(username: string): Promise<void> {
     const skeleton = skeletonDigest(username);
-    await withPresumedHolder((presumed) => store.claim({ username, skeleton, presumed }));
+    await store.reserveSkeleton(username, skeleton); // of two old accounts that look the same the first keeps it
+    await store.setSkeleton(username, skeleton);
   }
 
   /** Reads all accounts once, in batches. */
@@ -59,20 +58,4 @@ export function createSkeletonReservations({ store, log }: { store: AccountStore
       isStopped = true;
     },
   };
-}
-
-/**
- * Runs a script that reserves a skeleton. A script must name its keys in advance, so it is called with the presumed holder
- * of the skeleton, and again with the actual one until they match.
- */
-export async function withPresumedHolder<Outcome extends string>(
-  script: (presumed: string) => Promise<[Outcome] | ['alike', string]>,
-): Promise<Outcome | 'alike'> {
-  let presumed = '';
-  for (let tries = 0; tries < MAX_TRIES; tries += 1) {
-    const [outcome, holder] = await script(presumed);
-    if (outcome !== 'alike' || holder === undefined || holder === presumed) return outcome;
-    presumed = holder;
-  }
-  return 'alike';
 }

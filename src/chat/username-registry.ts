@@ -2,13 +2,11 @@
 import type { AccountRecord, AccountStore } from '../store/accounts.ts';
 import { unknownUser } from './model.ts';
 import { Problem } from './problems.ts';
-import {
-  createSkeletonReservations,
-  RETRY_AFTER_MS,
-  type ReservationLog,
-  withPresumedHolder,
-} from './skeleton-reservations.ts';
+import { createSkeletonReservations, RETRY_AFTER_MS, type ReservationLog } from './skeleton-reservations.ts';
 import { skeletonDigest, usernamesOf } from './usernames.ts';
+
+/** The account is created within this time after its skeleton was reserved: much less than the store reserves it for. */
+const RESERVED_MS = 15_000;
 
 export type UsernameRegistry = ReturnType<typeof createUsernameRegistry>;
 
@@ -37,14 +35,18 @@ export function createUsernameRegistry({ store, log }: { store: AccountStore; lo
     /** Call before hashing the password, which is slow. */
     async checkFree(username: string): Promise<void> {
       if (!reservations.isComplete()) throw notReady();
-      const holder = await store.findHolder(username, skeletonDigest(username));
+      const holder = await store.findHolder(skeletonDigest(username));
       if (holder !== undefined) throw holder === username ? usernameTaken() : skeletonTaken();
     },
 
     async register(account: Omit<AccountRecord, 'skeleton'>): Promise<void> {
-      const record = { ...account, skeleton: skeletonDigest(account.username) };
-      const outcome = await withPresumedHolder((presumed) => store.register(record, presumed));
-      if (outcome !== 'created') throw outcome === 'taken' ? usernameTaken() : skeletonTaken();
+      const skeleton = skeletonDigest(account.username);
+      const startedAtMs = performance.now();
+      const holder = await store.reserveSkeleton(account.username, skeleton);
+      if (holder !== undefined) throw skeletonTaken();
+      // A node that was suspended meanwhile may have lost the reservation.
+      if (performance.now() - startedAtMs > RESERVED_MS) throw interrupted();
+      if ((await store.create({ ...account, skeleton })) === 'taken') throw usernameTaken();
     },
 
     /** Call at login: an account created by a node of an older release has not reserved its skeleton. */
@@ -60,6 +62,10 @@ const notReady = () =>
     'The server is still reserving the usernames of existing accounts. Try again in 1 second.',
     { retryAfterMs: RETRY_AFTER_MS },
   );
+const interrupted = () =>
+  new Problem('unavailable', 'The registration was interrupted. Try again.', {
+    retryAfterMs: RETRY_AFTER_MS,
+  });
 const usernameTaken = () =>
   new Problem('username_taken', 'An account already has this username. Choose another one.');
 const skeletonTaken = () =>

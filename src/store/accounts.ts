@@ -14,10 +14,13 @@ export type AccountRecord = {
   skeleton?: string | undefined;
 };
 
-export type Claim = { username: string; skeleton: string; presumed: string };
-
 /** COUNT hint for SCAN: keys of any kind examined per call. */
 const SCAN_COUNT = 500;
+/**
+ * The skeleton of a username belongs to its registration for this long, and longer if the account exists by then. No command
+ * reaches Redis that late: the connection is closed after 4 s without a reply.
+ */
+const CREATED_WITHIN_MS = 60_000;
 /** How a password was prepared before hashing (RFC 8265). */
 const PREPARED = 'opaque';
 
@@ -29,19 +32,12 @@ export function createAccountStore(store: Store) {
 
 function createAccountRecords({ keys, commands, run, attempt }: Store) {
   return {
-    /** `presumed`: the account currently registered for the skeleton, so that the script can check that it exists. */
-    async register(account: AccountRecord & { skeleton: string }, presumed: string) {
+    /** Reserve its skeleton first. */
+    async create(account: AccountRecord & { skeleton: string }): Promise<'created' | 'taken'> {
       const { username, displayName, passwordHash, createdAt, skeleton } = account;
-      return run(
-        'account-create',
-        [keys.account(username), keys.skeleton(skeleton), keys.account(presumed)],
-        [
-          ...[username, presumed],
-          ...['displayName', displayName, 'passwordHash', passwordHash, 'createdAt', createdAt],
-          ...['skeleton', skeleton],
-          ...(account.isPasswordPrepared ? ['passwordForm', PREPARED] : []),
-        ],
-      );
+      const fields = { displayName, passwordHash, createdAt, skeleton };
+      const form = account.isPasswordPrepared ? ['passwordForm', PREPARED] : [];
+      return run('account-create', [keys.account(username)], [...Object.entries(fields).flat(), ...form]);
     },
 
     async find(username: string): Promise<AccountRecord | undefined> {
@@ -84,26 +80,31 @@ function createAccountRecords({ keys, commands, run, attempt }: Store) {
 }
 
 /** Which account holds which skeleton, so that no two usernames look the same. */
-function createSkeletonIndex({ keys, commands, run, attempt }: Store) {
+function createSkeletonIndex({ keys, commands, run, attempt, now }: Store) {
+  const exists = async (username: string) => (await attempt(commands.exists(keys.account(username)))) === 1;
+
   return {
-    async claim({ username, skeleton, presumed }: Claim) {
-      return run(
-        'username-claim',
-        [keys.account(username), keys.skeleton(skeleton), keys.account(presumed)],
-        [username, presumed, skeleton],
-      );
+    /** Returns undefined, or the username that holds the skeleton: an account, or a registration in progress. */
+    async reserveSkeleton(username: string, skeleton: string): Promise<string | undefined> {
+      let vacant = '';
+      for (;;) {
+        const args = [username, vacant, now(), CREATED_WITHIN_MS];
+        const [outcome, holder] = await run('skeleton-reserve', [keys.skeleton(skeleton)], args);
+        if (outcome === 'reserved') return undefined;
+        if (holder === vacant || (await exists(holder))) return holder;
+        vacant = holder;
+      }
+    },
+
+    /** Record in an existing account which skeleton has been reserved for it, or is held by another account. */
+    async setSkeleton(username: string, skeleton: string): Promise<void> {
+      await run('account-update', [keys.account(username)], ['skeleton', skeleton]);
     },
 
     /** The account that has this username, or one that looks the same. */
-    async findHolder(username: string, skeleton: string): Promise<string | undefined> {
-      const [isTaken, holder] = await attempt(
-        Promise.all([
-          commands.exists(keys.account(username)),
-          commands.hget(keys.skeleton(skeleton), 'username'),
-        ]),
-      );
-      if (isTaken) return username;
-      return holder !== null && (await attempt(commands.exists(keys.account(holder)))) ? holder : undefined;
+    async findHolder(skeleton: string): Promise<string | undefined> {
+      const holder = await attempt(commands.hget(keys.skeleton(skeleton), 'username'));
+      return holder !== null && (await exists(holder)) ? holder : undefined;
     },
 
     /** Some of all accounts. No cursor in the result means the end. An account may be returned twice. */

@@ -38,8 +38,8 @@ export type ScriptReplies = {
   'inbox-ack': ['acked' | 'more', number] | ['unknown'] | ['uncounted'];
   'inbox-recount': 'counted' | 'more';
   'inbox-unread-by-sender': ['unread', ...number[]] | ['uncounted'];
-  'account-create': ['created'] | ['taken'] | ['alike', string];
-  'username-claim': ['claimed'] | ['unknown'] | ['alike', string];
+  'account-create': 'created' | 'taken';
+  'skeleton-reserve': ['reserved'] | ['alike', holder: string];
   'account-update': 'set' | 'unknown';
   'password-rehash': 'set' | 'changed';
   'account-names': string[];

@@ -51,7 +51,10 @@ describe('two usernames cannot look the same', () => {
     const store = await testStore(node.prefix);
     await register(node, 'alice');
     const alice = store.keys.account('alice');
+    const { skeleton } = await store.commands.hgetall(alice);
     await store.commands.del(alice); // as if the node had died between the two steps
+    expectProblem(await register(node, 'a1ice'), 'username_taken'); // or as if it were about to take the second one
+    await store.commands.hincrby(store.keys.skeleton(skeleton!), 'reservedAt', -61_000);
     expect((await register(node, 'a1ice')).status).toBe(201);
     expectProblem(await register(node, 'alice'), 'username_taken');
   });

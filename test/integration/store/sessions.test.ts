@@ -1,5 +1,7 @@
 /** How a session ends when Redis fails between the steps. */
 import { expect, test } from 'vitest';
+import { createAccountStore } from '../../../src/store/accounts.ts';
+import { createPresenceStore } from '../../../src/store/presence.ts';
 import type { Store } from '../../../src/store/redis/client.ts';
 import { createSessionStore } from '../../../src/store/sessions.ts';
 import { account, testStore } from '../../kit/store.ts';
@@ -105,7 +107,7 @@ test('a long list of ended sessions is read in parts', async () => {
   expect(again).toEqual([]);
 });
 
-test('scripts of sessions and presence touch the keys of one slot', async () => {
+test('scripts of accounts, sessions and presence touch the keys of one slot', async () => {
   const store = await testStore();
   await account(store, 'alice');
   const slots: string[][] = [];
@@ -116,11 +118,17 @@ test('scripts of sessions and presence touch the keys of one slot', async () => 
       return store.run(name, keys, args);
     },
   };
+  const accounts = createAccountStore(watched);
+  await accounts.reserveSkeleton('bob', 'digest');
+  await accounts.create({
+    ...{ username: 'bob', displayName: 'Bob', passwordHash: 'x', isPasswordPrepared: true },
+    ...{ createdAt: 'now', lastSeenAt: null, skeleton: 'digest' },
+  });
+  await accounts.setSkeleton('bob', 'digest');
   const { sessions } = sessionsOn(watched);
   await sessions.open(newSession('s1'), 'now');
   for (let n = 0; n < 2; n += 1) await sessions.refresh({ username: 'alice', sid: 's1', ...TOKENS });
   await sessions.end('alice', 's1');
-  const { createPresenceStore } = await import('../../../src/store/presence.ts');
   const { eviction, ...presence } = createPresenceStore(watched, 'n-1');
   await presence.sendHeartbeat();
   await presence.join('alice');
@@ -130,5 +138,5 @@ test('scripts of sessions and presence touch the keys of one slot', async () => 
   await eviction.findPart(0, '0', ['n-2']);
   await eviction.evict(0, ['n-2'], ['alice']);
   expect(slots.filter(([, ...each]) => each.length > 1)).toEqual([]);
-  expect(new Set(slots.map(([name]) => name)).size).toBe(12);
+  expect(new Set(slots.map(([name]) => name)).size).toBe(15);
 });
