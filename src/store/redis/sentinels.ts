@@ -14,8 +14,12 @@ import type { Endpoint, RedisAddress } from '../../redis-url.ts';
 type SentinelAddress = Extract<RedisAddress, { kind: 'sentinel' }>;
 type Answer = { endpoint: Endpoint; epoch: number };
 
-const SWITCHED = '+switch-master';
-/** A Sentinel publishes a switch once, and its subscriber may be reconnecting. */
+/**
+ * The Sentinel that leads a failover names the new primary from its promotion on; all do when the other replicas follow it, up
+ * to seconds later. Messages that the old primary accepts in between are lost.
+ */
+const EVENTS = ['+promoted-slave', '+switch-master'];
+/** A Sentinel publishes an event once, and its subscriber may be reconnecting. */
 const ASK_EVERY_MS = 5_000;
 const ANSWER_WITHIN_MS = 1_000;
 /** Time for the other Sentinels after the first answer. */
@@ -52,7 +56,7 @@ export function createSentinels(address: SentinelAddress, onMoved: (primary: End
     /** Starts to follow the primary. */
     watch(): void {
       for (const client of clients) {
-        const subscribe = () => void client.subscribe(SWITCHED).catch(() => {}); // the next connection subscribes
+        const subscribe = () => void client.subscribe(...EVENTS).catch(() => {}); // the next connection subscribes
         client.on('ready', subscribe);
         client.on('message', () => void check());
         if (client.status === 'ready') subscribe();
