@@ -62,7 +62,9 @@ export function startApp(options: AppOptions): Promise<App> {
   );
 }
 
-async function startNode(options: AppOptions, onReplaced: () => void): Promise<App> {
+type NodeOptions = AppOptions & { passwordThreads: PasswordThreads };
+
+async function startNode(options: NodeOptions, onReplaced: () => void): Promise<App> {
   const { config, redisUrl, isEphemeral = false, isWorker = false, log } = options;
   const nodeId = `n-${randomId()}`;
   const events = createNodeEvents();
@@ -94,7 +96,7 @@ async function startNode(options: AppOptions, onReplaced: () => void): Promise<A
 
 /** Builds every part, in the order in which they depend on each other. Nothing is sent to Redis yet. */
 function assemble(
-  { config, secrets, log, passwordThreads }: AppOptions,
+  { config, secrets, log, passwordThreads }: NodeOptions,
   base: { nodeId: string; events: ReturnType<typeof createNodeEvents>; stores: Stores },
 ) {
   const { nodeId, events, stores } = base;

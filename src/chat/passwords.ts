@@ -7,7 +7,7 @@ import { availableParallelism } from 'node:os';
 import bcrypt from 'bcrypt';
 import { type Attempt, busy, PasswordQueue, type Place } from './password-queue.ts';
 import { isTooLong, preparePassword } from './password-rules.ts';
-import { createPasswordThreads, type PasswordThreads } from './password-threads.ts';
+import type { PasswordThreads } from './password-threads.ts';
 
 /** Older accounts have the hash of the password as typed, without preparation. */
 export type StoredPassword = { hash: string; isPrepared: boolean };
@@ -20,12 +20,12 @@ export type PasswordOptions = {
   /** Number of processes that share the cores. */
   workers: number;
   log: PasswordsLog;
-  /** For several nodes in one process, which would otherwise start threads of their own. */
-  threads?: PasswordThreads | undefined;
+  /** Shared by all nodes of a process. */
+  threads: PasswordThreads;
 };
 
 export function createPasswords(options: PasswordOptions) {
-  const { cost, workers, log, threads = createPasswordThreads() } = options;
+  const { cost, workers, log, threads } = options;
   const threadCount = Math.max(1, Math.floor(availableParallelism() / workers));
   const queue = new PasswordQueue({ threads: threadCount, nowMs: () => performance.now() });
   /** The highest cost of any hash so far: the configured one, or that of an account with a more expensive hash. */

@@ -1,6 +1,12 @@
 /** A start on each kind of server: it works, or ends with one sentence that names the cure. */
+import { execFileSync, spawnSync } from 'node:child_process';
+import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { openStore } from '../../../src/store/redis/client.ts';
+import { removeFolder, temporaryFolder } from '../../fault/processes.ts';
+import { JWT_SECRET } from '../../kit/app.ts';
+import { freePort } from '../../kit/ports.ts';
+import { startProcess } from '../../kit/process.ts';
 import { redisServer as server } from '../../kit/servers.ts';
 import { type Settings, startServer, waitUntil } from '../../kit/topology/server.ts';
 
@@ -138,4 +144,47 @@ test('a start waits while the server loads its data', async () => {
   );
   await expect(start(`redis://127.0.0.1:${redis.port}`)).resolves.toBeDefined();
   await restarted;
+});
+
+test('a Sentinel and its servers may each require a password', async () => {
+  const primary = await server({ requirepass: 'hunter2' });
+  const monitor = [`monitor main 127.0.0.1 ${primary.port} 1`, 'auth-pass main hunter2'];
+  const sentinel = await server({ requirepass: 'hunter3', sentinel: monitor }, ['--sentinel']);
+  const url = (login: string, query: string) => `redis+sentinel://${login}${sentinel.address}/main?${query}`;
+  const { store } = await start(url(':hunter2@', 'db=1&sentinel_password=hunter3'));
+  expect(await store.commands.hget(store.keys.realm, 'id')).toBe('realm');
+  for (const [login, query] of [
+    [':hunter2@', 'db=0'],
+    [':hunter2@', 'sentinel_password=hunter4'],
+    ['', 'sentinel_password=hunter3'],
+  ] as const) {
+    const said = await refusalOf(url(login, query));
+    expect(said).toMatch(/Sentinels run|requires a password|rejects the user/);
+    expect(said).not.toContain('hunter');
+  }
+});
+
+const hasTls = spawnSync('openssl', ['version']).status === 0;
+test.skipIf(!hasTls)('TLS works with a certificate that is trusted, and is explained otherwise', async () => {
+  const folder = temporaryFolder();
+  onTestFinished(() => removeFolder(folder));
+  const [key, cert] = [join(folder, 'key.pem'), join(folder, 'cert.pem')];
+  const subject = ['-subj', '/CN=localhost', '-addext', 'subjectAltName=IP:127.0.0.1'];
+  execFileSync(
+    'openssl',
+    ['req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-keyout', key, '-out', cert, ...subject],
+    {
+      stdio: 'ignore',
+    },
+  );
+  const port = await freePort();
+  await server({
+    ...{ 'tls-port': port, 'tls-key-file': key, 'tls-cert-file': cert, 'tls-ca-cert-file': cert },
+    'tls-auth-clients': 'no',
+  });
+  const url = `rediss://127.0.0.1:${port}`;
+  expect(await refusalOf(url)).toMatch(/NODE_EXTRA_CA_CERTS/);
+  expect(await refusalOf(url.replace('rediss', 'redis'))).toMatch(/rediss:\/\/ if it uses TLS/);
+  const trusting = await startProcess({ REDIS_URL: url, JWT_SECRET, NODE_EXTRA_CA_CERTS: cert });
+  expect(trusting.output()).toContain('listens on');
 });
