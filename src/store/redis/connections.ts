@@ -76,9 +76,7 @@ export function createConnections(options: {
   const { url, prefix, hasSends, log } = options;
   const address = parseRedisUrl(url);
   const sentinels =
-    address.kind === 'sentinel'
-      ? createSentinels(address, ({ host, port }) => renew(`the primary is now ${host}:${port}`))
-      : undefined;
+    address.kind === 'sentinel' ? createSentinels(address, (reason) => renew(reason)) : undefined;
   const place = addressOptions(address, sentinels);
   const optionsFor = (name: string) => ({
     ...CONNECTION,

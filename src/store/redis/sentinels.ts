@@ -19,6 +19,11 @@ type Answer = { endpoint: Endpoint; epoch: number };
  * to seconds later. Messages that the old primary accepts in between are lost.
  */
 const EVENTS = ['+promoted-slave', '+switch-master'];
+/** A planned failover begins while the old primary works: published about 0.1 s before the replica is promoted. */
+const BEGINS = '+failover-state-send-slaveof-noone';
+/** Longer than a promotion takes. Afterwards the failover has failed, and the primary is used again. */
+const HOLD_MS = 3_000;
+const HOLD_CHECK_MS = 50;
 /** A Sentinel publishes an event once, and its subscriber may be reconnecting. */
 const ASK_EVERY_MS = 5_000;
 const ANSWER_WITHIN_MS = 1_000;
@@ -27,12 +32,15 @@ const OTHERS_WITHIN_MS = 100;
 
 export type Sentinels = ReturnType<typeof createSentinels>;
 
-/** `onMoved` is called when a connection made by `Connector` does not lead to the current primary any more. */
-export function createSentinels(address: SentinelAddress, onMoved: (primary: Endpoint) => void) {
+/** `onMoved` is called when the connections made by `Connector` should be dropped, with the reason. */
+export function createSentinels(address: SentinelAddress, onMoved: (reason: string) => void) {
   const { primary: name, isTls } = address;
   const clients = address.sentinels.map((endpoint) => sentinelClient(endpoint, address));
   /** Where each connector last connected to. */
   const targets = new Map<object, string>();
+  /** The primaries that are being replaced, until `heldUntil`. */
+  let held = new Set<string>();
+  let heldUntil = 0;
 
   async function findPrimary(): Promise<Endpoint> {
     const { answers, errors } = await askAll(clients, name);
@@ -47,20 +55,32 @@ export function createSentinels(address: SentinelAddress, onMoved: (primary: End
 
   async function check(): Promise<void> {
     const primary = await findPrimary().catch(() => undefined); // without Sentinels, the connections stay
-    if (primary && [...targets.values()].some((target) => target !== textOf(primary))) onMoved(primary);
+    if (primary && [...targets.values()].some((target) => target !== textOf(primary)))
+      onMoved(`the primary is now ${textOf(primary)}`);
+  }
+
+  /** What the old primary accepted from now on would be lost. */
+  function hold(): void {
+    if (performance.now() < heldUntil) return;
+    held = new Set(targets.values());
+    heldUntil = performance.now() + HOLD_MS;
+    onMoved('a failover has begun');
+  }
+
+  async function findUsablePrimary(): Promise<Endpoint> {
+    for (;;) {
+      const primary = await findPrimary();
+      if (!held.has(textOf(primary)) || performance.now() > heldUntil) return primary;
+      await sleep(HOLD_CHECK_MS);
+    }
   }
 
   let timer: NodeJS.Timeout | undefined;
   return {
-    Connector: createConnector(findPrimary, targets, isTls),
+    Connector: createConnector(findUsablePrimary, targets, isTls),
     /** Starts to follow the primary. */
     watch(): void {
-      for (const client of clients) {
-        const subscribe = () => void client.subscribe(...EVENTS).catch(() => {}); // the next connection subscribes
-        client.on('ready', subscribe);
-        client.on('message', () => void check());
-        if (client.status === 'ready') subscribe();
-      }
+      for (const client of clients) follow(client, name, { onBegin: hold, onMove: check });
       timer = setInterval(() => void check(), ASK_EVERY_MS);
     },
     close(): void {
@@ -68,6 +88,17 @@ export function createSentinels(address: SentinelAddress, onMoved: (primary: End
       for (const client of clients) client.disconnect();
     },
   };
+}
+
+/** Subscribes on every connection. `onBegin`: a failover begins; `onMove`: the primary may have changed. */
+function follow(client: Redis, name: string, on: { onBegin: () => void; onMove: () => Promise<void> }): void {
+  const subscribe = () => void client.subscribe(BEGINS, ...EVENTS).catch(() => {}); // the next connection subscribes
+  client.on('ready', subscribe);
+  client.on('message', (event, details) => {
+    if (event !== BEGINS) void on.onMove();
+    else if (`${details} `.includes(` @ ${name} `)) on.onBegin();
+  });
+  if (client.status === 'ready') subscribe();
 }
 
 /** `targets`: where each connector last connected to, for as long as it is used. */

@@ -92,3 +92,27 @@ test('without Sentinels nothing changes while the primary lives, and a lost anno
   await sentinel!.call('SENTINEL', 'MONITOR', topology.name, '127.0.0.1', second!.port, 1);
   await until('all connections have moved', async () => (await connectionsOf(second!)).length === 3, 15_000);
 });
+
+// The old primary accepts writes until it is made a replica, seconds after the promotion.
+test('a planned failover loses next to none of the messages that were acknowledged', async () => {
+  const topology = await sentinelTopology();
+  const node = await startNode({}, { redisUrl: topology.url, prefix: 'parley:' });
+  const [alice] = await pair(node);
+  const accepted: string[] = [];
+  let isOver = false;
+  const sending = (async () => {
+    while (!isOver) {
+      const { status, body } = await tell(alice, 'bob', 'hello');
+      if (status === 201) accepted.push(body.id);
+    }
+  })();
+  await until('messages are accepted', () => accepted.length > 50);
+  const after = await topology.failOver();
+  const during = accepted.length;
+  await until('messages are accepted by the new primary', () => accepted.length > during + 20);
+  isOver = true;
+  await sending;
+  const inbox = String(await after.call('LRANGE', 'parley:inbox:{bob}', 0, -1));
+  const lost = accepted.filter((id) => !inbox.includes(id));
+  expect(lost.length).toBeLessThan(10); // 50 to 100 if the node follows the promotion only
+});
