@@ -31,7 +31,10 @@ const CURES: [pattern: RegExp, cure: string][] = [
   [NO_PERMISSION, 'its user lacks a permission: give it the ACL rule of docs/how-to/managed-redis.md'],
   [/max number of clients/, 'it accepts no more clients: raise its maxclients'],
   [/^OOM/, 'its memory is full: raise its maxmemory'],
-  [/^(MOVED|CROSSSLOT|CLUSTERDOWN)|in cluster mode/, 'it is a node of a cluster'],
+  [
+    /^(MOVED|CROSSSLOT|CLUSTERDOWN)|in cluster mode/,
+    'it is a node of a Redis Cluster, which Parley does not support: use a server with cluster-enabled no',
+  ],
   [/^READONLY|^MASTERDOWN/, 'it is a replica: name its primary, or its Sentinels, in REDIS_URL'],
   [
     /^NOREPLICAS/,
