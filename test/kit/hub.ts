@@ -46,7 +46,9 @@ export class StuckSocket extends EventEmitter {
 export async function testHub(limits: Partial<HubOptions['limits']> = {}) {
   const store = await testStore();
   const logs = testLogs(store, { broadcasts: 10_000 });
-  const reportError = () => {};
+  const errors: string[] = [];
+  const reportError = (work: string, error: unknown) =>
+    void errors.push(`${work}: ${(error as Error).message}`);
   const probe = store.keys.channels.probe('n-test');
   const writeCheck = createWriteCheck(store, probe, () => {});
   const pubsub = createPubSub(store, { probe, writeCheck, reportError, log: { warn: () => {} } });
@@ -91,5 +93,5 @@ export async function testHub(limits: Partial<HubOptions['limits']> = {}) {
     });
     return socket;
   };
-  return { store, logs, pubsub, subscribers, hub, counts, open };
+  return { store, logs, pubsub, subscribers, hub, counts, errors, open };
 }
