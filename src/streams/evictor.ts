@@ -8,6 +8,7 @@ import type { AccountStore } from '../store/accounts.ts';
 import type { DeadPart } from '../store/eviction.ts';
 import type { PresenceStore } from '../store/presence.ts';
 import { StoreFull } from '../store/redis/client.ts';
+import type { ReportError } from '../store/unexpected-errors.ts';
 
 /** Writes in flight. */
 const BATCH = 100;
@@ -22,6 +23,7 @@ export type EvictorOptions = {
   presence: Pick<PresenceStore, 'eviction'>;
   accounts: Pick<AccountStore, 'setLastSeen'>;
   now: () => number;
+  reportError: ReportError;
 };
 
 export function createEvictor(options: EvictorOptions) {
@@ -46,7 +48,8 @@ export function createEvictor(options: EvictorOptions) {
       if (!hasLease || !isReady || isEvicting) return;
       isEvicting = true;
       void evictDead()
-        .catch(() => {}) // Redis is unavailable: the next heartbeat begins again
+        // Redis is unavailable: the next heartbeat begins again
+        .catch((error: unknown) => options.reportError('the eviction of a dead node', error))
         .finally(() => {
           isEvicting = false;
         });

@@ -27,7 +27,12 @@ async function deadNode(store: Store) {
 
 function evictorOf(store: Store, presence: { eviction: Eviction }, setLastSeen?: () => Promise<void>) {
   const accounts = createAccountStore(store);
-  return createEvictor({ presence, accounts: setLastSeen ? { setLastSeen } : accounts, now: store.now });
+  return createEvictor({
+    presence,
+    accounts: setLastSeen ? { setLastSeen } : accounts,
+    now: store.now,
+    reportError: () => {},
+  });
 }
 
 async function onlineNames({ keys, commands }: Store): Promise<string[]> {

@@ -9,7 +9,8 @@ afterEach(() => void vi.useRealTimers());
 
 function setUp() {
   const marked: number[] = [];
-  const state = { hasLease: true };
+  const errors: string[] = [];
+  const state = { hasLease: true, error: undefined as Error | undefined };
   const evictor = createEvictor({
     presence: {
       eviction: {
@@ -17,15 +18,27 @@ function setUp() {
         markUnlisted: async () => {},
         markDead: async () => {
           marked.push(performance.now());
+          if (state.error) throw state.error;
           return [];
         },
       },
     } as unknown as EvictorOptions['presence'], // the part that is used
     accounts: { setLastSeen: async () => {} },
     now: () => 0,
+    reportError: (work, error) => void errors.push(`${work}: ${error}`),
   });
-  return { evictor, marked, state };
+  return { evictor, errors, marked, state };
 }
+
+test('an eviction with an unknown error is reported, and the next heartbeat begins again', async () => {
+  const { evictor, errors, marked, state } = setUp();
+  state.error = new Error('ERR a reply that nobody expected');
+  await evictor.check();
+  await vi.advanceTimersByTimeAsync(HEARTBEAT_MS);
+  expect(errors).toEqual(['the eviction of a dead node: Error: ERR a reply that nobody expected']);
+  await evictor.check();
+  expect(marked).toHaveLength(2);
+});
 
 test('only the holder of the lease looks for dead nodes, with every heartbeat', async () => {
   const { evictor, marked, state } = setUp();
