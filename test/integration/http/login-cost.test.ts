@@ -21,10 +21,13 @@ test('a login, a registration with tokens and a refresh cost at most 15 commands
   const logIn = async () => (await call(node, 'login', { body })).body;
   await until('all are counted', async () => (await logIn()).online.total === 500);
   const monitor = await watchCommands(store, node.prefix);
-  /** The smallest of three: heartbeats are counted too. */
+  /** The smallest of five: heartbeats are counted too. The check every 2 s whether Redis takes writes is not. */
   async function cost(work: (n: number) => Promise<unknown>): Promise<number> {
     const counts = [];
-    for (let n = 0; n < 3; n += 1) counts.push((await monitor.during(() => work(n))).length);
+    for (let n = 0; n < 5; n += 1) {
+      const seen = await monitor.during(() => work(n));
+      counts.push(seen.filter((args) => !args.includes(keys.realm)).length);
+    }
     return Math.min(...counts);
   }
   let { refreshToken } = await logIn();
