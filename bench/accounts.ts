@@ -32,6 +32,8 @@ export async function seed(
       const username = usernameOf(index);
       const fields = ['displayName', username, 'passwordHash', passwordHash, 'createdAt', createdAt];
       yield ['HSET', keys.account(username), ...fields];
+      // A build from before the partitions, to be compared with, looks here.
+      if (process.env['BEFORE']) yield ['HSET', `${prefix}account:{${username}}`, ...fields];
     }
   }
   await mass(redis, rows());

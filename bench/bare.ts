@@ -2,13 +2,15 @@
  * The ceiling for sends: node:http with only the token check, JSON.parse, the same Redis scripts through the same store, and
  * the response. No validation, routing or error handling.
  */
-import { createSecretKey, randomUUID } from 'node:crypto';
+import { createSecretKey } from 'node:crypto';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { built } from './servers.ts';
 
 const { createAccessTokens } =
   await built<typeof import('../src/chat/access-tokens.ts')>('chat/access-tokens.js');
+const { createMessageIds } = await built<typeof import('../src/chat/message-ids.ts')>('chat/message-ids.js');
+const { directChannel } = await built<typeof import('../src/store/channels.ts')>('store/channels.js');
 const { openStore } = await built<typeof import('../src/store/redis/client.ts')>('store/redis/client.js');
 const { createLogStore } =
   await built<typeof import('../src/store/log/log-store.ts')>('store/log/log-store.js');
@@ -31,6 +33,7 @@ const logs = createLogStore(store, {
   newEpoch: () => Math.random().toString(36).slice(2, 10).padEnd(8, '0'),
 });
 
+const newMessageId = createMessageIds();
 const DIRECT = '/v1/dm/';
 
 const server = createServer((req, res) => {
@@ -40,12 +43,10 @@ const server = createServer((req, res) => {
     const { username, sid } = tokens.verify(req.headers.authorization!.slice('Bearer '.length));
     const { text } = JSON.parse(Buffer.concat(chunks).toString());
     const to = req.url!.startsWith(DIRECT) ? req.url!.slice(DIRECT.length) : undefined;
-    const id = randomUUID();
-    const kind = to === undefined ? 'broadcast' : 'dm';
-    const message = { id, kind, from: username, to, text, sentAt: new Date().toISOString() };
-    const jsonPrefix = JSON.stringify(message).slice(0, -1);
-    const draft = { id, sid, key: '-', jsonPrefix, limitedAs: username };
-    const appended = await (to === undefined ? logs.broadcast(draft) : logs.direct(username, to, draft));
+    const id = newMessageId(Date.now());
+    const draft = { id, from: username, origin: sid, key: '-', json: JSON.stringify({ text }) };
+    const channel = to === undefined ? undefined : directChannel(username, to);
+    const appended = await (channel === undefined ? logs.broadcast(draft) : logs.direct(channel, draft));
     const stored = 'message' in appended ? appended.message : '{}';
     const headers = { 'Content-Type': 'application/json', 'Content-Length': Buffer.byteLength(stored) };
     res.writeHead('message' in appended ? 201 : 500, headers).end(stored);

@@ -5,6 +5,7 @@ import { createAccountStore } from './store/accounts.ts';
 import { createConversationStore } from './store/conversations.ts';
 import { createLogStore } from './store/log/log-store.ts';
 import { createMemoryWatermark } from './store/memory-watermark.ts';
+import { openData } from './store/migration/open-data.ts';
 import { createPresenceStore } from './store/presence.ts';
 import { openStore } from './store/redis/client.ts';
 import { createPubSub } from './store/redis/pubsub.ts';
@@ -18,26 +19,24 @@ const DAY_MS = 86_400_000;
 
 export type Stores = Awaited<ReturnType<typeof openStores>>;
 
-export async function openStores(options: {
+type RedisOptions = {
   config: Config;
   redisUrl: string;
   isEphemeral: boolean;
   nodeId: string;
   newEpoch: () => string;
-  onSessionEnded: (sid: string) => void;
-  /** Redis holds another database than at the start. */
-  onReplaced: () => void;
   log: Logger;
-}) {
-  const { config, redisUrl, isEphemeral, nodeId, newEpoch, onSessionEnded, onReplaced, log } = options;
-  const redis = await openStore({
-    url: redisUrl,
-    prefix: config.KEY_PREFIX,
-    newRealm: newEpoch(),
-    waitReplicas: config.WAIT_REPLICAS,
-    log,
-    ephemeral: isEphemeral,
-  });
+};
+
+export async function openStores(
+  options: RedisOptions & {
+    onSessionEnded: (sid: string) => void;
+    /** Redis holds another database than at the start. */
+    onReplaced: () => void;
+  },
+) {
+  const { config, nodeId, newEpoch, onSessionEnded, onReplaced, log } = options;
+  const redis = await openRedis(options);
   const probe = redis.keys.channels.probe(nodeId);
   const reportError = createErrorReport(log);
   const writeCheck = createWriteCheck(redis, probe, onReplaced);
@@ -46,7 +45,7 @@ export async function openStores(options: {
     writeCheck,
     reportError,
     accounts: createAccountStore(redis),
-    conversations: createConversationStore(redis),
+    conversations: createConversationStore(redis, newEpoch),
     sessions: createSessionStore(redis, {
       accessTtlMs: config.ACCESS_TTL_SECONDS * 1_000,
       refreshTtlMs: config.REFRESH_TTL_DAYS * DAY_MS,
@@ -67,4 +66,24 @@ export async function openStores(options: {
       log,
     }),
   };
+}
+
+/** Connect, and bring data of earlier releases into the present form. */
+async function openRedis({ config, redisUrl, isEphemeral, nodeId, newEpoch, log }: RedisOptions) {
+  const prefix = config.KEY_PREFIX;
+  const redis = await openStore({
+    url: redisUrl,
+    prefix,
+    newRealm: newEpoch(),
+    waitReplicas: config.WAIT_REPLICAS,
+    log,
+    ephemeral: isEphemeral,
+  });
+  try {
+    await openData({ store: redis, prefix, limits: retentionOf(config), claimant: nodeId, log });
+    return redis;
+  } catch (error) {
+    redis.close();
+    throw error;
+  }
 }

@@ -48,13 +48,13 @@ export async function footprint(
       'a direct message',
       await bytesOfEach(Array(MANY).fill(dm)),
       1,
-      'in the conversation and in both inboxes, including the index by id',
+      'in the conversation and in both inboxes',
     ],
     [
       'the first message of two accounts',
       await bytesOfEach(firsts),
       1,
-      'creates two inboxes and a conversation: ten keys',
+      'creates two inboxes and a conversation: six keys',
     ],
   ];
   return results.map(([what, bytes, runs, note]) => ({

@@ -129,7 +129,7 @@ export function hotSlotsTable(one: Values, cluster: Values): string {
   const NODES = [10, 100, 500];
   const rows: [string, (nodes: number) => number][] = [
     [
-      '`{broadcasts}`: a message to everybody',
+      '`{everyone}`: a message to everybody',
       (nodes) => one.redisBroadcastMicros + one.redisPublishMicros * nodes,
     ],
     [

@@ -1,15 +1,13 @@
 /** The conversations of an account, most recent first, each with its last message and its number of unread messages. */
 import type { components } from '../contract.d.ts';
+import { otherMember } from '../store/channels.ts';
 import type { ConversationStore, ListPlace } from '../store/conversations.ts';
-import type { LogStore } from '../store/log/log-store.ts';
 import type { Caller, DirectMessage } from './model.ts';
 import { invalid } from './problems.ts';
 
 type ConversationPage = components['schemas']['ConversationPage'];
 
-export function createConversationList(options: { logs: LogStore; conversations: ConversationStore }) {
-  const { logs, conversations } = options;
-
+export function createConversationList({ conversations }: { conversations: ConversationStore }) {
   return {
     /** A page ends at `limit`, or earlier if the last messages would exceed the size of a page. */
     async conversations(
@@ -20,18 +18,15 @@ export function createConversationList(options: { logs: LogStore; conversations:
     ): Promise<ConversationPage> {
       const place = cursor === undefined ? undefined : parseListCursor(cursor);
       const { listed, next } = await conversations.page(username, limit, place, signal);
-      const others = listed.map(({ other }) => other);
-      const [lastMessages, unread] = await Promise.all([
-        conversations.newest(username, others, signal),
-        logs.unreadOf(username, others, signal),
-      ]);
+      const channels = listed.map(({ channel }) => channel);
+      const lastMessages = await conversations.newest(username, channels, signal);
       const lastRead = lastMessages.length < listed.length ? listed[lastMessages.length - 1] : undefined;
-      const nextPlace = lastRead ? { before: lastRead.at, from: lastRead.other } : next;
+      const nextPlace = lastRead ? { before: lastRead.at, from: lastRead.channel } : next;
       return {
         conversations: lastMessages.flatMap((last, index) => {
-          const other = others[index]!;
+          const { channel, unread } = listed[index]!;
           return last
-            ? [{ with: other, last: JSON.parse(last) as DirectMessage, unread: unread[index] ?? 0 }]
+            ? [{ with: otherMember(channel, username), last: JSON.parse(last) as DirectMessage, unread }]
             : [];
         }),
         nextCursor: nextPlace ? formatListCursor(nextPlace) : null,

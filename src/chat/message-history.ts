@@ -1,5 +1,7 @@
 /** The histories of the broadcasts and of conversations, in pages. */
 import type { AccountStore } from '../store/accounts.ts';
+import { directChannel } from '../store/channels.ts';
+import { parseEntry } from '../store/log/entry.ts';
 import type { LogPart, Window } from '../store/log/log-reader.ts';
 import type { LogStore } from '../store/log/log-store.ts';
 import type { Keys } from '../store/redis/keys.ts';
@@ -31,7 +33,7 @@ export function createMessageHistory(options: {
       signal?: AbortSignal,
     ): Promise<Page<BroadcastMessage>> {
       return toPage(
-        await logs.read(keys.broadcasts, { ...windowOf(request), requester: username, signal }),
+        await logs.read(keys.everyone, { ...windowOf(request), requester: username, signal }),
         request,
       );
     },
@@ -43,8 +45,10 @@ export function createMessageHistory(options: {
       signal?: AbortSignal,
     ): Promise<Page<DirectMessage>> {
       const other = await names.resolveOrUnknown(name);
+      const channel = directChannel(username, other);
+      const window = { ...windowOf(request), requester: username, signal };
       const [part, exists] = await Promise.all([
-        logs.read(keys.conversation(username, other), { ...windowOf(request), requester: username, signal }),
+        logs.read(keys.direct(channel), window, (seq, raw) => parseEntry(seq, raw, channel)),
         accounts.exists(other),
       ]);
       if (!exists) throw unknownUser();
@@ -66,5 +70,8 @@ function windowOf({ before, after, limit }: PageRequest): Window {
 function toPage<M extends Message>({ entries, first, end }: LogPart, { after }: PageRequest): Page<M> {
   const [oldest, newest] = [entries[0], entries.at(-1)];
   const hasMore = after === undefined ? oldest && oldest.seq > first : newest && newest.seq < end.seq;
-  return { messages: entries.map(({ message }) => JSON.parse(message) as M), hasMore: hasMore ?? false };
+  return {
+    messages: entries.filter(({ type }) => type === 'message').map(({ message }) => JSON.parse(message) as M),
+    hasMore: hasMore ?? false,
+  };
 }

@@ -1,4 +1,4 @@
-/** Message ids: UUID version 7 (RFC 9562), so that they sort by time. */
+/** Message ids: UUID version 7 (RFC 9562), which begins with the time; in base64url, as they are stored. */
 import { randomFillSync } from 'node:crypto';
 import { v7 } from 'uuid';
 
@@ -9,6 +9,7 @@ const IDS_PER_DRAW = 256;
 /** Returns a function that creates an id for a time in epoch ms. */
 export function createMessageIds(): (nowMs: number) => string {
   const randomBytes = new Uint8Array(IDS_PER_DRAW * ID_BYTES);
+  const id = Buffer.alloc(ID_BYTES);
   let used = randomBytes.length;
   return (nowMs) => {
     if (used === randomBytes.length) {
@@ -17,6 +18,7 @@ export function createMessageIds(): (nowMs: number) => string {
     }
     const random = randomBytes.subarray(used, used + ID_BYTES);
     used += ID_BYTES;
-    return v7({ random, msecs: Math.floor(nowMs) });
+    v7({ random, msecs: Math.floor(nowMs) }, id);
+    return id.toString('base64url');
   };
 }

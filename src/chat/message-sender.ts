@@ -1,5 +1,7 @@
 /** Sends broadcasts and direct messages. */
-import type { AppendResult, Draft, LogStore } from '../store/log/log-store.ts';
+import { directChannel } from '../store/channels.ts';
+import type { Draft } from '../store/log/entry.ts';
+import type { AppendResult, LogStore } from '../store/log/log-store.ts';
 import { createMessageIds } from './message-ids.ts';
 import {
   type BroadcastMessage,
@@ -34,20 +36,14 @@ export function createMessageSender(options: {
   const { logs, names, storage, now, onSent } = options;
   const newMessageId = createMessageIds();
 
-  function newDraft(caller: Caller, { to, text }: { to?: string; text: string }, key?: string): Draft {
+  function newDraft(caller: Caller, text: string, key?: string): Draft {
     checkText('/text', text);
-    const kind = to === undefined ? 'broadcast' : 'dm';
-    const sentAtMs = now();
-    const id = newMessageId(sentAtMs);
-    const sentAt = new Date(sentAtMs).toISOString();
-    // The order of the fields matters: the store reads the id, and its scripts the sender, at fixed places.
-    const json = JSON.stringify({ id, kind, from: caller.username, to, text, sentAt });
     return {
-      id,
-      sid: caller.sid,
+      id: newMessageId(now()),
+      from: caller.username,
+      origin: caller.sid,
       key: idempotencyDigest(caller, key),
-      jsonPrefix: json.slice(0, -1),
-      limitedAs: caller.username,
+      json: JSON.stringify({ text }),
     };
   }
 
@@ -61,14 +57,15 @@ export function createMessageSender(options: {
 
   return {
     async broadcast(caller: Caller, text: string, key?: string): Promise<Sent<BroadcastMessage>> {
-      const draft = newDraft(caller, { text }, key);
+      const draft = newDraft(caller, text, key);
       return toSent('broadcast', await storage.store(() => logs.broadcast(draft)), text);
     },
 
     async direct(caller: Caller, name: string, text: string, key?: string): Promise<Sent<DirectMessage>> {
       const to = await names.resolveOrUnknown(name);
-      const draft = newDraft(caller, { to, text }, key);
-      return toSent('dm', await storage.store(() => logs.direct(caller.username, to, draft)), text);
+      const draft = newDraft(caller, text, key);
+      const channel = directChannel(caller.username, to);
+      return toSent('dm', await storage.store(() => logs.direct(channel, draft)), text);
     },
   };
 }

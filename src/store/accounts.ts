@@ -121,7 +121,10 @@ function createSkeletonIndex({ keys, commands, run, attempt, now }: Store) {
      */
     async skeletonVersion(): Promise<string> {
       const [version, nodes] = await attempt(
-        Promise.all([commands.hget(keys.skeletons, 'version'), commands.exists(keys.nodes)]),
+        Promise.all([
+          commands.hget(keys.skeletons, 'version'),
+          commands.exists(keys.heartbeats, keys.earlierNodes),
+        ]),
       );
       return version ?? (nodes ? 'none' : 'fresh');
     },

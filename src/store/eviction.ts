@@ -34,7 +34,7 @@ export function createEvictionStore({ keys, commands, run, attempt }: Store, nod
     giveUpLease: (): Promise<boolean> => takeLease(0),
 
     /** The dead nodes. They cannot send heartbeats under their ids any more. */
-    markDead: (): Promise<string[]> => run('nodes-mark-dead', [keys.nodes], [DEAD_AFTER_MS]),
+    markDead: (): Promise<string[]> => run('nodes-mark-dead', [keys.heartbeats], [DEAD_AFTER_MS]),
 
     /**
      * Mark nodes that are in a shard but not in `nodes` as dead: `nodes` lost them, or they registered after they had been
@@ -42,15 +42,15 @@ export function createEvictionStore({ keys, commands, run, attempt }: Store, nod
      */
     async markUnlisted(): Promise<void> {
       const sizes = await attempt(
-        Promise.all([keys.nodes, ...shards.map(keys.onlineNodes)].map((key) => commands.hlen(key))),
+        Promise.all([keys.heartbeats, ...shards.map(keys.onlineNodes)].map((key) => commands.hlen(key))),
       );
       for (const shard of shards) {
         if (sizes[shard + 1] === sizes[0]) continue;
         const ids = await attempt(commands.hkeys(keys.onlineNodes(shard)));
         if (ids.length === 0) continue;
-        const beats = await attempt(commands.hmget(keys.nodes, ...ids));
+        const beats = await attempt(commands.hmget(keys.heartbeats, ...ids));
         for (const [index, id] of ids.entries())
-          if (beats[index] === null) await attempt(commands.hsetnx(keys.nodes, id, EVICTED));
+          if (beats[index] === null) await attempt(commands.hsetnx(keys.heartbeats, id, EVICTED));
       }
     },
 
@@ -78,7 +78,7 @@ export function createEvictionStore({ keys, commands, run, attempt }: Store, nod
 
     /** Nothing of the nodes is left in any shard. */
     async forget(dead: string[]): Promise<void> {
-      await attempt(commands.hdel(keys.nodes, ...dead));
+      await attempt(commands.hdel(keys.heartbeats, ...dead));
     },
   };
 }

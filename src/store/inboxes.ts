@@ -1,10 +1,14 @@
 /**
- * Reads and acknowledges the unread messages of inboxes. The scripts maintain the counters, in total and per sender;
+ * Reads and acknowledges the unread messages of inboxes. The scripts maintain the counters, in total and per channel;
  * acknowledgements move in bounded steps.
  */
-import { createInboxRecount, type InboxLimits, inboxKeys } from './inbox-recount.ts';
-import { READ_BYTES } from './log/log-reader.ts';
+import { encodeId, type Position, parseInboxEntry, START } from './log/entry.ts';
+import { type LogPart, READ_BYTES } from './log/log-reader.ts';
 import type { Store } from './redis/client.ts';
+import { inboxKeys } from './redis/keys.ts';
+
+/** Retention of an inbox. */
+export type InboxLimits = { inbox: number; inboxBytes: number };
 
 export type InboxState = {
   acked: number;
@@ -13,8 +17,6 @@ export type InboxState = {
   overflowed: boolean;
   /** Seq of the newest tombstone; 0 if there is none. */
   evictedAt: number;
-  /** False if a release without counters has written the inbox: see `recount`. */
-  isCounted: boolean;
 };
 
 /** Messages from others, as JSON. If `hasMore`, continue after `scannedTo`. */
@@ -29,29 +31,19 @@ export type MailboxPart = {
   messages: string[];
 };
 
-/** Positions processed per script call; each takes Redis less than a microsecond. */
-const POSITIONS_PER_CALL = 500;
+/** Bytes of entries examined per script call: less than a millisecond. */
+const ACK_BYTES = 128 * 1024;
 
-/** Parse the meta fields returned by an inbox read. An inbox without entries needs no recount. */
-export function inboxState({ meta }: { meta: Record<string, string> }): InboxState {
-  const number = (name: string) => Number(meta[name] ?? 0);
-  return {
-    acked: number('acked'),
-    unread: number('unread'),
-    overflowed: number('dropped') > number('read'),
-    evictedAt: number('evictedAt'),
-    isCounted: 'unread' in meta || !('epoch' in meta),
-  };
+/** The state of an inbox as returned by a read of its log. */
+export function inboxState({ state = [] }: LogPart): InboxState {
+  const [acked = 0, unread = 0, read = 0, dropped = 0, evictedAt = 0] = state;
+  return { acked, unread, overflowed: dropped > read, evictedAt };
 }
 
-export function createInboxes(store: Store, limits: InboxLimits) {
+export function createInboxes(store: Store, limits: InboxLimits, newEpoch: () => string) {
   const { keys, run, runBulk } = store;
-  const { recount, whenCounted } = createInboxRecount(store, limits);
 
   return {
-    recount,
-    whenCounted,
-
     /** Unacknowledged messages after a message id or a seq. Undefined if there is no such message. */
     async mailbox(
       username: string,
@@ -59,13 +51,15 @@ export function createInboxes(store: Store, limits: InboxLimits) {
       count: number,
       signal?: AbortSignal,
     ): Promise<MailboxPart | undefined> {
-      const { list, meta, ids } = keys.inbox(username);
-      const args = [...(typeof after === 'string' ? [after, 0] : ['', after]), count, READ_BYTES];
-      const read = () => runBulk({ name: username, signal }, 'inbox-read', [list, meta, ids], args);
-      const reply = await whenCounted([username], read, signal);
+      const id = typeof after === 'string' ? encodeId(after) : '';
+      if (id === undefined) return undefined;
+      const from = [id, typeof after === 'string' ? 0 : after];
+      const reply = await runBulk({ name: username, signal }, 'inbox-read', inboxKeys(keys.inbox(username)), [
+        ...[...from, count, READ_BYTES, username, newEpoch()],
+      ]);
       if (reply[0] === 'unknown') return undefined;
-      const [, first, acked, unread, overflowed, scannedTo, hasMore, messages, evictedFrom, evictedTo] =
-        reply;
+      const [, first, acked, unread, overflowed, scannedTo, hasMore, raw, evictedFrom, evictedTo] = reply;
+      const messages = raw.map((entry) => parseInboxEntry(0, entry).message).filter(Boolean);
       const state = { acked, unread, overflowed: overflowed === 1 };
       return { state, first, scannedTo, evictedFrom, evictedTo, hasMore: hasMore === 1, messages };
     },
@@ -77,28 +71,30 @@ export function createInboxes(store: Store, limits: InboxLimits) {
     async ack(
       username: string,
       sid: string,
-      upTo: string | { epoch: string; seq: number; mark: string },
+      upTo: string | Position,
       signal?: AbortSignal,
     ): Promise<number | undefined> {
       const inbox = keys.inbox(username);
-      const target = typeof upTo === 'string' ? [upTo, '', 0, ''] : ['', upTo.epoch, upTo.seq, upTo.mark];
-      const args = [inbox.channel, sid, ...target, POSITIONS_PER_CALL, limits.inbox, limits.inboxBytes];
-      const step = () => run('inbox-ack', inboxKeys(inbox), args);
+      const id = typeof upTo === 'string' ? encodeId(upTo) : '';
+      if (id === undefined) return undefined;
+      const position = typeof upTo === 'string' ? START : upTo;
+      const target = [id, position.epoch, position.seq, position.mark];
+      const args = [
+        inbox.pubsub,
+        sid,
+        ...target,
+        ACK_BYTES,
+        username,
+        limits.inbox,
+        limits.inboxBytes,
+        newEpoch(),
+      ];
       for (;;) {
-        const [outcome, unread] = await whenCounted([username], step, signal);
+        const [outcome, unread] = await run('inbox-ack', inboxKeys(inbox), args);
         if (outcome === 'unknown') return undefined;
         if (outcome === 'acked') return unread;
         signal?.throwIfAborted();
       }
-    },
-
-    /** The number of unread messages that `username` has from each of the others, in the same order. */
-    async unreadOf(username: string, others: string[], signal?: AbortSignal): Promise<number[]> {
-      if (others.length === 0) return [];
-      const { meta, senders } = keys.inbox(username);
-      const read = () => run('inbox-unread-by-sender', [meta, senders], others);
-      const [, ...unread] = await whenCounted([username], read, signal);
-      return unread;
     },
   };
 }

@@ -97,7 +97,7 @@ const newRecord = (id: string): NodeRecord => ({ id, isRegistered: false, change
 /** Returns false if this id was evicted. */
 async function beat(store: Store, { id, isRegistered }: NodeRecord, ageMs = 0): Promise<boolean> {
   const args = [id, isRegistered ? 0 : 1, ageMs];
-  const [now, isRecorded] = await store.run('node-heartbeat', [store.keys.nodes], args);
+  const [now, isRecorded] = await store.run('node-heartbeat', [store.keys.heartbeats], args);
   store.setClock(now);
   return isRecorded === 1;
 }

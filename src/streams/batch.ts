@@ -66,7 +66,7 @@ export function createBatch(
     presence,
     end,
     idPart: formatPosition(end),
-    sentAtMs: oldest && sentAtOf(oldest.message),
+    sentAtMs: oldest && sentAtOf(oldest),
   };
 }
 

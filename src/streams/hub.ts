@@ -71,7 +71,7 @@ export class Hub {
     [this.#options, this.#subscribers] = [options, subscribers];
     const { maxStreamBytes: maxBytes, replayLimit } = options.limits;
     const broadcasts = new BroadcastFeed({
-      ...{ store, pubsub, logs, replayLimit },
+      ...{ store, pubsub, logs, replayLimit, reportError },
       logGrew: () => this.#schedule(),
       logJumped: () => {
         for (const stream of subscribers.streams()) stream.fallBehind('jump');

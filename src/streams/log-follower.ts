@@ -7,9 +7,9 @@
  * stream then determines what it missed.
  */
 import { continuity } from '../store/log/cursor.ts';
-import { type Entry, isTombstone, markOf, type Position, START, samePosition } from '../store/log/entry.ts';
+import { type Entry, type Position, START, samePosition } from '../store/log/entry.ts';
 import type { LogPart, Window } from '../store/log/log-reader.ts';
-import { block, evictedBlock, mergeEvicted } from './sse.ts';
+import { entryBlock, mergeEvicted } from './sse.ts';
 
 export type FramedEntry = Entry & { block: Buffer };
 /** A published notification: an entry, the epoch of its log, and the mark of the previous entry. */
@@ -21,6 +21,8 @@ export type LogFollowerOwner = {
   fetch(window: Window): Promise<LogPart>;
   logGrew(): void;
   logJumped(): void;
+  /** An entry of a later release was passed over. */
+  entrySkipped(): void;
 };
 
 const READ_COUNT = 500;
@@ -63,7 +65,7 @@ export class LogFollower {
 
   get #lastAccepted(): Position {
     const last = this.#pending.at(-1);
-    return last ? { epoch: this.end.epoch, seq: last.seq, mark: markOf(last.message) } : this.end;
+    return last ? { epoch: this.end.epoch, seq: last.seq, mark: last.mark } : this.end;
   }
 
   /** Start at the end of the log; returns its meta. Subscribe first: notifications during the read are parked. */
@@ -105,11 +107,12 @@ export class LogFollower {
     }
     const taken = this.#pending.splice(0, count);
     const last = taken[count - 1]!;
-    this.end = { epoch: this.end.epoch, seq: last.seq, mark: markOf(last.message) };
+    this.end = { epoch: this.end.epoch, seq: last.seq, mark: last.mark };
     this.#pendingBytes -= bytes;
     if (this.#retainedCount > 0) this.#retain(taken, bytes);
     if (this.#isBehind && this.#pendingBytes <= this.#maxBytes / 2) this.refresh().catch(() => {});
-    return this.#kind === 'dm' ? mergeEvicted(taken) : taken;
+    const known = taken.filter(({ type }) => type !== 'unknown');
+    return this.#kind === 'dm' ? mergeEvicted(known) : known;
   }
 
   #retain(taken: FramedEntry[], bytes: number): void {
@@ -139,7 +142,7 @@ export class LogFollower {
     }
     const index = seq - this.#oldest;
     if (index >= 0 && seq <= this.end.seq)
-      return { first: 1, end: this.end, entries: this.#recent.slice(index, index + count), meta: {} };
+      return { first: 1, end: this.end, entries: this.#recent.slice(index, index + count) };
     const window = { after: Math.max(seq - 1, 0), count, maxBytes, minEntries: 2, requester };
     const part = await this.#owner.fetch(window);
     const known = part.entries.filter((entry) => entry.seq <= Math.max(this.end.seq, seq));
@@ -179,7 +182,7 @@ export class LogFollower {
         if (this.#isBehind) return;
         const from = this.#lastAccepted;
         const part = await this.#owner.fetch({ after: Math.max(from.seq - 1, 0), count: READ_COUNT });
-        if (continuity(from, part, markOf) !== 'whole') {
+        if (continuity(from, part) !== 'whole') {
           this.#jump(part.end);
           continue;
         }
@@ -225,9 +228,10 @@ export class LogFollower {
     const at = this.#lastAccepted;
     if (at.seq > 0 && epoch !== at.epoch) return false;
     if (entry.seq < at.seq) return true;
-    if (entry.seq === at.seq) return markOf(entry.message) === at.mark;
+    if (entry.seq === at.seq) return entry.mark === at.mark;
     if (entry.seq !== at.seq + 1 || before !== at.mark) return false;
     if (at.seq === 0) this.end = { ...this.end, epoch };
+    if (entry.type === 'unknown') this.#owner.entrySkipped();
     const framed = this.#frame(entry);
     this.#pending.push(framed);
     this.#pendingBytes += framed.block.length;
@@ -236,7 +240,6 @@ export class LogFollower {
   }
 
   #frame(entry: Entry): FramedEntry {
-    const isGap = isTombstone(entry);
-    return { ...entry, block: isGap ? evictedBlock(entry.seq, entry.seq) : block(this.#kind, entry.message) };
+    return { ...entry, block: entryBlock(this.#kind, entry) };
   }
 }

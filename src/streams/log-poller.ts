@@ -46,10 +46,10 @@ export function createLogPoller(options: {
   async function check(batch: Subscriber[]): Promise<boolean> {
     const followers = [broadcasts.follower, ...batch.map((subscriber) => subscriber.follower)];
     const { keys } = store;
-    const metas = [keys.broadcasts.meta, ...batch.map(({ username }) => keys.inbox(username).meta)];
+    const hashes = [keys.everyone.hash, ...batch.map(({ username }) => keys.inbox(username).hash)];
     try {
       for (let i = 0; i < followers.length; i += ENDS_PER_CALL) {
-        const ends = await logs.ends(metas.slice(i, i + ENDS_PER_CALL));
+        const ends = await logs.ends(hashes.slice(i, i + ENDS_PER_CALL));
         await Promise.all(ends.map((end, index) => followers[i + index]!.compare(end)));
       }
       return true;

@@ -7,7 +7,7 @@
 import { setImmediate } from 'node:timers/promises';
 import type { components } from '../contract.d.ts';
 import { type Cursor, continuity } from '../store/log/cursor.ts';
-import { isTombstone, markOf, type Position } from '../store/log/entry.ts';
+import { isTombstone, type Position } from '../store/log/entry.ts';
 import type { FramedPart, LogFollower } from './log-follower.ts';
 import { evictedBlock, glue, ownBlock } from './sse.ts';
 
@@ -118,14 +118,14 @@ export class Replay {
     let [bytes, gaps] = [0, 0];
     for (const entry of newEntries) {
       if (isTombstone(entry)) {
-        this.#move(name, { epoch: part.end.epoch, seq: entry.seq, mark: markOf(entry.message) });
+        this.#move(name, { epoch: part.end.epoch, seq: entry.seq, mark: entry.mark });
         this.#evicted = { from: this.#evicted?.from ?? entry.seq, to: entry.seq };
         continue;
       }
       const isOldCopy = name === 'inbox' && entry.origin !== '-' && entry.seq <= this.#mailboxUntil;
-      const isWanted = !isOldCopy && entry.origin !== this.#sid;
+      const isWanted = !isOldCopy && entry.origin !== this.#sid && entry.type === 'message';
       if (isWanted && (bytes > 0 || !mustAdvance) && bytes + entry.block.length > maxBytes) break;
-      this.#move(name, { epoch: part.end.epoch, seq: entry.seq, mark: markOf(entry.message) });
+      this.#move(name, { epoch: part.end.epoch, seq: entry.seq, mark: entry.mark });
       const evicted = this.#takeEvictedGap();
       blocks.push(...evicted);
       gaps += evicted.length;
@@ -163,7 +163,7 @@ export class Replay {
   /** If the log does not continue from this position, move to what exists and return the gap. */
   async #skipGap(name: LogName, part: FramedPart): Promise<Gap | undefined> {
     const at = this.at[name];
-    const reason = continuity(at, part, markOf);
+    const reason = continuity(at, part);
     if (reason === 'whole') return undefined;
     const gap = { log: name, reason, history: HISTORY[name] };
     if (reason === 'trimmed') {

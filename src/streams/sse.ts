@@ -11,6 +11,7 @@ export type StreamEvent = components['schemas']['StreamEvent'];
 export type OwnEvent = Exclude<StreamEvent, { kind: 'dm' | 'broadcast' }>;
 
 const NEWLINE = Buffer.from('\n');
+const NO_BLOCK = Buffer.alloc(0);
 
 /** `json` is one line: JSON.stringify escapes CR and LF, and nothing else ends a line in an event stream. */
 export function block(kind: StreamEvent['kind'], json: string): Buffer {
@@ -24,6 +25,12 @@ export function ownBlock(event: OwnEvent): Buffer {
 /** Replaces messages that were evicted from a full inbox. */
 export function evictedBlock(from: number, to: number): Buffer {
   return ownBlock({ kind: 'gap', log: 'inbox', from, to, reason: 'overflow', history: 'dm' });
+}
+
+/** The block of an entry of a log; empty if it is passed over. */
+export function entryBlock(kind: 'dm' | 'broadcast', entry: Entry): Buffer {
+  if (entry.type === 'unknown') return NO_BLOCK;
+  return isTombstone(entry) ? evictedBlock(entry.seq, entry.seq) : block(kind, entry.message);
 }
 
 /** Adjacent tombstones become one gap. */

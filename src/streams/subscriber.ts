@@ -4,7 +4,7 @@
  */
 import { inboxState } from '../store/inboxes.ts';
 import { formatPosition } from '../store/log/cursor.ts';
-import { type Position, parseEntry, START } from '../store/log/entry.ts';
+import { decodeId, type Entry, type Position, parseInboxEntry, START } from '../store/log/entry.ts';
 import type { LogPart, Window } from '../store/log/log-reader.ts';
 import type { LogStore } from '../store/log/log-store.ts';
 import type { Store } from '../store/redis/client.ts';
@@ -44,6 +44,8 @@ export type SubscriberHost = {
   streamClosed(subscriber: Subscriber): void;
 };
 
+/** Logged once for each kind of log. */
+export const SKIPPED = 'an entry of a later release was skipped';
 const NO_ENTRIES: never[] = [];
 const RESOLVED = Promise.resolve();
 
@@ -72,7 +74,7 @@ export class Subscriber implements LogFollowerOwner, StreamHost, ReplaySource {
     this.#host = host;
     this.#broadcasts = host.broadcasts.follower;
     this.follower = new LogFollower('dm', this);
-    this.#subscribed = host.pubsub.subscribe(this.#keys().channel, (payload) => this.#receive(payload));
+    this.#subscribed = host.pubsub.subscribe(this.#keys().pubsub, (payload) => this.#receive(payload));
   }
 
   get followers(): ReplaySource['followers'] {
@@ -95,8 +97,7 @@ export class Subscriber implements LogFollowerOwner, StreamHost, ReplaySource {
   async mailbox(): Promise<Mailbox> {
     await this.#subscribed;
     const part = this.#opened ? await this.#opened.then(() => this.fetch({ count: 0 })) : await this.#open();
-    const { acked, unread, overflowed, evictedAt, isCounted } = inboxState(part);
-    if (!isCounted) return this.#host.logs.recount(this.username).then(() => this.mailbox());
+    const { acked, unread, overflowed, evictedAt } = inboxState(part);
     const start = Math.max(acked, part.first - 1);
     return {
       start: start === 0 ? START : { epoch: part.end.epoch, seq: start, mark: '' },
@@ -112,7 +113,7 @@ export class Subscriber implements LogFollowerOwner, StreamHost, ReplaySource {
   }
 
   fetch(window: Window): Promise<LogPart> {
-    return this.#host.logs.read(this.#keys(), window);
+    return this.#host.logs.read(this.#keys(), window, parseInboxEntry);
   }
 
   logGrew(): void {
@@ -122,6 +123,10 @@ export class Subscriber implements LogFollowerOwner, StreamHost, ReplaySource {
   logJumped(): void {
     this.idPart = formatPosition(this.follower.end);
     for (const stream of this.streams) stream.fallBehind('jump');
+  }
+
+  entrySkipped(): void {
+    this.#host.reportError('an inbox', new Error(SKIPPED));
   }
 
   presenceTotal(): number {
@@ -154,7 +159,7 @@ export class Subscriber implements LogFollowerOwner, StreamHost, ReplaySource {
   }
 
   close(): void {
-    this.#host.pubsub.unsubscribe(this.#keys().channel);
+    this.#host.pubsub.unsubscribe(this.#keys().pubsub);
   }
 
   #keys(): InboxKeys {
@@ -170,25 +175,29 @@ export class Subscriber implements LogFollowerOwner, StreamHost, ReplaySource {
     return part;
   }
 
-  /** Handle `entry epoch seq before origin note json` or `ack sid unread messageId`. */
+  /** Handle a notification of an entry, or `ack sid unread id`. */
   #receive(payload: string): void {
     if (!payload.startsWith('ack ')) {
-      receiveEntry(this.follower, payload);
+      receiveEntry(this.follower, payload, parseInboxEntry);
       return;
     }
     const [, sid = '', unread = '0', upTo = ''] = payload.split(' ', 4);
-    const block = ownBlock({ kind: 'mailbox', unread: Number(unread), upTo });
+    const block = ownBlock({ kind: 'mailbox', unread: Number(unread), upTo: decodeId(upTo) });
     this.acks = [...this.acks, { sid, block }];
     this.#host.scheduleDelivery(this);
   }
 }
 
 /**
- * Handle `entry epoch seq before origin note json`, published by the script that appended. `before` is `-` for the
+ * Handle `entry epoch seq before` and the entry as stored, published by the script that appended. `before` is `-` for the
  * first entry.
  */
-export function receiveEntry(follower: LogFollower, payload: string): void {
+export function receiveEntry(
+  follower: LogFollower,
+  payload: string,
+  parse: (seq: number, raw: string) => Entry,
+): void {
   const [word = '', epoch = '', seq = '', before = ''] = payload.split(' ', 4);
   const raw = payload.slice(word.length + epoch.length + seq.length + before.length + 4);
-  follower.receive({ epoch, before: before === '-' ? '' : before, entry: parseEntry(Number(seq), raw) });
+  follower.receive({ epoch, before: before === '-' ? '' : before, entry: parse(Number(seq), raw) });
 }

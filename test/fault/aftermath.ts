@@ -1,6 +1,8 @@
 /** Checks after the fault: presence becomes correct and all resources are released. */
+import { directChannel } from '../../src/store/channels.ts';
+import { createKeys, type LogKeys } from '../../src/store/redis/keys.ts';
 import type { Client } from './client.ts';
-import { type History, logOf, type Note } from './history.ts';
+import type { History, Note } from './history.ts';
 import { online } from './inspect.ts';
 import type { Node } from './node.ts';
 import { until } from './processes.ts';
@@ -80,28 +82,26 @@ export async function checkResources(options: {
   return notes;
 }
 
+/** Every account has these, whether it has talked or not. */
+const OF_ACCOUNT = /^parley:(\{...\}:(account|sessions|session:[\w-]+):|skeleton:)/;
+const KEYS = createKeys('parley:', '');
+const storedUnder = ({ list, hash }: LogKeys): string[] => [list, hash];
+
 /** Keys that the stored data does not explain. With nobody online there must be no presence keys. */
 function strayKeys(keys: string[], history: History): string[] {
-  const logs = new Set<string>();
-  const correspondents = new Set<string>();
-  for (const entries of history.stored.values()) {
-    for (const entry of entries) {
-      logs.add(logOf(entry));
-      if (entry.to !== undefined) correspondents.add(entry.from).add(entry.to);
-    }
+  const { realm, skeletons, revoked, evictor, everyone } = KEYS;
+  const explained = new Set([realm, skeletons, revoked, evictor, ...storedUnder(everyone)]);
+  for (const { from, to } of [...history.stored.values()].flat()) {
+    if (to === undefined) continue;
+    for (const key of storedUnder(KEYS.direct(directChannel(from, to)))) explained.add(key);
+    for (const inbox of [KEYS.inbox(from), KEYS.inbox(to)])
+      for (const key of [...storedUnder(inbox), inbox.heavy]) explained.add(key);
   }
-  const isExplained = (key: string): boolean => {
-    const [, base = '', owner = ''] = /^parley:(\w+|\{broadcasts\}):?(?:\{([^}]+)\})?/.exec(key) ?? [];
-    if (base === 'conversation') return logs.has(owner);
-    if (base === 'inbox' || base === 'conversations') return correspondents.has(owner);
-    const ofAccounts = ['account', 'session', 'sessions', 'skeleton', 'skeletons'];
-    return [...ofAccounts, '{broadcasts}', 'revoked', 'evictor'].includes(base) || NODES.test(key);
-  };
-  return keys.filter((key) => !isExplained(key));
+  return keys.filter((key) => !OF_ACCOUNT.test(key) && !NODES.test(key) && !explained.has(key));
 }
 
 /** Keys that list nodes: one for all, and one for each presence shard. */
-const NODES = /^parley:(online:\{\d+\}:)?nodes$/;
+const NODES = /^parley:(online:\{\d+\}:nodes|heartbeats)$/;
 
 async function strayNodes(redis: RedisServer, keys: string[], nodes: number): Promise<string[]> {
   const sizes = keys

@@ -19,6 +19,8 @@ export type Cost = {
   refusals?: readonly number[];
   /** Number of send attempts that may end without a definite response. */
   unknowns?: number;
+  /** Logs may have lost everything up to some message. */
+  mayLoseFronts?: boolean;
   /** Time within which a reader must reconnect after its stream ended. */
   backMs?: number;
 };
@@ -37,7 +39,7 @@ export function check(history: History, cost: Cost = {}): Verdict {
   const violations: Violation[] = history.notes.map((note) => ({ ...note }));
   const report = (rule: string, what: string) => void violations.push({ rule, what });
   const sends = new Map(history.sends.map((send) => [send.text, send]));
-  const storedTexts = checkStored(history, sends, report);
+  const storedTexts = checkStored(history, sends, cost, report);
   const lost = checkSends(history, storedTexts, cost, report);
   let [repeats, gaps] = [0, 0];
   for (const reader of history.readers) {
@@ -51,12 +53,18 @@ export function check(history: History, cost: Cost = {}): Verdict {
 
 type Report = (rule: string, what: string) => void;
 
-/** Every log must have consecutive seqs and contain only messages that were sent to it, each once. */
-function checkStored(history: History, sends: Map<string, Send>, report: Report): Map<string, Stored> {
+/** Every log must have consecutive seqs, from 1 unless its front may be lost, and contain only messages that were sent to it, each once. */
+function checkStored(
+  history: History,
+  sends: Map<string, Send>,
+  cost: Cost,
+  report: Report,
+): Map<string, Stored> {
   const byText = new Map<string, Stored>();
   for (const [log, entries] of history.stored) {
+    const lostUpTo = cost.mayLoseFronts && entries[0] ? entries[0].seq - 1 : 0;
     for (const [index, entry] of entries.entries()) {
-      const before = entries[index - 1]?.seq ?? 0;
+      const before = entries[index - 1]?.seq ?? lostUpTo;
       if (entry.seq !== before + 1) report('no holes', `${log}: seq ${before} is followed by ${entry.seq}`);
       const send = sends.get(entry.text);
       if (!send || send.kind !== entry.kind || send.from !== entry.from || logOf(send) !== log)

@@ -52,6 +52,17 @@ describe('when the fault may lose messages', () => {
     expect(rulesOf(history, cost)).toEqual(['nothing lost']);
   });
 
+  test('a log may begin later only if its front may be lost, and has no holes after that', () => {
+    const history = good();
+    history.losses.push({ fromMs: 0, toMs: 500 });
+    storedOf(history, BROADCASTS).shift();
+    for (const { events } of history.readers) events.push(gap(999, 'broadcasts', null, 3));
+    expect(rulesOf(history, cost)).toEqual(['no holes']);
+    expect(rulesOf(history, { ...cost, mayLoseFronts: true })).toEqual([]);
+    storedOf(history, BROADCASTS)[1]!.seq = 4;
+    expect(rulesOf(history, { ...cost, mayLoseFronts: true })).toContain('no holes');
+  });
+
   test('a message acknowledged long before the loss must still be stored', () => {
     const history = good();
     for (const { events } of history.readers) events.push(gap(999, 'broadcasts', null, 2));

@@ -58,7 +58,7 @@ export const MUTANTS: Mutant[] = [
       ['streams/log-follower.js', 'if (entry.seq < at.seq)\n            return true;', ''],
       [
         'streams/log-follower.js',
-        'if (entry.seq === at.seq)\n            return markOf(entry.message) === at.mark;\n        if (entry.seq !== at.seq + 1 || before !== at.mark)',
+        'if (entry.seq === at.seq)\n            return entry.mark === at.mark;\n        if (entry.seq !== at.seq + 1 || before !== at.mark)',
         'if (entry.seq > at.seq + 1)',
       ],
     ],
@@ -134,8 +134,15 @@ export const MUTANTS: Mutant[] = [
     patches: [
       ['store/log/cursor.js', 'position.mark && entry', 'false && entry'],
       ['streams/log-follower.js', ' || before !== at.mark', ''],
-      ['streams/log-follower.js', 'return markOf(entry.message) === at.mark;', 'return true;'],
+      ['streams/log-follower.js', 'return entry.mark === at.mark;', 'return true;'],
     ],
+  },
+  {
+    guard: 'an append compares the list of a log with its state',
+    fault: 'lost-list',
+    seconds: 20,
+    expects: LOSS,
+    patches: [['store/lua/lib/append.lua', 'if length ~= log.last - log.first + 1 then', 'if false then']],
   },
   {
     guard: 'a gap ends where the stream continues',

@@ -1,4 +1,5 @@
 /** Faults of Redis itself: it crashes, stops, loses data, or runs out of memory or disk space. */
+import { createKeys } from '../../src/store/redis/keys.ts';
 import type { Cost } from './checker.ts';
 import { CALM, type Fault } from './fault.ts';
 import { smallDisk } from './processes.ts';
@@ -96,6 +97,16 @@ export const REDIS_FAULTS = {
       await registerAgain();
     },
     pauseMs: [6_000, 10_000],
+    isAlone: true,
+  },
+  'lost-list': {
+    what: 'DEL of the list of the broadcasts, whose state stays',
+    cost: { ...CALM, gaps: ['epoch'], mayLoseFronts: true },
+    inject: async ({ redis, losses, now }) => {
+      await redis.admin.del(createKeys('parley:', '').everyone.list);
+      losses.push({ fromMs: 0, toMs: now() });
+    },
+    pauseMs: [6_000, 8_000],
     isAlone: true,
   },
   'disk-full': {

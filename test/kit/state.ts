@@ -8,7 +8,9 @@ type Memory = Record<string, unknown>;
 export async function everything({ prefix }: { prefix: string }): Promise<Memory> {
   const { commands, keys } = await testStore(prefix);
   const names = await commands.keys(`${prefix}*`);
-  const kept = names.filter((name) => name !== keys.nodes && !name.startsWith(`${prefix}limit:`));
+  const kept = names.filter(
+    (name) => name !== keys.heartbeats && !/^(\{...\}:)?limit:/.test(name.slice(prefix.length)),
+  );
   const values = kept.sort().map(async (name) => [name, await value(commands, name)] as const);
   return Object.fromEntries(await Promise.all(values));
 }

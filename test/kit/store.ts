@@ -2,7 +2,8 @@
 import { randomUUID } from 'node:crypto';
 import { v7 as uuidv7 } from 'uuid';
 import { inject, onTestFinished } from 'vitest';
-import { createLogStore, type Draft, type Retention } from '../../src/store/log/log-store.ts';
+import { type Draft, encodeId } from '../../src/store/log/entry.ts';
+import { createLogStore, type Retention } from '../../src/store/log/log-store.ts';
 import { openStore, type Store } from '../../src/store/redis/client.ts';
 
 export async function testStore(prefix = `test-${randomUUID().slice(0, 8)}:`): Promise<Store> {
@@ -35,19 +36,9 @@ export function testLogs(store: Store, retention: Partial<Retention> = {}, max =
 }
 
 /** A message as `chat` would draft it. */
-export function draft(
-  from: string,
-  text: string,
-  options: { key?: string; sid?: string; to?: string } = {},
-): Draft {
-  const { key = '-', sid = 'session', to } = options;
-  const id = uuidv7();
-  const kind = to === undefined ? 'broadcast' : 'dm';
-  const jsonPrefix = JSON.stringify({ id, kind, from, to, text, sentAt: new Date().toISOString() }).slice(
-    0,
-    -1,
-  );
-  return { id, sid, key, jsonPrefix, limitedAs: from };
+export function draft(from: string, text: string, options: { key?: string; sid?: string } = {}): Draft {
+  const { key = '-', sid = 'session' } = options;
+  return { id: encodeId(uuidv7())!, from, origin: sid, key, json: JSON.stringify({ text }) };
 }
 
 /** An account with the fields that the scripts read. */

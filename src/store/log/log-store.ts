@@ -1,25 +1,17 @@
 /**
- * The three uses of a log: broadcasts, conversations, inboxes. Owns the scripts that append. Every write is one script,
- * so it happens completely or not at all.
+ * Appends to the logs of channels and delivers to inboxes. Every write is one script, so it happens completely or not at
+ * all.
  */
+import { setImmediate } from 'node:timers/promises';
 import type { RateLimit } from '../../rate-limit-setting.ts';
-import { inboxKeys } from '../inbox-recount.ts';
+import { EVERYONE, otherMember } from '../channels.ts';
 import { createInboxes } from '../inboxes.ts';
-import type { Store } from '../redis/client.ts';
-import type { LogKeys } from '../redis/keys.ts';
+import { type Store, StoreUnavailable } from '../redis/client.ts';
+import { inboxKeys } from '../redis/keys.ts';
 import type { ScriptReplies } from '../redis/scripts.ts';
-import { parseEntry } from './entry.ts';
+import { type Draft, messageJson, parseEntry, sentAtOf } from './entry.ts';
 import { createLogReader } from './log-reader.ts';
 
-export type Draft = {
-  id: string;
-  sid: string;
-  /** Digest of account and idempotency key, or '-'. */
-  key: string;
-  /** The message as JSON without `seq` and the closing brace. */
-  jsonPrefix: string;
-  limitedAs: string;
-};
 export type AppendResult =
   | { outcome: 'appended' | 'replayed'; message: string }
   | { outcome: 'limited'; waitMs: number }
@@ -38,6 +30,9 @@ export type Retention = {
   accountBytes: number;
 };
 
+/** Each call examines some thousand entries of a full inbox; an inbox has at most three times its limit. */
+const MAX_CALLS = 100;
+
 export type LogStore = ReturnType<typeof createLogStore>;
 
 export function createLogStore(
@@ -46,7 +41,6 @@ export function createLogStore(
 ) {
   const { keys, append } = store;
   const { retention, sendLimit, newEpoch } = options;
-  const inboxes = createInboxes(store, retention);
   /** Joined into one argument: each argument costs both sides a little on every message. */
   const directLimits = [
     ...[retention.history, retention.historyBytes, retention.inbox, retention.inboxBytes],
@@ -54,55 +48,56 @@ export function createLogStore(
   ].join(' ');
 
   return {
-    ...createLogReader(store),
-    ...inboxes,
+    ...createLogReader(store, newEpoch),
+    ...createInboxes(store, retention, newEpoch),
 
     async broadcast(draft: Draft): Promise<AppendResult> {
+      const { list, hash } = keys.everyone;
       const reply = await append(
         'broadcast-append',
-        keys.broadcasts.meta,
-        [...logKeys(keys.broadcasts), keys.limit('send', draft.limitedAs)],
+        hash,
+        [list, hash, keys.sendLimit(draft.from)],
         [
-          ...[keys.channels.broadcasts, retention.broadcasts, retention.broadcastBytes, newEpoch()],
-          ...[draft.key, draft.sid, draft.id, draft.jsonPrefix],
+          ...[keys.channels.everyone, retention.broadcasts, retention.broadcastBytes, newEpoch()],
+          ...[draft.key, draft.origin, draft.id, `${draft.from} ${draft.json}`],
           ...[sendLimit.max, sendLimit.windowMs],
         ],
       );
-      return resultOf(reply);
+      return resultOf(reply, EVERYONE, draft);
     },
 
-    async direct(from: string, to: string, draft: Draft): Promise<AppendResult> {
+    async direct(channel: string, draft: Draft): Promise<AppendResult> {
+      const { from } = draft;
+      const to = otherMember(channel, from);
       const [sender, reader] = [keys.inbox(from), keys.inbox(to)];
-      const conversation = keys.conversation(from, to);
-      const reply = await inboxes.whenCounted([from, to], () =>
-        append(
-          'direct-append',
-          conversation.meta,
-          [
-            ...logKeys(conversation),
-            ...[keys.limit('send', draft.limitedAs), keys.account(to)],
-            ...[sender.conversations, ...inboxKeys(sender)],
-            ...[reader.conversations, ...inboxKeys(reader)],
-          ],
-          [
-            ...[from, to, sender.channel, reader.channel, directLimits, newEpoch()],
-            ...[draft.key, draft.sid, draft.id, draft.jsonPrefix],
-          ],
-        ),
-      );
-      return resultOf(reply);
+      const { list, hash } = keys.direct(channel);
+      const scriptKeys = [
+        ...[list, hash, keys.sendLimit(from), keys.account(to)],
+        ...inboxKeys(sender),
+        ...inboxKeys(reader),
+      ];
+      const args = [
+        ...[from, to, channel, sender.pubsub, reader.pubsub, directLimits, newEpoch()],
+        ...[draft.key, draft.origin, draft.id, sentAtOf(draft), `${from} ${draft.json}`],
+      ];
+      for (let call = 0; call < MAX_CALLS; call += 1) {
+        const reply = await append('direct-append', hash, scriptKeys, args);
+        if (reply[0] !== 'again') return resultOf(reply, channel, draft);
+        await setImmediate(); // let other requests run
+      }
+      throw new StoreUnavailable('a full inbox could not be cleared');
     },
   };
 }
 
-const logKeys = (log: LogKeys): string[] => [log.list, log.meta, log.keys];
+type AppendReply = Exclude<ScriptReplies['direct-append'], readonly ['again']>;
 
-function resultOf(reply: Exclude<ScriptReplies['direct-append'], readonly ['uncounted']>): AppendResult {
+function resultOf(reply: AppendReply, channel: string, draft: Draft): AppendResult {
   switch (reply[0]) {
     case 'appended':
-      return { outcome: 'appended', message: reply[1] };
+      return { outcome: 'appended', message: messageJson(channel, draft, reply[1]) };
     case 'replayed':
-      return { outcome: 'replayed', message: parseEntry(0, reply[1]).message }; // the script returns the stored entry
+      return { outcome: 'replayed', message: parseEntry(0, reply[1], channel).message };
     case 'limited':
       return { outcome: 'limited', waitMs: reply[1] };
     default:

@@ -1,7 +1,7 @@
--- Write the meta of a log as it is: a WAIT that follows then waits for everything that was written before, by any node.
--- KEYS  1 meta
+-- Write the state of a log as it is: a WAIT that follows then waits for everything that was written before, by any node.
+-- KEYS  1 hash of the log
 -- Replies 'touched' | 'unknown': there is no such log
-local epoch = redis.call('HGET', KEYS[1], 'epoch')
-if not epoch then return 'unknown' end
-redis.call('HSET', KEYS[1], 'epoch', epoch)
+local state = redis.call('HGET', KEYS[1], '#')
+if not state then return 'unknown' end
+redis.call('HSET', KEYS[1], '#', state)
 return 'touched'

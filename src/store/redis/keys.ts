@@ -3,22 +3,15 @@
  * marks the part that a Redis Cluster would hash; usernames contain no braces, colons or bars.
  */
 import { createHash } from 'node:crypto';
+import { tagOf, tagOfChannel } from './partitions.ts';
 
-/** The keys of one log: its entries, its meta hash, and the index by idempotency key. */
-export type LogKeys = { list: string; meta: string; keys: string };
-export type InboxKeys = {
-  list: string;
-  meta: string;
-  ids: string;
-  conversations: string;
-  /** Unread counts per sender; each unread entry; every account this one has written to. */
-  senders: string;
-  mail: string;
-  friends: string;
-  /** Senders that fill more than a small part of the inbox. */
-  heavy: string;
-  channel: string;
-};
+/** The keys of one log: its entries, and a hash with its state. */
+export type LogKeys = { list: string; hash: string };
+/** `heavy`: the channels that fill more than a small part of the inbox. */
+export type InboxKeys = LogKeys & { heavy: string; pubsub: string };
+
+/** The keys of an inbox in the order the scripts expect. */
+export const inboxKeys = ({ list, hash, heavy }: InboxKeys): string[] => [list, hash, heavy];
 
 export const PRESENCE_SHARDS = 16;
 
@@ -31,52 +24,45 @@ export const startKeys = (prefix: string) => ({ realm: `${prefix}realm`, channel
 export function createKeys(prefix: string, realm: string) {
   const key = (name: string) => `${prefix}${name}`;
   const channel = (name: string) => `${prefix}${realm}:${name}`;
+  /** A key of an account: all of them lie in one slot. */
+  const keyOf = (username: string, name: string) => `${prefix}{${tagOf(username)}}:${name}:${username}`;
 
   return {
     realm: startKeys(prefix).realm,
-    account: (username: string) => key(`account:{${username}}`),
+    account: (username: string) => keyOf(username, 'account'),
     /** Pattern for SCAN, and the username in a matching key. */
-    accounts: `${prefix.replace(/[*?[\]^\\-]/g, '\\$&')}account:{*}`,
-    usernameIn: (account: string) => account.slice(key('account:{').length, -1),
+    accounts: `${prefix.replace(/[*?[\]^\\-]/g, '\\$&')}{???}:account:*`,
+    usernameIn: (account: string) => account.slice(key('{tag}:account:').length),
     skeleton: (digest: string) => key(`skeleton:{${digest}}`),
     skeletons: key('skeletons'),
-    session: (username: string, sid: string) => key(`session:{${username}}:${sid}`),
-    sessions: (username: string) => key(`sessions:{${username}}`),
+    session: (username: string, sid: string) => keyOf(username, `session:${sid}`),
+    sessions: (username: string) => keyOf(username, 'sessions'),
     ticket: (hash: string) => key(`ticket:{${hash}}`),
     revoked: key('revoked'),
+    sendLimit: (username: string) => keyOf(username, 'limit:send'),
     limit: (purpose: string, who: string) => key(`limit:${purpose}:{${who}}`),
-    nodes: key('nodes'),
+    heartbeats: key('heartbeats'),
+    /** Heartbeats of releases before the data version. */
+    earlierNodes: key('nodes'),
     evictor: key('evictor'),
     shardOf: (username: string): number => createHash('sha1').update(username).digest()[0]! % PRESENCE_SHARDS,
     online: (shard: number) => key(`online:{${shard}}`),
     onlineNodes: (shard: number) => key(`online:{${shard}}:nodes`),
 
-    broadcasts: {
-      list: key('{broadcasts}'),
-      meta: key('{broadcasts}:meta'),
-      keys: key('{broadcasts}:keys'),
-    } satisfies LogKeys,
-    conversation: (a: string, b: string): LogKeys => {
-      const base = key(`conversation:{${a < b ? `${a}|${b}` : `${b}|${a}`}}`);
-      return { list: base, meta: `${base}:meta`, keys: `${base}:keys` };
+    everyone: { list: key('{everyone}'), hash: key('{everyone}:state') } satisfies LogKeys,
+    /** The log of a direct channel. */
+    direct: (channel: string): LogKeys => {
+      const list = key(`{${tagOfChannel(channel)}}:log:${channel}`);
+      return { list, hash: `${list}:state` };
     },
     inbox: (username: string): InboxKeys => {
-      const base = key(`inbox:{${username}}`);
-      return {
-        list: base,
-        meta: `${base}:meta`,
-        ids: `${base}:ids`,
-        conversations: key(`conversations:{${username}}`),
-        senders: `${base}:senders`,
-        mail: `${base}:mail`,
-        friends: `${base}:friends`,
-        heavy: `${base}:heavy`,
-        channel: channel(`inbox:{${username}}`),
-      };
+      const list = keyOf(username, 'inbox');
+      const pubsub = channel(`{${tagOf(username)}}:inbox:${username}`);
+      return { list, hash: `${list}:channels`, heavy: `${list}:heavy`, pubsub };
     },
 
     channels: {
-      broadcasts: channel('{broadcasts}'),
+      everyone: channel('{everyone}'),
       presence: channel('presence'),
       revoked: channel('revoked'),
       probe: (nodeId: string) => channel(`probe:${nodeId}`),

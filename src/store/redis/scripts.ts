@@ -13,31 +13,40 @@ import type { Redis } from 'ioredis';
 /** The replies documented in each script's header. */
 export type ScriptReplies = {
   'realm-open': string;
-  'broadcast-append': ['appended' | 'replayed', string] | ['limited', number];
+  'migration-claim': 'claimed' | 'busy' | 'running';
+  'migration-log': 'moved' | 'gone';
+  'migration-counters': [
+    epoch: string,
+    ...[first: number, last: number, acked: number, received: number, read: number, dropped: number],
+  ];
+  'migration-nodes': 'written';
+  'migration-inbox': 'moved' | 'gone';
+  'broadcast-append': ['appended', number] | ['replayed', string] | ['limited', number];
   'direct-append':
-    | ['appended' | 'replayed', string]
+    | ['appended', number]
+    | ['replayed', string]
     | ['limited', number]
     | ['unknown']
     | ['mailbox_full']
     | ['quota_exceeded']
-    | ['uncounted'];
-  'log-read': [meta: string[], start: number, entries: string[]];
+    | ['again'];
+  'log-read': [
+    state: [] | [epoch: string, mark: string, first: number, last: number, ...rest: (number | string)[]],
+    start: number,
+    entries: string[],
+  ];
   'inbox-read':
     | [
         'read',
         ...[first: number, acked: number, unread: number, overflowed: 0 | 1],
-        ...[scannedTo: number, hasMore: 0 | 1, messages: string[], evictedFrom: number, evictedTo: number],
+        ...[scannedTo: number, hasMore: 0 | 1, entries: string[], evictedFrom: number, evictedTo: number],
       ]
-    | ['unknown']
-    | ['uncounted'];
-  'log-positions': string[];
-  'conversations-page': [unlisted: number, stop: string, hasOlder: 0 | 1, page: (string | number)[]];
-  'conversations-link': 'linked';
+    | ['unknown'];
+  'log-positions': (string | number)[];
+  'channels-page': [stop: string, hasOlder: 0 | 1, page: (string | number)[]];
   'log-newest': string[];
   'log-touch': 'touched' | 'unknown';
-  'inbox-ack': ['acked' | 'more', number] | ['unknown'] | ['uncounted'];
-  'inbox-recount': 'counted' | 'more';
-  'inbox-unread-by-sender': ['unread', ...number[]] | ['uncounted'];
+  'inbox-ack': ['acked' | 'more', number] | ['unknown'];
   'account-create': 'created' | 'taken';
   'skeleton-reserve': ['reserved'] | ['alike', holder: string];
   'account-update': 'set' | 'unknown';

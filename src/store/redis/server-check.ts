@@ -57,7 +57,7 @@ async function prove(redis: Redis, options: CheckOptions): Promise<string> {
   if (address.database > 0) await redis.select(address.database);
   const keys = startKeys(prefix);
   const realm = await whenLoaded(log, () =>
-    runScript(redis, 'realm-open', [keys.realm], [newRealm, keys.channel]),
+    runScript(redis, 'realm-open', [keys.realm], [newRealm, keys.channel, '']),
   );
   if (waitReplicas > 0) {
     const connected = await redis.wait(waitReplicas + 1, COUNT_WITHIN_MS);

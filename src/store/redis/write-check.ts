@@ -2,6 +2,7 @@
  * Whether this node can write, and still to the database that it began with. A ping proves neither: a replica replies to
  * it, and so does a server into which another backup was loaded.
  */
+import { DATA_VERSION } from '../data-version.ts';
 import type { Store } from './client.ts';
 import { StoreUnavailable } from './error-replies.ts';
 
@@ -15,7 +16,7 @@ export function createWriteCheck(store: Store, channel: string, onReplaced: () =
 
   async function write(): Promise<void> {
     // A database that was emptied keeps its realm: the other nodes, which know it, stay on the same channels.
-    const found = await run('realm-open', [keys.realm], [realm, channel]);
+    const found = await run('realm-open', [keys.realm], [realm, channel, DATA_VERSION]);
     if (found === realm) return;
     if (!isReplaced) onReplaced();
     isReplaced = true;

@@ -1,8 +1,7 @@
-import { describe, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { type Person, person, startNode, type TestNode, tell } from '../../kit/app.ts';
 import { call } from '../../kit/contract.ts';
 import { expectProblem } from '../../kit/http.ts';
-import { testStore } from '../../kit/store.ts';
 
 type Listed = { with: string; last: { text: string }; unread: number };
 
@@ -113,40 +112,6 @@ test('a page of conversations ends at 256 KiB too', async () => {
   expect(Buffer.byteLength(answer.text)).toBeLessThanOrEqual(256 * 1024 + 2_000);
   expect(answer.body.conversations.length).toBe(16);
   expect((await pages(alice!, 100)).flat()).toEqual(names.toReversed());
-});
-
-describe('data of a release that had no list of conversations', () => {
-  const OLD = { bob: 3_000, carol: 2_000, dave: 2_000, erin: 2_000, frank: 1_000 };
-
-  async function withOldData() {
-    const node = await startNode();
-    const [alice] = await people(node, 'alice', ...Object.keys(OLD), 'zoe');
-    for (const name of Object.keys(OLD)) await tell(alice!, name, 'hi');
-    const { commands, keys } = await testStore(node.prefix);
-    const key = keys.inbox('alice').conversations;
-    await commands.del(key);
-    await commands.hset(key, OLD);
-    return alice!;
-  }
-
-  test.each([1, 2, 3, 4, 100])('is listed whole and in order in pages of %i', async (limit) => {
-    expect((await pages(await withOldData(), limit)).flat()).toEqual(Object.keys(OLD));
-  });
-
-  test('is listed after newer conversations, and moves to the front with a new message', async () => {
-    const alice = await withOldData();
-    await tell(alice, 'zoe', 'hi');
-    await tell(alice, 'dave', 'hi');
-    expect((await pages(alice, 2)).flat()).toEqual(['dave', 'zoe', 'bob', 'carol', 'erin', 'frank']);
-    await tell(alice, 'frank', 'hi');
-    expect((await pages(alice, 4)).flat()).toEqual(['frank', 'dave', 'zoe', 'bob', 'carol', 'erin']);
-  });
-
-  test('is listed whole by concurrent requests', async () => {
-    const alice = await withOldData();
-    const all = await Promise.all(Array.from({ length: 10 }, () => pages(alice, 3)));
-    for (const each of all) expect(each.flat()).toEqual(Object.keys(OLD));
-  });
 });
 
 test.each([

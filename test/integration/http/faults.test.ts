@@ -12,7 +12,7 @@ async function broken() {
   const node = await startNode({}, { log });
   const [alice, bob] = [await person(node, 'alice'), await person(node, 'bob')];
   const { commands, keys } = await testStore(node.prefix);
-  await commands.set(keys.broadcasts.list, 'not a list');
+  await commands.set(keys.everyone.list, 'not a list');
   await commands.hset(keys.inbox('bob').list, 'not', 'a list');
   return { node, alice, bob, lines, text };
 }

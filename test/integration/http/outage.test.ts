@@ -13,7 +13,7 @@ const BODIES: Record<string, object> = {
   updateMe: { displayName: 'Alice L.' },
   sendBroadcast: { text: 'hello' },
   sendDirect: { text: 'hello' },
-  ackMailbox: { upTo: 'x' },
+  ackMailbox: { upTo: '01890a5d-ac96-774b-bcce-b302099a8057' },
 };
 const WITHIN_MS = 5_000;
 /** These respond while Redis is down. */

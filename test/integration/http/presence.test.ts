@@ -24,7 +24,7 @@ async function pages(who: Person, limit: number): Promise<string[][]> {
 async function fakeOnline(node: TestNode, count: number): Promise<string[]> {
   const { commands, keys } = await testStore(node.prefix);
   const names = Array.from({ length: count }, (_, n) => `user-${n}`);
-  await commands.hset(keys.nodes, 'n-elsewhere', 9e15);
+  await commands.hset(keys.heartbeats, 'n-elsewhere', 9e15);
   await Promise.all(
     names.map((name) => commands.hset(keys.online(keys.shardOf(name)), name, '1795424391329 n-elsewhere')),
   );

@@ -227,11 +227,11 @@ describe('an account with too many sessions', () => {
     const { commands, keys } = await testStore(node.prefix);
     for (let n = 0; n < 8; n += 1) await Promise.all([login(node, 'alice'), login(node, 'alice')]);
     expectProblem(await me(alice), 'session_ended');
-    expect((await commands.keys(`${node.prefix}session:*`)).length).toBe(3);
+    expect((await commands.keys(keys.session('alice', '*'))).length).toBe(3);
     expect(Object.keys(await commands.hgetall(keys.sessions('alice'))).length).toBe(3);
     const phone = await login(node, 'alice');
     await call(node, 'logout', { token: phone.token });
-    expect((await commands.keys(`${node.prefix}session:*`)).length).toBe(2);
+    expect((await commands.keys(keys.session('alice', '*'))).length).toBe(2);
     expect(Object.keys(await commands.hgetall(keys.sessions('alice'))).length).toBe(2);
   });
 
@@ -245,7 +245,7 @@ describe('an account with too many sessions', () => {
     expect((await me({ ...before, token: body.accessToken })).status).toBe(200);
     await login(node, 'alice');
     expect((await refresh(node, body.refreshToken, NONCE)).status).toBe(200);
-    expect((await commands.keys(`${node.prefix}session:*`)).length).toBe(2);
+    expect((await commands.keys(keys.session('alice', '*'))).length).toBe(2);
   });
 
   test('does not count sessions that have expired', async () => {

@@ -29,7 +29,7 @@ test('a database that does not exist is not replaced by database 0', async () =>
   expect(await refusalOf(`redis://127.0.0.1:${port}/2`)).toMatch(/127\.0\.0\.1:\d+\/2.*no database/);
   expect(await call('DBSIZE')).toBe(0);
   const { store } = await start(`redis://127.0.0.1:${port}/1`);
-  await store.commands.hset(store.keys.nodes, 'a', 1);
+  await store.commands.hset(store.keys.heartbeats, 'a', 1);
   expect(await call('DBSIZE')).toBe(0);
 });
 
@@ -46,7 +46,7 @@ test('a database that is missing after a reconnect is not replaced by database 0
     10_000,
   );
   for (let i = 0; i < 20; i += 1) {
-    await store.commands.hset(store.keys.nodes, 'a', 1).catch(() => {});
+    await store.commands.hset(store.keys.heartbeats, 'a', 1).catch(() => {});
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
   expect(await redis.call('DBSIZE')).toBe(0);

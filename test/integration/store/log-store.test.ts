@@ -1,24 +1,30 @@
 import { randomUUID } from 'node:crypto';
 import { expect, test } from 'vitest';
-import { type Entry, idOf, markOf } from '../../../src/store/log/entry.ts';
+import { directChannel } from '../../../src/store/channels.ts';
+import { type Entry, parseEntry, parseInboxEntry } from '../../../src/store/log/entry.ts';
+import type { LogKeys } from '../../../src/store/redis/keys.ts';
 import { entriesLookedAt, watchCommands } from '../../kit/monitor.ts';
 import { account, draft, testLogs, testStore } from '../../kit/store.ts';
 
 const textsOf = (part: { entries: { message: string }[] }) =>
   part.entries.map(({ message }) => JSON.parse(message).text);
 
+const CHANNEL = directChannel('alice', 'bob');
+const readDirect = (logs: ReturnType<typeof testLogs>, log: LogKeys) =>
+  logs.read(log, { count: 500 }, (seq, raw) => parseEntry(seq, raw, CHANNEL));
+
 test('a log counts from 1, reports its end, and returns the entries between two positions', async () => {
   const store = await testStore();
   const logs = testLogs(store);
   for (const text of ['one', 'two', 'three', 'four', 'five']) await logs.broadcast(draft('alice', text));
-  const log = store.keys.broadcasts;
+  const log = store.keys.everyone;
   const all = await logs.read(log, { count: 10 });
   expect(all.entries.map(({ seq }) => seq)).toEqual([1, 2, 3, 4, 5]);
   expect(all.entries.map(({ message }) => JSON.parse(message).seq)).toEqual([1, 2, 3, 4, 5]);
   expect(all.end).toEqual({
     epoch: expect.stringMatching(/^e+\d+$/),
     seq: 5,
-    mark: markOf(all.entries[4]!.message),
+    mark: all.entries[4]!.mark,
   });
   expect(textsOf(await logs.read(log, { count: 2 }))).toEqual(['four', 'five']);
   expect(textsOf(await logs.read(log, { before: 4, count: 2 }))).toEqual(['two', 'three']);
@@ -30,18 +36,23 @@ test('a log counts from 1, reports its end, and returns the entries between two 
 
 test('an empty log has neither epoch nor entries', async () => {
   const store = await testStore();
-  const part = await testLogs(store).read(store.keys.broadcasts, { count: 5 });
-  expect(part).toEqual({ first: 1, end: { epoch: '', seq: 0, mark: '' }, entries: [], meta: {} });
+  const part = await testLogs(store).read(store.keys.everyone, { count: 5 });
+  expect(part).toEqual({ first: 1, end: { epoch: '', seq: 0, mark: '' }, entries: [], state: [] });
 });
 
 test('a full log drops its oldest entries together with their idempotency keys', async () => {
   const store = await testStore();
   const logs = testLogs(store, { broadcasts: 3 });
   for (const n of [1, 2, 3, 4, 5]) await logs.broadcast(draft('alice', `${n}`, { key: `key-${n}` }));
-  const part = await logs.read(store.keys.broadcasts, { count: 10 });
+  const part = await logs.read(store.keys.everyone, { count: 10 });
   expect(part.first).toBe(3);
   expect(textsOf(part)).toEqual(['3', '4', '5']);
-  expect(await store.commands.hkeys(store.keys.broadcasts.keys)).toEqual(['key-3', 'key-4', 'key-5']);
+  expect((await store.commands.hkeys(store.keys.everyone.hash)).sort()).toEqual([
+    '#',
+    'key-3',
+    'key-4',
+    'key-5',
+  ]);
 });
 
 test('a lowered limit is reached step by step, at most 100 entries per write', async () => {
@@ -52,7 +63,7 @@ test('a lowered limit is reached step by step, at most 100 entries per write', a
   const lengths = [];
   for (let n = 0; n < 4; n += 1) {
     await lower.broadcast(draft('alice', 'more'));
-    lengths.push(await store.commands.llen(store.keys.broadcasts.list));
+    lengths.push(await store.commands.llen(store.keys.everyone.list));
   }
   expect(lengths).toEqual([151, 52, 10, 10]);
 });
@@ -64,29 +75,29 @@ test('the same idempotency key returns the message that was stored first', async
   const second = await logs.broadcast(draft('alice', 'twice', { key: 'k' }));
   expect(first.outcome).toBe('appended');
   expect(second).toEqual({ ...first, outcome: 'replayed' });
-  expect(await store.commands.llen(store.keys.broadcasts.list)).toBe(1);
+  expect(await store.commands.llen(store.keys.everyone.list)).toBe(1);
 });
 
-test('a direct message is stored in the conversation and in both inboxes, or nowhere', async () => {
-  const store = await testStore();
+test('a direct message is stored in the log of its channel and in both inboxes, or nowhere', async () => {
+  const prefix = `test-${randomUUID().slice(0, 8)}:`;
+  const store = await testStore(prefix);
   const logs = testLogs(store);
   await account(store, 'bob');
-  const sent = await logs.direct('alice', 'bob', draft('alice', 'hi', { to: 'bob', sid: 's1' }));
+  const sent = await logs.direct(directChannel('alice', 'bob'), draft('alice', 'hi', { sid: 's1' }));
   expect(sent.outcome).toBe('appended');
-  const places = [
-    store.keys.conversation('bob', 'alice'),
-    store.keys.inbox('alice'),
-    store.keys.inbox('bob'),
-  ];
-  for (const place of places) expect(textsOf(await logs.read(place, { count: 9 }))).toEqual(['hi']);
-  expect((await logs.read(store.keys.inbox('alice'), { count: 9 })).entries[0]!.origin).toBe('s1');
-  expect((await logs.read(store.keys.inbox('bob'), { count: 9 })).entries[0]!.origin).toBe('-');
+  const [entry] = (await readDirect(logs, store.keys.direct(CHANNEL))).entries;
+  expect(entry!.message).toBe('message' in sent ? sent.message : '');
+  for (const [username, origin] of [
+    ['alice', 's1'],
+    ['bob', '-'],
+  ] as const) {
+    const inbox = await logs.read(store.keys.inbox(username), { count: 9 }, parseInboxEntry);
+    expect(inbox.entries).toEqual([{ ...entry, origin }]);
+  }
 
-  const unknown = await logs.direct('alice', 'nobody', draft('alice', 'hi', { to: 'nobody' }));
+  const unknown = await logs.direct(directChannel('alice', 'nobody'), draft('alice', 'hi'));
   expect(unknown.outcome).toBe('unknown');
-  expect(await store.commands.keys(`${store.keys.account('nobody').split('account')[0]}*nobody*`)).toEqual(
-    [],
-  );
+  expect(await store.commands.keys(`${prefix}*nobody*`)).toEqual([]);
 });
 
 test('concurrent senders never leave a hole or duplicate a seq', async () => {
@@ -96,16 +107,15 @@ test('concurrent senders never leave a hole or duplicate a seq', async () => {
   await Promise.all(
     Array.from({ length: 200 }, (_, n) => {
       const [from, to] = n % 2 ? ['alice', 'bob'] : ['bob', 'alice'];
-      return logs.direct(from!, to!, draft(from!, `${n}`, { to: to! }));
+      return logs.direct(directChannel(from!, to!), draft(from!, `${n}`));
     }),
   );
-  const conversation = await logs.read(store.keys.conversation('alice', 'bob'), { count: 500 });
-  expect(conversation.entries.map(({ seq }) => seq)).toEqual(Array.from({ length: 200 }, (_, n) => n + 1));
+  const log = await readDirect(logs, store.keys.direct(CHANNEL));
+  expect(log.entries.map(({ seq }) => seq)).toEqual(Array.from({ length: 200 }, (_, n) => n + 1));
   for (const username of ['alice', 'bob']) {
-    const inbox = await logs.read(store.keys.inbox(username), { count: 500 });
-    expect(inbox.entries.map(({ message }) => idOf(message))).toEqual(
-      conversation.entries.map(({ message }) => idOf(message)),
-    );
+    const inbox = await logs.read(store.keys.inbox(username), { count: 500 }, parseInboxEntry);
+    expect(inbox.entries.map(({ id }) => id)).toEqual(log.entries.map(({ id }) => id));
+    expect(inbox.entries.map(({ message }) => message)).toEqual(log.entries.map(({ message }) => message));
   }
 });
 
@@ -118,7 +128,7 @@ test('sends over the limit are rejected and change nothing, and repeats are not 
   await logs.broadcast(draft('alice', '2'));
   const rejected = await logs.broadcast(draft('alice', '3'));
   expect(rejected).toEqual({ outcome: 'limited', waitMs: expect.any(Number) });
-  expect(await store.commands.llen(store.keys.broadcasts.list)).toBe(2);
+  expect(await store.commands.llen(store.keys.everyone.list)).toBe(2);
   expect((await logs.broadcast(draft('bob', '3'))).outcome).toBe('appended');
 });
 
@@ -136,10 +146,10 @@ test('the ends of many logs are read in one command, including logs that do not 
   const logs = testLogs(store);
   const { keys } = store;
   for (const name of ['alice', 'bob', 'carol']) await account(store, name);
-  await logs.direct('alice', 'bob', draft('alice', 'one', { to: 'bob' }));
-  await logs.direct('alice', 'bob', draft('alice', 'two', { to: 'bob' }));
+  await logs.direct(directChannel('alice', 'bob'), draft('alice', 'one'));
+  await logs.direct(directChannel('alice', 'bob'), draft('alice', 'two'));
   const inboxes = ['bob', 'carol', 'alice'].map((name) => keys.inbox(name));
-  const ends = await logs.ends(inboxes.map(({ meta }) => meta));
+  const ends = await logs.ends(inboxes.map(({ hash }) => hash));
   const read = await Promise.all(inboxes.map((inbox) => logs.read(inbox, { count: 0 })));
   expect(ends).toEqual(read.map(({ end }) => end));
   expect(ends.map(({ seq }) => seq)).toEqual([2, 0, 2]);
@@ -168,7 +178,7 @@ test.each([
     ] as const) {
       let entries: Entry[] = [];
       const commands = await monitor.during(async () => {
-        entries = (await logs.read(store.keys.broadcasts, { ...from, count: 90, maxBytes })).entries;
+        entries = (await logs.read(store.keys.everyone, { ...from, count: 90, maxBytes })).entries;
       });
       expect(entries.length).toBeLessThanOrEqual(max);
       expect(entries.length).toBeGreaterThanOrEqual(min);
@@ -185,7 +195,7 @@ test('a read with minEntries returns the next entry after a known one, whatever 
   for (let n = 0; n < 5; n += 1) await logs.broadcast(draft('alice', LONGEST));
   const window = { count: 5, maxBytes: 10, minEntries: 2 };
   const seqs = async (more: object) =>
-    (await logs.read(store.keys.broadcasts, { ...window, ...more })).entries.map(({ seq }) => seq);
+    (await logs.read(store.keys.everyone, { ...window, ...more })).entries.map(({ seq }) => seq);
   expect(await seqs({ after: 1 })).toEqual([2, 3]);
   expect(await seqs({ after: 4 })).toEqual([5]);
   expect(await seqs({})).toEqual([4, 5]);
@@ -195,5 +205,5 @@ test('a read returns at most 256 KiB, even without a byte limit', async () => {
   const store = await testStore();
   const logs = testLogs(store);
   for (let n = 0; n < 30; n += 1) await logs.broadcast(draft('alice', LONGEST));
-  expect((await logs.read(store.keys.broadcasts, { count: 30 })).entries.length).toBe(16);
+  expect((await logs.read(store.keys.everyone, { count: 30 })).entries.length).toBe(16);
 });

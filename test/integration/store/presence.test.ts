@@ -40,14 +40,14 @@ test('a suspended node that was marked as dead, or is gone from the nodes, takes
   const { keys, commands } = store;
   const [back, other] = [await startedNode(store, 'n-back'), await startedNode(store, 'n-other')];
   expect(await back.sendHeartbeat()).toEqual({ isKnown: true });
-  await commands.hset(keys.nodes, 'n-back', 1_000);
+  await commands.hset(keys.heartbeats, 'n-back', 1_000);
   expect(await other.eviction.markDead()).toEqual(['n-back']);
   expect(await back.sendHeartbeat()).toEqual({ isKnown: false });
   expect(await back.sendHeartbeat()).toEqual({ isKnown: true });
-  expect(await commands.hget(keys.nodes, 'n-back')).toBe('0');
+  expect(await commands.hget(keys.heartbeats, 'n-back')).toBe('0');
   await other.eviction.forget(['n-back.2']);
   expect(await back.sendHeartbeat()).toEqual({ isKnown: false });
-  expect(await commands.hkeys(keys.nodes)).toEqual(expect.arrayContaining(['n-back.3', 'n-other']));
+  expect(await commands.hkeys(keys.heartbeats)).toEqual(expect.arrayContaining(['n-back.3', 'n-other']));
 });
 
 test('a node whose latest changes a shard has lost takes a new id, and the old one is evicted', async () => {
@@ -64,7 +64,7 @@ test('a node whose latest changes a shard has lost takes a new id, and the old o
   expect(await node.join('alice'), 'before the heartbeat').toBe('unknown');
   expect(await node.sendHeartbeat()).toEqual({ isKnown: false });
   expect(await node.join('alice')).toBe('unchanged');
-  const silentMs = now() - Number(await commands.hget(keys.nodes, 'n-1'));
+  const silentMs = now() - Number(await commands.hget(keys.heartbeats, 'n-1'));
   expect(silentMs, 'dead in 6 s').toBeGreaterThan(8_000);
   await commands.del(keys.onlineNodes(shard));
   expect(await node.sendHeartbeat(), 'a shard that has lost the node').toEqual({ isKnown: false });
@@ -137,8 +137,8 @@ test('a heartbeat costs a fixed number of commands, without INFO and without a l
   const store = await testStore();
   const { keys, commands } = store;
   const node = await startedNode(store, 'n-1');
-  for (let n = 0; n < 100; n += 1) await commands.hset(keys.nodes, `n-other-${n}`, 9e15);
-  const monitor = await watchCommands(store, keys.nodes.slice(0, -'nodes'.length));
+  for (let n = 0; n < 100; n += 1) await commands.hset(keys.heartbeats, `n-other-${n}`, 9e15);
+  const monitor = await watchCommands(store, keys.heartbeats.slice(0, -'heartbeats'.length));
   const names = (await monitor.during(() => node.sendHeartbeat())).map(([name]) => name!.toUpperCase());
   expect(names.length).toBeLessThanOrEqual(36);
   for (const name of names) expect(['EVALSHA', 'TIME', 'HGET', 'HSET', 'HLEN']).toContain(name);
@@ -149,7 +149,7 @@ test('a change costs at most 12 commands, however many nodes there are', async (
   const node = await startedNode(store, 'n-1');
   await node.join('zoe'); // Redis knows the scripts
   await node.leave('zoe');
-  const monitor = await watchCommands(store, store.keys.nodes.slice(0, -'nodes'.length));
+  const monitor = await watchCommands(store, store.keys.heartbeats.slice(0, -'heartbeats'.length));
   for (const change of [node.join, node.leave]) {
     const commands = await monitor.during(() => change('alice'));
     expect(commands.length).toBeLessThanOrEqual(8);

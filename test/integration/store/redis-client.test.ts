@@ -10,7 +10,7 @@ async function storeBehindProxy() {
   const store = await openStore({ url: proxy.url, prefix: 'x:', newRealm: 'realm', log, ephemeral: true });
   onTestFinished(() => store.close());
   const direct = await testStore();
-  const key = direct.keys.nodes;
+  const key = direct.keys.heartbeats;
   return {
     proxy,
     store,
@@ -46,8 +46,8 @@ test('a write whose reply was cut off fails as unknown and is never resent autom
 
 test('an error reply to an invalid command is passed through as a bug', async () => {
   const store = await testStore();
-  await store.commands.hset(store.keys.nodes, 'a', 1);
-  const wrong = store.attempt(store.commands.lpush(store.keys.nodes, 'b'));
+  await store.commands.hset(store.keys.heartbeats, 'a', 1);
+  const wrong = store.attempt(store.commands.lpush(store.keys.heartbeats, 'b'));
   await expect(wrong).rejects.toThrow(/WRONGTYPE/);
   await expect(wrong).rejects.not.toBeInstanceOf(StoreUnavailable);
 });

@@ -1,5 +1,6 @@
 /** A node subscribes to the broadcasts while it has a stream. */
 import { expect, test, vi } from 'vitest';
+import { directChannel } from '../../../src/store/channels.ts';
 import { START } from '../../../src/store/log/entry.ts';
 import type { LogPart } from '../../../src/store/log/log-reader.ts';
 import type { LogStore } from '../../../src/store/log/log-store.ts';
@@ -11,8 +12,8 @@ import { account, draft, testStore } from '../../kit/store.ts';
 
 test('a node is subscribed to broadcasts from its first stream to its last, and each stream gets what it missed', async () => {
   const { store, logs, open } = await testHub();
-  const { broadcasts } = store.keys.channels;
-  const subscribers = async () => (await store.commands.pubsub('SHARDNUMSUB', broadcasts))[1];
+  const { everyone } = store.keys.channels;
+  const subscribers = async () => (await store.commands.pubsub('SHARDNUMSUB', everyone))[1];
   const say = (text: string) => logs.broadcast(draft('carol', text));
   expect(await subscribers()).toBe(0);
   await say('nobody is here');
@@ -42,7 +43,7 @@ test('a node is subscribed to broadcasts from its first stream to its last, and 
 test('a pending read of an ended stream does not affect later streams', async () => {
   const { store, logs, open } = await testHub();
   await account(store, 'alice', 'bob');
-  await logs.direct('bob', 'alice', draft('bob', 'hello', { to: 'alice' }));
+  await logs.direct(directChannel('bob', 'alice'), draft('bob', 'hello'));
   const say = (text: string) => logs.broadcast(draft('bob', text));
   for (const text of ['1', '2']) await say(text);
   const bob = await open('bob');
@@ -60,12 +61,12 @@ test('a pending read of an ended stream does not affect later streams', async ()
     release = resolve;
   });
   let isReading = false;
-  const spy = vi.spyOn(logs, 'read').mockImplementation(async (log, window) => {
-    if (log.list === store.keys.inbox('alice').list && window.count > 0) {
+  const spy = vi.spyOn(logs, 'read').mockImplementation(async (log, ...rest) => {
+    if (log.list === store.keys.inbox('alice').list && rest[0].count > 0) {
       isReading = true;
       await released;
     }
-    return read(log, window);
+    return read(log, ...rest);
   });
   const alice = await open('alice');
   await until('it reads', () => {
@@ -107,10 +108,11 @@ async function byHand() {
     replayLimit: 10,
     logGrew: () => {},
     logJumped: () => {},
+    reportError: () => {},
   });
   const part = (seq: number): LogPart => {
     const head = seq === 0 ? START : { epoch: 'e', seq, mark: 'm' };
-    return { first: 1, end: head, entries: [], meta: {} };
+    return { first: 1, end: head, entries: [] };
   };
   return { broadcasts, calls, reads, part };
 }

@@ -21,7 +21,7 @@ async function deadNode(store: Store) {
   await account(store, ...NAMES);
   for (const name of NAMES) await dead.join(name);
   for (const name of SHARED) await living.join(name);
-  await store.commands.hset(store.keys.nodes, 'n-dead', 1_000);
+  await store.commands.hset(store.keys.heartbeats, 'n-dead', 1_000);
   return living;
 }
 
@@ -41,7 +41,7 @@ async function onlineNames({ keys, commands }: Store): Promise<string[]> {
 }
 
 async function isEvicted({ keys, commands }: Store): Promise<boolean> {
-  return (await commands.hexists(keys.nodes, 'n-dead')) === 0;
+  return (await commands.hexists(keys.heartbeats, 'n-dead')) === 0;
 }
 
 async function lastSeen({ keys, commands }: Store): Promise<string[]> {

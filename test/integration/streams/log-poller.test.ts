@@ -16,16 +16,16 @@ function watchedPoller(count: number) {
   const subscribers = new Map(
     names.map((username) => [username, { username, follower } as unknown as Subscriber]),
   );
-  const keys = { broadcasts: { meta: 'broadcasts' }, inbox: (name: string) => ({ meta: name }) };
+  const keys = { everyone: { hash: 'everyone' }, inbox: (name: string) => ({ hash: name }) };
   const outage = { times: 0, error: new StoreUnavailable('away') as Error };
   const reportError = vi.fn();
-  const ends = async (metas: string[]) => {
+  const ends = async (hashes: string[]) => {
     if (outage.times > 0) {
       outage.times -= 1;
       throw outage.error;
     }
-    for (const meta of metas) checks.set(meta, (checks.get(meta) ?? 0) + 1);
-    return metas.map(() => ({ epoch: '', seq: 0, mark: '' }));
+    for (const hash of hashes) checks.set(hash, (checks.get(hash) ?? 0) + 1);
+    return hashes.map(() => ({ epoch: '', seq: 0, mark: '' }));
   };
   const poller = createLogPoller({
     ...{ store: { keys } as unknown as Store, logs: { ends } as unknown as LogStore },
@@ -42,8 +42,8 @@ test('every inbox is checked once per round, and the broadcasts each time', asyn
   subscribers.delete('user7');
   subscribers.delete('user1100');
   await vi.advanceTimersByTimeAsync(10_000);
-  expect(checks.get('broadcasts')).toBe(3);
-  checks.delete('broadcasts');
+  expect(checks.get('everyone')).toBe(3);
+  checks.delete('everyone');
   expect(checks.size).toBe(2_499);
   expect([...checks.values()].every((times) => times === 1)).toBe(true);
   await vi.advanceTimersByTimeAsync(5_000);
@@ -102,5 +102,5 @@ test('an unknown error is reported, and the next round checks again', async () =
   expect(reportError.mock.calls).toEqual(Array(2).fill(['the log poller', outage.error]));
   expect(checks.size).toBe(0);
   await vi.advanceTimersByTimeAsync(5_000);
-  expect(checks.get('broadcasts')).toBe(1);
+  expect(checks.get('everyone')).toBe(1);
 });

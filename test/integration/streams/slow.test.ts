@@ -1,5 +1,6 @@
 /** Back-pressure: a slow client costs bounded memory and loses no message. */
 import { expect, onTestFinished, test, vi } from 'vitest';
+import { directChannel } from '../../../src/store/channels.ts';
 import { listen, person, startNode, until } from '../../kit/app.ts';
 import { testHub } from '../../kit/hub.ts';
 import { account, draft, testLogs, testStore } from '../../kit/store.ts';
@@ -140,7 +141,7 @@ test('a burst for one account is split as well', async () => {
   socket.drain();
   await Promise.all(
     Array.from({ length: 100 }, (_, n) =>
-      logs.direct('alice', 'bob', draft('alice', `${n + 1} ${BIG}`, { to: 'bob' })),
+      logs.direct(directChannel('alice', 'bob'), draft('alice', `${n + 1} ${BIG}`)),
     ),
   );
   await until('all', () => {
@@ -162,7 +163,7 @@ test('a broadcast and a direct message that are too large together are two write
   for (let n = 1; n <= 9; n += 2) {
     await Promise.all([
       logs.broadcast(draft('alice', `${n} ${BIG}`)),
-      logs.direct('alice', 'bob', draft('alice', `${n + 1} ${BIG}`, { to: 'bob' })),
+      logs.direct(directChannel('alice', 'bob'), draft('alice', `${n + 1} ${BIG}`)),
     ]);
     await until('both', () => {
       socket.drain();

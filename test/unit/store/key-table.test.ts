@@ -2,14 +2,14 @@
 import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { createKeys, PRESENCE_SHARDS } from '../../../src/store/redis/keys.ts';
+import { TAGS } from '../../../src/store/redis/partitions.ts';
 
 const document = readFileSync(new URL('../../../docs/explanation/architecture.md', import.meta.url), 'utf8');
 const section = document.slice(document.indexOf('\n## Keys\n'), document.indexOf('\n## Cursors'));
 const quoted = (text: string): string[] => [...text.matchAll(/`([^`]+)`/g)].map(([, name]) => name!);
 
 const keys = createKeys('', '<realm>');
-const { channel, conversations, ...inbox } = keys.inbox('u');
-const conversation = keys.conversation('a', 'b');
+const { pubsub, ...inbox } = keys.inbox('u');
 
 /** Each property of the keys, as the document writes it. Keys with a common beginning are listed by their ends. */
 const NAMES: Record<keyof typeof keys, string[]> = {
@@ -23,15 +23,17 @@ const NAMES: Record<keyof typeof keys, string[]> = {
   sessions: [keys.sessions('u')],
   ticket: [keys.ticket('hash')],
   revoked: [keys.revoked],
-  limit: [keys.limit('send', 'u'), keys.limit('purpose', 'who')],
-  nodes: [keys.nodes],
+  sendLimit: [keys.sendLimit('u')],
+  limit: [keys.limit('purpose', 'who')],
+  heartbeats: [keys.heartbeats],
+  earlierNodes: [keys.earlierNodes],
   online: [keys.online(0), keys.online(PRESENCE_SHARDS - 1)],
   onlineNodes: [keys.onlineNodes(0), keys.onlineNodes(PRESENCE_SHARDS - 1)],
   evictor: [keys.evictor],
   shardOf: [],
-  broadcasts: endsOf(keys.broadcasts),
-  conversation: endsOf(conversation),
-  inbox: [...endsOf(inbox), conversations],
+  everyone: endsOf(keys.everyone),
+  direct: endsOf(keys.direct('dm:a|b')),
+  inbox: endsOf(inbox),
   channels: [],
 };
 
@@ -39,11 +41,17 @@ function endsOf({ list, ...others }: { list: string } & Record<string, string>):
   return [list, ...Object.values(others).map((key) => key.slice(list.length))];
 }
 
+/** The tag of a partition is written as `{tag}`. */
+function withoutTag(name: string): string {
+  const tag = /\{([^}]+)\}/.exec(name)?.[1] ?? '';
+  return TAGS.includes(tag) ? name.replace(tag, 'tag') : name;
+}
+
 test('every key is in the table, and nothing else', () => {
   const rows = section.split('\n').filter((line) => line.startsWith('| ') && !line.startsWith('| key '));
   const documented = rows.flatMap((row) => quoted(row.replaceAll('\\|', '¦').split('|')[1]!));
   expect(documented.map((name) => name.replace('¦', '|')).sort()).toEqual(
-    [...new Set(Object.values(NAMES).flat())].sort(),
+    [...new Set(Object.values(NAMES).flat().map(withoutTag))].sort(),
   );
 });
 
@@ -51,9 +59,9 @@ test('every property of the keys is considered', () => {
   expect(Object.keys(NAMES).sort()).toEqual(Object.keys(keys).sort());
 });
 
-test('every channel is listed', () => {
-  const list = section.slice(section.indexOf('\nChannels: '), section.indexOf('\n\nThe entry with'));
+test('every pub/sub channel is listed', () => {
+  const list = section.slice(section.indexOf('\nPub/sub channels: '), section.indexOf('\n\nThe entry with'));
   const { probe, ...others } = keys.channels;
-  for (const name of [...Object.values(others), channel, probe('<node>')])
+  for (const name of [...Object.values(others), withoutTag(pubsub), probe('<node>')])
     expect(quoted(list)).toContain(name);
 });

@@ -1,14 +1,17 @@
 /** The follower against a log in an array: notifications arrive late, twice, or not at all. */
 import fc from 'fast-check';
 import { describe, expect, test, vi } from 'vitest';
-import type { Entry } from '../../../src/store/log/entry.ts';
+import { type Entry, encodeId, MARK_LENGTH } from '../../../src/store/log/entry.ts';
 import type { LogPart, Window } from '../../../src/store/log/log-reader.ts';
 import { type EntryNotification, LogFollower } from '../../../src/streams/log-follower.ts';
 
 const PLENTY = 256 * 1024;
 
-function idFor(seq: number, life: string): string {
-  return `01a20795-5cc3-7418-8c86-${life.padStart(4, '0')}${seq.toString(16).padStart(8, '0')}`;
+function entryOf(seq: number, life: string, text = '', type: Entry['type'] = 'message'): Entry {
+  const uuid = `01a20795-5cc3-7418-8c86-${life.padStart(4, '0')}${(seq * (life === '1' ? 1 : 17)).toString(16).padStart(8, '0')}`;
+  const id = encodeId(uuid)!;
+  const message = type === 'message' ? `{"id":"${uuid}","text":"${text}","seq":${seq}}` : '';
+  return { seq, type, id, mark: id.slice(-MARK_LENGTH), origin: '-', from: 'alice', message };
 }
 
 function memoryLog() {
@@ -17,17 +20,11 @@ function memoryLog() {
   let life = '1';
   let reads = 0;
   let bytesRead = 0;
-  const markAt = (entry: Entry | undefined) => entry?.message.slice(35, 43) ?? '';
   return {
     bytesRead: () => bytesRead,
-    append(text = ''): EntryNotification {
-      const before = markAt(entries.at(-1));
-      const seq = entries.length + 1;
-      const entry = {
-        seq,
-        origin: '-',
-        message: `{"id":"${idFor(seq * (life === '1' ? 1 : 17), life)}","text":"${text}","seq":${seq}}`,
-      };
+    append(text = '', type: Entry['type'] = 'message'): EntryNotification {
+      const before = entries.at(-1)?.mark ?? '';
+      const entry = entryOf(entries.length + 1, life, text, type);
       entries.push(entry);
       return { epoch, before, entry };
     },
@@ -52,7 +49,7 @@ function memoryLog() {
       reads += 1;
       await Promise.resolve();
       const last = entries.at(-1);
-      const end = last ? { epoch, seq: last.seq, mark: markAt(last) } : { epoch: '', seq: 0, mark: '' };
+      const end = last ? { epoch, seq: last.seq, mark: last.mark } : { epoch: '', seq: 0, mark: '' };
       const stop = Math.min(entries.length, before - 1);
       const some =
         after === undefined
@@ -65,7 +62,7 @@ function memoryLog() {
         bytes += sizes[fit++]!;
       bytesRead += bytes;
       const part = after === undefined ? some.slice(some.length - fit) : some.slice(0, fit);
-      return { first: 1, end, entries: part, meta: {} } satisfies LogPart;
+      return { first: 1, end, entries: part } satisfies LogPart;
     },
   };
 }
@@ -73,16 +70,20 @@ function memoryLog() {
 function follow(log: ReturnType<typeof memoryLog>, keep = 0) {
   const seen: number[] = [];
   const jumps: number[] = [];
+  const counts = { skipped: 0 };
   const owner = {
     fetch: log.read,
     logGrew: () => {},
+    entrySkipped: () => {
+      counts.skipped += 1;
+    },
     logJumped: () => jumps.push(follower.end.seq),
   };
   const follower: LogFollower = new LogFollower('broadcast', owner, keep);
   const take = () => {
     for (const { seq } of follower.take()) seen.push(seq);
   };
-  return { follower, seen, jumps, take };
+  return { follower, seen, jumps, counts, take };
 }
 
 const upTo = (last: number) => Array.from({ length: last }, (_, index) => index + 1);
@@ -347,19 +348,21 @@ describe('the memory of a follower is bounded in bytes', () => {
 });
 
 test('entries evicted before the follower read them become one gap for live streams, in order', async () => {
-  const entries: Entry[] = [1, 2, 3, 4].map((seq) => ({
-    seq,
-    origin: seq === 2 || seq === 3 ? '!' : '-',
-    message: `{"id":"${idFor(seq, '1')}","seq":${seq}}`,
-  }));
-  const mark = entries.at(-1)!.message.slice(35, 43);
-  const end = { epoch: 'eeeeeee1', seq: 4, mark };
+  const entries = [1, 2, 3, 4].map((seq) =>
+    entryOf(seq, '1', '', seq === 2 || seq === 3 ? 'tombstone' : 'message'),
+  );
+  const end = { epoch: 'eeeeeee1', seq: 4, mark: entries.at(-1)!.mark };
   let isEmpty = true;
   const fetch = async ({ after = 0, count }: Window): Promise<LogPart> =>
     isEmpty
-      ? { first: 1, end: { epoch: '', seq: 0, mark: '' }, entries: [], meta: {} }
-      : { first: 1, end, entries: entries.slice(after, after + count), meta: {} };
-  const follower = new LogFollower('dm', { fetch, logGrew: () => {}, logJumped: () => {} });
+      ? { first: 1, end: { epoch: '', seq: 0, mark: '' }, entries: [] }
+      : { first: 1, end, entries: entries.slice(after, after + count) };
+  const follower = new LogFollower('dm', {
+    fetch,
+    logGrew: () => {},
+    entrySkipped: () => {},
+    logJumped: () => {},
+  });
   await follower.open();
   isEmpty = false;
   await follower.refresh();
@@ -373,4 +376,23 @@ test('entries evicted before the follower read them become one gap for live stre
   ]);
   expect(taken[1]![2]).toContain('"from":2,"to":3');
   expect(follower.end).toEqual(end);
+});
+
+test('an entry of an unknown type is passed over, notified or read: the position moves and nothing is delivered', async () => {
+  for (const isNotified of [true, false]) {
+    const log = memoryLog();
+    const { follower, seen, jumps, counts, take } = follow(log, 10);
+    await follower.open();
+    for (const type of ['message', 'unknown', 'unknown', 'message', 'unknown'] as const) {
+      const notification = log.append('', type);
+      if (isNotified) follower.receive(notification);
+    }
+    await follower.refresh();
+    take();
+    expect(seen).toEqual([1, 4]);
+    expect(follower.end).toMatchObject({ seq: 5, mark: entryOf(5, '1').mark });
+    expect(jumps).toEqual([]);
+    expect(counts.skipped).toBe(3);
+    expect(follower.hasMore).toBe(false);
+  }
 });

@@ -1,18 +1,19 @@
 /** The replay alone, over logs in arrays that can fail. */
 import { describe, expect, test } from 'vitest';
-import { type Position, START } from '../../../src/store/log/entry.ts';
+import { type Entry, encodeId, MARK_LENGTH, type Position, START } from '../../../src/store/log/entry.ts';
 import type { LogPart } from '../../../src/store/log/log-reader.ts';
 import { StoreUnavailable } from '../../../src/store/redis/client.ts';
 import { LogFollower } from '../../../src/streams/log-follower.ts';
 import { Replay } from '../../../src/streams/replay.ts';
 
-function log(epoch: string, count: number, text = '') {
-  const markAt = (seq: number) => (seq === 0 ? '' : String(seq).padStart(8, '0'));
-  const entryAt = (seq: number) => ({
-    seq,
-    origin: '-',
-    message: `{"id":"01a20795-5cc3-7418-8c86-0000${markAt(seq)}","n":"${epoch}${seq}","text":"${text}"}`,
-  });
+function log(epoch: string, count: number, text = '', typeAt = (_seq: number): Entry['type'] => 'message') {
+  const markAt = (seq: number) => (seq === 0 ? '' : entryAt(seq).mark);
+  const entryAt = (seq: number): Entry => {
+    const id = encodeId(`01a20795-5cc3-7418-8c86-0000${String(seq).padStart(8, '0')}`)!;
+    const type = typeAt(seq);
+    const message = type === 'message' ? JSON.stringify({ n: `${epoch}${seq}`, text }) : '';
+    return { seq, type, id, mark: id.slice(-MARK_LENGTH), origin: '-', from: 'alice', message };
+  };
   const entries = Array.from({ length: count }, (_, index) => entryAt(index + 1));
   const state = { failing: false, bytesRead: 0, afterRead: () => {} };
   const follower: LogFollower = new LogFollower('dm', {
@@ -34,6 +35,7 @@ function log(epoch: string, count: number, text = '') {
       return part;
     },
     logGrew: () => {},
+    entrySkipped: () => {},
     logJumped: () => {},
   });
   /** Append one entry and deliver it to the live streams. */
@@ -78,7 +80,7 @@ test('an outage between the reads of the two logs does not skip what was read fr
 // reported a gap up to 3; meanwhile the live streams got 4, and it joined them behind that: 4 never came.
 test('the reported gap reaches the position where the stream continues', async () => {
   const [inbox, broadcasts] = [log('inboxlog', 0), log('broadlog', 3)];
-  const replay = await openReplay({ inbox, broadcasts }, { epoch: 'lostlife', seq: 2, mark: '00000009' });
+  const replay = await openReplay({ inbox, broadcasts }, { epoch: 'lostlife', seq: 2, mark: 'AAAAAJ' });
   broadcasts.state.afterRead = () => {
     broadcasts.state.afterRead = () => {};
     broadcasts.append();
@@ -128,4 +130,16 @@ describe('a batch', () => {
         Array.from({ length: 20 }, (_, n) => `${name}${n + 1}`),
       );
   });
+});
+
+test('entries of an unknown type are passed over: the position moves, and nothing is written', async () => {
+  const typeAt = (seq: number) => (seq === 2 ? ('message' as const) : ('unknown' as const));
+  const [inbox, broadcasts] = [log('inboxlog', 3, '', typeAt), log('broadlog', 3, '', () => 'unknown')];
+  const replay = await openReplay({ inbox, broadcasts });
+  expect(await replay.verify()).toEqual([]);
+  const batch = await replay.next();
+  expect(batch).toMatchObject({ messages: 1, gaps: 0 });
+  expect(Buffer.concat(batch.blocks).toString()).toContain('"n":"inboxlog2"');
+  expect(replay.isLevel()).toBe(true);
+  expect(replay.at).toEqual({ inbox: inbox.follower.end, broadcasts: broadcasts.follower.end });
 });

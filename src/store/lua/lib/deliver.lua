@@ -1,33 +1,42 @@
--- deliver: append one direct message to an account's inbox, and notify the nodes that stream it. name: the other
--- account; own: this account is the sender. Own copies (sent from another session of the account) are not unread; if
--- nothing is unread or evicted, they are acknowledged at once.
-local function deliver(box, conversations, channel, newEpoch, own, origin, id, name, message, now)
-  local first, isNew = box.first, not box.epoch
-  local list, ids = box.list, box.ids
-  if isNew then
-    local senders, mail, heavy = box.senders, box.mail, box.heavy
-    box.epoch, box.waiting = newEpoch, {}
-    redis.call('DEL', senders, mail, heavy) -- left over from a log that Redis has lost
+-- deliver: append the newest entry of a channel to an inbox that has room for it. Own copies (sent from another session of
+-- the account) are not unread; if nothing is unread or evicted, they are acknowledged at once. A node remembers up to where
+-- the inbox has the channel's entries. An entry that is already there is not delivered again; one that does not continue it
+-- means that a log has lost entries, and a new epoch tells the inbox's readers.
+-- before: mark of the entry before it; ms: time of its id; entry: as in the channel's log.
+-- Returns what notify() needs, or nil if the inbox has it already: the mark of the inbox' entry before it, and the line.
+local function deliver(box, channel, newEpoch, log, before, id, ms, entry, isOwn, now)
+  local list, heavy, node = box.list, box.heavy, nodeOf(box, channel)
+  local idMark = mark(id)
+  if node.seq == log.last and node.mark == idMark then return nil end
+  if not box.isKnown then
+    box.epoch, box.isKnown = newEpoch, true
+    redis.call('DEL', heavy) -- left over from an inbox that Redis has lost
+  elseif node.seq > 0 and (node.seq ~= log.last - 1 or node.mark ~= before) then
+    box.epoch = newEpoch
   end
-  local seq, before = box.last + 1, box.mark
-  local at = int(seq)
-  local entry = (own and origin or '-') .. ' ' .. int(own and box.received or box.received + 1) .. ' ' .. message
-  if own then befriend(box, name) end -- first: a recipient of own messages is not treated as a stranger
-  local of = not own and waiting(box, name)
-  makeRoom(box, #entry, own or of.isFriend)
-  redis.call('RPUSH', list, entry)
-  redis.call('HSET', ids, id, at)
-  promote(conversations, name, now)
-  box.bytes = box.bytes + #entry
-  if own then
+  if not isOwn then box.received = box.received + 1 end
+  local boxBefore = box.mark
+  local line = channel .. ' ' .. int(box.received) .. ' ' .. entry
+  box.last, box.mark = box.last + 1, idMark
+  local length = redis.call('RPUSH', list, line)
+  if length ~= box.last - box.first + 1 then
+    recover(box, length, newEpoch)
+    boxBefore, box.acked = '-', box.last - 1
+    if not isOwn then box.read = box.received - 1 end
+  end
+  box.bytes = box.bytes + #line
+  if ms < box.newestMs then box.skewMs = math.max(box.skewMs, box.newestMs - ms) else box.newestMs = ms end
+  promote(box, channel, now)
+  node.seq, node.mark, node.hasChanged = log.last, idMark, true
+  if isOwn then
+    befriend(box, node)
     if box.unread == 0 and box.dropped <= box.read and box.evictedAt <= box.acked then
-      box.acked, box.read = seq, box.received
+      box.acked, box.read = box.last, box.received
     end
   else
-    box.received = box.received + 1
-    receive(box, seq, at, #entry, name, of)
+    if node.unread == 0 then node.from = box.last end
+    node.last = box.last
+    count(box, node, 1, #line)
   end
-  box.last, box.mark = seq, mark(id)
-  save(box, at, isNew or box.first ~= first)
-  wake(channel, box.epoch, at, before, entry)
+  return boxBefore, line
 end

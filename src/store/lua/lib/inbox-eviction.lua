@@ -1,68 +1,84 @@
--- inbox-eviction: makes room in a full inbox. Entries at its front that are not unread are trimmed. If the front is unread mail, the
--- oldest entry of one sender is evicted: a tombstone takes its place, so that positions stay arithmetic. A message from a
--- stranger evicts mail from strangers. One from a friend (or an own copy) evicts mail from strangers while they fill more
+-- inbox-eviction: makes room in a full inbox. Entries at its front that are not unread are trimmed. If the front is unread,
+-- the oldest entry of one sender is evicted: a tombstone takes its place, so that positions stay arithmetic. A message from
+-- a stranger evicts mail from strangers. One from a friend (or an own copy) evicts mail from strangers while they fill more
 -- than a quarter of the inbox, otherwise from friends. A stranger's message therefore never evicts mail from a friend.
 
--- The tombstone keeps note and id: cursors that stand on it still match.
-local TOMBSTONE = '! %s {"id":"%s"}'
+-- Positions examined per LRANGE.
+local CHUNK = 50
 
--- Number of senders sampled when none is heavy.
-local SAMPLE = 64
--- Maximum overhead of an entry over the message without its seq.
-local ENTRY_BYTES = 64
-
--- The unread record at the front: a record of `mail`, or nil.
-local function atFront(box)
-  local mail = box.mail
-  return box.first > box.acked and redis.call('HGET', mail, int(box.first)) or nil
+-- What stands at the front, and the entry. See standing().
+local function front(box)
+  local line = redis.call('LINDEX', box.list, 0)
+  if not line then return nil end
+  return standing(box, box.first, line), line
 end
 
--- Drop the oldest entry; `record` is atFront(box).
-local function drop(box, record)
-  local list, ids, mail, seq = box.list, box.ids, box.mail, box.first
-  local entry = redis.call('LPOP', list)
-  local origin, note, id = string.match(entry, ENTRY)
-  box.first, box.dropped = seq + 1, tonumber(note)
-  if origin == '!' then box.evicted = box.evicted - 1
-  else box.bytes = box.bytes - #entry end
-  redis.call('HDEL', ids, id)
-  if not record then return end
-  release(box, record)
-  redis.call('HDEL', mail, int(seq))
+-- The entry is no longer unread.
+local function release(box, channel, line) count(box, nodeOf(box, channel), -1, -#line) end
+
+-- Drop the oldest entry.
+local function drop(box)
+  local line = redis.call('LPOP', box.list)
+  local kind, channel, received = standing(box, box.first, line)
+  if box.first > box.acked then box.dropped = tonumber(received) end
+  box.first = box.first + 1
+  -- Entries from before a loss are not counted.
+  if kind == 'tombstone' then box.evicted = math.max(0, box.evicted - 1) else box.bytes = math.max(0, box.bytes - #line) end
+  if kind == 'unread' then release(box, channel, line) end
 end
 
--- Replace the oldest entry of a sender with a tombstone; `record` is atFront(box). At the front it would be dropped at
--- once.
-local function evict(box, name, record)
-  local list, mail = box.list, box.mail
-  local of = waiting(box, name)
-  local seq, bytes = of.oldest, of.bytes
-  if seq == box.first then return drop(box, record) end
-  local _, note, id = string.match(redis.call('LINDEX', list, seq - box.first), ENTRY)
-  release(box, redis.call('HGET', mail, int(seq)))
-  redis.call('LSET', list, seq - box.first, string.format(TOMBSTONE, note, id))
-  redis.call('HSET', mail, int(seq), '!')
-  box.bytes, box.evicted = box.bytes - (bytes - of.bytes), box.evicted + 1
-  box.evictedAt = math.max(box.evictedAt, seq)
-end
-
--- The friend, or the stranger, that fills most of the inbox: exact above 1/64 of the inbox; otherwise the fullest of a
--- sample.
-local function fullest(box, isFriend)
-  local senders, heavy = box.senders, box.heavy
-  local best, most = nil, 0
-  local function consider(name, value)
-    local of = waiting(box, name, value)
-    local share = fullness(box, of)
-    if of.isFriend == isFriend and share > most then best, most = name, share end
+-- The first unread entry at or after `from` for which is(channel) holds: seq, channel, line. Examines no more than is left of
+-- the box's budget. If there is none: nil and the position before which there is none.
+local function search(box, from, is)
+  local list, seq = box.list, math.max(from, box.acked + 1, box.first)
+  while seq <= box.last and box.budget > 0 do
+    local lines = redis.call('LRANGE', list, seq - box.first, seq - box.first + CHUNK - 1)
+    if #lines == 0 then break end
+    for _, line in ipairs(lines) do
+      local kind, channel = standing(box, seq, line)
+      if kind == 'unread' and is(channel) then return seq, channel, line end
+      seq, box.budget = seq + 1, box.budget - 1 - #line / 1024
+    end
   end
-  local names = redis.call('HKEYS', heavy)
-  local values = #names > 0 and redis.call('HMGET', senders, unpack(names))
-  for i, name in ipairs(names) do if values[i] then consider(name, values[i]) end end
+  return nil, seq
+end
+
+-- Replace the oldest entry of a channel with a tombstone. Returns false if the budget ended before it was found.
+local function evict(box, channel)
+  local list, node = box.list, nodeOf(box, channel)
+  local from = math.max(node.from, node.isFriend and box.friendsFrom or box.strangersFrom)
+  local seq, searched, line = search(box, from, function(other) return other == channel end)
+  if not seq then
+    node.from, node.hasChanged = searched, true
+    if box.budget <= 0 then return false end
+    count(box, node, -node.unread, -node.bytes) -- Redis has lost its entries
+    return true
+  end
+  if seq == box.first then drop(box) return true end
+  local _, received, _, id, at, n = string.match(line, LINE)
+  release(box, channel, line)
+  node.from = seq + 1
+  redis.call('LSET', list, seq - box.first, tombstone(channel, received, id, at, n))
+  box.bytes, box.evicted, box.evictedAt = box.bytes - #line, box.evicted + 1, math.max(box.evictedAt, seq)
+  return true
+end
+
+-- The channel of the friend, or the stranger, that fills most of the inbox: exact above 1/64 of the inbox; otherwise the one
+-- with the oldest entry. nil if there is none; false if the budget ended before it was found.
+local function fullest(box, isFriend)
+  local best, most = nil, 0
+  for _, channel in ipairs(redis.call('HKEYS', box.heavy)) do
+    local node = nodeOf(box, channel)
+    local share = fullness(box, node)
+    if node.unread > 0 and node.isFriend == isFriend and share > most then best, most = channel, share end
+  end
   if best then return best end
-  local some = redis.call('HRANDFIELD', senders, SAMPLE, 'WITHVALUES')
-  for i = 1, #some, 2 do consider(some[i], some[i + 1]) end
-  return best
+  local hint = isFriend and 'friendsFrom' or 'strangersFrom'
+  local seq, found = search(box, box[hint], function(other) return nodeOf(box, other).isFriend == isFriend end)
+  box[hint] = seq or found
+  if seq then return found end
+  if box.budget <= 0 then return false end
+  return nil
 end
 
 local function isFull(box, size)
@@ -76,46 +92,49 @@ local function isLong(box, isFriend)
   return box.last - box.first + 1 >= (isFriend and 3 or 2) * box.limit
 end
 
-local function isUnread(record) return record and record ~= '!' end
-
 -- Whether a message of `size` bytes must be rejected: a stranger's, if only mail from friends could make room for it.
-local function hasNoRoom(box, size, name)
+local function hasNoRoom(box, size, channel)
   if not isLong(box, false) and not (box.strangers == 0 and isFull(box, size)) then return false end
-  return not waiting(box, name).isFriend and isUnread(atFront(box))
+  return not nodeOf(box, channel).isFriend and front(box) == 'unread'
 end
 
--- The sender whose oldest entry is evicted to make room for a message from a friend or a stranger. `record` is
--- atFront(box).
-local function payer(box, isFriend, record)
+-- The channel whose oldest entry is evicted to make room for a message from a friend or a stranger; nil or false as of
+-- fullest(). `line` is the unread entry at the front.
+local function payer(box, isFriend, line)
   local quarter = math.max(box.strangers / box.limit, box.strangerBytes / box.maxBytes)
   local isPaidByFriend = isFriend and quarter <= 1 / 4
-  local front = string.match(record, '^%d+ %d+ (.+)$')
-  local of = waiting(box, front)
+  local channel = string.match(line, '^%S+')
+  local node = nodeOf(box, channel)
   -- What all others together fill. It is compared in both measures: one sender may have half of the bytes, another half of
   -- the entries.
-  local rest = math.max((box.unread - of.unread) / box.limit, (box.bytes - of.bytes) / box.maxBytes)
-  if of.isFriend == isPaidByFriend and fullness(box, of) >= rest then return front end
-  local name = fullest(box, isPaidByFriend)
-  if name or not isFriend then return name end
+  local rest = math.max((box.unread - node.unread) / box.limit, (box.bytes - node.bytes) / box.maxBytes)
+  if node.isFriend == isPaidByFriend and fullness(box, node) >= rest then return channel end
+  local found = fullest(box, isPaidByFriend)
+  if found ~= nil or not isFriend then return found end
   return fullest(box, not isPaidByFriend)
 end
 
 -- At most 100 entries per call, so that a lowered limit never blocks Redis. A tombstone that reaches the front is
--- dropped at once: missing entries there form one gap.
+-- dropped at once: missing entries there form one gap. Returns false if more must be examined: then the caller saves the
+-- box, and the script runs again.
 local function makeRoom(box, size, isFriend)
   for done = 0, 99 do
     local long = isLong(box, isFriend)
     local isNeeded = long or isFull(box, size)
-    if not isNeeded and (done == 0 or box.evicted == 0) then return end
-    local record = atFront(box)
-    if not isNeeded and record ~= '!' then return end
-    if long or not isUnread(record) then
-      drop(box, record)
+    if not isNeeded and (done == 0 or box.evicted == 0) then return true end
+    local kind, line = front(box)
+    if not kind or (not isNeeded and kind ~= 'tombstone') then return true end
+    if kind ~= 'unread' or (long and isFriend) then
+      drop(box)
+    elseif long then return true -- only mail from friends could make room for a stranger's
     else
-      local name = payer(box, isFriend, record)
-      if name then evict(box, name, record)
-      elseif isFriend then drop(box, record)
-      else return end
+      local channel = payer(box, isFriend, line)
+      if channel then
+        if not evict(box, channel) then return false end
+      elseif channel == false then return false
+      elseif isFriend then drop(box)
+      else return true end
     end
   end
+  return true
 end

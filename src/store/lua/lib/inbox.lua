@@ -1,128 +1,124 @@
--- inbox: one account's inbox with all its counters. A counter changes in the script that changes what it counts. All
--- counters share one field of the meta: a second field would cost Redis as much as all the rest.
---   meta     epoch, first, last, mark, as of every log, and
---            counters  msgpack, see COUNTERS. An inbox that has entries and no counters was written by a release without
---                      them, with acked, received, read and dropped as fields: inbox-recount.lua must run first
---            counting  progress of the recount: COUNTERS, and the seq up to which they are correct
---   mail     seq → 'size next sender' of an unread entry; next: the same sender's next one, or 0. '!' of a tombstone
---   senders  sender → msgpack of unread, bytes, oldest, newest, size, isFriend, isHeavy, for those with unread mail; size
---            is the newest entry's; isFriend: the owner has written to them; isHeavy: they are in heavy as well
---   friends  accounts that the owner has ever written to
---   heavy    senders with more than 1/64 of the inbox: at most 128, so that the fullest of them is found at once
--- Its limits are `limit` entries and `maxBytes`; tombstones count for neither.
+-- inbox: one account's inbox and everything that is counted for it. A counter changes in the script that changes what it
+-- counts. One hash holds all of it, because each command costs more than a few bytes:
+--   #        the state, see unpackState
+--   channel  a node for each direct channel: see addNode. The nodes are also the list of the account's channels, newest first,
+--            a linked list: moving one to the front costs the same however many there are
+-- and `heavy` names the channels with more than 1/64 of the inbox: at most 128, so that the fullest is found at once.
+-- Limits are `limit` entries and `maxBytes`; tombstones count for neither. A sender the account has written to is a friend,
+-- any other one is a stranger.
 local HEAVY = 1 / 64
-local FROM = '^%S+ %S+ {"id":"[^"]+","kind":"dm","from":"([^"]+)"'
-local TO = '^%S+ %S+ {"id":"[^"]+","kind":"dm","from":"[^"]+","to":"([^"]+)"'
 
--- `at` is the place in KEYS of the list; meta, ids, senders, mail, friends and heavy follow it.
-local function inbox(at, limit, maxBytes)
-  local list, meta, ids, senders, mail, friends, heavy = unpack(KEYS, at, at + 6)
-  local m = redis.call('HMGET', meta, 'epoch', 'mark', 'counters')
-  local first, last, acked, received, read, dropped, unread, bytes, evicted, evictedAt, strangers, strangerBytes, stored =
-    unpackCounters(m[3])
+-- epoch, mark, first, last  of the log            acked        acknowledged up to this position
+-- unread     entries waiting                      read         `received` at acked
+-- dropped    `received` at the newest trimmed one evictedAt    seq of the newest tombstone
+-- received   messages of others, ever             bytes        of all entries
+-- evicted    entries that are tombstones          stored       bytes that channels hold of what the account sent
+-- strangers, strangerBytes  of `unread`, what strangers sent
+-- strangersFrom, friendsFrom  no unread entry of a stranger, of a friend, stands before this position
+-- newestMs, skewMs  the newest time of an id, and how far ids have been behind it: see find
+-- newest, oldest, linked  both ends of the list of channels ('-' if empty), and its length
+local function unpackState(packed)
+  local epoch, mark, first, last, acked, unread, read, dropped, evictedAt, received, bytes, evicted, stored, strangers,
+    strangerBytes, strangersFrom, friendsFrom, newestMs, skewMs, newest, oldest, linked
+  if packed then
+    epoch, mark, first, last, acked, unread, read, dropped, evictedAt, received, bytes, evicted, stored, strangers,
+      strangerBytes, strangersFrom, friendsFrom, newestMs, skewMs, newest, oldest, linked = cmsgpack.unpack(packed)
+  end
   return {
-    list = list, meta = meta, ids = ids, senders = senders, mail = mail, friends = friends, heavy = heavy,
-    limit = limit, maxBytes = maxBytes, isCounted = m[3] or not m[1],
-    epoch = m[1], mark = m[2] or '-', first = first, last = last, acked = acked,
-    received = received, read = read, dropped = dropped, unread = unread, bytes = bytes, evicted = evicted,
-    evictedAt = evictedAt, strangers = strangers, strangerBytes = strangerBytes, stored = stored, waiting = {},
+    isKnown = packed, epoch = epoch, mark = mark or '-', first = first or 1, last = last or 0, acked = acked or 0,
+    unread = unread or 0, read = read or 0, dropped = dropped or 0, evictedAt = evictedAt or 0, received = received or 0,
+    bytes = bytes or 0, evicted = evicted or 0, stored = stored or 0, strangers = strangers or 0,
+    strangerBytes = strangerBytes or 0, strangersFrom = strangersFrom or 0, friendsFrom = friendsFrom or 0,
+    newestMs = newestMs or 0, skewMs = skewMs or 0, newest = newest or '-', oldest = oldest or '-', linked = linked or 0,
+    nodes = {}, budget = 2000,
   }
 end
 
--- The unread mail of a sender in this inbox. Read once; save() writes the changes. `known` is the value of `senders`.
-local function waiting(box, name, known)
-  local of = box.waiting[name]
-  if of then return of end
-  local senders, friends = box.senders, box.friends
-  local value = known or redis.call('HGET', senders, name)
-  if value then
-    local unread, bytes, oldest, newest, size, isFriend, isHeavy = cmsgpack.unpack(value)
-    of = {
-      unread = unread, bytes = bytes, oldest = oldest, newest = newest, size = size, isFriend = isFriend,
-      isHeavy = isHeavy,
-    }
-  else
-    local isFriend = redis.call('HEXISTS', friends, name) == 1
-    of = { unread = 0, bytes = 0, oldest = 0, newest = 0, size = 0, isFriend = isFriend, isHeavy = false }
+local function packState(box)
+  return cmsgpack.pack(box.epoch, box.mark, box.first, box.last, box.acked, box.unread, box.read, box.dropped, box.evictedAt,
+    box.received, box.bytes, box.evicted, box.stored, box.strangers, box.strangerBytes, box.strangersFrom, box.friendsFrom,
+    box.newestMs, box.skewMs, box.newest, box.oldest, box.linked)
+end
+
+-- at           when they last talked (epoch ms), made unique, so it falls along the list
+-- newer, older neighbours in the list, '-' = none; `at` is nil if it is not in the list
+-- seq, mark    position in the channel's log up to which the inbox has its entries; 0 = not known
+-- unread, bytes waiting entries from the other one; they count only while `last` is not acknowledged
+-- from, last   positions in the inbox: no waiting one stands before `from`; the newest one
+local function addNode(box, channel, packed)
+  local at, newer, older, seq, mark, unread, bytes, from, last, isFriend, isHeavy =
+    nil, '-', '-', 0, '-', 0, 0, 0, 0, false, false
+  if packed then
+    at, newer, older, seq, mark, unread, bytes, from, last, isFriend, isHeavy = cmsgpack.unpack(packed)
+    if last <= box.acked then unread, bytes, isHeavy = 0, 0, false end -- acknowledged together with all others
   end
-  box.waiting[name] = of
-  return of
+  local node = {
+    isNew = not at, at = at, newer = newer, older = older, seq = seq, mark = mark, unread = unread, bytes = bytes,
+    from = from, last = last, isFriend = isFriend, isHeavy = isHeavy,
+  }
+  box.nodes[channel] = node
+  return node
 end
 
--- The share of the inbox that a sender fills, from 0 to 1.
-local function fullness(box, of) return math.max(of.unread / box.limit, of.bytes / box.maxBytes) end
+local function packNode(node)
+  return cmsgpack.pack(node.at, node.newer, node.older, node.seq, node.mark, node.unread, node.bytes, node.from, node.last,
+    node.isFriend, node.isHeavy)
+end
 
-local function saveSender(box, name, of)
-  local senders, heavy = box.senders, box.heavy
-  local isHeavy = fullness(box, of) >= HEAVY
-  if of.unread == 0 then
-    redis.call('HDEL', senders, name)
-  else
-    redis.call('HSET', senders, name,
-      cmsgpack.pack(of.unread, of.bytes, of.oldest, of.newest, of.size, of.isFriend, isHeavy))
+-- The node of a channel. Read once; save() writes the changes.
+local function nodeOf(box, channel)
+  return box.nodes[channel] or addNode(box, channel, redis.call('HGET', box.hash, channel))
+end
+
+-- `at` is the place in KEYS of the list; the hash and heavy follow it. `channel`: its node is needed too.
+local function inbox(at, owner, channel, limit, maxBytes)
+  local list, hash, heavy = KEYS[at], KEYS[at + 1], KEYS[at + 2]
+  local m = redis.call('HMGET', hash, '#', channel)
+  local box = unpackState(m[1])
+  box.list, box.hash, box.heavy, box.owner, box.limit, box.maxBytes = list, hash, heavy, owner, limit, maxBytes
+  addNode(box, channel, m[2])
+  return box
+end
+
+-- The share of the inbox that a channel fills, from 0 to 1.
+local function fullness(box, node) return math.max(node.unread / box.limit, node.bytes / box.maxBytes) end
+
+local function save(box)
+  local hash, heavy = box.hash, box.heavy
+  local fields = { '#', packState(box) }
+  for channel, node in pairs(box.nodes) do
+    if node.hasChanged then
+      local wasHeavy = node.isHeavy
+      node.isHeavy = fullness(box, node) >= HEAVY
+      fields[#fields + 1] = channel
+      fields[#fields + 1] = packNode(node)
+      if node.isHeavy and not wasHeavy then redis.call('HSET', heavy, channel, '')
+      elseif wasHeavy and not node.isHeavy then redis.call('HDEL', heavy, channel) end
+    end
   end
-  if isHeavy and not of.isHeavy then redis.call('HSET', heavy, name, '')
-  elseif of.isHeavy and not isHeavy then redis.call('HDEL', heavy, name) end
+  redis.call('HSET', hash, unpack(fields))
 end
 
-local function pack(box)
-  return packCounters(box.first, box.last, box.acked, box.received, box.read, box.dropped, box.unread, box.bytes,
-    box.evicted, box.evictedAt, box.strangers, box.strangerBytes, box.stored)
-end
-
-local function saveSenders(box)
-  for name, of in pairs(box.waiting) do if of.hasChanged then saveSender(box, name, of) end end
-end
-
--- seq: the newest one, as text. hasMoved: the sender is new, or its first entry changed.
-local function save(box, seq, hasMoved)
-  local meta = box.meta
-  saveSenders(box)
-  if hasMoved then
-    redis.call('HSET', meta, 'epoch', box.epoch, 'first', int(box.first), 'last', seq, 'mark', box.mark, 'counters',
-      pack(box))
-  else
-    redis.call('HSET', meta, 'last', seq, 'mark', box.mark, 'counters', pack(box))
-  end
-end
-
--- Add or remove unread mail of a sender.
-local function count(box, of, entries, bytes)
-  of.unread, of.bytes, of.hasChanged, box.unread = of.unread + entries, of.bytes + bytes, true, box.unread + entries
-  if of.isFriend then return end
+-- Add or remove unread entries of a channel.
+local function count(box, node, entries, bytes)
+  node.unread, node.bytes, node.hasChanged, box.unread = node.unread + entries, node.bytes + bytes, true, box.unread + entries
+  if node.isFriend then return end
   box.strangers, box.strangerBytes = box.strangers + entries, box.strangerBytes + bytes
 end
 
--- The entry at seq becomes unread; `at` is seq as text, `of` is waiting(box, name).
-local function receive(box, seq, at, size, name, of)
-  local mail = box.mail
-  local record = int(size) .. ' 0 ' .. name
-  if of.unread == 0 then
-    of.oldest = seq
-    redis.call('HSET', mail, at, record)
-  else
-    redis.call('HSET', mail, int(of.newest), int(of.size) .. ' ' .. at .. ' ' .. name, at, record)
-  end
-  of.newest, of.size = seq, size
-  count(box, of, 1, size)
+-- The account has written in this channel.
+local function befriend(box, node)
+  if node.isFriend then return end
+  node.isFriend, node.hasChanged = true, true
+  if node.unread == 0 then return end
+  box.strangers, box.strangerBytes = box.strangers - node.unread, box.strangerBytes - node.bytes
+  box.friendsFrom = math.min(box.friendsFrom, node.from)
 end
 
--- The entry of a `mail` record is no longer unread. It is the oldest of its sender: every script removes entries in
--- this order. A tombstone has no sender.
-local function release(box, record)
-  local size, next, name = string.match(record, '^(%d+) (%d+) (.+)$')
-  if not size then return end
-  local of = waiting(box, name)
-  count(box, of, -1, -tonumber(size))
-  of.oldest = tonumber(next)
-end
-
--- The account has written to this one.
-local function befriend(box, name)
-  local friends = box.friends
-  if redis.call('HSETNX', friends, name, '') == 0 then return end
-  local of = waiting(box, name)
-  if of.isFriend then return end
-  box.strangers, box.strangerBytes = box.strangers - of.unread, box.strangerBytes - of.bytes
-  of.isFriend, of.hasChanged = true, true
+-- The kind of an entry of the inbox: 'read', 'unread', 'own' or 'tombstone'; its channel; its `received`.
+local function standing(box, seq, line)
+  local channel, received, kind, _, _, _, _, _, from = string.match(line, LINE)
+  if kind == 't' then return 'tombstone', channel, received end
+  if from == box.owner then return 'own', channel, received end
+  return seq > box.acked and 'unread' or 'read', channel, received
 end

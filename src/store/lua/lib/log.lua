@@ -1,45 +1,52 @@
--- log: an append-only list and its meta hash (epoch, first, last, mark). Entry `seq` stands at index seq - first.
--- An entry is one string, `origin note json`: the session that sent it or '-'; a word whose meaning
--- depends on the log (idempotency key, or count received); the message exactly as it is sent to clients.
--- `mark` is the end of the newest message's id: it shows whether the message at `seq` is still the same.
-local ENTRY = '^(%S+) (%S+) {"id":"([^"]+)"'
+-- log: an append-only list with its state. Entry `seq` stands at index seq - first. The state is one field, '#', of a hash
+-- and begins with epoch, mark, first, last in every kind of log:
+--   epoch   one life of the log, generated with its first entry
+--   mark    of the newest entry, '-' if there is none
+-- The hash of a channel's log also maps the digest of each idempotency key to its seq; its state continues with
+--   bytes   of all entries        count   messages ever appended
 
--- Format an integer for storage. Lua's default formatting prints 14 or 17 digits as a fraction, and takes several times
--- as long.
-local function int(number) return string.format('%d', number) end
+-- Returns the log. storedAt: the seq under an idempotency key, if it is still there.
+local function open(list, hash, key, newEpoch)
+  local m = redis.call('HMGET', hash, '#', key)
+  local log = { list = list, hash = hash, epoch = newEpoch, mark = '-', first = 1, last = 0, bytes = 0, count = 0 }
+  if m[1] then
+    log.epoch, log.mark, log.first, log.last, log.bytes, log.count = cmsgpack.unpack(m[1])
+    local seq = tonumber(m[2])
+    if seq and seq >= log.first then log.storedAt = seq end
+  end
+  return log
+end
 
-local function mark(id) return string.sub(id, -8) end
+-- Returns the entry that was stored under an idempotency key. Redis may have lost it, and another one have its place.
+local function recall(log, key)
+  local entry = log.storedAt and redis.call('LINDEX', log.list, log.storedAt - log.first)
+  if entry and select(6, string.match(entry, ENTRY)) == key then return entry end
+end
 
--- Returns the log as described by its meta; mark is '-' if it has no entry. `bytes` counts the entries from `sized` on:
--- earlier ones were written by a release that did not count bytes.
-local function open(list, meta, keys, newEpoch)
-  local m = redis.call('HMGET', meta, 'epoch', 'first', 'last', 'mark', 'bytes', 'sized')
-  local last = tonumber(m[3] or 0)
-  return {
-    list = list, meta = meta, keys = keys, epoch = m[1] or newEpoch, isNew = not m[1], first = tonumber(m[2] or 1), last = last,
-    mark = m[4] or '-', bytes = tonumber(m[5] or 0), sized = m[5] and tonumber(m[6] or 1) or last + 1,
-  }
+-- A log whose list and state disagree lost a part of either: a new epoch tells every reader. `length` entries are left; they no
+-- longer count as bytes.
+local function heal(log, length, newEpoch)
+  log.epoch, log.last, log.bytes = newEpoch, math.max(log.last, length), 0
+  log.first = log.last - length + 1
 end
 
 -- The notification names the previous entry by its mark, so a receiver can check that the entry continues its log.
-local function wake(channel, epoch, seq, before, entry)
-  redis.call('SPUBLISH', channel, 'entry ' .. epoch .. ' ' .. seq .. ' ' .. before .. ' ' .. entry)
+local function notify(channel, log, before, entry)
+  redis.call('SPUBLISH', channel, 'entry ' .. log.epoch .. ' ' .. int(log.last) .. ' ' .. before .. ' ' .. entry)
 end
 
 -- Drop the oldest entries: `due` of them, and those over the limits, but never the newest, and at most 100 per call so
--- that a lowered limit never blocks Redis. forget(entry) subtracts an entry from other counters.
+-- that a lowered limit never blocks Redis. forget(from, bytes) subtracts an entry from other counters.
 local function trim(log, limit, maxBytes, due, forget)
-  local list, keys, start = log.list, log.keys, log.first
+  local list, hash, start = log.list, log.hash, log.first
   while log.first < log.last and log.first < start + 100 do
     local isOver = log.last - log.first >= limit or log.bytes > maxBytes
     if not isOver and log.first >= start + due then return end
     local entry = redis.call('LPOP', list)
-    local _, key = string.match(entry, ENTRY)
-    if key ~= '-' then redis.call('HDEL', keys, key) end
-    if log.first >= log.sized then
-      log.bytes = math.max(0, log.bytes - #entry)
-      if forget then forget(entry) end
-    end
+    local _, _, _, _, _, key, from = string.match(entry, ENTRY)
+    if key ~= '-' then redis.call('HDEL', hash, key) end
+    log.bytes = math.max(0, log.bytes - #entry)
+    if forget then forget(from, #entry) end
     log.first = log.first + 1
   end
 end
