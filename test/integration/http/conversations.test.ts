@@ -102,6 +102,16 @@ test('paging works for names in any script and for notes to oneself', async () =
   expect((await pages(alice!, 1)).flat()).toEqual(names.toReversed());
 });
 
+test('paging works for the longest names in a script of three bytes per letter', async () => {
+  const node = await startNode();
+  const names = ['张', '王', '陈'].map((letter) => letter.repeat(32));
+  const [owner] = await people(node, '李'.repeat(32), ...names);
+  for (const name of names) await tell(owner!, name, 'hi');
+  expect(await pages(owner!, 2)).toEqual([names.toReversed().slice(0, 2), names.slice(0, 1)]);
+  const { nextCursor } = await page(owner!, { limit: 1 });
+  expect(nextCursor.length).toBeLessThanOrEqual(256); // the longest cursor that the contract allows
+});
+
 test('a page of conversations ends at 256 KiB too', async () => {
   const node = await startNode();
   const names = Array.from({ length: 20 }, (_, n) => `u${n}`);
