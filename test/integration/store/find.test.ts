@@ -65,3 +65,20 @@ test('finding a message looks at a number of entries that does not grow with the
   const commands = await monitor.during(() => logs.ack('bob', 's', ids[999]!));
   expect(entriesLookedAt(commands)).toBeLessThanOrEqual(most);
 });
+
+test('an unknown id is looked for only among entries as far apart as ids have been out of order', async () => {
+  const tenMinutes = 600_000;
+  const count = 700;
+  const timesMs = Array.from({ length: count }, (_, n) => START_MS + n * tenMinutes);
+  timesMs[200]! += 24 * HOUR_MS; // from now on, ids may be a day out of order
+  const { prefix, store, logs } = await inboxOf(timesMs);
+  const monitor = await watchCommands(store, prefix);
+  const most = Math.ceil(Math.log2(count)) + (2 * 24 * HOUR_MS) / tenMinutes + 2 * 64;
+  for (const index of [0, 200, 350]) {
+    const unknown = uuidv7({ msecs: timesMs[index]! });
+    const read = await monitor.during(() => logs.mailbox('bob', unknown, 1));
+    expect(entriesLookedAt(read)).toBeLessThanOrEqual(most);
+    const ack = await monitor.during(() => logs.ack('bob', 's', unknown));
+    expect(entriesLookedAt(ack)).toBeLessThanOrEqual(most);
+  }
+});
