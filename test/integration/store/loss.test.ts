@@ -185,6 +185,16 @@ test('lost entries take no space from those that are sent afterwards', async () 
   }
 });
 
+test('an inbox without its hash begins with the next message, and nothing older is stored', async () => {
+  const { commands, sendTo, keysOf, readInbox } = await setup();
+  const { list, hash } = keysOf.inbox;
+  for (let n = 1; n <= 5; n += 1) await sendTo.inbox(`old ${n}`);
+  await commands.del(hash);
+  for (let n = 1; n <= 2; n += 1) await sendTo.inbox(`new ${n}`);
+  expect(await commands.llen(list)).toBe(2);
+  expect(await readInbox()).toMatchObject({ unread: 2, texts: ['new 1', 'new 2'], overflowed: false });
+});
+
 test('a log whose newest entry was replaced begins a new epoch when it is read', async () => {
   const { commands, sendTo, keysOf, read } = await setup();
   for (const log of ['everyone', 'channel', 'inbox'] as const) {

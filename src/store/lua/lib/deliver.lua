@@ -10,7 +10,7 @@ local function deliver(box, channel, newEpoch, log, before, id, ms, entry, isOwn
   if node.seq == log.last and node.mark == idMark then return nil end
   if not box.isKnown then
     box.epoch, box.isKnown = newEpoch, true
-    redis.call('DEL', heavy) -- left over from an inbox that Redis has lost
+    redis.call('UNLINK', list, heavy) -- left over from an inbox whose hash Redis has lost; no counter includes them
   elseif node.seq > 0 and (node.seq ~= log.last - 1 or node.mark ~= before) then
     box.epoch = newEpoch
   end
