@@ -11,7 +11,7 @@ for _, beat in ipairs(isHash and redis.call('HVALS', KEYS[2]) or {}) do
 end
 local who, at = string.match(redis.call('HGET', KEYS[1], 'migrating') or '', '^(%S+) (%d+)$')
 if who and who ~= ARGV[1] and now - tonumber(at) < silence then return 'busy' end
-redis.call('HSET', KEYS[1], 'migrating', ARGV[1] .. ' ' .. string.format('%d', now))
+redis.call('HSET', KEYS[1], 'migrating', ARGV[1] .. ' ' .. string.format('%.0f', now))
 redis.call('DEL', KEYS[2])
 redis.call('RPUSH', KEYS[2], 'a later release has converted the data')
 return 'claimed'

@@ -13,7 +13,7 @@ async function broken() {
   const [alice, bob] = [await person(node, 'alice'), await person(node, 'bob')];
   const { commands, keys } = await testStore(node.prefix);
   await commands.set(keys.everyone.list, 'not a list');
-  await commands.hset(keys.inbox('bob').list, 'not', 'a list');
+  await commands.set(keys.inbox('bob').hash, 'not a hash');
   return { node, alice, bob, lines, text };
 }
 

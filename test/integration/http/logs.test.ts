@@ -140,7 +140,7 @@ test('no log line and no problem contains a token or a password', async () => {
   await attempt(node, 'POST', '/v1/refresh', { body: { refreshToken: alice.refreshToken } });
   await attempt(node, 'GET', '/v1/me', { token });
   const { commands, keys } = await testStore(node.prefix);
-  await commands.hset(keys.inbox('alice').list, 'not', 'a list');
+  await commands.set(keys.inbox('alice').hash, 'not a hash');
   expect((await tell(phone, 'alice', 'an unexpected error')).status).toBe(500);
   await commands.set(keys.revoked, 'not a hash');
   await attempt(node, 'POST', '/v1/logout', { token: phone.token });

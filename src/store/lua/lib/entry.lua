@@ -8,9 +8,8 @@
 local ENTRY = '%d+(%a+) (%S+) (%d+) (%d+) (%S+) (%S+) (%S+) '
 local LINE = '^(%S+) (%d+) ' .. ENTRY
 
--- Format an integer for storage. Lua's default formatting prints 14 or 17 digits as a fraction, and takes several times
--- as long.
-local function int(number) return string.format('%d', number) end
+-- Format an integer for storage. Lua's default formatting prints 14 or 17 digits as a fraction; `%d` has 32 bits in WebAssembly.
+local function int(number) return string.format('%.0f', number) end
 
 -- The end of an id: shows whether the entry at a position is still the same.
 local function mark(id) return string.sub(id, -6) end
