@@ -23,7 +23,7 @@ test('after a planned failover behind one address, all connections move within 1
   await until('it is ready', async () => (await send(node, 'GET', '/readyz')).status === 200, 10_000);
   const names = async () => String(await second.call('CLIENT', 'LIST'));
   for (const name of ['commands', 'bulk', 'subscriber'])
-    expect(await names()).toContain(`name=parley:${name} `);
+    await until(`${name} has moved`, async () => (await names()).includes(`name=parley:${name} `), 10_000);
   expect(String(await first.call('CLIENT', 'LIST'))).not.toContain('name=parley:');
   await until('the stream has both', () => stream.events.filter(({ kind }) => kind === 'dm').length === 2);
 });
