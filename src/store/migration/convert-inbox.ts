@@ -1,5 +1,6 @@
 /** Counts a converted inbox: its state, and the nodes of its channels. Pure. */
 import { directChannel } from '../channels.ts';
+import type { InboxLimits } from '../inboxes.ts';
 import { sentAtOf } from '../log/entry.ts';
 import { type Converted, markOfId } from './earlier-form.ts';
 
@@ -71,7 +72,7 @@ export class InboxCount {
     }
   }
 
-  /** The state as of lua/lib/inbox.lua, but for the ends of the list of channels. */
+  /** The state as of lua/lib/inbox.lua, but for the front of the list of channels. */
   state(stored: number) {
     const all = [...this.#nodes.values()];
     const strangers = all.filter(({ isFriend }) => !isFriend);
@@ -87,7 +88,7 @@ export class InboxCount {
   }
 
   /** Newest first, with times that fall along the list. */
-  nodes(limits: { inbox: number; inboxBytes: number }): (Node & { isHeavy: boolean })[] {
+  nodes(limits: InboxLimits): (Node & { isHeavy: boolean })[] {
     const sorted = [...this.#nodes.values()].sort((a, b) => b.at - a.at || (a.channel < b.channel ? -1 : 1));
     let before = Number.POSITIVE_INFINITY;
     return sorted.map((node) => {

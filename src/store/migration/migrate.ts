@@ -5,6 +5,7 @@
  */
 import type { Redis } from 'ioredis';
 import { EVERYONE } from '../channels.ts';
+import type { InboxLimits } from '../inboxes.ts';
 import type { Store, StoreLog } from '../redis/client.ts';
 import type { LogKeys } from '../redis/keys.ts';
 import { InboxCount } from './convert-inbox.ts';
@@ -17,13 +18,20 @@ const ENTRIES_PER_CALL = 500;
 const NODES_PER_CALL = 200;
 const BEGUN = /^\{[^}]*\}.*:migration:[^:{}]+$/;
 
-export type MigrationLimits = { inbox: number; inboxBytes: number };
+/** `claimant`: this node. */
+export type MigrationOptions = {
+  store: Store;
+  prefix: string;
+  limits: InboxLimits;
+  claimant: string;
+  log: StoreLog;
+};
 type Migration = {
   store: Store;
   redis: Redis;
   prefix: string;
   earlier: ReturnType<typeof earlierKeys>;
-  limits: MigrationLimits;
+  limits: InboxLimits;
   /** Bytes stored per account, while the inboxes are not converted yet. */
   storedKey: string;
   /** Of the keys that this node writes until a log is complete: another node may convert the same one. */
@@ -31,13 +39,7 @@ type Migration = {
 };
 
 /** Throws an error of one sentence if the data cannot be converted now. */
-export async function migrate(options: {
-  store: Store;
-  prefix: string;
-  limits: MigrationLimits;
-  claimant: string;
-  log: StoreLog;
-}): Promise<void> {
+export async function migrate(options: MigrationOptions): Promise<void> {
   const { store, prefix, limits, claimant, log } = options;
   const redis = store.commands;
   const earlier = earlierKeys(prefix);
@@ -152,16 +154,12 @@ async function convertInbox(migration: Migration, username: string): Promise<voi
   const nodes = count.nodes(limits);
   await redis.del(hash);
   await writeNodes(migration, hash, nodes);
-  const ends = {
-    newest: nodes[0]?.channel ?? '-',
-    oldest: nodes.at(-1)?.channel ?? '-',
-    linked: nodes.length,
-  };
+  const newest = nodes[0]?.channel ?? '-';
   const heavy = nodes.filter(({ isHeavy }) => isHeavy).map(({ channel }) => channel);
   await store.run(
     'migration-inbox',
     [list, to.list, hash, to.hash, to.heavy, from.meta, ...from.all],
-    [JSON.stringify({ ...count.state(Number(stored ?? 0)), ...ends }), ...heavy],
+    [JSON.stringify({ ...count.state(Number(stored ?? 0)), newest }), ...heavy],
   );
 }
 

@@ -1,20 +1,13 @@
 /** Makes sure that Redis holds data of the version that this release uses. */
 import { DATA_VERSION } from '../data-version.ts';
-import type { Store, StoreLog } from '../redis/client.ts';
-import { type MigrationLimits, migrate } from './migrate.ts';
+import { type MigrationOptions, migrate } from './migrate.ts';
 import { isEarlierForm } from './scan.ts';
 
 /** Field of the realm. */
 const FIELD = 'version';
 
 /** Throws an error of one sentence if this release cannot use the data. */
-export async function openData(options: {
-  store: Store;
-  prefix: string;
-  limits: MigrationLimits;
-  claimant: string;
-  log: StoreLog;
-}): Promise<void> {
+export async function openData(options: MigrationOptions): Promise<void> {
   const { store, prefix } = options;
   const { commands, keys, attempt } = store;
   const version = Number((await attempt(commands.hget(keys.realm, FIELD))) ?? 0);

@@ -1,6 +1,6 @@
 /**
- * What Parley does about each error that Redis can report. Any other error reply is a bug and is passed through, as is an
- * error that did not come from Redis. A retry is left to the caller, who has an idempotency key.
+ * How Parley reacts to each error that Redis can report. Any other error reply is a bug and is passed through, as is an error
+ * that did not come from Redis. Nothing is retried here: only the caller knows whether a repeat is safe.
  */
 
 /** Redis is unavailable, too slow, or rejects writes. Becomes 503 `unavailable`; the outcome of a write is unknown. */

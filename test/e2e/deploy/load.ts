@@ -1,7 +1,7 @@
 /** A small load for a fleet of nodes behind a proxy: sends with keys, and streams that reconnect as an EventSource does. */
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { openStream, type StreamClient } from '../../kit/stream.ts';
+import { openStream, type StreamClient, type StreamEvent } from '../../kit/stream.ts';
 
 /** What an EventSource uses until the server sends `retry:`. */
 const DEFAULT_RETRY_MS = 3_000;
@@ -41,7 +41,7 @@ export function startReader(url: string, account: { username: string; token: str
     reading.openings.push(opened.status);
     if (opened.status !== 200) return false;
     for (let read = 0; !isStopped; ) {
-      for (const event of opened.events.slice(read)) receive(event.kind, event.data);
+      for (const event of opened.events.slice(read)) receive(event);
       read = opened.events.length;
       lastEventId = opened.lastEventId ?? lastEventId;
       retryMs = opened.retryMs ?? retryMs;
@@ -53,8 +53,7 @@ export function startReader(url: string, account: { username: string; token: str
     return true;
   }
 
-  // biome-ignore lint/suspicious/noExplicitAny: the stream client has validated it
-  function receive(kind: string, data: any): void {
+  function receive({ kind, data }: StreamEvent): void {
     if (kind === 'ready' && endedAtMs !== undefined) {
       reading.absencesMs.push(performance.now() - endedAtMs);
       endedAtMs = undefined;

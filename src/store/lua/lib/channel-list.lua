@@ -3,11 +3,9 @@
 local function promote(box, channel, now)
   if box.newest == channel then return end
   local node = nodeOf(box, channel)
-  if node.isNew then box.linked = box.linked + 1 end
   if node.newer ~= '-' then
     local newer = nodeOf(box, node.newer)
     newer.older, newer.hasChanged = node.older, true
-    if node.older == '-' then box.oldest = node.newer end
   end
   if node.older ~= '-' then
     local older = nodeOf(box, node.older)
@@ -18,8 +16,6 @@ local function promote(box, channel, now)
     local front = nodeOf(box, box.newest)
     node.at = math.max(now, front.at + 1)
     front.newer, front.hasChanged = channel, true
-  else
-    box.oldest = channel
   end
   box.newest = channel
 end

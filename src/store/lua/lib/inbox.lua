@@ -16,20 +16,20 @@ local HEAVY = 1 / 64
 -- strangers, strangerBytes  of `unread`, what strangers sent
 -- strangersFrom, friendsFrom  no unread entry of a stranger, of a friend, stands before this position
 -- newestMs, skewMs  the newest time of an id, and how far ids have been behind it: see find
--- newest, oldest, linked  both ends of the list of channels ('-' if empty), and its length
+-- newest     front of the list of channels; '-' if it is empty
 local function unpackState(packed)
   local epoch, mark, first, last, acked, unread, read, dropped, evictedAt, received, bytes, evicted, stored, strangers,
-    strangerBytes, strangersFrom, friendsFrom, newestMs, skewMs, newest, oldest, linked
+    strangerBytes, strangersFrom, friendsFrom, newestMs, skewMs, newest
   if packed then
     epoch, mark, first, last, acked, unread, read, dropped, evictedAt, received, bytes, evicted, stored, strangers,
-      strangerBytes, strangersFrom, friendsFrom, newestMs, skewMs, newest, oldest, linked = cmsgpack.unpack(packed)
+      strangerBytes, strangersFrom, friendsFrom, newestMs, skewMs, newest = cmsgpack.unpack(packed)
   end
   return {
     isKnown = packed, epoch = epoch, mark = mark or '-', first = first or 1, last = last or 0, acked = acked or 0,
     unread = unread or 0, read = read or 0, dropped = dropped or 0, evictedAt = evictedAt or 0, received = received or 0,
     bytes = bytes or 0, evicted = evicted or 0, stored = stored or 0, strangers = strangers or 0,
     strangerBytes = strangerBytes or 0, strangersFrom = strangersFrom or 0, friendsFrom = friendsFrom or 0,
-    newestMs = newestMs or 0, skewMs = skewMs or 0, newest = newest or '-', oldest = oldest or '-', linked = linked or 0,
+    newestMs = newestMs or 0, skewMs = skewMs or 0, newest = newest or '-',
     nodes = {}, budget = 2000,
   }
 end
@@ -37,7 +37,7 @@ end
 local function packState(box)
   return cmsgpack.pack(box.epoch, box.mark, box.first, box.last, box.acked, box.unread, box.read, box.dropped, box.evictedAt,
     box.received, box.bytes, box.evicted, box.stored, box.strangers, box.strangerBytes, box.strangersFrom, box.friendsFrom,
-    box.newestMs, box.skewMs, box.newest, box.oldest, box.linked)
+    box.newestMs, box.skewMs, box.newest)
 end
 
 -- at           when they last talked (epoch ms), made unique, so it falls along the list
