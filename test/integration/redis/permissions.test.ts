@@ -1,9 +1,11 @@
 /** The ACL rule in docs/how-to/managed-redis.md permits everything that Parley does, and nothing more is needed. */
 import { readFileSync } from 'node:fs';
+import { Redis } from 'ioredis';
 import { expect, test } from 'vitest';
-import { listen, person, say, startNode, tell, until } from '../../kit/app.ts';
+import { listen, login, person, say, startNode, tell, until } from '../../kit/app.ts';
 import { call } from '../../kit/contract.ts';
 import { send } from '../../kit/http.ts';
+import { loadRecording, recordingOf } from '../../kit/recording.ts';
 import { inSync, redisServer } from '../../kit/servers.ts';
 import type { Server } from '../../kit/topology/server.ts';
 
@@ -51,6 +53,21 @@ test('a node can do everything with the documented rule', async () => {
   await server.call('ACL', 'SETUSER', 'parley', '-hset');
   await tell(alice, 'bob', 'denied');
   expect(await denied(server)).not.toEqual([]); // the check finds what is missing
+});
+
+test('the documented rule is enough to convert the data of an earlier release', async () => {
+  const server = await redisServer();
+  const admin = new Redis(`redis://${server.address}`);
+  await loadRecording({ commands: admin }, 'parley:', recordingOf('7c93565'));
+  admin.disconnect();
+  await server.call('ACL', 'SETUSER', 'parley', ...rule);
+  const node = await startNode(
+    {},
+    { redisUrl: `redis://parley:hunter2@${server.address}`, prefix: 'parley:' },
+  );
+  const alice = await login(node, 'alice');
+  expect((await call(node, 'listConversations', { token: alice.token })).body.conversations).toHaveLength(2);
+  expect(await denied(server)).toEqual([]);
 });
 
 test('the documented rule permits nothing outside of the prefix, and no administration', async () => {

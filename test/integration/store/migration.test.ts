@@ -3,51 +3,18 @@
  * the data version) answer as they did there.
  */
 import { randomUUID } from 'node:crypto';
-import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { openData } from '../../../src/store/migration/open-data.ts';
 import type { Store } from '../../../src/store/redis/client.ts';
 import { listen, login, type Person, startNode, tell } from '../../kit/app.ts';
 import { call } from '../../kit/contract.ts';
+import { loadRecording, recordingOf } from '../../kit/recording.ts';
 import { everything } from '../../kit/state.ts';
 import { testStore } from '../../kit/store.ts';
 
 const RELEASES = ['9269ab0', '7c93565'];
 
-type Stored = { type: 'list' | 'hash'; value: string[] | Record<string, string>; ttl?: number };
-type Recording = {
-  /** The ids of an event after which each of these accounts received one more message. */
-  cursors: Record<string, string>;
-  ids: string[];
-  answers: Record<
-    string,
-    {
-      mailbox: { gap: { history: string } | null };
-      conversations: object;
-      broadcasts: object;
-      histories: Record<string, object>;
-    }
-  >;
-  data: Record<string, Stored>;
-};
-
-const recordingOf = (release: string): Recording =>
-  JSON.parse(readFileSync(new URL(`data/${release}.json`, import.meta.url), 'utf8'));
-
 const newPrefix = () => `test-${randomUUID().slice(0, 8)}:`;
-
-/** Puts what a release had stored into Redis. */
-async function load(store: Store, prefix: string, { data }: Recording): Promise<void> {
-  const { commands } = store;
-  for (const [name, { type, value, ttl }] of Object.entries(data)) {
-    const key = `${prefix}${name}`;
-    if (type === 'list') await commands.rpush(key, ...(value as string[]));
-    else
-      for (const [field, each] of Object.entries(value))
-        await commands.hset(key, field, Buffer.from(each, 'latin1'));
-    if (ttl) await commands.pexpire(key, ttl);
-  }
-}
 
 const options = (store: Store, prefix: string) => ({
   ...{ store, prefix, claimant: randomUUID(), limits: { inbox: 20, inboxBytes: 2 ** 24 } },
@@ -72,7 +39,7 @@ async function answersOf(person: Person) {
 test.each(RELEASES)('the data of release %s is answered as it was, and goes on', async (release) => {
   const recording = recordingOf(release);
   const prefix = newPrefix();
-  await load(await testStore(prefix), prefix, recording);
+  await loadRecording(await testStore(prefix), prefix, recording);
   const node = await startNode({ INBOX_LIMIT: '20' }, { prefix });
   const people = Object.keys(recording.answers);
   // `history` became relative to the stream's URL after 9269ab0.
@@ -114,7 +81,7 @@ test.each(RELEASES)(
     const migrated = async (deaths: number[]) => {
       const prefix = newPrefix();
       const store = await testStore(prefix);
-      await load(store, prefix, recording);
+      await loadRecording(store, prefix, recording);
       const one = options(store, prefix);
       for (const calls of deaths)
         await expect(openData({ ...one, store: dying(store, calls) })).rejects.toThrow('died');
@@ -133,7 +100,7 @@ test.each(RELEASES)(
 test('two nodes that convert at the same time, because one stood still, store everything once', async () => {
   const recording = recordingOf('7c93565');
   const [prefix, other] = [newPrefix(), newPrefix()];
-  for (const each of [prefix, other]) await load(await testStore(each), each, recording);
+  for (const each of [prefix, other]) await loadRecording(await testStore(each), each, recording);
   const [one, alone] = [await testStore(prefix), await testStore(other)];
   await openData(options(alone, other));
   const run: Store['run'] = (name, keys, args) => forget(one).then(() => one.run(name, keys, args));
@@ -152,7 +119,7 @@ test('data that has lost its heartbeats is converted; keys of other prefixes sta
   const recording = recordingOf('9269ab0');
   const prefix = newPrefix();
   const store = await testStore(prefix);
-  await load(store, prefix, recording);
+  await loadRecording(store, prefix, recording);
   await store.commands.del(`${prefix}nodes`, `${prefix}{broadcasts}:meta`);
   const others = [
     ...['account:{abc}:account:eve', 'online:{abc}:account:eve', 'online:online:{1}'],
@@ -167,15 +134,15 @@ test('data that has lost its heartbeats is converted; keys of other prefixes sta
 test('after a conversion, heartbeats of an earlier release fail', async () => {
   const prefix = newPrefix();
   const store = await testStore(prefix);
-  await load(store, prefix, recordingOf('9269ab0'));
+  await loadRecording(store, prefix, recordingOf('9269ab0'));
   await openData(options(store, prefix));
   await expect(store.commands.hset(`${prefix}nodes`, 'an-earlier-node', 1)).rejects.toThrow('WRONGTYPE');
 });
 
-test('a node that still runs, or migrates, is a reason not to start; so is data of a later release', async () => {
+test('refuses to start while an earlier node runs or another node migrates, and on data of a later release', async () => {
   const prefix = newPrefix();
   const store = await testStore(prefix);
-  await load(store, prefix, recordingOf('9269ab0'));
+  await loadRecording(store, prefix, recordingOf('9269ab0'));
   const before = await everything({ prefix });
   await store.commands.hset(`${prefix}nodes`, 'another', Date.now());
   await expect(openData(options(store, prefix))).rejects.toThrow('a node of that release still runs');
