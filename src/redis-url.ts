@@ -12,7 +12,7 @@ export type RedisAddress =
   | ({ kind: 'sentinel'; sentinels: Endpoint[]; primary: string; sentinelLogin?: Login } & Common)
   | ({ kind: 'cluster'; nodes: Endpoint[] } & Common);
 
-/** A URL that no Redis can be found by. The message completes "REDIS_URL must be …", and quotes nothing of the URL. */
+/** A malformed Redis URL. The message completes "REDIS_URL must be …" and never quotes the URL, which may contain a password. */
 export class InvalidRedisUrl extends Error {}
 
 const [REDIS_PORT, SENTINEL_PORT] = [6_379, 26_379];
@@ -22,6 +22,8 @@ const FORMS = {
   sentinel: 'redis+sentinel://user:password@host1:26379,host2:26379/primary-name?db=0',
   cluster: 'redis+cluster://user:password@host1:6379,host2:6379',
 };
+/** A cluster is recognized, but not supported yet. */
+const SUPPORTED_FORMS = [FORMS.server, FORMS.socket, FORMS.sentinel];
 const SCHEMES: Record<string, { kind: 'server' | 'sentinel' | 'cluster'; isTls: boolean }> = {
   redis: { kind: 'server', isTls: false },
   rediss: { kind: 'server', isTls: true },
@@ -45,12 +47,12 @@ export function parseRedisUrl(url: string): RedisAddress {
   if (/^(unix:|\/)/i.test(url)) return parseSocket(url);
   const [, scheme = '', rest = ''] = /^([a-z+-]+):\/\/(.*)$/is.exec(url) ?? [];
   const known = SCHEMES[scheme.toLowerCase()];
-  if (!known) throw new InvalidRedisUrl(`in one of the forms ${Object.values(FORMS).join(', ')}`);
+  if (!known) throw new InvalidRedisUrl(`in one of the forms ${SUPPORTED_FORMS.join(', ')}`);
   const { kind, isTls } = known;
   const form = FORMS[kind];
   const [, authority = '', path = '', query] = /^([^/?#]*)(\/[^?#]*)?(?:\?([^#]*))?$/s.exec(rest) ?? [];
   const [, userinfo, hosts] = /^(?:([^@]*)@)?([^@]*)$/s.exec(authority) ?? [];
-  // An @ that is not the end of the userinfo comes from a password, and so do a # and the end of a URL that does not match.
+  // Any other @, or a # that prevents a match, must come from a password that is not percent-encoded.
   if (
     hosts === undefined ||
     (rest !== '' && authority === '' && path === '') ||
@@ -120,7 +122,7 @@ function parseUserinfo(text: string | undefined, form: string): Login | undefine
 function loginOf(parameters: Record<string, string>, prefix: string, form: string): Login | undefined {
   const [username, password] = [parameters[`${prefix}username`], parameters[`${prefix}password`]];
   if (username !== undefined && password === undefined)
-    throw new InvalidRedisUrl(`a URL that has ${prefix}password beside ${prefix}username: ${form}`);
+    throw new InvalidRedisUrl(`a URL that sets ${prefix}password along with ${prefix}username: ${form}`);
   return password === undefined ? undefined : { ...(username && { username }), password };
 }
 
@@ -129,7 +131,9 @@ function parseQuery(query: string | undefined, known: string[], form: string): R
   for (const pair of query ? query.split('&') : []) {
     const [, name = '', value = ''] = /^([^=]*)=(.*)$/s.exec(pair) ?? [];
     if (!known.includes(name) || name in parameters)
-      throw new InvalidRedisUrl(`a URL with no parameters but ${known.join(', ')}, each once: ${form}`);
+      throw new InvalidRedisUrl(
+        `a URL whose only parameters are ${known.join(', ')}, each at most once: ${form}`,
+      );
     parameters[name] = decode(value, form);
   }
   return parameters;

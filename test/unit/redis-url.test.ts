@@ -84,9 +84,9 @@ test.each([
   ['a port that is too large', 'redis://h:66666', /hosts and ports/],
   ['an IPv6 address without brackets', 'redis://::1:6379', /brackets/],
   ['two hosts', 'redis://a,b', /one host.*Sentinel/],
-  ['a misspelled parameter', `redis://h?pasword=${SECRET}`, /no parameters but db, username, password/],
-  ['a parameter that is given twice', 'redis://h?db=1&db=2', /each once/],
-  ['a user parameter alone', 'redis://h?username=app', /password beside username/],
+  ['a misspelled parameter', `redis://h?pasword=${SECRET}`, /only parameters are db, username, password/],
+  ['a parameter that is given twice', 'redis://h?db=1&db=2', /each at most once/],
+  ['a user parameter alone', 'redis://h?username=app', /password along with username/],
   ['a relative socket', 'unix://run/redis.sock', /absolute path/],
   ['Sentinel without a primary', `redis+sentinel://:${SECRET}@h`, /names the primary/],
   ['an empty host among Sentinels', 'redis+sentinel://a,,b/main', /hosts and ports/],
@@ -101,4 +101,9 @@ test.each([
   expect(error).toBeInstanceOf(InvalidRedisUrl);
   expect((error as Error).message).toMatch(cure);
   expect((error as Error).message).not.toContain(SECRET);
+});
+
+test('an unknown scheme is answered with the forms that are supported', () => {
+  expect(() => parseRedisUrl('redsi://h')).toThrow(/redis:\/\/.*unix:.*redis\+sentinel:/);
+  expect(() => parseRedisUrl('redsi://h')).not.toThrow(/cluster/);
 });
