@@ -195,7 +195,7 @@ async function synchronize(node: Parts): Promise<void> {
     // The subscription was interrupted: read what was published meanwhile.
     void hub.poll();
     nodePresence.resync();
-    presence.sizes.missed();
+    presence.sizes.noteMiss();
     sessions.sync().catch(() => {});
   });
   await passwords.start();

@@ -1,7 +1,7 @@
 /**
- * Runs a node, and another in its place when its Redis has been replaced by one with other data (a restored backup, an
- * address that leads elsewhere): the accounts, sessions and presence that the node remembers are those of the former one.
- * A new node instead of a new state of the old one, because every part of a node would need a way to forget.
+ * Runs a node, and replaces it with a new one when Redis turns out to hold a different database (a restored backup, or an
+ * address that now leads elsewhere). The old node remembers accounts, sessions and presence of the previous database.
+ * Starting a new node is simpler than giving every part of a node a way to reset itself.
  */
 import type { AddressInfo } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -27,7 +27,7 @@ export async function startReplaceable<N extends Node>(
 
   async function replace(): Promise<void> {
     if (isClosing) return;
-    log.error('Redis holds another database than before: this node ends its streams and starts over');
+    log.error('Redis now holds a different database: closing all streams and restarting this node');
     await node?.close({ unreadyMs: 0 });
     node = undefined;
     while (!node && !isClosing) {

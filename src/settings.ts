@@ -45,7 +45,7 @@ export const SETTINGS = {
   WAIT_REPLICAS: {
     default: '0',
     parse: integer(0, 10),
-    reason: 'replicas that must have a message before a send succeeds; needs one replica more than that',
+    reason: 'replicas that must confirm a message before a send succeeds; run at least one replica more',
   },
   REDIS_MAXMEMORY: {
     default: '',

@@ -1,4 +1,4 @@
-/** Everything that this node stores in Redis or receives from it, on one pair of connections. */
+/** Everything that this node stores in Redis or receives from it, on the connections of one store. */
 import { type Config, retentionOf } from './config.ts';
 import type { Logger } from './logger.ts';
 import { createAccountStore } from './store/accounts.ts';

@@ -141,7 +141,7 @@ export function hotSlotsTable(one: Values, cluster: Values): string {
       (nodes) => one.redisPresenceMicros + one.redisPresencePublishMicros * nodes,
     ],
     ['… not published', () => cluster.redisPresenceMicros],
-    ['`nodes`: a heartbeat', (nodes) => one.redisHeartbeatMicros + one.redisHeartbeatNodeMicros * nodes],
+    ['`heartbeats`: a heartbeat', (nodes) => one.redisHeartbeatMicros + one.redisHeartbeatNodeMicros * nodes],
   ];
   const header = ['per second and master', ...NODES.map((nodes) => `${nodes} nodes`)];
   return table(

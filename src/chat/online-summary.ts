@@ -28,7 +28,7 @@ export function createOnlineSummary({ store, accounts }: { store: PresenceStore;
   let received: PresenceMessage[] | undefined;
 
   function mustRead(): boolean {
-    if (misses !== sizes.misses()) return true;
+    if (misses !== sizes.missCount()) return true;
     const ageMs = performance.now() - readAtMs;
     const isIncomplete = entries.size() !== Math.min(MAX_USERS, sizes.total());
     return ageMs > MAX_AGE_MS || (isIncomplete && ageMs > MIN_AGE_MS);
@@ -36,7 +36,7 @@ export function createOnlineSummary({ store, accounts }: { store: PresenceStore;
 
   async function read(): Promise<void> {
     received = [];
-    const missesBefore = sizes.misses();
+    const missesBefore = sizes.missCount();
     readAtMs = Number.NEGATIVE_INFINITY; // if reading fails, the received changes are missing
     try {
       const part = await store.list(MAX_USERS, null, { sizes: sizes.ofShards() });
@@ -96,7 +96,7 @@ function createEntries() {
       else if (message.kind === 'online') {
         if (entries.size < MAX_USERS) entries.set(message.username, withoutName(message));
       } else {
-        // A new entry: the old name may be on its way.
+        // Replace the entry: a read that returns the old name may still be in flight.
         const entry = entries.get(message.username);
         if (entry) entries.set(message.username, withoutName(entry));
       }

@@ -17,7 +17,7 @@ export function createSkeletonReservations({ store, log }: { store: AccountStore
 
   async function reserve(username: string): Promise<void> {
     const skeleton = skeletonDigest(username);
-    await store.reserveSkeleton(username, skeleton); // of two old accounts that look the same the first keeps it
+    await store.reserveSkeleton(username, skeleton); // if two old accounts look the same, the first one keeps it
     await store.setSkeleton(username, skeleton);
   }
 

@@ -5,8 +5,8 @@ import { Problem } from './problems.ts';
 import { createSkeletonReservations, RETRY_AFTER_MS, type ReservationLog } from './skeleton-reservations.ts';
 import { skeletonDigest, usernamesOf } from './usernames.ts';
 
-/** The account is created within this time after its skeleton was reserved: much less than the store reserves it for. */
-const RESERVED_MS = 15_000;
+/** An account is created within this time of reserving its skeleton, or not at all. The reservation lasts much longer. */
+const CREATE_WITHIN_MS = 15_000;
 
 export type UsernameRegistry = ReturnType<typeof createUsernameRegistry>;
 
@@ -45,7 +45,7 @@ export function createUsernameRegistry({ store, log }: { store: AccountStore; lo
       const holder = await store.reserveSkeleton(account.username, skeleton);
       if (holder !== undefined) throw skeletonTaken();
       // A node that was suspended meanwhile may have lost the reservation.
-      if (performance.now() - startedAtMs > RESERVED_MS) throw interrupted();
+      if (performance.now() - startedAtMs > CREATE_WITHIN_MS) throw interrupted();
       if ((await store.create({ ...account, skeleton })) === 'taken') throw usernameTaken();
     },
 

@@ -20,7 +20,7 @@ const SCAN_COUNT = 500;
  * The skeleton of a username belongs to its registration for this long, and longer if the account exists by then. No command
  * reaches Redis that late: the connection is closed after 4 s without a reply.
  */
-const CREATED_WITHIN_MS = 60_000;
+const RESERVED_FOR_MS = 60_000;
 /** How a password was prepared before hashing (RFC 8265). */
 const PREPARED = 'opaque';
 
@@ -88,7 +88,7 @@ function createSkeletonIndex({ keys, commands, run, attempt, now }: Store) {
     async reserveSkeleton(username: string, skeleton: string): Promise<string | undefined> {
       let vacant = '';
       for (;;) {
-        const args = [username, vacant, now(), CREATED_WITHIN_MS];
+        const args = [username, vacant, now(), RESERVED_FOR_MS];
         const [outcome, holder] = await run('skeleton-reserve', [keys.skeleton(skeleton)], args);
         if (outcome === 'reserved') return undefined;
         if (holder === vacant || (await exists(holder))) return holder;
@@ -96,7 +96,7 @@ function createSkeletonIndex({ keys, commands, run, attempt, now }: Store) {
       }
     },
 
-    /** Record in an existing account which skeleton has been reserved for it, or is held by another account. */
+    /** Record the skeleton in an existing account, whether this account or another one holds it. */
     async setSkeleton(username: string, skeleton: string): Promise<void> {
       await run('account-update', [keys.account(username)], ['skeleton', skeleton]);
     },

@@ -1,5 +1,5 @@
 /**
- * What people talk in. A channel has an id, members and a log of its own. This table is the only place that knows how many
+ * Channels: where people talk. Each has an id, members and its own log. This table is the only place that knows how many
  * kinds of channels there are. Pure.
  *
  * | kind     | id             | members                            |
@@ -8,7 +8,7 @@
  * | direct   | `dm:alice\|bob` | both, in the order of their names; or `dm:alice\|alice`, notes to oneself |
  */
 
-/** `kind` of its messages in the contract, and what their JSON says beside the sender. */
+/** `message`: the `kind` of its messages in the contract. `recipientOf`: their `to`, if they have one. */
 type ChannelKind = {
   message: 'broadcast' | 'dm';
   recipientOf(channel: string, from: string): string | undefined;

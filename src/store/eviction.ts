@@ -1,7 +1,7 @@
 /**
- * Removing dead nodes from presence, in small steps: no script looks at more than a few hundred accounts. One node at a
- * time does it, the holder of a lease. Every step may be repeated, by this node or another: a dead node stays in `nodes`,
- * marked, until nothing of it is left.
+ * Removes dead nodes from presence in small steps: no script examines more than a few hundred accounts. Only the holder of
+ * a lease does this. Any node may repeat any step, because a dead node stays marked in `heartbeats` until all of its records
+ * are gone.
  */
 import type { Store } from './redis/client.ts';
 import { PRESENCE_SHARDS } from './redis/keys.ts';
@@ -14,12 +14,12 @@ const LEASE_MS = 10_000;
 const STEP = 500;
 /** Value of a node in a shard: it cannot announce anything there any more. */
 const CLOSED = -1;
-/** Value of a node in `nodes`: it is being evicted. */
+/** Value of a node in `heartbeats`: it is being evicted. */
 const EVICTED = 0;
 
 export type EvictionStore = ReturnType<typeof createEvictionStore>;
 
-/** Accounts in a part of a shard that dead nodes have announced: `gone` are on no other node. */
+/** Accounts that dead nodes announced, in one part of a shard. `gone`: on dead nodes only; `elsewhere`: on others too. */
 export type DeadPart = { nextCursor: string; gone: string[]; elsewhere: string[] };
 
 export function createEvictionStore({ keys, commands, run, attempt }: Store, nodeId: string) {
@@ -31,13 +31,13 @@ export function createEvictionStore({ keys, commands, run, attempt }: Store, nod
 
     /** Returns whether this node is the one that evicts dead nodes. Called with every heartbeat. */
     takeLease: (): Promise<boolean> => takeLease(LEASE_MS),
-    giveUpLease: (): Promise<boolean> => takeLease(0),
+    giveUpLease: (): Promise<unknown> => takeLease(0),
 
     /** The dead nodes. They cannot send heartbeats under their ids any more. */
     markDead: (): Promise<string[]> => run('nodes-mark-dead', [keys.heartbeats], [DEAD_AFTER_MS]),
 
     /**
-     * Mark nodes that are in a shard but not in `nodes` as dead: `nodes` lost them, or they registered after they had been
+     * Mark nodes that are in a shard but not in `heartbeats` as dead: `heartbeats` lost them, or they registered after they had been
      * evicted. Compares numbers first, which are equal unless that has happened.
      */
     async markUnlisted(): Promise<void> {
@@ -54,7 +54,7 @@ export function createEvictionStore({ keys, commands, run, attempt }: Store, nod
       }
     },
 
-    /** From here on the nodes cannot announce anything in a shard. */
+    /** Stop dead nodes from announcing anything in a shard. */
     async close(shard: number, dead: string[]): Promise<void> {
       const fields = Object.fromEntries(dead.map((id) => [id, CLOSED]));
       await attempt(commands.hset(keys.onlineNodes(shard), fields));
@@ -71,12 +71,12 @@ export function createEvictionStore({ keys, commands, run, attempt }: Store, nod
       await run('presence-evict', [keys.online(shard)], args);
     },
 
-    /** Nothing of the nodes is left in a shard. */
+    /** Delete the nodes from a shard's registry. Call when the shard has no records of them any more. */
     async forgetInShard(shard: number, dead: string[]): Promise<void> {
       await attempt(commands.hdel(keys.onlineNodes(shard), ...dead));
     },
 
-    /** Nothing of the nodes is left in any shard. */
+    /** Delete the marks of the nodes. Call when no shard has records of them any more. */
     async forget(dead: string[]): Promise<void> {
       await attempt(commands.hdel(keys.heartbeats, ...dead));
     },

@@ -17,12 +17,12 @@ export function createOnlineSizes({ keys, commands, attempt }: Store) {
   const shards = Array.from({ length: PRESENCE_SHARDS }, (_, shard) => shard);
   const sizes = shards.map(() => 0);
   /** Messages received about each shard. */
-  const heard = shards.map(() => 0);
+  const messagesReceived = shards.map(() => 0);
   let misses = 0;
 
-  /** `before`: `heard` when the size was requested. A message received since then is newer, or a newer one will follow. */
+  /** `before`: `messagesReceived` when the size was requested. A message received since then is newer, or a newer one will follow. */
   function correct(shard: number, size: number, before: number): void {
-    if (heard[shard] !== before || sizes[shard] === size) return;
+    if (messagesReceived[shard] !== before || sizes[shard] === size) return;
     sizes[shard] = size;
     misses += 1;
   }
@@ -32,22 +32,22 @@ export function createOnlineSizes({ keys, commands, attempt }: Store) {
     ofShards: (): readonly number[] => sizes,
 
     /** How often messages were missed, as far as this node knows: a size differed, or the subscription was interrupted. */
-    misses: (): number => misses,
-    missed(): void {
+    missCount: (): number => misses,
+    noteMiss(): void {
       misses += 1;
     },
 
     /** Apply the size in the reply to an own change, unless the message about it has been received. */
-    expect(shard: number): (size: number) => void {
-      const before = heard[shard]!;
+    awaitOwnChange(shard: number): (size: number) => void {
+      const before = messagesReceived[shard]!;
       return (size) => {
-        if (heard[shard] === before) sizes[shard] = size;
+        if (messagesReceived[shard] === before) sizes[shard] = size;
       };
     },
 
     /** Read all sizes from Redis. */
     async refresh(): Promise<void> {
-      const before = [...heard];
+      const before = [...messagesReceived];
       const current = await attempt(Promise.all(shards.map((shard) => commands.hlen(keys.online(shard)))));
       for (const shard of shards) correct(shard, current[shard]!, before[shard]!);
     },
@@ -57,7 +57,7 @@ export function createOnlineSizes({ keys, commands, attempt }: Store) {
       const [sign, ...words] = payload.split(' ');
       if (sign === '=') return { kind: 'renamed', username: words[0] ?? '' };
       const [shard, size] = [Number(words[0]), Number(words[1])];
-      heard[shard] = (heard[shard] ?? 0) + 1;
+      messagesReceived[shard] = (messagesReceived[shard] ?? 0) + 1;
       sizes[shard] = size;
       return sign === '+'
         ? { kind: 'online', username: words[3] ?? '', sinceMs: Number(words[2]) }

@@ -52,7 +52,7 @@ function createNodeRecord(store: Store, nodeId: string, sizes: OnlineSizes) {
   async function change(script: 'presence-join' | 'presence-leave', username: string) {
     const current = record;
     const shard = keys.shardOf(username);
-    const applySize = sizes.expect(shard);
+    const applySize = sizes.awaitOwnChange(shard);
     const [state, changes, size] = await run(
       script,
       [keys.online(shard), keys.onlineNodes(shard)],

@@ -3,7 +3,7 @@ import { StoreUnavailable } from './redis/client.ts';
 
 export type ReportError = (work: string, error: unknown) => void;
 
-/** Logs each error, but not one after another for the same reason. An unavailable Redis is reported by its connections. */
+/** Logs each error, but not twice in a row for the same reason. The connections already log an unavailable Redis. */
 export function createErrorReport(log: { warn(message: string): void }): ReportError {
   const lastReasons = new Map<string, string>();
   return (work, error) => {

@@ -1,5 +1,5 @@
 /**
- * Evicts dead nodes, if this node is the one whose turn it is. It works in small steps with pauses, so that Redis serves
+ * Evicts dead nodes while this node holds the lease. It works in small steps with pauses, so that Redis serves
  * others in between. If it dies, another node repeats what it began: the time when an account was last seen is stored
  * before the account is removed, and the mark of a dead node is the last thing to be deleted.
  */
@@ -108,7 +108,7 @@ async function setLastSeen(
   }
 }
 
-/** Without memory Redis stores no time, but presence must become correct. */
+/** A full Redis cannot store the last-seen time, but presence must still be corrected. */
 function ignoreFull(error: unknown): void {
   if (!(error instanceof StoreFull)) throw error;
 }

@@ -21,7 +21,7 @@ export type LogFollowerOwner = {
   fetch(window: Window): Promise<LogPart>;
   logGrew(): void;
   logJumped(): void;
-  /** An entry of a later release was passed over. */
+  /** An entry of a later release was skipped. */
   entrySkipped(): void;
 };
 

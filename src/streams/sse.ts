@@ -27,7 +27,7 @@ export function evictedBlock(from: number, to: number): Buffer {
   return ownBlock({ kind: 'gap', log: 'inbox', from, to, reason: 'overflow', history: 'dm' });
 }
 
-/** The block of an entry of a log; empty if it is passed over. */
+/** The block of an entry of a log; empty if it is skipped. */
 export function entryBlock(kind: 'dm' | 'broadcast', entry: Entry): Buffer {
   if (entry.type === 'unknown') return NO_BLOCK;
   return isTombstone(entry) ? evictedBlock(entry.seq, entry.seq) : block(kind, entry.message);

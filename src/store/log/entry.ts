@@ -1,6 +1,6 @@
 /**
  * Positions and entries of a log, and how an entry is stored. lua/lib/entry.lua is the twin of this codec;
- * test/unit/store/entry-vectors.ts checks both. Pure.
+ * test/unit/store/entry-vectors.ts has the cases for both. Pure.
  */
 import { EVERYONE, kindOf } from '../channels.ts';
 
@@ -14,7 +14,7 @@ export const START: Position = { epoch: '', seq: 0, mark: '' };
 
 /**
  * `tombstone`: its message was evicted from an inbox; it keeps position and mark. `unknown`: written by a later release;
- * it is passed over.
+ * it is skipped.
  */
 export type EntryType = 'message' | 'tombstone' | 'unknown';
 
@@ -36,7 +36,7 @@ export type Entry = {
 export const MARK_LENGTH = 6;
 export const isTombstone = ({ type }: Entry): boolean => type === 'tombstone';
 
-/** The values of the characters of base64url, by character code. Every message is composed with it: Buffer costs more. */
+/** Values of base64url digits by character code. Used for every message, because Buffer is slower. */
 const DIGITS = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_';
 const VALUES = new Uint8Array(128);
 for (let value = 0; value < DIGITS.length; value += 1) VALUES[DIGITS.charCodeAt(value)] = value;
@@ -79,7 +79,7 @@ export type Draft = {
 };
 
 const MINUTE_MS = 60_000;
-/** The last minute that was formatted, up to its colon: most messages are from the same one as the message before. */
+/** The last minute that was formatted: most messages are sent in the same minute as the previous one. */
 let [minute, minuteText] = [Number.NaN, ''];
 
 /** The same as Date.toISOString(), at a fifth of its cost. */

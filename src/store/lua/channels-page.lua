@@ -9,18 +9,18 @@ checkInbox(box, ARGV[5])
 local before = tonumber(ARGV[3]) or math.huge
 local stop, channel = '-', box.newest
 -- Even if this one has moved to the front since, everything older than its former place is still behind it.
-local start = nodeOf(box, ARGV[4])
+local start = recordOf(box, ARGV[4])
 if not start.isNew then stop, channel = ARGV[4], start.older end
 local page = {}
 for _ = 1, tonumber(ARGV[2]) do
   if channel == '-' or #page == 3 * tonumber(ARGV[1]) then break end
-  local node = nodeOf(box, channel)
-  if node.isNew then channel = '-' break end
-  if node.at < before then
+  local record = recordOf(box, channel)
+  if record.isNew then channel = '-' break end
+  if record.at < before then
     page[#page + 1] = channel
-    page[#page + 1] = node.at
-    page[#page + 1] = node.unread
+    page[#page + 1] = record.at
+    page[#page + 1] = record.unread
   end
-  stop, channel = channel, node.older
+  stop, channel = channel, record.older
 end
 return { stop, channel ~= '-' and 1 or 0, page }

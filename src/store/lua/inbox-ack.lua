@@ -37,7 +37,7 @@ else
     for _, line in ipairs(lines) do
       stop, bytes = stop + 1, bytes + #line
       local kind, channel = standing(box, stop, line)
-      if kind == 'unread' then count(box, nodeOf(box, channel), -1, -#line) end
+      if kind == 'unread' then count(box, recordOf(box, channel), -1, -#line) end
     end
   end
   if stop < seq then received, id = receivedAndId(stop) end

@@ -2,7 +2,7 @@
 -- Claim the conversion of earlier data for this node, or keep the claim. From the first claim on, no node of an earlier release
 -- can run: it finds a list where it expects the hash of heartbeats.
 -- KEYS  1 realm  2 heartbeats of the earlier form, of which a node writes one every 3 s
--- ARGV  1 who claims  2 ms after which a claim, and a node, that is not heard is gone
+-- ARGV  1 who claims  2 ms after which a claim without renewal, or a node without heartbeat, is gone
 -- Replies 'claimed' | 'busy': another node converts | 'running': a node of an earlier release runs
 local now, silence = clock(), tonumber(ARGV[2])
 local isHash = redis.call('TYPE', KEYS[2]).ok == 'hash'

@@ -1,5 +1,5 @@
 -- use: entry inbox
--- Put a converted inbox in the place of the earlier one. Its nodes are written. Does nothing if another node has done so.
+-- Put a converted inbox in the place of the earlier one. Its records are written. Does nothing if another record has done so.
 -- KEYS  1 converted list  2 list  3 converted hash  4 hash  5 heavy  6 earlier meta  7… other keys of the earlier form
 -- ARGV  1 the state as an object in JSON  2… heavy channels
 -- Replies 'moved' | 'gone': there is no earlier inbox

@@ -1,6 +1,6 @@
 -- use: clock
 -- A node's heartbeat. An id that was evicted, or is being evicted (marked with 0), is never used again.
--- KEYS  1 nodes
+-- KEYS  1 heartbeats
 -- ARGV  1 node id  2 1 for the first heartbeat under this id, or 0  3 ms to age this beat by (a node that is leaving)
 -- Replies {now (epoch ms), 1 if the beat was recorded | 0 if this id was evicted}
 local now = clock()

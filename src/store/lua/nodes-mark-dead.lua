@@ -1,7 +1,7 @@
 -- use: clock
 -- Find the dead nodes, and mark them with 0: one that was only suspended learns from its next heartbeat that it must
 -- announce its accounts again, under a new id.
--- KEYS  1 nodes
+-- KEYS  1 heartbeats
 -- ARGV  1 ms of silence after which a node is dead
 -- Replies {node ids}
 local now, dead = clock(), {}

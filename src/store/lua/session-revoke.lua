@@ -3,7 +3,7 @@
 -- KEYS  1 revoked
 -- ARGV  1 channel  2 sid  3 epoch ms at which its last access token expires
 -- Replies 'revoked' | 'known'
--- Changes nothing. Redis lets a script that has written continue when memory is full, and a logout must succeed then.
+-- A write without effect: once a script has written, Redis lets it go on when memory is full, and a logout must succeed.
 redis.call('HDEL', KEYS[1], '')
 if redis.call('HSETNX', KEYS[1], ARGV[2], ARGV[3]) == 0 then return 'known' end
 redis.call('HINCRBY', KEYS[1], '#', 1)

@@ -1,4 +1,4 @@
-/** Counts a converted inbox: its state, and the nodes of its channels. Pure. */
+/** Counts a converted inbox: its state, and the records of its channels. Pure. */
 import { directChannel } from '../channels.ts';
 import type { InboxLimits } from '../inboxes.ts';
 import { sentAtOf } from '../log/entry.ts';
@@ -14,7 +14,7 @@ export type EarlierCounters = {
   dropped: number;
 };
 
-type Node = {
+type ChannelRecord = {
   channel: string;
   at: number;
   unread: number;
@@ -30,7 +30,7 @@ const HEAVY = 1 / 64;
 export class InboxCount {
   readonly #owner: string;
   readonly #counters: EarlierCounters;
-  readonly #nodes = new Map<string, Node>();
+  readonly #records = new Map<string, ChannelRecord>();
   #seq: number;
   #mark = '-';
   #bytes = 0;
@@ -39,13 +39,13 @@ export class InboxCount {
   #newestMs = 0;
   #skewMs = 0;
 
-  /** `others`: whom the account talked with, and when (epoch ms). `friends`: to whom it has written. */
+  /** `others`: accounts it has talked with, and when (epoch ms). `friends`: accounts it has written to. */
   constructor(owner: string, counters: EarlierCounters, others: Map<string, number>, friends: string[]) {
     this.#owner = owner;
     this.#counters = counters;
     this.#seq = counters.first - 1;
-    for (const [other, at] of others) this.#node(directChannel(owner, other)).at = at;
-    for (const friend of friends) this.#node(directChannel(owner, friend)).isFriend = true;
+    for (const [other, at] of others) this.#record(directChannel(owner, other)).at = at;
+    for (const friend of friends) this.#record(directChannel(owner, friend)).isFriend = true;
   }
 
   add({ line, id, from, channel, kind }: Converted): void {
@@ -61,23 +61,23 @@ export class InboxCount {
     }
     const size = Buffer.byteLength(line);
     this.#bytes += size;
-    const node = this.#node(channel);
-    node.at ||= sentAtMs;
-    if (from === this.#owner) node.isFriend = true;
+    const record = this.#record(channel);
+    record.at ||= sentAtMs;
+    if (from === this.#owner) record.isFriend = true;
     else if (this.#seq > this.#counters.acked) {
-      node.from ||= this.#seq;
-      node.last = this.#seq;
-      node.unread += 1;
-      node.bytes += size;
+      record.from ||= this.#seq;
+      record.last = this.#seq;
+      record.unread += 1;
+      record.bytes += size;
     }
   }
 
   /** The state as of lua/lib/inbox.lua, but for the front of the list of channels. */
   state(stored: number) {
-    const all = [...this.#nodes.values()];
+    const all = [...this.#records.values()];
     const strangers = all.filter(({ isFriend }) => !isFriend);
-    const total = (nodes: Node[], what: 'unread' | 'bytes') =>
-      nodes.reduce((sum, node) => sum + node[what], 0);
+    const total = (records: ChannelRecord[], what: 'unread' | 'bytes') =>
+      records.reduce((sum, record) => sum + record[what], 0);
     return {
       ...this.#counters,
       ...{ mark: this.#mark, unread: total(all, 'unread'), bytes: this.#bytes, stored },
@@ -88,21 +88,23 @@ export class InboxCount {
   }
 
   /** Newest first, with times that fall along the list. */
-  nodes(limits: InboxLimits): (Node & { isHeavy: boolean })[] {
-    const sorted = [...this.#nodes.values()].sort((a, b) => b.at - a.at || (a.channel < b.channel ? -1 : 1));
+  records(limits: InboxLimits): (ChannelRecord & { isHeavy: boolean })[] {
+    const sorted = [...this.#records.values()].sort(
+      (a, b) => b.at - a.at || (a.channel < b.channel ? -1 : 1),
+    );
     let before = Number.POSITIVE_INFINITY;
-    return sorted.map((node) => {
-      before = Math.min(node.at, before - 1);
-      const share = Math.max(node.unread / limits.inbox, node.bytes / limits.inboxBytes);
-      return { ...node, at: before, isHeavy: share >= HEAVY };
+    return sorted.map((record) => {
+      before = Math.min(record.at, before - 1);
+      const share = Math.max(record.unread / limits.inbox, record.bytes / limits.inboxBytes);
+      return { ...record, at: before, isHeavy: share >= HEAVY };
     });
   }
 
-  #node(channel: string): Node {
-    const existing = this.#nodes.get(channel);
+  #record(channel: string): ChannelRecord {
+    const existing = this.#records.get(channel);
     if (existing) return existing;
-    const node = { channel, at: 0, unread: 0, bytes: 0, from: 0, last: 0, isFriend: false };
-    this.#nodes.set(channel, node);
-    return node;
+    const record = { channel, at: 0, unread: 0, bytes: 0, from: 0, last: 0, isFriend: false };
+    this.#records.set(channel, record);
+    return record;
   }
 }

@@ -1,4 +1,5 @@
 /** How releases before the data version stored messages: keys, entries, and their conversion. Pure. */
+import { directChannel } from '../channels.ts';
 import { encodeId, MARK_LENGTH } from '../log/entry.ts';
 
 export function earlierKeys(prefix: string) {
@@ -33,13 +34,13 @@ export function parseEarlierKey(key: string): { kind: string; name: string; rest
 }
 
 /** `note`: an idempotency digest in a channel's log; the count of received messages in an inbox. */
-export type EarlierEntry = {
+type EarlierEntry = {
   origin: string;
   note: string;
   message: { id: string; from?: string; to?: string; text?: string; seq?: number };
 };
 
-export function parseEarlierEntry(raw: string): EarlierEntry {
+function parseEarlierEntry(raw: string): EarlierEntry {
   const note = raw.indexOf(' ') + 1;
   const json = raw.indexOf(' ', note) + 1;
   return {
@@ -56,7 +57,6 @@ export type Converted = {
   from: string;
   channel: string;
   kind: 'message' | 'tombstone';
-  received: number;
 };
 
 const bodyOf = ({ text }: EarlierEntry['message']): string => JSON.stringify({ text });
@@ -67,7 +67,7 @@ export function convertEntry(raw: string): Converted {
   const id = encodeId(message.id)!;
   const { from = '-', seq = 0 } = message;
   const line = `1m ${id} ${seq} ${seq} ${origin} ${note} ${from} ${bodyOf(message)}`;
-  return { line, id, from, channel: '', kind: 'message', received: 0 };
+  return { line, id, from, channel: '', kind: 'message' };
 }
 
 /** An entry of an inbox. */
@@ -76,12 +76,12 @@ export function convertInboxEntry(raw: string): Converted {
   const id = encodeId(message.id)!;
   if (origin === '!') {
     const line = `- ${note} 1t ${id} 0 0 - - - {}`;
-    return { line, id, from: '-', channel: '-', kind: 'tombstone', received: Number(note) };
+    return { line, id, from: '-', channel: '-', kind: 'tombstone' };
   }
   const { from = '-', to = '-', seq = 0 } = message;
-  const channel = from < to ? `dm:${from}|${to}` : `dm:${to}|${from}`;
+  const channel = directChannel(from, to);
   const line = `${channel} ${note} 1m ${id} ${seq} ${seq} ${origin} - ${from} ${bodyOf(message)}`;
-  return { line, id, from, channel, kind: 'message', received: Number(note) };
+  return { line, id, from, channel, kind: 'message' };
 }
 
 export const markOfId = (id: string): string => id.slice(-MARK_LENGTH);

@@ -12,10 +12,10 @@ import { InboxCount } from './convert-inbox.ts';
 import { type Converted, convertEntry, convertInboxEntry, earlierKeys, markOfId } from './earlier-form.ts';
 import { forEachKey, forEachMatch } from './scan.ts';
 
-/** A claim that is not renewed for this long is free, and a node of the earlier form that is not heard has stopped. */
+/** A claim that is not renewed for this long expires; a node of an earlier release without a heartbeat has stopped. */
 const SILENCE_MS = 15_000;
 const ENTRIES_PER_CALL = 500;
-const NODES_PER_CALL = 200;
+const RECORDS_PER_CALL = 200;
 const BEGUN = /^\{[^}]*\}.*:migration:[^:{}]+$/;
 
 /** `claimant`: this node. */
@@ -34,7 +34,7 @@ type Migration = {
   limits: InboxLimits;
   /** Bytes stored per account, while the inboxes are not converted yet. */
   storedKey: string;
-  /** Of the keys that this node writes until a log is complete: another node may convert the same one. */
+  /** Of this node's temporary keys: another node may be converting the same log. */
   suffix: string;
 };
 
@@ -151,11 +151,11 @@ async function convertInbox(migration: Migration, username: string): Promise<voi
     friends,
   );
   for (const entry of await convertList(redis, from.list, list, convertInboxEntry)) count.add(entry);
-  const nodes = count.nodes(limits);
+  const records = count.records(limits);
   await redis.del(hash);
-  await writeNodes(migration, hash, nodes);
-  const newest = nodes[0]?.channel ?? '-';
-  const heavy = nodes.filter(({ isHeavy }) => isHeavy).map(({ channel }) => channel);
+  await writeRecords(migration, hash, records);
+  const newest = records[0]?.channel ?? '-';
+  const heavy = records.filter(({ isHeavy }) => isHeavy).map(({ channel }) => channel);
   await store.run(
     'migration-inbox',
     [list, to.list, hash, to.hash, to.heavy, from.meta, ...from.all],
@@ -164,27 +164,32 @@ async function convertInbox(migration: Migration, username: string): Promise<voi
 }
 
 /** The inbox has each channel up to its end. */
-async function writeNodes(
+async function writeRecords(
   { store }: Migration,
   hash: string,
-  nodes: ReturnType<InboxCount['nodes']>,
+  records: ReturnType<InboxCount['records']>,
 ): Promise<void> {
-  for (let at = 0; at < nodes.length; at += NODES_PER_CALL) {
-    const part = nodes.slice(at, at + NODES_PER_CALL);
+  for (let at = 0; at < records.length; at += RECORDS_PER_CALL) {
+    const part = records.slice(at, at + RECORDS_PER_CALL);
     const flat = await store.run(
       'log-positions',
       part.map(({ channel }) => store.keys.direct(channel).hash),
     );
-    const args = part.flatMap((node, i) => [
-      ...[node.channel, node.at, nodes[at + i - 1]?.channel ?? '-', nodes[at + i + 1]?.channel ?? '-'],
-      ...[flat[3 * i + 1]!, flat[3 * i + 2] || '-', node.unread, node.bytes, node.from, node.last],
-      ...[node.isFriend ? 1 : 0, node.isHeavy ? 1 : 0],
+    const args = part.flatMap((record, i) => [
+      ...[
+        record.channel,
+        record.at,
+        records[at + i - 1]?.channel ?? '-',
+        records[at + i + 1]?.channel ?? '-',
+      ],
+      ...[flat[3 * i + 1]!, flat[3 * i + 2] || '-', record.unread, record.bytes, record.from, record.last],
+      ...[record.isFriend ? 1 : 0, record.isHeavy ? 1 : 0],
     ]);
-    await store.run('migration-nodes', [hash], args);
+    await store.run('migration-records', [hash], args);
   }
 }
 
-/** Accounts and sessions move; presence and what counts the last seconds starts over. */
+/** Accounts and sessions are moved; presence and short-lived counters start from scratch. */
 async function moveTheRest(migration: Migration): Promise<void> {
   const { store, redis, storedKey } = migration;
   const { keys } = store;

@@ -21,7 +21,7 @@ export type Store = {
   keys: Keys;
   /** The id of the database. */
   realm: string;
-  /** For reads in one command or pipeline; wrap in `attempt`. */
+  /** For single commands and pipelines; wrap in `attempt`. */
   commands: Redis;
   subscriber: Redis;
   run<Name extends ScriptName>(
@@ -38,7 +38,6 @@ export type Store = {
    * For reads of up to 256 KiB, a few at a time, on their own connection. Not for writes: their order would be
    * undefined.
    */
-  bulk<T>(requester: Requester, work: (bulk: Redis) => Promise<T>): Promise<T>;
   runBulk<Name extends ScriptName>(
     requester: Requester,
     name: Name,
@@ -89,7 +88,7 @@ function createStore(
   connections: Connections,
   { keys, realm, waitReplicas }: { keys: Keys; realm: string; waitReplicas: number },
 ): Store {
-  const { commands, bulk, subscriber, sends, commandsOf, bulkOf } = connections;
+  const { commands, bulk, subscriber, sends } = connections;
   const append = createAppend(sends, waitReplicas);
   let clockOffsetMs = 0;
   let onCommand: (seconds: number) => void = () => {};
@@ -104,20 +103,17 @@ function createStore(
     }
   }
   const turns = createFairTurns(MAX_BULK_READS);
-  const inTurn = <T>({ name, signal }: Requester, work: () => Promise<T>): Promise<T> =>
-    turns.run(name, signal, () => attempt(work()));
   return {
     keys,
     realm,
     commands,
     subscriber,
-    run: (name, keys, args = []) => attempt(runScript(commandsOf(keys[0]!), name, keys, args)),
+    run: (name, keys, args = []) => attempt(runScript(commands, name, keys, args)),
     append: (...call) => attempt(append(...call)),
     attempt,
     isConnected: () => [commands, bulk, sends].every(({ status }) => status === 'ready'),
-    bulk: (requester, work) => inTurn(requester, () => work(bulk)),
-    runBulk: (requester, name, keys, args = []) =>
-      inTurn(requester, () => runScript(bulkOf(keys[0]!), name, keys, args)),
+    runBulk: ({ name: requester, signal }, name, keys, args = []) =>
+      turns.run(requester, signal, () => attempt(runScript(bulk, name, keys, args))),
     transact: (transaction) => attempt(execute(transaction)),
     now: () => Date.now() + clockOffsetMs,
     setClock: (redisNow) => {

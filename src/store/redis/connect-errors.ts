@@ -1,9 +1,9 @@
-/** Explains why Redis cannot be used at a start: one sentence that names the cure, and never the password. Pure. */
+/** Explains why Redis cannot be used at startup: one sentence that says what to do, and never contains the password. Pure. */
 import type { RedisAddress } from '../../redis-url.ts';
 import { messageOf } from './connections.ts';
 import { NO_PERMISSION } from './error-replies.ts';
 
-/** A TLS certificate that is signed by nobody Node knows. */
+/** A TLS certificate whose issuer Node does not trust. */
 const UNTRUSTED = /SELF_SIGNED_CERT|UNABLE_TO_VERIFY_LEAF_SIGNATURE|UNABLE_TO_GET_ISSUER_CERT|CERT_UNTRUSTED/;
 
 /** In the order in which they are tried: the code or the message of an error, and what to do. */

@@ -15,7 +15,7 @@ export type Connections = ReturnType<typeof createConnections>;
 /** Timeout of a command. A request makes only a few, and must end within 5 s. */
 const COMMAND_TIMEOUT_MS = 3_000;
 
-/** All connections are dropped at most this often: what they were dropped for may last. */
+/** All connections are dropped at most this often: the cause may persist. */
 const RENEW_EVERY_MS = 1_000;
 
 /**
@@ -105,9 +105,6 @@ export function createConnections(options: {
 
   return {
     ...{ address, sends: named.commands, ...named },
-    /** The connection of this key's slot: the same for all keys of one server. */
-    commandsOf: (_key: string): Redis => named.commands,
-    bulkOf: (_key: string): Redis => named.bulk,
 
     /** For the check at a start: not connected, in database 0, and without retries. */
     trial: (): Redis => new Redis({ ...optionsFor('start'), db: 0, retryStrategy: () => null }),

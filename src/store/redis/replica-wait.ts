@@ -19,8 +19,8 @@ const WAIT_MS = 300;
 export type AppendScript = Extract<ScriptName, 'broadcast-append' | 'direct-append'>;
 export type Append = <Name extends AppendScript>(
   name: Name,
-  /** The meta hash of the log. */
-  meta: string,
+  /** The hash of the log. */
+  hash: string,
   keys: string[],
   args: (string | number)[],
 ) => Promise<ScriptReplies[Name]>;
@@ -31,18 +31,18 @@ export type WaitConnection = Pick<Redis, 'wait' | 'stream'>;
 /** Throws StoreUnavailable if too few replicas confirm: the outcome of the send is then unknown. */
 export function createAppend(connection: Redis, replicas: number): Append {
   const confirm = createReplicaWait(connection, replicas);
-  return async (name, meta, keys, args) => {
+  return async (name, hash, keys, args) => {
     const socket = connection.stream;
     const reply = await runScript(connection, name, keys, args);
     if (replicas === 0) return reply;
     // A repeat wrote nothing, and by its documentation WAIT covers only what its connection wrote.
-    if (reply[0] === 'replayed') await runScript(connection, 'log-touch', [meta], []);
+    if (reply[0] === 'replayed') await runScript(connection, 'log-touch', [hash], []);
     if (reply[0] === 'replayed' || reply[0] === 'appended') await confirm(socket);
     return reply;
   };
 }
 
-/** `socket`: the one that the write left on. A new one knows of no write, and its WAIT confirms nothing. */
+/** `socket`: the one that carried the write. On a new one WAIT succeeds at once and proves nothing. */
 export function createReplicaWait(connection: WaitConnection, replicas: number) {
   let next: Promise<number> | undefined;
   let last: Promise<unknown> = Promise.resolve();

@@ -19,7 +19,7 @@ export type ScriptReplies = {
     epoch: string,
     ...[first: number, last: number, acked: number, received: number, read: number, dropped: number],
   ];
-  'migration-nodes': 'written';
+  'migration-records': 'written';
   'migration-inbox': 'moved' | 'gone';
   'broadcast-append': ['appended', number] | ['replayed', string] | ['limited', number];
   'direct-append':

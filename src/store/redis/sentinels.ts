@@ -59,7 +59,7 @@ export function createSentinels(address: SentinelAddress, onMoved: (reason: stri
       onMoved(`the primary is now ${textOf(primary)}`);
   }
 
-  /** What the old primary accepted from now on would be lost. */
+  /** Stop using the old primary: writes that it accepts from now on would be lost. */
   function hold(): void {
     if (performance.now() < heldUntil) return;
     held = new Set(targets.values());

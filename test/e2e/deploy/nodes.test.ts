@@ -166,7 +166,7 @@ function expectNothingLost(readers: Reader[], sent: Sent[]): void {
 
 for (const each of RECIPES) {
   describe.skipIf(!isProxyInstalled(each.proxy.command))(each.file, () => {
-    test('a rolling restart fails no send, and every stream comes back to where it was', async () => {
+    test('no send fails in a rolling restart, and every stream resumes where it was', async () => {
       const { nodes, url, startAgain } = await startFleet(each);
       const { readers, finish } = await startLoad(url);
       for (const index of nodes.keys()) {
@@ -180,7 +180,7 @@ for (const each of RECIPES) {
       expectNothingLost(readers, await finish());
     });
 
-    test('a node that is killed fails no send, and its streams come back to where they were', async () => {
+    test('no send fails when a node is killed, and its streams resume where they were', async () => {
       const { nodes, url } = await startFleet(each);
       const { readers, finish } = await startLoad(url);
       await sleep(500);

@@ -54,7 +54,7 @@ test('a node whose database was replaced ends its streams and starts over', asyn
   const stream = await listen(await person(node, 'alice'));
   await server.call('SWAPDB', 0, 1);
   expect((await stream.next('goodbye')).data).toMatchObject({ code: 'shutdown', reconnect: true });
-  expect(text()).toContain('Redis holds another database than before');
+  expect(text()).toContain('Redis now holds a different database');
   const ready = () =>
     send(node, 'GET', '/readyz').then(
       ({ status }) => status === 200,

@@ -80,7 +80,7 @@ test('a node completes what it began when Redis is back', async () => {
   }
 });
 
-test('a session that has ended is known to be so until its last access token expires', async () => {
+test('an ended session is recognized as ended until its last access token expires', async () => {
   const { store, node } = await aliceOn('session-revoke');
   await expect(node.sessions.end('alice', 's1')).rejects.toThrow('away');
   const ms = await store.commands.pttl(store.keys.session('alice', 's1'));

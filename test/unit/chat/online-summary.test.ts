@@ -18,7 +18,7 @@ function setUp(names: string[]) {
   };
   const summary = createOnlineSummary({
     store: {
-      sizes: { total: () => state.names.length, misses: () => state.misses, ofShards: () => [] },
+      sizes: { total: () => state.names.length, missCount: () => state.misses, ofShards: () => [] },
       list: async () => {
         state.reads += 1;
         const users = state.names.slice(0, 100).map((username) => ({ username, sinceMs: 1_000 }));

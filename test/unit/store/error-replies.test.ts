@@ -40,7 +40,7 @@ test.each([
   expect(needsReconnect(reply(message))).toBe(reaction === 'reconnect');
 });
 
-test('an aborted transaction is what its commands report', () => {
+test('reports an aborted transaction as the error of its commands', () => {
   const aborted = (reasons: string[]) =>
     toStoreError(
       Object.assign(reply('EXECABORT Transaction discarded'), { previousErrors: reasons.map(reply) }),
@@ -50,7 +50,7 @@ test('an aborted transaction is what its commands report', () => {
   expect(aborted(['LOADING x', 'ERR syntax error'])).not.toBeInstanceOf(StoreUnavailable);
 });
 
-test('an error that is not a reply is the connection, unless it is a bug or about a file', () => {
+test('treats an error that is not a reply as a connection failure, unless it is a bug or about a file', () => {
   expect(toStoreError(new Error('Connection is closed.'))).toBeInstanceOf(StoreUnavailable);
   const bugs = [new TypeError('x'), Object.assign(new Error('EMFILE'), { path: '/x' }), new StoreFull('x')];
   for (const bug of bugs) expect(toStoreError(bug)).toBe(bug);

@@ -45,7 +45,7 @@ test('sends that are accepted while a WAIT is in flight share the next one', asy
   await Promise.all(others);
 });
 
-test('too few replicas are an unavailable store', async () => {
+test('reports the store as unavailable when too few replicas confirm', async () => {
   const { confirm } = connection(async () => 1);
   await expect(confirm(FIRST)).rejects.toThrow(/1 of 2 replicas/);
   await expect(confirm(FIRST)).rejects.toBeInstanceOf(StoreUnavailable);

@@ -378,7 +378,7 @@ test('entries evicted before the follower read them become one gap for live stre
   expect(follower.end).toEqual(end);
 });
 
-test('an entry of an unknown type is passed over, notified or read: the position moves and nothing is delivered', async () => {
+test('an entry of an unknown type is skipped, notified or read: the position moves and nothing is delivered', async () => {
   for (const isNotified of [true, false]) {
     const log = memoryLog();
     const { follower, seen, jumps, counts, take } = follow(log, 10);

@@ -132,7 +132,7 @@ describe('a batch', () => {
   });
 });
 
-test('entries of an unknown type are passed over: the position moves, and nothing is written', async () => {
+test('entries of an unknown type are skipped: the position moves, and nothing is written', async () => {
   const typeAt = (seq: number) => (seq === 2 ? ('message' as const) : ('unknown' as const));
   const [inbox, broadcasts] = [log('inboxlog', 3, '', typeAt), log('broadlog', 3, '', () => 'unknown')];
   const replay = await openReplay({ inbox, broadcasts });

@@ -2,19 +2,19 @@
 -- left unchanged: its place is newer than all others.
 local function promote(box, channel, now)
   if box.newest == channel then return end
-  local node = nodeOf(box, channel)
-  if node.newer ~= '-' then
-    local newer = nodeOf(box, node.newer)
-    newer.older, newer.hasChanged = node.older, true
+  local record = recordOf(box, channel)
+  if record.newer ~= '-' then
+    local newer = recordOf(box, record.newer)
+    newer.older, newer.hasChanged = record.older, true
   end
-  if node.older ~= '-' then
-    local older = nodeOf(box, node.older)
-    older.newer, older.hasChanged = node.newer, true
+  if record.older ~= '-' then
+    local older = recordOf(box, record.older)
+    older.newer, older.hasChanged = record.newer, true
   end
-  node.at, node.newer, node.older, node.hasChanged, node.isNew = now, '-', box.newest, true, false
+  record.at, record.newer, record.older, record.hasChanged, record.isNew = now, '-', box.newest, true, false
   if box.newest ~= '-' then
-    local front = nodeOf(box, box.newest)
-    node.at = math.max(now, front.at + 1)
+    local front = recordOf(box, box.newest)
+    record.at = math.max(now, front.at + 1)
     front.newer, front.hasChanged = channel, true
   end
   box.newest = channel

@@ -1,17 +1,17 @@
 -- deliver: append the newest entry of a channel to an inbox that has room for it. Own copies (sent from another session of
--- the account) are not unread; if nothing is unread or evicted, they are acknowledged at once. A node remembers up to where
+-- the account) are not unread; if nothing is unread or evicted, they are acknowledged at once. A record remembers up to where
 -- the inbox has the channel's entries. An entry that is already there is not delivered again; one that does not continue it
 -- means that a log has lost entries, and a new epoch tells the inbox's readers.
--- before: mark of the entry before it; ms: time of its id; entry: as in the channel's log.
+-- before: mark of the entry before it; ms: time of its id; entry: as in the channel's log, without its key, and for the recipient without its origin.
 -- Returns what notify() needs, or nil if the inbox has it already: the mark of the inbox' entry before it, and the line.
 local function deliver(box, channel, newEpoch, log, before, id, ms, entry, isOwn, now)
-  local list, heavy, node = box.list, box.heavy, nodeOf(box, channel)
+  local list, heavy, record = box.list, box.heavy, recordOf(box, channel)
   local idMark = mark(id)
-  if node.seq == log.last and node.mark == idMark then return nil end
+  if record.seq == log.last and record.mark == idMark then return nil end
   if not box.isKnown then
     box.epoch, box.isKnown = newEpoch, true
     redis.call('UNLINK', list, heavy) -- left over from an inbox whose hash Redis has lost; no counter includes them
-  elseif node.seq > 0 and (node.seq ~= log.last - 1 or node.mark ~= before) then
+  elseif record.seq > 0 and (record.seq ~= log.last - 1 or record.mark ~= before) then
     box.epoch = newEpoch
   end
   if not isOwn then box.received = box.received + 1 end
@@ -27,16 +27,15 @@ local function deliver(box, channel, newEpoch, log, before, id, ms, entry, isOwn
   box.bytes = box.bytes + #line
   if ms < box.newestMs then box.skewMs = math.max(box.skewMs, box.newestMs - ms) else box.newestMs = ms end
   promote(box, channel, now)
-  node.seq, node.mark, node.hasChanged = log.last, idMark, true
+  record.seq, record.mark, record.hasChanged = log.last, idMark, true
   if isOwn then
-    befriend(box, node)
     if box.unread == 0 and box.dropped <= box.read and box.evictedAt <= box.acked then
       box.acked, box.read = box.last, box.received
     end
   else
-    if node.unread == 0 then node.from = box.last end
-    node.last = box.last
-    count(box, node, 1, #line)
+    if record.unread == 0 then record.from = box.last end
+    record.last = box.last
+    count(box, record, 1, #line)
   end
   return boxBefore, line
 end

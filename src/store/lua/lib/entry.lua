@@ -1,8 +1,9 @@
--- entry: how logs store an entry; store/log/entry.ts is its twin, and test/unit/store/entry-vectors.ts checks both.
+-- entry: how logs store an entry; store/log/entry.ts is its twin, and test/unit/store/entry-vectors.ts has the cases for both.
 --   channel log   1m id seq count origin key from json
 --   inbox         channel received 1m id seq count origin key from json
 -- 1: version of the form. m: type, `m` message or `t` tombstone (its message was evicted; it keeps its place). id: UUID in
--- base64url. seq, count: position in the channel's log, and how many messages the channel had up to it. origin: the session
+-- base64url. seq, count: position in the channel's log, and how many messages the channel had up to it (not read yet: for unread
+-- counts in channels whose entries are not all messages). origin: the session
 -- that sent it, or '-'. key: digest of the idempotency key, or '-'. json: the rest of the message, an object. received: how
 -- many messages from others the inbox had received up to it. All words before json mean the same in every version.
 local ENTRY = '%d+(%a+) (%S+) (%d+) (%d+) (%S+) (%S+) (%S+) '

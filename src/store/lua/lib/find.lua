@@ -1,5 +1,5 @@
--- find: the position of a message in an inbox by its id, or nil. Ids begin with a time, and stand in the list in the order of
--- time, but for up to `skewMs`: so a binary search finds the neighbourhood, and a scan the entry.
+-- find: the position of a message in an inbox by its id, or nil. Ids begin with a time and are in order
+-- to within `skewMs`, so a binary search finds the neighbourhood and a scan finds the entry.
 local CHUNK = 64
 
 local function find(box, id)

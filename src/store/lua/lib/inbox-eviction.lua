@@ -14,7 +14,7 @@ local function front(box)
 end
 
 -- The entry is no longer unread.
-local function release(box, channel, line) count(box, nodeOf(box, channel), -1, -#line) end
+local function release(box, channel, line) count(box, recordOf(box, channel), -1, -#line) end
 
 -- Drop the oldest entry.
 local function drop(box)
@@ -45,19 +45,19 @@ end
 
 -- Replace the oldest entry of a channel with a tombstone. Returns false if the budget ended before it was found.
 local function evict(box, channel)
-  local list, node = box.list, nodeOf(box, channel)
-  local from = math.max(node.from, node.isFriend and box.friendsFrom or box.strangersFrom)
+  local list, record = box.list, recordOf(box, channel)
+  local from = math.max(record.from, record.isFriend and box.friendsFrom or box.strangersFrom)
   local seq, searched, line = search(box, from, function(other) return other == channel end)
   if not seq then
-    node.from, node.hasChanged = searched, true
+    record.from, record.hasChanged = searched, true
     if box.budget <= 0 then return false end
-    count(box, node, -node.unread, -node.bytes) -- Redis has lost its entries
+    count(box, record, -record.unread, -record.bytes) -- Redis has lost its entries
     return true
   end
   if seq == box.first then drop(box) return true end
   local _, received, _, id, at, n = string.match(line, LINE)
   release(box, channel, line)
-  node.from = seq + 1
+  record.from = seq + 1
   redis.call('LSET', list, seq - box.first, tombstone(channel, received, id, at, n))
   box.bytes, box.evicted, box.evictedAt = box.bytes - #line, box.evicted + 1, math.max(box.evictedAt, seq)
   return true
@@ -68,13 +68,13 @@ end
 local function fullest(box, isFriend)
   local best, most = nil, 0
   for _, channel in ipairs(redis.call('HKEYS', box.heavy)) do
-    local node = nodeOf(box, channel)
-    local share = fullness(box, node)
-    if node.unread > 0 and node.isFriend == isFriend and share > most then best, most = channel, share end
+    local record = recordOf(box, channel)
+    local share = fullness(box, record)
+    if record.unread > 0 and record.isFriend == isFriend and share > most then best, most = channel, share end
   end
   if best then return best end
   local hint = isFriend and 'friendsFrom' or 'strangersFrom'
-  local seq, found = search(box, box[hint], function(other) return nodeOf(box, other).isFriend == isFriend end)
+  local seq, found = search(box, box[hint], function(other) return recordOf(box, other).isFriend == isFriend end)
   box[hint] = seq or found
   if seq then return found end
   if box.budget <= 0 then return false end
@@ -95,7 +95,7 @@ end
 -- Whether a message of `size` bytes must be rejected: a stranger's, if only mail from friends could make room for it.
 local function hasNoRoom(box, size, channel)
   if not isLong(box, false) and not (box.strangers == 0 and isFull(box, size)) then return false end
-  return not nodeOf(box, channel).isFriend and front(box) == 'unread'
+  return not recordOf(box, channel).isFriend and front(box) == 'unread'
 end
 
 -- The channel whose oldest entry is evicted to make room for a message from a friend or a stranger; nil or false as of
@@ -104,11 +104,11 @@ local function payer(box, isFriend, line)
   local quarter = math.max(box.strangers / box.limit, box.strangerBytes / box.maxBytes)
   local isPaidByFriend = isFriend and quarter <= 1 / 4
   local channel = string.match(line, '^%S+')
-  local node = nodeOf(box, channel)
+  local record = recordOf(box, channel)
   -- What all others together fill. It is compared in both measures: one sender may have half of the bytes, another half of
   -- the entries.
-  local rest = math.max((box.unread - node.unread) / box.limit, (box.bytes - node.bytes) / box.maxBytes)
-  if node.isFriend == isPaidByFriend and fullness(box, node) >= rest then return channel end
+  local rest = math.max((box.unread - record.unread) / box.limit, (box.bytes - record.bytes) / box.maxBytes)
+  if record.isFriend == isPaidByFriend and fullness(box, record) >= rest then return channel end
   local found = fullest(box, isPaidByFriend)
   if found ~= nil or not isFriend then return found end
   return fullest(box, not isPaidByFriend)

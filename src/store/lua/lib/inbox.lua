@@ -1,7 +1,7 @@
 -- inbox: one account's inbox and everything that is counted for it. A counter changes in the script that changes what it
 -- counts. One hash holds all of it, because each command costs more than a few bytes:
 --   #        the state, see unpackState
---   channel  a node for each direct channel: see addNode. The nodes are also the list of the account's channels, newest first,
+--   channel  a record for each direct channel: see addRecord. The records are also the list of the account's channels, newest first,
 --            a linked list: moving one to the front costs the same however many there are
 -- and `heavy` names the channels with more than 1/64 of the inbox: at most 128, so that the fullest is found at once.
 -- Limits are `limit` entries and `maxBytes`; tombstones count for neither. A sender the account has written to is a friend,
@@ -30,7 +30,7 @@ local function unpackState(packed)
     bytes = bytes or 0, evicted = evicted or 0, stored = stored or 0, strangers = strangers or 0,
     strangerBytes = strangerBytes or 0, strangersFrom = strangersFrom or 0, friendsFrom = friendsFrom or 0,
     newestMs = newestMs or 0, skewMs = skewMs or 0, newest = newest or '-',
-    nodes = {}, budget = 2000,
+    records = {}, budget = 2000,
   }
 end
 
@@ -45,74 +45,74 @@ end
 -- seq, mark    position in the channel's log up to which the inbox has its entries; 0 = not known
 -- unread, bytes waiting entries from the other one; they count only while `last` is not acknowledged
 -- from, last   positions in the inbox: no waiting one stands before `from`; the newest one
-local function addNode(box, channel, packed)
+local function addRecord(box, channel, packed)
   local at, newer, older, seq, mark, unread, bytes, from, last, isFriend, isHeavy =
     nil, '-', '-', 0, '-', 0, 0, 0, 0, false, false
   if packed then
     at, newer, older, seq, mark, unread, bytes, from, last, isFriend, isHeavy = cmsgpack.unpack(packed)
     if last <= box.acked then unread, bytes, isHeavy = 0, 0, false end -- acknowledged together with all others
   end
-  local node = {
+  local record = {
     isNew = not at, at = at, newer = newer, older = older, seq = seq, mark = mark, unread = unread, bytes = bytes,
     from = from, last = last, isFriend = isFriend, isHeavy = isHeavy,
   }
-  box.nodes[channel] = node
-  return node
+  box.records[channel] = record
+  return record
 end
 
-local function packNode(node)
-  return cmsgpack.pack(node.at, node.newer, node.older, node.seq, node.mark, node.unread, node.bytes, node.from, node.last,
-    node.isFriend, node.isHeavy)
+local function packRecord(record)
+  return cmsgpack.pack(record.at, record.newer, record.older, record.seq, record.mark, record.unread, record.bytes, record.from, record.last,
+    record.isFriend, record.isHeavy)
 end
 
--- The node of a channel. Read once; save() writes the changes.
-local function nodeOf(box, channel)
-  return box.nodes[channel] or addNode(box, channel, redis.call('HGET', box.hash, channel))
+-- The record of a channel. Read once; save() writes the changes.
+local function recordOf(box, channel)
+  return box.records[channel] or addRecord(box, channel, redis.call('HGET', box.hash, channel))
 end
 
--- `at` is the place in KEYS of the list; the hash and heavy follow it. `channel`: its node is needed too.
+-- `at` is the place in KEYS of the list; the hash and heavy follow it. `channel`: its record is needed too.
 local function inbox(at, owner, channel, limit, maxBytes)
   local list, hash, heavy = KEYS[at], KEYS[at + 1], KEYS[at + 2]
   local m = redis.call('HMGET', hash, '#', channel)
   local box = unpackState(m[1])
   box.list, box.hash, box.heavy, box.owner, box.limit, box.maxBytes = list, hash, heavy, owner, limit, maxBytes
-  addNode(box, channel, m[2])
+  addRecord(box, channel, m[2])
   return box
 end
 
 -- The share of the inbox that a channel fills, from 0 to 1.
-local function fullness(box, node) return math.max(node.unread / box.limit, node.bytes / box.maxBytes) end
+local function fullness(box, record) return math.max(record.unread / box.limit, record.bytes / box.maxBytes) end
 
 local function save(box)
   local hash, heavy = box.hash, box.heavy
   local fields = { '#', packState(box) }
-  for channel, node in pairs(box.nodes) do
-    if node.hasChanged then
-      local wasHeavy = node.isHeavy
-      node.isHeavy = fullness(box, node) >= HEAVY
+  for channel, record in pairs(box.records) do
+    if record.hasChanged then
+      local wasHeavy = record.isHeavy
+      record.isHeavy = fullness(box, record) >= HEAVY
       fields[#fields + 1] = channel
-      fields[#fields + 1] = packNode(node)
-      if node.isHeavy and not wasHeavy then redis.call('HSET', heavy, channel, '')
-      elseif wasHeavy and not node.isHeavy then redis.call('HDEL', heavy, channel) end
+      fields[#fields + 1] = packRecord(record)
+      if record.isHeavy and not wasHeavy then redis.call('HSET', heavy, channel, '')
+      elseif wasHeavy and not record.isHeavy then redis.call('HDEL', heavy, channel) end
     end
   end
   redis.call('HSET', hash, unpack(fields))
 end
 
 -- Add or remove unread entries of a channel.
-local function count(box, node, entries, bytes)
-  node.unread, node.bytes, node.hasChanged, box.unread = node.unread + entries, node.bytes + bytes, true, box.unread + entries
-  if node.isFriend then return end
+local function count(box, record, entries, bytes)
+  record.unread, record.bytes, record.hasChanged, box.unread = record.unread + entries, record.bytes + bytes, true, box.unread + entries
+  if record.isFriend then return end
   box.strangers, box.strangerBytes = box.strangers + entries, box.strangerBytes + bytes
 end
 
 -- The account has written in this channel.
-local function befriend(box, node)
-  if node.isFriend then return end
-  node.isFriend, node.hasChanged = true, true
-  if node.unread == 0 then return end
-  box.strangers, box.strangerBytes = box.strangers - node.unread, box.strangerBytes - node.bytes
-  box.friendsFrom = math.min(box.friendsFrom, node.from)
+local function befriend(box, record)
+  if record.isFriend then return end
+  record.isFriend, record.hasChanged = true, true
+  if record.unread == 0 then return end
+  box.strangers, box.strangerBytes = box.strangers - record.unread, box.strangerBytes - record.bytes
+  box.friendsFrom = math.min(box.friendsFrom, record.from)
 end
 
 -- The kind of an entry of the inbox: 'read', 'unread', 'own' or 'tombstone'; its channel; its `received`.

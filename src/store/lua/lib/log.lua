@@ -17,7 +17,7 @@ local function open(list, hash, key, newEpoch)
   return log
 end
 
--- Returns the entry that was stored under an idempotency key. Redis may have lost it, and another one have its place.
+-- Returns the entry that was stored under an idempotency key. Redis may have lost it, and another entry may have taken its place.
 local function recall(log, key)
   local entry = log.storedAt and redis.call('LINDEX', log.list, log.storedAt - log.first)
   if entry and select(6, string.match(entry, ENTRY)) == key then return entry end
